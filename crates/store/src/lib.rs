@@ -1,1 +1,113 @@
-//! allod-store
+//! Durable state behind one trait.
+//!
+//! What Allod must remember between two runs stands here: documents and their versions, API
+//! keys, the review queue, the payloads that receipts commit to, and a few settings. The trait
+//! [`Store`] is the seam; [`SqliteStore`] keeps everything in one file of the data folder.
+//!
+//! Every writing call is durable when it returns. Several processes may use one folder.
+
+mod document;
+mod error;
+mod key;
+mod payload;
+mod review;
+mod setting;
+mod sqlite;
+
+pub use document::{DocumentRow, DocumentState, VersionRow};
+pub use error::Error;
+pub use key::KeyRow;
+pub use payload::PayloadRow;
+pub use review::{NewReview, Resolution, ReviewKind, ReviewRow, ReviewState, Verdict};
+pub use setting::{HeadRow, LEDGER_HEAD};
+pub use sqlite::{DATABASE_FILE, SqliteStore};
+
+/// The result of a store operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Durable state. Object safe: the rest of the house holds an `Arc<dyn Store>`.
+pub trait Store: Send + Sync {
+    /// All documents ever seen, retired and unreadable ones too, ordered by path.
+    fn documents(&self) -> Result<Vec<DocumentRow>>;
+
+    /// The document at `path`.
+    fn document(&self, path: &str) -> Result<Option<DocumentRow>>;
+
+    /// Writes a document and, if it has a new version, that version: both or neither.
+    ///
+    /// # Errors
+    /// [`Error::UnknownVersion`] if `row.digest` names a version that is neither given nor stored.
+    fn put_document(&self, row: &DocumentRow, version: Option<&VersionRow>) -> Result<()>;
+
+    /// Writes a batch in one transaction: all rows or none.
+    ///
+    /// # Errors
+    /// As [`Store::put_document`].
+    fn put_documents(&self, rows: &[(DocumentRow, Option<VersionRow>)]) -> Result<()>;
+
+    /// The version with this text digest. The same text may stand under several paths; without a
+    /// path, current versions come before old ones, public before labelled, then by path.
+    fn version(&self, digest: &str, path: Option<&str>) -> Result<Option<VersionRow>>;
+
+    /// All versions that ever stood at `path`, oldest first.
+    fn versions_of(&self, path: &str) -> Result<Vec<VersionRow>>;
+
+    /// Makes an API key. The second value is the whole key; it is shown once and never stored.
+    fn create_key(
+        &self,
+        name: &str,
+        tenant: &str,
+        labels: &[String],
+        role: &str,
+    ) -> Result<(KeyRow, String)>;
+
+    /// All keys, revoked ones too, oldest first.
+    fn list_keys(&self) -> Result<Vec<KeyRow>>;
+
+    /// Revokes a key; false if there is no such key or it was revoked before.
+    fn revoke_key(&self, id: &str) -> Result<bool>;
+
+    /// The key that `secret` proves, or `None` if it is malformed, unknown, wrong or revoked.
+    /// Takes the same time for a wrong secret wherever it differs.
+    fn authenticate(&self, secret: &str) -> Result<Option<KeyRow>>;
+
+    /// Puts a request into the review queue and gives it an id and a time.
+    fn enqueue_review(&self, review: &NewReview) -> Result<ReviewRow>;
+
+    /// Notes which receipt records the request; for a receipt that is written after queueing.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchReview`].
+    fn link_review(&self, id: &str, receipt_index: u64) -> Result<()>;
+
+    /// The queue, oldest first; only entries in `state` if one is given.
+    fn reviews(&self, state: Option<ReviewState>) -> Result<Vec<ReviewRow>>;
+
+    /// One entry of the queue.
+    fn review(&self, id: &str) -> Result<Option<ReviewRow>>;
+
+    /// Resolves an open entry, once.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchReview`], [`Error::AlreadyResolved`].
+    fn resolve_review(&self, id: &str, resolution: &Resolution) -> Result<ReviewRow>;
+
+    /// Stores payloads in one transaction. One that is already there stays as it is.
+    fn put_payloads(&self, payloads: &[PayloadRow]) -> Result<()>;
+
+    /// What the commitment opens to.
+    fn payload(&self, commitment: &str) -> Result<Option<PayloadRow>>;
+
+    /// A setting's value.
+    fn setting(&self, key: &str) -> Result<Option<String>>;
+
+    /// Writes a setting.
+    fn set_setting(&self, key: &str, value: &str) -> Result<()>;
+
+    /// Remembers the ledger's head under [`LEDGER_HEAD`] unless a larger one is remembered, so
+    /// that a log that was cut off is noticed. Atomic across processes.
+    fn raise_ledger_head(&self, head: &HeadRow) -> Result<()>;
+
+    /// The largest ledger head that was remembered.
+    fn ledger_head(&self) -> Result<Option<HeadRow>>;
+}

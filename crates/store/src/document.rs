@@ -1,0 +1,62 @@
+//! Documents and the versions of their text.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a document stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentState {
+    /// Its file is there and its current version is searched.
+    Current,
+    /// Its file is gone; its versions stay, because receipts cite them.
+    Retired,
+    /// Its file is there but could not be read; `reason` says why.
+    Unreadable,
+}
+
+/// A file that was ingested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentRow {
+    /// Path as ingested: the key.
+    pub path: String,
+    /// Digest of the file's bytes (and of its sidecar, if it has one).
+    pub source_digest: String,
+    /// Size of the file in bytes.
+    pub source_bytes: u64,
+    /// Time of the file's last change, in nanoseconds since 1970.
+    pub modified_ns: i64,
+    /// Where it stands in its life.
+    pub state: DocumentState,
+    /// Digest of its current version's text; must name a stored version of this path.
+    pub digest: Option<String>,
+    /// Why it is unreadable or retired.
+    pub reason: Option<String>,
+}
+
+/// One version of a document's text, kept for ever. Its key is (digest, path); writing the same
+/// text at the same path again replaces what is said about it (title, label, dates).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionRow {
+    /// `sha256:…` of the canonical text.
+    pub digest: String,
+    /// Path of the document.
+    pub path: String,
+    /// Title.
+    pub title: String,
+    /// Language code (`de`, `fr`, `it`, `rm`, `en`, `und`).
+    pub language: String,
+    /// Access label; `None` = public.
+    pub label: Option<String>,
+    /// First day in force (`2026-01-01`).
+    pub valid_from: Option<String>,
+    /// Last day in force.
+    pub valid_until: Option<String>,
+    /// All metadata, as JSON.
+    pub metadata_json: String,
+    /// Structure of the text, as JSON.
+    pub blocks_json: String,
+    /// Canonical text.
+    pub text: String,
+    /// When it was ingested (RFC 3339).
+    pub ingested_at: String,
+}

@@ -1,0 +1,92 @@
+//! The review queue: requests that a person must look at.
+
+use serde::{Deserialize, Serialize};
+
+/// Why an entry is in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewKind {
+    /// The policy hands the question over to a person or a stronger model.
+    Escalated,
+    /// There is a draft, which a person must approve first.
+    HumanReview,
+}
+
+/// Whether an entry still waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewState {
+    /// Nobody has decided yet.
+    Open,
+    /// Somebody has decided.
+    Resolved,
+}
+
+/// What the reviewer decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The draft goes out as it is.
+    Approve,
+    /// Another answer goes out.
+    Amend,
+    /// Nothing goes out.
+    Reject,
+}
+
+/// The end of an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// What was decided.
+    pub verdict: Verdict,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub note: String,
+    /// The answer given, if it is not the draft.
+    pub answer: Option<String>,
+    /// When (RFC 3339).
+    pub at: String,
+}
+
+/// What is put into the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewReview {
+    /// Why it is in the queue.
+    pub kind: ReviewKind,
+    /// Whose request it is.
+    pub tenant: String,
+    /// Reasons in plain words.
+    pub reasons: Vec<String>,
+    /// Leaf index of the receipt, if it is already written.
+    pub receipt_index: Option<u64>,
+    /// The request, as JSON.
+    pub request_json: String,
+    /// The draft, as JSON, if there is one.
+    pub draft_json: Option<String>,
+}
+
+/// An entry of the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewRow {
+    /// Its id.
+    pub id: String,
+    /// When it was queued (RFC 3339).
+    pub created_at: String,
+    /// Why it is in the queue.
+    pub kind: ReviewKind,
+    /// Whose request it is.
+    pub tenant: String,
+    /// Reasons in plain words.
+    pub reasons: Vec<String>,
+    /// Leaf index of the receipt.
+    pub receipt_index: Option<u64>,
+    /// The request, as JSON.
+    pub request_json: String,
+    /// The draft, as JSON.
+    pub draft_json: Option<String>,
+    /// Whether it still waits.
+    pub state: ReviewState,
+    /// How it ended.
+    pub resolution: Option<Resolution>,
+}
