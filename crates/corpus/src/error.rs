@@ -1,0 +1,69 @@
+//! Why a file could not be read.
+
+/// Why a file could not be read, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// A known format that this version does not read.
+    #[error(
+        "{format} files cannot be read yet: save the document as Markdown, HTML or plain text \
+         and ingest that file"
+    )]
+    NotYet {
+        /// The format's name, such as "PDF".
+        format: &'static str,
+    },
+    /// An extension that says nothing.
+    #[error("unknown format of {path:?}: readable are .md, .markdown, .html, .htm and .txt")]
+    UnknownFormat {
+        /// The file's path.
+        path: String,
+    },
+    /// More bytes than the limit.
+    #[error("the file has {bytes} bytes, the limit is {limit}: split it into smaller documents")]
+    TooLarge {
+        /// The file's size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Bytes that are not UTF-8.
+    #[error("not UTF-8 at byte {offset}: convert the file to UTF-8 (its encoding is not guessed)")]
+    NotUtf8 {
+        /// The first byte that does not fit.
+        offset: usize,
+    },
+    /// UTF-16 or UTF-32.
+    #[error("the file is {encoding}: convert it to UTF-8")]
+    Utf16 {
+        /// What it seems to be, such as "UTF-16 (little endian)".
+        encoding: &'static str,
+    },
+    /// Bytes that are no text at all, whatever the name says.
+    #[error("the file is binary, not text: {bytes} of its characters are control characters")]
+    Binary {
+        /// How many control characters were counted.
+        bytes: usize,
+    },
+    /// Elements, lists or quotes nested too deeply.
+    #[error("nested more than {limit} levels deep at byte {offset}: flatten the document")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
+        /// Where the limit was passed.
+        offset: usize,
+    },
+    /// Front matter or a sidecar that cannot be understood. Nothing in it is guessed or dropped: a
+    /// wrong label or date must not make a document more visible than was meant.
+    #[error("{place}, line {line}: {message}")]
+    Metadata {
+        /// "front matter" or "sidecar".
+        place: &'static str,
+        /// The line, counted from 1, in the file that says it.
+        line: usize,
+        /// What is wrong and what is expected.
+        message: String,
+    },
+    /// No text in it.
+    #[error("the document has no text")]
+    Empty,
+}
