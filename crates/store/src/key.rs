@@ -61,7 +61,11 @@ impl PresentedKey {
 
     /// The whole key, to be shown once.
     pub(crate) fn reveal(&self) -> String {
-        format!("{PREFIX}{}_{}", self.id, URL_SAFE_NO_PAD.encode(self.secret))
+        format!(
+            "{PREFIX}{}_{}",
+            self.id,
+            URL_SAFE_NO_PAD.encode(self.secret)
+        )
     }
 
     /// What is stored of the secret.
@@ -114,7 +118,16 @@ mod tests {
         let short = &whole[..whole.len() - 4];
         let long = format!("{whole}AAAA");
         let huge = format!("allod_x_{}", "A".repeat(1 << 20));
-        let bad = ["", "allod_", "allod_x", "allod_x_", "allod__AAAA", short, &long, &huge];
+        let bad = [
+            "",
+            "allod_",
+            "allod_x",
+            "allod_x_",
+            "allod__AAAA",
+            short,
+            &long,
+            &huge,
+        ];
         for text in bad {
             assert!(PresentedKey::parse(text).is_none(), "{text:.40}");
         }

@@ -1,0 +1,223 @@
+//! The embedded store: one SQLite file in the data folder.
+//!
+//! One connection behind a mutex serves all threads of a process: the statements are short, and
+//! SQLite has one writer at a time anyway. Processes are kept apart by SQLite's own locks.
+
+mod column;
+mod documents;
+mod keys;
+mod migrations;
+mod open;
+mod payloads;
+mod reviews;
+mod settings;
+
+use crate::{
+    DocumentRow, Error, HeadRow, KeyRow, NewReview, PayloadRow, Resolution, Result, ReviewRow,
+    ReviewState, Store, VersionRow,
+};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Name of the database in the data folder.
+pub const DATABASE_FILE: &str = "allod.db";
+
+/// How long a call waits for another process that is writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Durable state in one SQLite file (write-ahead log, synchronous).
+pub struct SqliteStore {
+    connection: Mutex<Connection>,
+    path: PathBuf,
+}
+
+impl SqliteStore {
+    /// Opens the store in `folder`, or makes it. A folder that is made is for its owner only
+    /// (mode 0700), and so is the database (0600), whoever made the folder.
+    ///
+    /// # Errors
+    /// [`Error::Folder`], [`Error::Corrupt`], [`Error::Foreign`], [`Error::NewerSchema`],
+    /// [`Error::ReadOnly`], [`Error::DiskFull`], [`Error::Busy`].
+    pub fn open(folder: &Path) -> Result<SqliteStore> {
+        let path = open::prepare(folder)?;
+        let connection = Connection::open_with_flags(&path, open::flags())
+            .map_err(|source| Error::from_database(&path, source, 0))?;
+        SqliteStore::from_connection(connection, path)
+    }
+
+    /// A store that is gone when it is dropped; for tests.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn in_memory() -> Result<SqliteStore> {
+        let path = PathBuf::from(":memory:");
+        let connection = Connection::open_in_memory()
+            .map_err(|source| Error::from_database(&path, source, 0))?;
+        SqliteStore::from_connection(connection, path)
+    }
+
+    /// The database file (`:memory:` for [`SqliteStore::in_memory`]).
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the whole database and checks its structure. Takes long on a large one.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] with what was found.
+    pub fn check(&self) -> Result<()> {
+        let found = self.with(|connection| {
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+        })?;
+        if found == "ok" {
+            return Ok(());
+        }
+        Err(Error::Corrupt {
+            path: self.path.clone(),
+            detail: found,
+        })
+    }
+
+    fn from_connection(mut connection: Connection, path: PathBuf) -> Result<SqliteStore> {
+        open::configure(&connection).map_err(|source| fault(&path, source))?;
+        migrations::run(&mut connection, &path)?;
+        Ok(SqliteStore {
+            connection: Mutex::new(connection),
+            path,
+        })
+    }
+
+    /// Runs `work` on the connection and explains what fails.
+    fn with<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T> {
+        // A thread that panicked has rolled its transaction back on the way; the connection is fit.
+        let mut connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        work(&mut connection).map_err(|source| fault(&self.path, source))
+    }
+
+    /// Runs `work` in one transaction that holds the write lock from its start, so that what it
+    /// reads is still true when it writes.
+    fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        self.with(|connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        })
+    }
+}
+
+/// Explains a failure of the database at `path`.
+fn fault(path: &Path, source: rusqlite::Error) -> Error {
+    Error::from_database(path, source, BUSY_TIMEOUT.as_millis() as u64)
+}
+
+/// Now, as it is stored.
+fn now() -> String {
+    jiff::Timestamp::now().to_string()
+}
+
+impl Store for SqliteStore {
+    fn documents(&self) -> Result<Vec<DocumentRow>> {
+        self.with(|connection| documents::all(connection))
+    }
+
+    fn document(&self, path: &str) -> Result<Option<DocumentRow>> {
+        self.with(|connection| documents::one(connection, path))
+    }
+
+    fn put_document(&self, row: &DocumentRow, version: Option<&VersionRow>) -> Result<()> {
+        documents::check(row)?;
+        self.write(|transaction| documents::put(transaction, row, version))
+    }
+
+    fn put_documents(&self, rows: &[(DocumentRow, Option<VersionRow>)]) -> Result<()> {
+        rows.iter().try_for_each(|(row, _)| documents::check(row))?;
+        self.write(|transaction| {
+            rows.iter()
+                .try_for_each(|(row, version)| documents::put(transaction, row, version.as_ref()))
+        })
+    }
+
+    fn version(&self, digest: &str, path: Option<&str>) -> Result<Option<VersionRow>> {
+        self.with(|connection| documents::version(connection, digest, path))
+    }
+
+    fn versions_of(&self, path: &str) -> Result<Vec<VersionRow>> {
+        self.with(|connection| documents::versions_of(connection, path))
+    }
+
+    fn create_key(
+        &self,
+        name: &str,
+        tenant: &str,
+        labels: &[String],
+        role: &str,
+    ) -> Result<(KeyRow, String)> {
+        keys::create(self, name, tenant, labels, role)
+    }
+
+    fn list_keys(&self) -> Result<Vec<KeyRow>> {
+        self.with(|connection| keys::all(connection))
+    }
+
+    fn revoke_key(&self, id: &str) -> Result<bool> {
+        self.with(|connection| keys::revoke(connection, id))
+    }
+
+    fn authenticate(&self, secret: &str) -> Result<Option<KeyRow>> {
+        keys::authenticate(self, secret)
+    }
+
+    fn enqueue_review(&self, review: &NewReview) -> Result<ReviewRow> {
+        reviews::enqueue(self, review)
+    }
+
+    fn link_review(&self, id: &str, receipt_index: u64) -> Result<()> {
+        reviews::link(self, id, receipt_index)
+    }
+
+    fn reviews(&self, state: Option<ReviewState>) -> Result<Vec<ReviewRow>> {
+        self.with(|connection| reviews::all(connection, state))
+    }
+
+    fn review(&self, id: &str) -> Result<Option<ReviewRow>> {
+        self.with(|connection| reviews::one(connection, id))
+    }
+
+    fn resolve_review(&self, id: &str, resolution: &Resolution) -> Result<ReviewRow> {
+        reviews::resolve(self, id, resolution)
+    }
+
+    fn put_payloads(&self, payloads: &[PayloadRow]) -> Result<()> {
+        self.write(|transaction| payloads::put(transaction, payloads))
+    }
+
+    fn payload(&self, commitment: &str) -> Result<Option<PayloadRow>> {
+        self.with(|connection| payloads::one(connection, commitment))
+    }
+
+    fn setting(&self, key: &str) -> Result<Option<String>> {
+        self.with(|connection| settings::get(connection, key))
+    }
+
+    fn set_setting(&self, key: &str, value: &str) -> Result<()> {
+        self.with(|connection| settings::set(connection, key, value))
+    }
+
+    fn raise_ledger_head(&self, head: &HeadRow) -> Result<()> {
+        self.write(|transaction| settings::raise_head(transaction, head))
+    }
+
+    fn ledger_head(&self) -> Result<Option<HeadRow>> {
+        self.with(|connection| settings::head(connection))
+    }
+}
+
+#[cfg(test)]
+mod tests;
