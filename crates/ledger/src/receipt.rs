@@ -1,0 +1,296 @@
+//! What one receipt says: who asked, what was used, what was decided, and commitments to the words.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::canonical;
+use crate::error::{Error, Result};
+
+/// The value of [`Receipt::version`] that this crate writes.
+pub const RECEIPT_VERSION: &str = "allod-receipt-1";
+
+/// The longest canonical receipt, in bytes. An entry's length is a 16-bit number in the log.
+pub const RECEIPT_BYTES_MAX: usize = 60 * 1024;
+
+/// The record of one request, from question to outcome.
+///
+/// It holds no prompt and no answer, only salted commitments to them (see [`crate::commit`]).
+/// Numbers with a fraction are rounded to six decimal places when the receipt is written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Which form this receipt has: [`RECEIPT_VERSION`].
+    pub version: String,
+    /// When the request was finished.
+    pub time: jiff::Timestamp,
+    /// Who asked, and how.
+    pub request: Request,
+    /// The model that wrote the answer; `None` if no model was run.
+    pub model: Option<Model>,
+    /// The policy that decided.
+    pub policy: PolicyUsed,
+    /// The name of the rule set for arithmetic, such as `allod-1`.
+    pub numerics: String,
+    /// How tokens were drawn; `None` if no model was run.
+    pub sampling: Option<Sampling>,
+    /// The passages that were put before the model or quoted, in the order of their numbers.
+    pub evidence: Vec<Evidence>,
+    /// The facts that the policy decided on, whole.
+    pub facts: Value,
+    /// The rules that fired.
+    pub rules: Vec<Rule>,
+    /// What became of the request.
+    pub outcome: Outcome,
+    /// How the answer was made.
+    pub mode: Mode,
+    /// How sure the retrieval was, from 0 to 1.
+    pub confidence: f64,
+    /// The verdict on each sentence of the answer.
+    pub checks: Vec<Check>,
+    /// Commitment to the prompt or question.
+    pub prompt_commitment: String,
+    /// Commitment to the answer; `None` if there was none.
+    pub answer_commitment: Option<String>,
+    /// How many tokens were read and written.
+    pub tokens: Tokens,
+    /// How long each part took.
+    pub timings_ms: Timings,
+    /// The limits that were in force, such as `max_tokens`.
+    pub limits: BTreeMap<String, u64>,
+    /// The program that wrote this receipt.
+    pub software: Software,
+}
+
+/// Who asked, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The request's own identifier.
+    pub id: String,
+    /// Which kind of request it was.
+    pub kind: RequestKind,
+    /// The tenant on whose behalf it was made.
+    pub tenant: String,
+    /// A pseudonym of the person or program that asked.
+    pub subject: String,
+}
+
+/// The kinds of request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestKind {
+    /// A question to be answered from the documents.
+    Ask,
+    /// A conversation with the model, without documents.
+    Chat,
+    /// Plain generation from a prompt.
+    Generate,
+}
+
+/// The identity of a model. Digests are `sha256:` and 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// The model's name.
+    pub name: String,
+    /// The digest of its weights.
+    pub digest: String,
+    /// The digest of its tokenizer.
+    pub tokenizer: String,
+    /// The digest of the chat or prompt template.
+    pub template: String,
+}
+
+/// The policy that decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyUsed {
+    /// The digest of the policy's text.
+    pub digest: String,
+    /// The policy's name.
+    pub name: String,
+}
+
+/// How tokens were drawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// 0 means the most likely token, always.
+    pub temperature: f64,
+    /// 0 means off.
+    pub top_k: u64,
+    /// 1 means off.
+    pub top_p: f64,
+    /// 0 means off.
+    pub min_p: f64,
+    /// 1 means off.
+    pub repetition_penalty: f64,
+    /// How many tokens back the penalty looks.
+    pub repetition_window: u64,
+    /// The seed, written as text: a JSON number cannot hold 64 bits.
+    #[serde(with = "decimal_text")]
+    pub seed: u64,
+}
+
+/// One passage: bytes `start..end` of the canonical text whose digest is `digest`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The document's path when it was ingested.
+    pub path: String,
+    /// The digest of the document version.
+    pub digest: String,
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+    /// The passage's score.
+    pub score: f64,
+}
+
+/// A rule that fired, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The rule's identifier in the policy.
+    pub id: String,
+    /// The reason in words.
+    pub because: String,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was answered.
+    Answered,
+    /// It was refused.
+    Refused,
+    /// It was handed to an approved stronger model or office.
+    Escalated,
+    /// A person has to decide.
+    HumanReview,
+}
+
+/// How an answer was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Passages were quoted word for word.
+    Quote,
+    /// The local model wrote it.
+    Generate,
+    /// An approved model elsewhere wrote it.
+    Upstream,
+    /// There is no answer.
+    None,
+}
+
+/// The verdict on one sentence of the answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// The sentence's number, from 0.
+    pub sentence: u64,
+    /// Whether its citation bears it out.
+    pub verdict: Verdict,
+    /// The check's score.
+    pub score: f64,
+}
+
+/// Whether a citation bears a sentence out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The cited passage says so.
+    Supported,
+    /// The cited passage does not say so.
+    Unsupported,
+    /// The cited passage says the opposite.
+    Contradicted,
+}
+
+/// How many tokens were read and written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Tokens of the prompt.
+    pub prompt: u64,
+    /// Tokens that were generated.
+    pub completion: u64,
+}
+
+/// How long each part took, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Finding the passages.
+    pub retrieval: u64,
+    /// Writing the answer.
+    pub generation: u64,
+    /// From the request to the receipt.
+    pub total: u64,
+}
+
+/// The program that wrote a receipt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Software {
+    /// Its version, such as `0.1.0`.
+    pub version: String,
+}
+
+impl Receipt {
+    /// The receipt as the log stores it: canonical JSON (RFC 8785) in UTF-8.
+    ///
+    /// # Errors
+    /// If a number cannot be written exactly, or the text is longer than [`RECEIPT_BYTES_MAX`].
+    pub fn to_entry(&self) -> Result<Vec<u8>> {
+        let mut value = serde_json::to_value(self).map_err(Error::ReceiptNotJson)?;
+        round_fractions(&mut value);
+        let bytes = canonical::to_vec(&value)?;
+        if bytes.len() > RECEIPT_BYTES_MAX {
+            return Err(Error::ReceiptTooLong { bytes: bytes.len(), limit: RECEIPT_BYTES_MAX });
+        }
+        Ok(bytes)
+    }
+
+    /// Reads a receipt back from an entry of the log.
+    ///
+    /// # Errors
+    /// If the entry is not a receipt of a version that this crate knows.
+    pub fn from_entry(entry: &[u8]) -> Result<Receipt> {
+        let receipt: Receipt = serde_json::from_slice(entry).map_err(Error::ReceiptNotJson)?;
+        if receipt.version != RECEIPT_VERSION {
+            return Err(Error::ReceiptVersion { found: receipt.version });
+        }
+        Ok(receipt)
+    }
+}
+
+/// Rounds to six decimal places, so that the written form of a number does not depend on the last
+/// bits of its computation.
+#[must_use]
+pub fn round_to_six_places(number: f64) -> f64 {
+    let rounded = (number * 1e6).round() / 1e6;
+    if rounded.is_finite() { rounded } else { number }
+}
+
+/// Rounds every number with a fraction in `value`, at any depth.
+fn round_fractions(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let rounded = number.as_f64().map(round_to_six_places);
+            if let Some(rounded) = rounded.and_then(serde_json::Number::from_f64) {
+                *number = rounded;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(round_fractions),
+        Value::Object(members) => members.values_mut().for_each(round_fractions),
+        _ => {}
+    }
+}
+
+/// A 64-bit number as decimal text.
+mod decimal_text {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(number)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
