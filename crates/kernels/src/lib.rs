@@ -1,1 +1,68 @@
-//! allod-kernels
+//! Kernels: the arithmetic under every model, one result whatever the processor.
+//!
+//! Each kernel exists for the instruction sets of [`Isa`] and gives the same bits on all of them:
+//! the rule is `allod-1` ([`NUMERICS`]), written down in `docs/numerics.md`. Results depend neither
+//! on how many tokens are computed together, nor on how rows are split over threads, nor on how a
+//! prompt was cut into pieces.
+//!
+//! | what | function |
+//! |---|---|
+//! | weights as stored | [`Format`], [`Matrix`], [`decode_row`] |
+//! | matrix product | [`linear`] |
+//! | attention of the query heads that share a kv head | [`attend`], [`CacheLayout`], [`KeyValues`] |
+//! | norms, activations, rotation | [`rms_norm`], [`softmax`], [`silu`], [`silu_mul`], [`rope`] |
+//! | element by element | [`add`], [`scale`], [`exp`] |
+//! | greedy choice | [`argmax`] |
+//!
+//! Every function takes the [`Isa`] to run on (from [`Isa::detect`], once at start) and panics when
+//! this processor lacks it, or when slices do not fit the stated shapes: both are mistakes of the
+//! caller, not of a file. Working memory is a [`Scratch`] per thread.
+//!
+//! ```
+//! use allod_kernels::{Format, Isa, Matrix, Scratch, linear};
+//! let weights: Vec<u8> = [1.0f32, 2.0, 3.0, 4.0].iter().flat_map(|w| w.to_le_bytes()).collect();
+//! let matrix = Matrix::new(Format::F32, 2, 2, &weights)?; // rows are outputs
+//! let mut out = [0.0; 2];
+//! linear(Isa::detect(), &[1.0, 10.0], &matrix, 0..2, &mut out, &mut Scratch::new());
+//! assert_eq!(out, [21.0, 43.0]);
+//! # Ok::<(), allod_kernels::Error>(())
+//! ```
+
+mod activation;
+mod argmax;
+mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod chains;
+mod elementwise;
+mod exp;
+mod format;
+mod isa;
+mod lanes;
+mod linear;
+mod matrix;
+mod norm;
+mod panel;
+#[cfg(test)]
+mod reference;
+mod rope;
+mod scratch;
+
+pub use activation::{silu, silu_mul, softmax};
+pub use argmax::argmax;
+pub use attention::{CacheLayout, KeyValues, attend};
+pub use elementwise::{add, scale};
+pub use exp::exp;
+pub use format::{Format, decode_row};
+pub use isa::Isa;
+pub use linear::linear;
+pub use matrix::{Error, Matrix};
+pub use norm::rms_norm;
+pub use panel::PANEL_ROWS;
+pub use rope::{RopePairing, rope};
+pub use scratch::Scratch;
+
+/// Name of the rule that fixes the order of every addition (`docs/numerics.md`).
+pub const NUMERICS: &str = "allod-1";

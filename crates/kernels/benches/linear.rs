@@ -1,0 +1,2 @@
+//! Throughput of the matrix product.
+fn main() {}

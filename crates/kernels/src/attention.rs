@@ -1,0 +1,241 @@
+//! Attention of the query heads that share one key/value head, over its cache.
+#![allow(unsafe_code)] // dispatch to code compiled for an instruction set
+
+use crate::chains::{CHAIN, Chains};
+use crate::exp::exp_one;
+use crate::isa::{Isa, on_isa};
+use crate::lanes::{LANES, fold, larger, largest, sum};
+use crate::panel::{BAND_TOKENS, PANEL_ROWS};
+use crate::scratch::{Scratch, scores_stride};
+use std::ops::Range;
+
+/// How the keys and values of one kv head lie in their buffers (`f32`, owned by the caller).
+///
+/// Keys: `[positions / 16][head_dim][16]`, so that a lane is a position. Values:
+/// `[positions][value_stride]`, so that a lane is an element; the padding is never looked at.
+/// Buffers need no initial value, but start them as zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheLayout {
+    head_dim: usize,
+}
+
+impl CacheLayout {
+    /// The layout for heads of `head_dim` elements.
+    ///
+    /// # Panics
+    /// When `head_dim` is 0.
+    pub fn new(head_dim: usize) -> CacheLayout {
+        assert!(head_dim > 0, "a head has at least one element");
+        CacheLayout { head_dim }
+    }
+
+    /// Elements per head.
+    pub fn head_dim(self) -> usize {
+        self.head_dim
+    }
+
+    /// Floats from one position's values to the next: `head_dim` rounded up to 16.
+    pub fn value_stride(self) -> usize {
+        self.head_dim.next_multiple_of(LANES)
+    }
+
+    /// Length of the key buffer for `positions`.
+    pub fn keys_len(self, positions: usize) -> usize {
+        positions.next_multiple_of(LANES) * self.head_dim
+    }
+
+    /// Length of the value buffer for `positions`.
+    pub fn values_len(self, positions: usize) -> usize {
+        positions * self.value_stride()
+    }
+
+    /// Stores the key (`[head_dim]`, rotated already) of a position.
+    ///
+    /// # Panics
+    /// When the buffer is too short for the position or `key` is not `[head_dim]`.
+    pub fn write_key(self, keys: &mut [f32], position: usize, key: &[f32]) {
+        assert_eq!(key.len(), self.head_dim, "length of a key");
+        let block = &mut keys[self.key_block(position / LANES)];
+        for (column, value) in block.chunks_exact_mut(LANES).zip(key) {
+            column[position % LANES] = *value;
+        }
+    }
+
+    /// Stores the value (`[head_dim]`) of a position.
+    ///
+    /// # Panics
+    /// When the buffer is too short for the position or `value` is not `[head_dim]`.
+    pub fn write_value(self, values: &mut [f32], position: usize, value: &[f32]) {
+        assert_eq!(value.len(), self.head_dim, "length of a value");
+        let at = position * self.value_stride();
+        values[at..at + self.head_dim].copy_from_slice(value);
+    }
+
+    fn key_block(self, block: usize) -> Range<usize> {
+        let size = LANES * self.head_dim;
+        block * size..(block + 1) * size
+    }
+}
+
+/// The cache of one kv head, to read.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyValues<'a> {
+    /// How the two buffers are laid out.
+    pub layout: CacheLayout,
+    /// At least `layout.keys_len(end of the positions)`.
+    pub keys: &'a [f32],
+    /// At least `layout.values_len(end of the positions)`.
+    pub values: &'a [f32],
+}
+
+/// Attention of `queries` (`[group, head_dim]`, the query heads of one token that share this kv head)
+/// over the cached `positions`: `out[g] = sum of softmax(scale * q[g] . k[p]) * v[p]`, `[group,
+/// head_dim]`. For causal attention at `p` pass `0..p + 1`, with a sliding window a later start.
+///
+/// Blocks stand at absolute positions, so neither the group nor the way the cache was filled changes
+/// a bit. Each query is independent of the others.
+///
+/// # Panics
+/// When the range is empty or a slice does not fit the shapes.
+pub fn attend(
+    isa: Isa,
+    queries: &[f32],
+    cache: &KeyValues,
+    positions: Range<usize>,
+    scale: f32,
+    out: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let head_dim = cache.layout.head_dim;
+    assert!(positions.start < positions.end, "no positions to attend to");
+    assert!(queries.len().is_multiple_of(head_dim), "queries are [group, head_dim]");
+    assert_eq!(out.len(), queries.len(), "out is [group, head_dim]");
+    let band = BAND_TOKENS * head_dim;
+    for (queries, out) in queries.chunks(band).zip(out.chunks_mut(band)) {
+        let group = queries.len() / head_dim;
+        let base = positions.start / CHAIN * CHAIN;
+        let span = Span { base, positions: positions.clone() };
+        let (scores, sums) = scratch.attention(group, positions.len());
+        let stride = scores_stride(positions.len());
+        let scores = &mut scores[..group * stride];
+        score(isa, queries, cache, &span, scores, stride);
+        let totals = &mut [0.0; BAND_TOKENS][..group];
+        for (scores, total) in scores.chunks_exact_mut(stride).zip(totals.iter_mut()) {
+            let scores = &mut scores[..span.len()];
+            let start = span.start();
+            *total = on_isa!(isa, weigh_body(scores: &mut [f32], start: usize, scale: f32) -> f32);
+        }
+        mix(isa, scores, stride, totals, cache, &span, sums, out);
+    }
+}
+
+/// The positions attended to, and the multiple of 32 from which scores are stored.
+struct Span {
+    base: usize,
+    positions: Range<usize>,
+}
+
+impl Span {
+    /// First position, counted from the base.
+    fn start(&self) -> usize {
+        self.positions.start - self.base
+    }
+
+    /// End of the positions, counted from the base.
+    fn len(&self) -> usize {
+        self.positions.end - self.base
+    }
+}
+
+/// Raw scores `q . k`: `scores[g][position - base]`, for whole blocks of 16 positions.
+fn score(
+    isa: Isa,
+    queries: &[f32],
+    cache: &KeyValues,
+    span: &Span,
+    scores: &mut [f32],
+    stride: usize,
+) {
+    let head_dim = cache.layout.head_dim;
+    scores.fill(0.0);
+    let blocks = span.positions.start / LANES..span.positions.end.div_ceil(LANES);
+    for block in blocks.clone().step_by(2) {
+        let halves = (blocks.end - block).min(2);
+        let first = cache.layout.key_block(block).start;
+        let end = cache.layout.key_block(block + halves - 1).end;
+        Chains {
+            x: queries,
+            x_stride: head_dim,
+            tokens: queries.len() / head_dim,
+            panel: &cache.keys[first..end],
+            step_stride: LANES,
+            half_stride: LANES * head_dim,
+            halves,
+            steps: 0..head_dim,
+            sums: &mut scores[block * LANES - span.base..],
+            sums_stride: stride,
+        }
+        .run(isa);
+    }
+}
+
+/// Turns the scores from `start` on into weights `e^(scale * s - max)` and returns their sum.
+/// Lane = position mod 16, as the base is a multiple of 32.
+#[inline(always)]
+fn weigh_body(scores: &mut [f32], start: usize, scale: f32) -> f32 {
+    // Positions before the start share a block with it: they must count for nothing.
+    for score in &mut scores[..start] {
+        *score = f32::NEG_INFINITY;
+    }
+    for score in &mut scores[start..] {
+        *score *= scale;
+    }
+    let max = largest(fold(scores, f32::NEG_INFINITY, larger));
+    for score in &mut scores[..start] {
+        *score = 0.0;
+    }
+    for score in &mut scores[start..] {
+        *score = exp_one(*score - max);
+    }
+    sum(fold(scores, 0.0, |sum, value| sum + value))
+}
+
+/// `out[g] = sum over positions of weight * value / total`, 32 elements at a time.
+#[allow(clippy::too_many_arguments)] // two inputs with their strides, the place, the result
+fn mix(
+    isa: Isa,
+    weights: &[f32],
+    stride: usize,
+    totals: &[f32],
+    cache: &KeyValues,
+    span: &Span,
+    sums: &mut [f32],
+    out: &mut [f32],
+) {
+    let (head_dim, value_stride) = (cache.layout.head_dim, cache.layout.value_stride());
+    let values = &cache.values[span.base * value_stride..span.positions.end * value_stride];
+    for element in (0..head_dim).step_by(PANEL_ROWS) {
+        let width = PANEL_ROWS.min(head_dim - element);
+        sums[..totals.len() * PANEL_ROWS].fill(0.0);
+        Chains {
+            x: weights,
+            x_stride: stride,
+            tokens: totals.len(),
+            panel: &values[element..],
+            step_stride: value_stride,
+            half_stride: LANES,
+            halves: width.div_ceil(LANES),
+            steps: span.start()..span.len(),
+            sums,
+            sums_stride: PANEL_ROWS,
+        }
+        .run(isa);
+        for (query, total) in totals.iter().enumerate() {
+            let from = &sums[query * PANEL_ROWS..][..width];
+            let to = &mut out[query * head_dim + element..][..width];
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = from / total;
+            }
+        }
+    }
+}

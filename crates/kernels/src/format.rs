@@ -1,0 +1,177 @@
+//! How weights are stored, and the exact value of each.
+
+use half::{bf16, f16};
+
+/// Storage format of a weight row. All are little-endian; block formats are those of ggml.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)] // Q8_0 and Q4_0 are the field's own names.
+pub enum Format {
+    /// IEEE single precision.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// The upper half of a single: 8 exponent bits, 7 fraction bits.
+    BF16,
+    /// 32 weights: `f16` scale d, then 32 `i8`; weight = d · q. 34 bytes.
+    Q8_0,
+    /// 32 weights: `f16` scale d, then 16 bytes; byte j holds weight j (low nibble) and weight
+    /// j + 16 (high nibble); weight = d · (n − 8). 18 bytes.
+    Q4_0,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Format; 5] =
+        [Format::F32, Format::F16, Format::BF16, Format::Q8_0, Format::Q4_0];
+
+    /// Weights per block; a row's length is a multiple of it.
+    pub const fn block_len(self) -> usize {
+        match self {
+            Format::F32 | Format::F16 | Format::BF16 => 1,
+            Format::Q8_0 | Format::Q4_0 => 32,
+        }
+    }
+
+    /// Bytes per block.
+    pub const fn block_bytes(self) -> usize {
+        match self {
+            Format::F32 => 4,
+            Format::F16 | Format::BF16 => 2,
+            Format::Q8_0 => 34,
+            Format::Q4_0 => 18,
+        }
+    }
+
+    /// Bytes of a row of `columns` weights; `None` when `columns` is not a whole number of blocks
+    /// or the result overflows.
+    pub const fn row_bytes(self, columns: usize) -> Option<usize> {
+        if !columns.is_multiple_of(self.block_len()) {
+            return None;
+        }
+        (columns / self.block_len()).checked_mul(self.block_bytes())
+    }
+
+    /// The name in upper case, as files and people write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Format::F32 => "F32",
+            Format::F16 => "F16",
+            Format::BF16 => "BF16",
+            Format::Q8_0 => "Q8_0",
+            Format::Q4_0 => "Q4_0",
+        }
+    }
+
+    /// The format of that name, in upper or lower case.
+    pub fn from_name(name: &str) -> Option<Format> {
+        Format::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// Writes the exact value of each weight of `bytes` to `out`; `out.len()` is the number of weights.
+///
+/// Every value of these formats is representable in `f32`, so nothing is rounded.
+///
+/// # Panics
+/// When `bytes` is not exactly `format.row_bytes(out.len())` long.
+pub fn decode_row(format: Format, bytes: &[u8], out: &mut [f32]) {
+    let expected = format.row_bytes(out.len());
+    assert_eq!(Some(bytes.len()), expected, "bytes of a {} row", format.name());
+    match format {
+        Format::F32 => decode_each(bytes, out, f32::from_le_bytes),
+        Format::F16 => decode_each(bytes, out, |b| f16::from_le_bytes(b).to_f32()),
+        Format::BF16 => decode_each(bytes, out, |b| bf16::from_le_bytes(b).to_f32()),
+        Format::Q8_0 => decode_blocks(bytes, out, 34, decode_q8_0),
+        Format::Q4_0 => decode_blocks(bytes, out, 18, decode_q4_0),
+    }
+}
+
+fn decode_each<const N: usize>(bytes: &[u8], out: &mut [f32], decode: impl Fn([u8; N]) -> f32) {
+    for (weight, stored) in out.iter_mut().zip(bytes.as_chunks::<N>().0) {
+        *weight = decode(*stored);
+    }
+}
+
+fn decode_blocks(
+    bytes: &[u8],
+    out: &mut [f32],
+    block_bytes: usize,
+    decode: impl Fn(f32, &[u8], &mut [f32]),
+) {
+    for (block, weights) in bytes.chunks_exact(block_bytes).zip(out.chunks_exact_mut(32)) {
+        let scale = f16::from_le_bytes([block[0], block[1]]).to_f32();
+        decode(scale, &block[2..], weights);
+    }
+}
+
+fn decode_q8_0(scale: f32, quants: &[u8], out: &mut [f32]) {
+    for (weight, quant) in out.iter_mut().zip(quants) {
+        *weight = f32::from(*quant as i8) * scale;
+    }
+}
+
+fn decode_q4_0(scale: f32, quants: &[u8], out: &mut [f32]) {
+    for (j, pair) in quants.iter().enumerate() {
+        out[j] = f32::from((pair & 15) as i8 - 8) * scale;
+        out[j + 16] = f32::from((pair >> 4) as i8 - 8) * scale;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_names_agree() {
+        for format in Format::ALL {
+            assert_eq!(Format::from_name(format.name()), Some(format));
+            assert_eq!(Format::from_name(&format.name().to_lowercase()), Some(format));
+            assert_eq!(format.row_bytes(format.block_len()), Some(format.block_bytes()));
+        }
+        assert_eq!(Format::Q8_0.row_bytes(33), None);
+        assert_eq!(Format::Q4_0.row_bytes(4096), Some(2304));
+        assert_eq!(Format::F32.row_bytes(usize::MAX), None);
+        assert_eq!(Format::from_name("Q9_9"), None);
+    }
+
+    #[test]
+    fn floats_decode_to_their_value() {
+        let mut out = [0.0; 3];
+        decode_row(Format::F16, &[0x00, 0x3c, 0x01, 0x00, 0x00, 0xfc], &mut out);
+        assert_eq!(out, [1.0, 2.0f32.powi(-24), f32::NEG_INFINITY]);
+        decode_row(Format::BF16, &[0x80, 0x3f, 0x00, 0xc0, 0x00, 0x80], &mut out);
+        assert_eq!(out.map(f32::to_bits), [1.0f32, -2.0, -0.0].map(f32::to_bits));
+        let mut one = [0.0];
+        decode_row(Format::F32, &1.5f32.to_le_bytes(), &mut one);
+        assert_eq!(one, [1.5]);
+    }
+
+    #[test]
+    fn q8_0_block_is_scale_times_signed_byte() {
+        let mut block = vec![0x00, 0x38]; // d = 0.5
+        block.extend((0..32).map(|j| if j == 31 { 0x80 } else { j as u8 }));
+        let mut out = [0.0; 32];
+        decode_row(Format::Q8_0, &block, &mut out);
+        assert_eq!(out[..4], [0.0, 0.5, 1.0, 1.5]);
+        assert_eq!(out[31], -64.0);
+    }
+
+    #[test]
+    fn q4_0_block_puts_high_nibbles_in_the_second_half() {
+        let mut block = vec![0x00, 0xc0]; // d = -2
+        block.extend((0..16).map(|j: u8| j | ((15 - j) << 4)));
+        let mut out = [0.0; 32];
+        decode_row(Format::Q4_0, &block, &mut out);
+        for j in 0..16 {
+            assert_eq!(out[j], -2.0 * (j as f32 - 8.0));
+            assert_eq!(out[j + 16], -2.0 * (7.0 - j as f32));
+        }
+        assert_eq!(out[8].to_bits(), (-0.0f32).to_bits()); // 0 · d keeps the sign of d
+    }
+
+    #[test]
+    #[should_panic(expected = "bytes of a F32 row")]
+    fn wrong_length_is_a_mistake_of_the_caller() {
+        decode_row(Format::F32, &[0; 7], &mut [0.0; 2]);
+    }
+}

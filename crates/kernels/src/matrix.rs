@@ -1,0 +1,130 @@
+//! A weight matrix as it lies in a file.
+
+use crate::format::{Format, decode_row};
+use std::ops::Range;
+
+/// What can be wrong with the description of a matrix.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The row length is not a whole number of blocks, or the size overflows.
+    #[error(
+        "a {format} matrix cannot have {rows} rows of {columns} columns: rows are whole blocks of \
+         {block_len} weights; check the tensor's shape"
+    )]
+    Shape {
+        /// Name of the format.
+        format: &'static str,
+        /// Rows asked for.
+        rows: usize,
+        /// Columns asked for.
+        columns: usize,
+        /// Weights per block of the format.
+        block_len: usize,
+    },
+    /// The bytes do not match the shape.
+    #[error(
+        "a {format} matrix of {rows} x {columns} takes {expected} bytes, but {found} were given; \
+         the file is cut short or its shape is wrong"
+    )]
+    Length {
+        /// Name of the format.
+        format: &'static str,
+        /// Rows asked for.
+        rows: usize,
+        /// Columns asked for.
+        columns: usize,
+        /// Bytes that the shape takes.
+        expected: usize,
+        /// Bytes given.
+        found: usize,
+    },
+}
+
+/// A row-major matrix of weights in its stored format; a row is one output. Borrowed, so it can lie
+/// in a memory-mapped file; no alignment is needed.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    /// Storage format of every row.
+    pub format: Format,
+    /// Number of outputs.
+    pub rows: usize,
+    /// Number of inputs (the length of a row in weights).
+    pub columns: usize,
+    /// The rows one after the other, without padding.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Matrix<'a> {
+    /// A matrix whose bytes match its shape.
+    pub fn new(
+        format: Format,
+        rows: usize,
+        columns: usize,
+        bytes: &'a [u8],
+    ) -> Result<Matrix<'a>, Error> {
+        let (name, block_len) = (format.name(), format.block_len());
+        let expected = format.row_bytes(columns).and_then(|row| row.checked_mul(rows));
+        let Some(expected) = expected else {
+            return Err(Error::Shape { format: name, rows, columns, block_len });
+        };
+        if bytes.len() != expected {
+            let found = bytes.len();
+            return Err(Error::Length { format: name, rows, columns, expected, found });
+        }
+        Ok(Matrix { format, rows, columns, bytes })
+    }
+
+    /// Bytes of one row.
+    ///
+    /// # Panics
+    /// When `columns` is not a whole number of blocks.
+    pub fn row_bytes(&self) -> usize {
+        self.format.row_bytes(self.columns).expect("columns are whole blocks")
+    }
+
+    /// The stored bytes of one row.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn row(&self, row: usize) -> &'a [u8] {
+        let row_bytes = self.row_bytes();
+        &self.bytes[row * row_bytes..(row + 1) * row_bytes]
+    }
+
+    /// The exact values of one row (an embedding, say); `out` is `[columns]`.
+    pub fn decode_row(&self, row: usize, out: &mut [f32]) {
+        decode_row(self.format, self.row(row), out);
+    }
+
+    /// Panics unless `rows` lie in the matrix and its bytes are all there.
+    pub(crate) fn check(&self, rows: &Range<usize>) {
+        let expected = self.row_bytes().checked_mul(self.rows);
+        assert_eq!(expected, Some(self.bytes.len()), "bytes of the matrix");
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "rows {rows:?} of {}", self.rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_checked() {
+        assert!(Matrix::new(Format::Q8_0, 2, 32, &[0; 68]).is_ok());
+        let ragged = Matrix::new(Format::Q8_0, 2, 33, &[0; 68]).unwrap_err();
+        assert!(matches!(ragged, Error::Shape { columns: 33, block_len: 32, .. }));
+        let short = Matrix::new(Format::F32, 2, 2, &[0; 15]).unwrap_err();
+        assert!(matches!(short, Error::Length { expected: 16, found: 15, .. }));
+        assert!(Matrix::new(Format::F32, usize::MAX, 2, &[]).is_err());
+    }
+
+    #[test]
+    fn a_row_is_cut_out_and_decoded() {
+        let bytes: Vec<u8> = [1.0f32, 2.0, 3.0, 4.0].iter().flat_map(|w| w.to_le_bytes()).collect();
+        let matrix = Matrix::new(Format::F32, 2, 2, &bytes).unwrap();
+        let mut out = [0.0; 2];
+        matrix.decode_row(1, &mut out);
+        assert_eq!(out, [3.0, 4.0]);
+    }
+}

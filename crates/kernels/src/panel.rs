@@ -1,0 +1,78 @@
+//! A panel: a few rows of weights, decoded exactly and turned so that a lane is a row.
+#![allow(unsafe_code)] // dispatch to code compiled for an instruction set
+
+use crate::format::{Format, decode_row};
+use crate::isa::Isa;
+use crate::lanes::LANES;
+use crate::matrix::Matrix;
+
+/// Rows that [`crate::linear`] works on together. Any split of rows gives the same bits; splits at
+/// multiples of this are the fast ones.
+pub const PANEL_ROWS: usize = 2 * LANES;
+/// Columns decoded at a time; a whole number of chains and of blocks.
+pub(crate) const PANEL_COLUMNS: usize = 256;
+/// Tokens that use a decoded panel before it is decoded again.
+pub(crate) const BAND_TOKENS: usize = 64;
+
+/// The stored bytes of `len` columns of 16 rows.
+pub(crate) struct Stored<'a> {
+    pub format: Format,
+    /// Each `format.row_bytes(len)` long.
+    pub rows: [&'a [u8]; LANES],
+    pub len: usize,
+}
+
+impl<'a> Stored<'a> {
+    /// Columns `from..from + len` of 16 rows from `first`; rows at and beyond `end` repeat the last
+    /// one before it (their lanes are computed and dropped).
+    pub(crate) fn new(
+        matrix: &Matrix<'a>,
+        first: usize,
+        end: usize,
+        from: usize,
+        len: usize,
+    ) -> Stored<'a> {
+        let (block_len, block_bytes) = (matrix.format.block_len(), matrix.format.block_bytes());
+        let (offset, size) = (from / block_len * block_bytes, len / block_len * block_bytes);
+        let row_bytes = matrix.columns / block_len * block_bytes;
+        let rows = std::array::from_fn(|lane| {
+            let row = (first + lane).min(end - 1);
+            &matrix.bytes[row * row_bytes + offset..][..size]
+        });
+        Stored { format: matrix.format, rows, len }
+    }
+
+    /// Decodes to `panel`: `[len, 16]`, lane = row.
+    pub(crate) fn decode(&self, isa: Isa, panel: &mut [f32]) {
+        let (block_len, block_bytes) = (self.format.block_len(), self.format.block_bytes());
+        assert!(panel.len() >= self.len * LANES && self.len.is_multiple_of(block_len));
+        let size = self.len / block_len * block_bytes;
+        assert!(self.rows.iter().all(|row| row.len() == size), "bytes of the stored rows");
+        let done = match isa.checked() {
+            // SAFETY: `checked` saw the instructions, the assertions above the bounds.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { crate::avx2::decode(self, panel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { crate::avx512::decode(self, panel) },
+            _ => 0,
+        };
+        self.decode_portable(done, panel);
+    }
+
+    /// Decodes the columns from `from` (a block boundary) on; the vector code leaves ragged ends here.
+    fn decode_portable(&self, from: usize, panel: &mut [f32]) {
+        if from == self.len {
+            return;
+        }
+        let offset = from / self.format.block_len() * self.format.block_bytes();
+        let mut values = [0.0; PANEL_COLUMNS];
+        let values = &mut values[..self.len - from];
+        for (lane, row) in self.rows.iter().enumerate() {
+            decode_row(self.format, &row[offset..], values);
+            for (column, value) in values.iter().enumerate() {
+                panel[(from + column) * LANES + lane] = *value;
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Working memory of a thread.
+
+use crate::chains::CHAIN;
+use crate::panel::{BAND_TOKENS, PANEL_COLUMNS, PANEL_ROWS};
+
+/// Working memory for [`crate::linear`] and [`crate::attend`]: one per thread, made once, used for
+/// every call. Its contents never influence a result.
+#[derive(Clone, Debug)]
+pub struct Scratch {
+    panel: Vec<f32>,
+    sums: Vec<f32>,
+    scores: Vec<f32>,
+}
+
+/// Floats by which a buffer may have to be shifted to start on a cache line.
+const SLACK: usize = 16;
+
+impl Scratch {
+    /// Scratch that serves any [`crate::linear`]; [`crate::attend`] grows it when a context is longer
+    /// than any before (see [`Scratch::reserve_attention`]).
+    pub fn new() -> Scratch {
+        Scratch {
+            panel: vec![0.0; PANEL_ROWS * PANEL_COLUMNS + SLACK],
+            sums: vec![0.0; BAND_TOKENS * PANEL_ROWS + SLACK],
+            scores: Vec::new(),
+        }
+    }
+
+    /// Makes room for attention of `queries` heads over `positions`, so that [`crate::attend`] up to
+    /// that size allocates nothing.
+    pub fn reserve_attention(&mut self, queries: usize, positions: usize) {
+        let needed = queries * scores_stride(positions) + SLACK;
+        if self.scores.len() < needed {
+            self.scores.resize(needed, 0.0);
+        }
+    }
+
+    /// A decoded panel and its running sums, each on a cache line.
+    pub(crate) fn linear(&mut self) -> (&mut [f32], &mut [f32]) {
+        (aligned(&mut self.panel), aligned(&mut self.sums))
+    }
+
+    /// Score rows `[queries, scores_stride(positions)]` and the running sums.
+    pub(crate) fn attention(
+        &mut self,
+        queries: usize,
+        positions: usize,
+    ) -> (&mut [f32], &mut [f32]) {
+        self.reserve_attention(queries, positions);
+        (aligned(&mut self.scores), aligned(&mut self.sums))
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch::new()
+    }
+}
+
+/// Floats per row of scores for a span of `positions` that may start and end inside a block.
+pub(crate) fn scores_stride(positions: usize) -> usize {
+    (positions + 2 * CHAIN).next_multiple_of(CHAIN)
+}
+
+fn aligned(buffer: &mut [f32]) -> &mut [f32] {
+    let shift = buffer.as_ptr().align_offset(64).min(SLACK);
+    let len = buffer.len() - SLACK;
+    &mut buffer[shift..shift + len]
+}
