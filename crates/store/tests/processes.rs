@@ -3,6 +3,8 @@
 //! Each test starts this test program again with the same test's name; an environment variable
 //! tells the child what to do.
 
+#![allow(clippy::unwrap_used)] // helpers of tests, outside a test function
+
 use allod_store::{SqliteStore, Store};
 use std::env;
 use std::io::{BufRead as _, BufReader, Write as _};
