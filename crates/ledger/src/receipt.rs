@@ -36,6 +36,8 @@ pub struct Receipt {
     pub sampling: Option<Sampling>,
     /// The passages that were put before the model or quoted, in the order of their numbers.
     pub evidence: Vec<Evidence>,
+    /// The places that the answer or draft cites, in the order of their numbers.
+    pub citations: Vec<Evidence>,
     /// The facts that the policy decided on, whole.
     pub facts: Value,
     /// The rules that fired.
@@ -58,6 +60,8 @@ pub struct Receipt {
     pub timings_ms: Timings,
     /// The limits that were in force, such as `max_tokens`.
     pub limits: BTreeMap<String, u64>,
+    /// The entry in the review queue, if a person is to decide.
+    pub review: Option<String>,
     /// The program that wrote this receipt.
     pub software: Software,
 }
@@ -92,12 +96,14 @@ pub enum RequestKind {
 pub struct Model {
     /// The model's name.
     pub name: String,
-    /// The digest of its weights.
-    pub digest: String,
-    /// The digest of its tokenizer.
-    pub tokenizer: String,
-    /// The digest of the chat or prompt template.
-    pub template: String,
+    /// The digest of its weights; `None` for a model that runs elsewhere.
+    pub digest: Option<String>,
+    /// The digest of its tokenizer; `None` for a model that runs elsewhere.
+    pub tokenizer: Option<String>,
+    /// The digest of its chat template; `None` if it has none or runs elsewhere.
+    pub template: Option<String>,
+    /// The name of our own prompt template, if one was used.
+    pub prompt: Option<String>,
 }
 
 /// The policy that decided.
