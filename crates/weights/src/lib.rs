@@ -1,1 +1,25 @@
-//! allod-weights
+//! Tensor files: GGUF and safetensors, read from a memory map and distrusted throughout.
+//!
+//! A [`TensorFile`] is what a checkpoint is on disk: named tensors with shapes and element types,
+//! and (in GGUF) typed metadata. Opening one checks every count, length, offset and size against
+//! the size of the file before anything is allocated; a file that lies is refused with the place
+//! where it lies. Tensor bytes are never copied: they are slices of the map.
+
+mod cursor;
+mod data_type;
+mod digest;
+mod error;
+mod file;
+mod gguf;
+pub mod make;
+mod metadata;
+mod mmap;
+mod safetensors;
+mod tensor;
+
+pub use data_type::DataType;
+pub use digest::{digest_bytes, digest_file};
+pub use error::{Error, Result};
+pub use file::TensorFile;
+pub use metadata::{Array, Metadata, Number, NumberKind, Value};
+pub use tensor::Tensor;

@@ -1,0 +1,97 @@
+//! What can be wrong with a tensor file, where, and what to do about it.
+
+use std::path::PathBuf;
+
+/// The result of this crate's operations.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a tensor file could not be opened or a tensor could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused.
+    #[error("{file}: cannot be read: {source}")]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Neither GGUF nor safetensors, or a kind of them that is not read.
+    #[error("{file}: {what}; give a .gguf or .safetensors file, or a folder that holds one")]
+    NotATensorFile {
+        /// The file.
+        file: PathBuf,
+        /// What it is instead.
+        what: String,
+    },
+    /// The file contradicts its format or itself.
+    #[error(
+        "{file}: damaged or not written by the rules, at byte {at}: {what}; \
+         fetch the file again and compare its SHA-256 with the publisher's"
+    )]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// Offset from the file's start.
+        at: u64,
+        /// What is wrong there.
+        what: String,
+    },
+    /// A well-formed file of a kind that this version does not read.
+    #[error("{file}: {what}")]
+    Unsupported {
+        /// The file.
+        file: PathBuf,
+        /// What it is and what to do.
+        what: String,
+    },
+    /// A tensor was used whose element type has no kernel.
+    #[error(
+        "{file}: tensor `{tensor}` has type {data_type}, which cannot be computed with; \
+         use a file in F32, F16, BF16, Q8_0 or Q4_0"
+    )]
+    UnsupportedType {
+        /// The file.
+        file: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its element type.
+        data_type: String,
+    },
+    /// A tensor was used in a way that its shape does not allow.
+    #[error("{file}: tensor `{tensor}` has shape {shape:?}: {what}")]
+    Shape {
+        /// The file.
+        file: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its shape, outermost dimension first.
+        shape: Vec<usize>,
+        /// What was needed.
+        what: String,
+    },
+}
+
+/// A fault at a place in some bytes; becomes an [`Error::Malformed`] once the file is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub at: u64,
+    pub what: String,
+}
+
+impl Fault {
+    pub fn new(at: usize, what: impl Into<String>) -> Fault {
+        Fault {
+            at: at as u64,
+            what: what.into(),
+        }
+    }
+
+    pub fn in_file(self, file: &std::path::Path) -> Error {
+        Error::Malformed {
+            file: file.to_path_buf(),
+            at: self.at,
+            what: self.what,
+        }
+    }
+}

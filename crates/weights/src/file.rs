@@ -1,0 +1,287 @@
+//! A tensor file: one map or several, and the index over them.
+
+use crate::data_type::DataType;
+use crate::digest::{digest_bytes, digest_file};
+use crate::error::{Error, Result};
+use crate::metadata::{Metadata, Value};
+use crate::mmap::Mapped;
+use crate::tensor::{Entry, Tensor};
+use crate::{gguf, safetensors};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+/// The names that a folder's weights have.
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+/// More shards than any published model has.
+const SHARDS: usize = 4096;
+const INDEX_BYTES: u64 = 100_000_000;
+
+/// A checkpoint on disk, memory mapped: named tensors and metadata.
+///
+/// The files must not be shortened while it is open: reading past the end of a shortened map
+/// ends the process.
+pub struct TensorFile {
+    parts: Vec<Part>,
+    metadata: Metadata,
+    entries: Vec<(usize, Entry)>,
+    by_name: HashMap<String, usize>,
+}
+
+/// One mapped file.
+struct Part {
+    path: PathBuf,
+    map: Mapped,
+}
+
+impl TensorFile {
+    /// Opens a `.gguf` or `.safetensors` file, a `.safetensors.index.json` with its shards, or a
+    /// folder that holds one of the latter two under its usual name. What a file is, its content
+    /// says, not its name.
+    ///
+    /// # Errors
+    /// Whatever in the file contradicts the format or the file's size.
+    pub fn open(path: &Path) -> Result<TensorFile> {
+        if path.is_dir() {
+            return TensorFile::open_folder(path);
+        }
+        if path.to_string_lossy().ends_with(".index.json") {
+            return TensorFile::open_shards(path);
+        }
+        let (part, metadata, entries) = open_part(path)?;
+        refuse_split(path, &metadata)?;
+        let entries = entries.into_iter().map(|entry| (0, entry)).collect();
+        Ok(TensorFile::new(vec![part], metadata, entries))
+    }
+
+    fn open_folder(folder: &Path) -> Result<TensorFile> {
+        for name in [SINGLE, INDEX] {
+            let path = folder.join(name);
+            if path.is_file() {
+                return TensorFile::open(&path);
+            }
+        }
+        let what = format!("holds neither {SINGLE} nor {INDEX}");
+        Err(Error::NotATensorFile {
+            file: folder.to_path_buf(),
+            what,
+        })
+    }
+
+    fn open_shards(index: &Path) -> Result<TensorFile> {
+        let weight_map = read_index(index)?;
+        let names: BTreeSet<&str> = weight_map.values().map(String::as_str).collect();
+        let folder = index.parent().unwrap_or(Path::new(""));
+        let (mut parts, mut entries) = (Vec::new(), Vec::new());
+        for name in names {
+            let (part, _, found) = open_part(&folder.join(name))?;
+            for entry in found {
+                if weight_map.get(&entry.name).map(String::as_str) != Some(name) {
+                    let what = format!("`{}` is in {name} but not listed there", entry.name);
+                    return Err(index_error(index, what));
+                }
+                entries.push((parts.len(), entry));
+            }
+            parts.push(part);
+        }
+        let file = TensorFile::new(parts, Metadata::default(), entries);
+        match weight_map
+            .keys()
+            .find(|name| !file.by_name.contains_key(*name))
+        {
+            Some(name) => Err(index_error(
+                index,
+                format!("`{name}` is not in the shard named"),
+            )),
+            None => Ok(file),
+        }
+    }
+
+    fn new(parts: Vec<Part>, metadata: Metadata, entries: Vec<(usize, Entry)>) -> TensorFile {
+        let names = entries.iter().enumerate();
+        let by_name = names
+            .map(|(index, (_, entry))| (entry.name.clone(), index))
+            .collect();
+        TensorFile {
+            parts,
+            metadata,
+            entries,
+            by_name,
+        }
+    }
+
+    /// The file's typed metadata: a GGUF's keys, or a single safetensors file's text metadata.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The paths of the mapped files, in order of name for shards.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.parts.iter().map(|part| part.path.as_path())
+    }
+
+    /// The tensor called `name`.
+    pub fn tensor(&self, name: &str) -> Option<Tensor<'_>> {
+        Some(self.tensor_at(*self.by_name.get(name)?))
+    }
+
+    /// The position of the tensor called `name`, for [`TensorFile::tensor_at`].
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The tensor at `position` in the order of [`TensorFile::tensors`].
+    ///
+    /// # Panics
+    /// If there are not so many tensors.
+    pub fn tensor_at(&self, position: usize) -> Tensor<'_> {
+        let (part, entry) = &self.entries[position];
+        let part = &self.parts[*part];
+        Tensor {
+            name: &entry.name,
+            shape: &entry.shape,
+            data_type: entry.data_type,
+            bytes: &part.map.bytes()[entry.range.clone()],
+            file: &part.path,
+        }
+    }
+
+    /// All tensors, in the order of the file.
+    pub fn tensors(&self) -> impl Iterator<Item = Tensor<'_>> {
+        (0..self.entries.len()).map(|position| self.tensor_at(position))
+    }
+
+    /// How many values the tensors hold together.
+    pub fn parameters(&self) -> u64 {
+        self.tensors()
+            .map(|tensor| tensor.shape.iter().product::<usize>() as u64)
+            .sum()
+    }
+
+    /// SHA-256 of the file as `sha256:<hex>`. Of several shards, it is the SHA-256 of the lines
+    /// that `sha256sum` prints for them in order of name, so that
+    /// `sha256sum model-*.safetensors | sha256sum` proves it.
+    pub fn digest(&self) -> Result<String> {
+        if let [part] = self.parts.as_slice() {
+            return digest_file(&part.path);
+        }
+        let mut lines = String::new();
+        for part in &self.parts {
+            let digest = digest_file(&part.path)?;
+            let name = part.path.file_name().unwrap_or_default().to_string_lossy();
+            lines += &format!("{}  {name}\n", digest.trim_start_matches("sha256:"));
+        }
+        Ok(digest_bytes(lines.as_bytes()))
+    }
+}
+
+/// Lists the files, tensors and types; not the elements.
+impl std::fmt::Debug for TensorFile {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let types: BTreeMap<&str, DataType> = self
+            .entries
+            .iter()
+            .map(|(_, entry)| (&*entry.name, entry.data_type))
+            .collect();
+        let paths: Vec<&Path> = self.paths().collect();
+        out.debug_struct("TensorFile")
+            .field("paths", &paths)
+            .field("tensors", &types)
+            .finish()
+    }
+}
+
+fn open_part(path: &Path) -> Result<(Part, Metadata, Vec<Entry>)> {
+    let map = Mapped::open(path)?;
+    let bytes = map.bytes();
+    let (metadata, entries) = if bytes.starts_with(gguf::MAGIC) {
+        gguf::read(bytes).map_err(|fault| fault.in_file(path))?
+    } else if safetensors::looks_like(bytes) || has_extension(path, "safetensors") {
+        let (texts, entries) = safetensors::read(bytes).map_err(|fault| fault.in_file(path))?;
+        let values = texts
+            .into_iter()
+            .map(|(key, text)| (key, Value::Text(text)));
+        (Metadata(values.collect()), entries)
+    } else {
+        let what = "is neither GGUF nor safetensors by its first bytes".to_string();
+        return Err(Error::NotATensorFile {
+            file: path.to_path_buf(),
+            what,
+        });
+    };
+    Ok((
+        Part {
+            path: path.to_path_buf(),
+            map,
+        },
+        metadata,
+        entries,
+    ))
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension()
+        .is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
+fn refuse_split(path: &Path, metadata: &Metadata) -> Result<()> {
+    let count = metadata
+        .number("split.count")
+        .and_then(|number| number.as_u64());
+    match count {
+        Some(count) if count > 1 => Err(Error::Unsupported {
+            file: path.to_path_buf(),
+            what: format!(
+                "is one of {count} parts of a split GGUF; join them first \
+                 (llama-gguf-split --merge) and give the joined file"
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn index_error(index: &Path, what: String) -> Error {
+    Error::Malformed {
+        file: index.to_path_buf(),
+        at: 0,
+        what,
+    }
+}
+
+/// Reads which shard holds which tensor. Shards lie beside the index: a name that leads
+/// elsewhere is refused.
+fn read_index(index: &Path) -> Result<BTreeMap<String, String>> {
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let io = |source| Error::Io {
+        file: index.to_path_buf(),
+        source,
+    };
+    if std::fs::metadata(index).map_err(io)?.len() > INDEX_BYTES {
+        return Err(index_error(
+            index,
+            format!("an index has at most {INDEX_BYTES} bytes"),
+        ));
+    }
+    let bytes = std::fs::read(index).map_err(io)?;
+    let parsed: Index = serde_json::from_slice(&bytes)
+        .map_err(|error| index_error(index, format!("not a shard index: {error}")))?;
+    let shards: BTreeSet<&String> = parsed.weight_map.values().collect();
+    if shards.is_empty() || shards.len() > SHARDS {
+        return Err(index_error(index, format!("names {} shards", shards.len())));
+    }
+    match shards.iter().find(|shard| !is_plain_name(shard)) {
+        Some(shard) => Err(index_error(
+            index,
+            format!("shard `{shard}` is no plain file name"),
+        )),
+        None => Ok(parsed.weight_map),
+    }
+}
+
+fn is_plain_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', ':', '\0'])
+}
