@@ -16,3 +16,21 @@ pub fn argmax(isa: Isa, x: &[f32]) -> Option<usize> {
 fn max_body(x: &[f32]) -> f32 {
     largest(fold(x, f32::NEG_INFINITY, |max, value| larger(value, max)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_the_largest_wins_and_nan_never_does() {
+        for isa in Isa::available() {
+            let mut x = vec![-1.0; 100];
+            (x[3], x[40], x[77]) = (f32::NAN, 5.0, 5.0);
+            assert_eq!(argmax(isa, &x), Some(40));
+            assert_eq!(argmax(isa, &[f32::NAN, f32::NEG_INFINITY]), Some(1));
+            assert_eq!(argmax(isa, &[-0.0, 0.0]), Some(0));
+            assert_eq!(argmax(isa, &[f32::NAN]), None);
+            assert_eq!(argmax(isa, &[]), None);
+        }
+    }
+}

@@ -108,13 +108,19 @@ pub fn attend(
 ) {
     let head_dim = cache.layout.head_dim;
     assert!(positions.start < positions.end, "no positions to attend to");
-    assert!(queries.len().is_multiple_of(head_dim), "queries are [group, head_dim]");
+    assert!(
+        queries.len().is_multiple_of(head_dim),
+        "queries are [group, head_dim]"
+    );
     assert_eq!(out.len(), queries.len(), "out is [group, head_dim]");
     let band = BAND_TOKENS * head_dim;
     for (queries, out) in queries.chunks(band).zip(out.chunks_mut(band)) {
         let group = queries.len() / head_dim;
         let base = positions.start / CHAIN * CHAIN;
-        let span = Span { base, positions: positions.clone() };
+        let span = Span {
+            base,
+            positions: positions.clone(),
+        };
         let (scores, sums) = scratch.attention(group, positions.len());
         let stride = scores_stride(positions.len());
         let scores = &mut scores[..group * stride];
@@ -237,5 +243,157 @@ fn mix(
                 *to = from / total;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::{self, assert_same_bits};
+    use crate::samples::{self, Values};
+    use proptest::prelude::*;
+
+    /// Keys and values `[positions][head_dim]`, and the same in a cache full of NaN elsewhere.
+    struct Cached {
+        layout: CacheLayout,
+        rows: [Vec<Vec<f32>>; 2],
+        keys: Vec<f32>,
+        values: Vec<f32>,
+    }
+
+    impl Cached {
+        fn new(head_dim: usize, positions: usize, values: Values, seed: u64) -> Cached {
+            let layout = CacheLayout::new(head_dim);
+            let rows = [seed, !seed].map(|seed| {
+                let all = samples::floats(positions * head_dim, values, seed);
+                all.chunks_exact(head_dim)
+                    .map(<[f32]>::to_vec)
+                    .collect::<Vec<_>>()
+            });
+            let room = positions + 40;
+            let mut keys = vec![f32::NAN; layout.keys_len(room)];
+            let mut values = vec![f32::NAN; layout.values_len(room)];
+            for position in 0..positions {
+                layout.write_key(&mut keys, position, &rows[0][position]);
+                layout.write_value(&mut values, position, &rows[1][position]);
+            }
+            Cached {
+                layout,
+                rows,
+                keys,
+                values,
+            }
+        }
+
+        fn attend(&self, isa: Isa, queries: &[f32], positions: Range<usize>) -> Vec<f32> {
+            let cache = KeyValues {
+                layout: self.layout,
+                keys: &self.keys,
+                values: &self.values,
+            };
+            let mut out = vec![f32::NAN; queries.len()];
+            let mut scratch = Scratch::new();
+            attend(
+                isa,
+                queries,
+                &cache,
+                positions,
+                0.125,
+                &mut out,
+                &mut scratch,
+            );
+            out
+        }
+
+        fn reference(&self, query: &[f32], positions: Range<usize>) -> Vec<f32> {
+            let [keys, values] = &self.rows;
+            reference::attend(query, keys, values, positions, 0.125)
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(120))]
+
+        #[test]
+        fn every_isa_gives_the_bits_of_the_reference(
+            head_dim in 1usize..140, group in 1usize..9, ends in (0usize..150, 1usize..150),
+            values in samples::values(), seed: u64,
+        ) {
+            let positions = ends.0..ends.0 + ends.1;
+            let cached = Cached::new(head_dim, positions.end, values, seed);
+            let queries = samples::floats(group * head_dim, values, seed ^ 1);
+            let expected: Vec<f32> = queries
+                .chunks_exact(head_dim)
+                .flat_map(|query| cached.reference(query, positions.clone()))
+                .collect();
+            for isa in Isa::available() {
+                let found = cached.attend(isa, &queries, positions.clone());
+                assert_same_bits(&found, &expected, isa.name());
+            }
+        }
+    }
+
+    #[test]
+    fn later_positions_and_a_longer_buffer_change_nothing() {
+        let (short, long) = (
+            Cached::new(64, 77, Values::Plain, 5),
+            Cached::new(64, 77, Values::Plain, 5),
+        );
+        let mut long = long;
+        let other = [9.0; 64];
+        for position in 77..100 {
+            long.layout.write_key(&mut long.keys, position, &other);
+            long.layout.write_value(&mut long.values, position, &other);
+        }
+        let query = samples::floats(64, Values::Plain, 6);
+        let isa = Isa::detect();
+        let expected = short.attend(isa, &query, 3..77);
+        assert_same_bits(&long.attend(isa, &query, 3..77), &expected, "longer cache");
+    }
+
+    #[test]
+    fn more_queries_than_a_band_are_each_computed_as_if_alone() {
+        let cached = Cached::new(16, 50, Values::Plain, 11);
+        let queries = samples::floats(70 * 16, Values::Plain, 12);
+        let all = cached.attend(Isa::detect(), &queries, 0..50);
+        for (query, found) in queries.chunks_exact(16).zip(all.chunks_exact(16)) {
+            assert_same_bits(found, &cached.attend(Isa::detect(), query, 0..50), "alone");
+        }
+    }
+
+    #[test]
+    fn the_result_is_attention() {
+        let cached = Cached::new(80, 200, Values::Plain, 3);
+        let query: Vec<f32> = samples::floats(80, Values::Plain, 4)
+            .iter()
+            .map(|value| value * 8.0)
+            .collect();
+        let out = cached.attend(Isa::detect(), &query, 20..200);
+        let [keys, values] = &cached.rows;
+        let dot = |key: &[f32]| -> f64 {
+            key.iter()
+                .zip(&query)
+                .map(|(a, b)| f64::from(*a) * f64::from(*b))
+                .sum()
+        };
+        let weights: Vec<f64> = keys[20..]
+            .iter()
+            .map(|key| (dot(key) * 0.125).exp())
+            .collect();
+        let total: f64 = weights.iter().sum();
+        for (d, out) in out.iter().enumerate() {
+            let mixed = weights
+                .iter()
+                .zip(&values[20..])
+                .map(|(w, v)| w * f64::from(v[d]));
+            let error = (f64::from(*out) - mixed.sum::<f64>() / total).abs();
+            assert!(error < 1e-6, "element {d} is off by {error}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "no positions")]
+    fn an_empty_range_is_refused() {
+        Cached::new(4, 4, Values::Plain, 1).attend(Isa::detect(), &[0.0; 4], 2..2);
     }
 }

@@ -30,3 +30,32 @@ fn scale_body(x: &mut [f32], factor: f32) {
         *x *= factor;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::assert_same_bits;
+    use crate::samples;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_isa_adds_scales_and_exponentiates_alike(
+            len in 0usize..100, values in samples::values(), seed: u64,
+        ) {
+            let x: Vec<f32> =
+                samples::floats(len, values, seed).iter().map(|x| x * 120.0).collect();
+            let y = samples::floats(len, values, seed + 1);
+            for isa in Isa::available() {
+                let (mut sum, mut product, mut power) = (x.clone(), x.clone(), x.clone());
+                add(isa, &mut sum, &y);
+                scale(isa, &mut product, 0.3);
+                crate::exp(isa, &mut power);
+                for i in 0..len {
+                    let expected = [x[i] + y[i], x[i] * 0.3, crate::exp::exp_one(x[i])];
+                    assert_same_bits(&[sum[i], product[i], power[i]], &expected, isa.name());
+                }
+            }
+        }
+    }
+}

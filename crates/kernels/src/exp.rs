@@ -13,8 +13,14 @@ const ROUNDER: f32 = 12_582_912.0;
 const LN2_HIGH: f32 = 0.693_359_4;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 /// Minimax-like coefficients of e^r on |r| <= ln 2 / 2 from the fifth power down to the second.
-const POWERS: [f32; 6] =
-    [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5];
+const POWERS: [f32; 6] = [
+    1.0 / 5040.0,
+    1.0 / 720.0,
+    1.0 / 120.0,
+    1.0 / 24.0,
+    1.0 / 6.0,
+    0.5,
+];
 
 /// e^x of each element, in place: within 1 unit in the last place of the true value over the whole
 /// range, denormal results included; 0 for -inf, inf for large x, NaN for NaN.

@@ -48,6 +48,8 @@ mod panel;
 #[cfg(test)]
 mod reference;
 mod rope;
+#[cfg(test)]
+mod samples;
 mod scratch;
 
 pub use activation::{silu, silu_mul, softmax};

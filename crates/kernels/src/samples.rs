@@ -1,0 +1,80 @@
+//! Inputs for tests.
+
+use crate::format::Format;
+use proptest::prelude::*;
+
+/// What the values of an input are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Values {
+    /// Finite, around one in size.
+    Plain,
+    /// Any bits at all: NaN, infinities, denormals, both zeros.
+    AnyBits,
+    /// So small that products are denormal or vanish.
+    Tiny,
+}
+
+pub(crate) fn values() -> impl Strategy<Value = Values> {
+    prop_oneof![
+        Just(Values::Plain),
+        Just(Values::AnyBits),
+        Just(Values::Tiny)
+    ]
+}
+
+/// A fixed sequence of well mixed words (splitmix64).
+pub(crate) fn words(seed: u64) -> impl Iterator<Item = u64> {
+    let mut state = seed;
+    std::iter::repeat_with(move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    })
+}
+
+pub(crate) fn floats(len: usize, values: Values, seed: u64) -> Vec<f32> {
+    words(seed)
+        .map(|word| float(word, values))
+        .take(len)
+        .collect()
+}
+
+fn float(word: u64, values: Values) -> f32 {
+    let plain = (word >> 40) as f32 / (1 << 23) as f32 - 1.0;
+    match values {
+        Values::Plain => plain,
+        Values::Tiny => plain * 2.0f32.powi(-75 - (word % 60) as i32),
+        // One in 64 is special, so that most sums stay numbers.
+        Values::AnyBits if word.is_multiple_of(64) => f32::from_bits((word >> 32) as u32),
+        Values::AnyBits if word % 64 == 1 => -0.0,
+        Values::AnyBits => plain,
+    }
+}
+
+/// Stored rows; scales of block formats are random as well.
+pub(crate) fn weights(
+    format: Format,
+    rows: usize,
+    columns: usize,
+    values: Values,
+    seed: u64,
+) -> Vec<u8> {
+    let mut floats = words(seed).map(|word| float(word, values));
+    let mut quants = words(!seed).flat_map(u64::to_le_bytes);
+    let mut bytes = Vec::new();
+    for _ in 0..rows * columns / format.block_len() {
+        let value = floats.next().unwrap_or_default();
+        match format {
+            Format::F32 => bytes.extend(value.to_le_bytes()),
+            Format::F16 => bytes.extend(half::f16::from_f32(value).to_le_bytes()),
+            Format::BF16 => bytes.extend(half::bf16::from_f32(value).to_le_bytes()),
+            Format::Q8_0 | Format::Q4_0 => {
+                bytes.extend(half::f16::from_f32(value).to_le_bytes());
+                bytes.extend(quants.by_ref().take(format.block_bytes() - 2));
+            }
+        }
+    }
+    bytes
+}
