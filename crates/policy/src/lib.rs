@@ -1,1 +1,28 @@
-//! allod-policy
+//! A policy and the decisions that follow from it.
+//!
+//! [`Policy::parse`] reads `allod.yaml` and names every mistake with its line and column.
+//! [`observe`] turns a question into [`Facts`], and [`decide`] turns policy and facts into a
+//! [`Decision`]: pure functions, so a recorded decision can be made again at any time. The facts
+//! hold no words of the question and go into the receipt whole.
+
+mod choice;
+mod classify;
+mod decide;
+mod facts;
+mod mistake;
+mod node;
+mod permit;
+mod policy;
+mod read;
+mod rule;
+
+pub use classify::{adverse_in_answer, classify, observe};
+pub use decide::{Decision, Fired, Outcome, Stage, decide};
+pub use facts::{AnswerFacts, EvidenceFacts, Facts, RequestFacts};
+pub use mistake::{Mistake, Mistakes};
+pub use permit::{Why, plain_chat_permitted, quantization_met, upstream_permitted};
+pub use policy::{
+    Citations, HumanReview, Limits, Logging, Policy, Prompts, Quantization, Retrieval, Routing,
+    Runtime, Settings, Trigger, Upstream,
+};
+pub use rule::{Condition, Consequence, Rule, Signal};

@@ -1,0 +1,104 @@
+//! What a decision rests on. Facts go into the receipt whole, so they hold no words of the
+//! question: signals are named by the pattern that matched.
+
+use serde::{Deserialize, Serialize};
+
+/// All facts known at a stage: the later ones are `None` until they are known.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// About the question.
+    pub request: RequestFacts,
+    /// About what retrieval found; `None` before retrieval and for plain generation.
+    #[serde(default)]
+    pub evidence: Option<EvidenceFacts>,
+    /// About the answer; `None` before there is one.
+    #[serde(default)]
+    pub answer: Option<AnswerFacts>,
+}
+
+/// What the question itself shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestFacts {
+    /// Length of the question in characters.
+    pub question_chars: u32,
+    /// Language code.
+    pub language: String,
+    /// Patterns that say: needs reasoning over several rules.
+    pub complex_reasoning: Vec<String>,
+    /// Patterns that say: asks to decide a person's case.
+    pub regulated_decision: Vec<String>,
+    /// Patterns that say: asks for an act against a person.
+    pub adverse_action: Vec<String>,
+    /// Asks about a rule, right, duty, fee or deadline.
+    pub policy_question: bool,
+    /// Asks to be put through to a person.
+    pub user_wants_person: bool,
+    /// Ids of the policy's own rules whose words stand in the question.
+    #[serde(default)]
+    pub matched_rules: Vec<String>,
+}
+
+/// What retrieval found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EvidenceFacts {
+    /// How sure retrieval is that the passages answer: 0 to 1.
+    pub confidence: f64,
+    /// Number of passages.
+    pub passages: u32,
+    /// Number of documents that they come from.
+    pub documents: u32,
+    /// Score of the best passage.
+    pub best_score: f64,
+    /// Access labels of those documents, each once.
+    #[serde(default)]
+    pub labels: Vec<String>,
+}
+
+impl EvidenceFacts {
+    /// Facts with numbers as the receipt records them (six decimals; what is no number is 0), so
+    /// that the decision can be repeated from the receipt.
+    pub fn new(confidence: f64, passages: u32, documents: u32, best_score: f64) -> EvidenceFacts {
+        EvidenceFacts {
+            confidence: recorded(confidence),
+            passages,
+            documents,
+            best_score: recorded(best_score),
+            labels: Vec::new(),
+        }
+    }
+}
+
+fn recorded(number: f64) -> f64 {
+    let rounded = (number * 1e6).round() / 1e6;
+    if rounded.is_finite() { rounded } else { 0.0 }
+}
+
+/// What is about to be said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerFacts {
+    /// How it was made: `quote`, `generate`, `upstream`, `none`.
+    pub mode: String,
+    /// Sentences that were written.
+    pub sentences: u32,
+    /// Sentences that their citation supports; only these are given out.
+    pub supported: u32,
+    /// Whether every sentence that is given out has a citation.
+    pub cited: bool,
+    /// Patterns that say: announces an act against a person.
+    pub adverse_action: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_what_the_receipt_will_say() {
+        let facts = EvidenceFacts::new(0.123_456_789, 3, 2, f64::NAN);
+        assert_eq!(facts.confidence, 0.123_457);
+        assert_eq!(facts.best_score, 0.0);
+        let json = serde_json::to_string(&facts).unwrap();
+        assert_eq!(serde_json::from_str::<EvidenceFacts>(&json).unwrap(), facts);
+        assert_eq!(EvidenceFacts::new(f64::MAX, 0, 0, f64::INFINITY).confidence, 0.0);
+    }
+}
