@@ -1,1 +1,28 @@
-//! allod-retrieval
+//! From documents to evidence.
+//!
+//! [`Library::ingest`] brings files into the store and the index, [`Library::search`] finds the
+//! passages that bear on a question and says how sure it is. Each access label has an index of its
+//! own; a search opens only those that its caller may read, so that a forbidden document changes
+//! neither what is found nor any score. What is not in force on the day asked about is not found.
+
+pub mod analysis;
+mod clearance;
+mod compartment;
+mod confidence;
+mod error;
+mod evidence;
+mod ingest;
+mod library;
+mod question;
+mod rank;
+mod search;
+mod thesaurus;
+mod validity;
+mod vocabulary;
+
+pub use clearance::{Clearance, PUBLIC};
+pub use error::{Error, Result};
+pub use evidence::{Evidence, EvidenceSet, Query, Searched};
+pub use ingest::{IngestOptions, IngestReport, Progress, Reread, Silent, UnreadableFile};
+pub use library::{CompartmentCount, Counts, Library};
+pub use question::{Concept, Hit, Question};

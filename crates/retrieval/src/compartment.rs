@@ -1,0 +1,265 @@
+//! One compartment: the tantivy index of the documents with one label, or of those with none.
+
+use crate::clearance::{PUBLIC, folder_name};
+use crate::error::{Error, Result};
+use crate::vocabulary::Vocabulary;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tantivy::collector::DocSetCollector;
+use tantivy::query::TermQuery;
+use tantivy::schema::{
+    Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value,
+};
+use tantivy::{Index, ReloadPolicy, Searcher, TantivyDocument, Term};
+
+/// Changes whenever what is written to the index changes; an index of another format is rebuilt.
+pub(crate) const FORMAT: u32 = 1;
+const DOCUMENT: &str = "document";
+
+/// The fields of the index.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fields {
+    /// Path of the document, whole.
+    pub(crate) path: Field,
+    /// `document` for a document's own entry; passages have none.
+    pub(crate) kind: Field,
+    /// Terms of the passage, each with its language.
+    pub(crate) body: Field,
+    /// Terms of what stands above the passage, each with its language.
+    pub(crate) head: Field,
+    /// Folded words of the passage, for questions in another language.
+    pub(crate) plain: Field,
+    /// The entry itself, as JSON.
+    pub(crate) entry: Field,
+}
+
+/// A passage as the index keeps it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PassageEntry {
+    pub(crate) path: String,
+    pub(crate) title: String,
+    pub(crate) digest: String,
+    pub(crate) language: allod_corpus::Language,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) place: String,
+    pub(crate) heading_path: Vec<String>,
+    pub(crate) introduction: Option<String>,
+    pub(crate) valid_from: Option<jiff::civil::Date>,
+    pub(crate) valid_until: Option<jiff::civil::Date>,
+    pub(crate) text: String,
+}
+
+impl PassageEntry {
+    /// What stands above the passage: its place, its headings, the sentence that introduces it.
+    pub(crate) fn above(&self) -> String {
+        let mut above = format!("{}\n{}", self.place, self.title);
+        for line in self.heading_path.iter().chain(&self.introduction) {
+            above.push('\n');
+            above.push_str(line);
+        }
+        above
+    }
+}
+
+/// A document as the index keeps it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DocumentEntry {
+    pub(crate) path: String,
+    pub(crate) digest: String,
+    pub(crate) passages: usize,
+    pub(crate) amends: Vec<allod_corpus::Amendment>,
+}
+
+/// An entry ready to be written: what is kept, and the terms that find it.
+pub(crate) struct PreparedPassage {
+    pub(crate) entry: String,
+    pub(crate) body: String,
+    pub(crate) head: String,
+    pub(crate) plain: String,
+}
+
+/// A document ready to be written.
+pub(crate) struct PreparedDocument {
+    pub(crate) path: String,
+    pub(crate) digest: String,
+    pub(crate) entry: String,
+    pub(crate) passages: Vec<PreparedPassage>,
+}
+
+/// An open compartment.
+pub(crate) struct Compartment {
+    pub(crate) label: Option<String>,
+    pub(crate) folder: PathBuf,
+    pub(crate) index: Index,
+    pub(crate) fields: Fields,
+}
+
+/// What the index says about itself in each commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    pub(crate) format: u32,
+    pub(crate) generation: u64,
+}
+
+impl Compartment {
+    /// Opens the compartment of a label under the index folder, or makes it. An index that cannot
+    /// be opened is replaced by an empty one: it can always be rebuilt from the store.
+    pub(crate) fn open_or_create(root: &Path, label: Option<&str>) -> Result<Compartment> {
+        let folder = root.join(folder_name(label));
+        let io = |source| Error::Folder { path: folder.clone(), source };
+        std::fs::create_dir_all(&folder).map_err(io)?;
+        if let Some(open) = Compartment::open(&folder, label)? {
+            return Ok(open);
+        }
+        std::fs::remove_dir_all(&folder).map_err(io)?;
+        std::fs::create_dir_all(&folder).map_err(io)?;
+        let (schema, fields) = schema();
+        let index = Index::create_in_dir(&folder, schema).map_err(|e| failed(&folder, e))?;
+        Ok(Compartment { label: label.map(str::to_owned), folder, index, fields })
+    }
+
+    /// Opens a compartment; `None` if there is no index of this format that could be used.
+    pub(crate) fn open(folder: &Path, label: Option<&str>) -> Result<Option<Compartment>> {
+        let (schema, fields) = schema();
+        let Ok(index) = Index::open_in_dir(folder) else { return Ok(None) };
+        let open =
+            Compartment { label: label.map(str::to_owned), folder: folder.to_owned(), index, fields };
+        let same = open.index.schema() == schema && open.searcher().is_ok();
+        Ok(same.then_some(open))
+    }
+
+    /// What the last commit says; `None` before the first.
+    pub(crate) fn stamp(&self) -> Result<Option<Stamp>> {
+        let metas = self.index.load_metas().map_err(|e| failed(&self.folder, e))?;
+        Ok(metas.payload.and_then(|payload| serde_json::from_str(&payload).ok()))
+    }
+
+    /// A searcher over the last commit.
+    pub(crate) fn searcher(&self) -> Result<Searcher> {
+        let reader = self.index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into();
+        let reader: tantivy::IndexReader = reader.map_err(|e| failed(&self.folder, e))?;
+        Ok(reader.searcher())
+    }
+
+    /// Path and digest of each document.
+    pub(crate) fn digests(&self) -> Result<HashMap<String, String>> {
+        let searcher = self.searcher()?;
+        let documents = documents(&searcher, self.fields).map_err(|e| self.failed(e))?;
+        Ok(documents.into_iter().map(|d| (d.path, d.digest)).collect())
+    }
+
+    /// Reads what a search needs from the last commit.
+    pub(crate) fn load(&self) -> Result<Loaded> {
+        let searcher = self.searcher()?;
+        let read = || -> tantivy::Result<(Vocabulary, Vec<DocumentEntry>)> {
+            Ok((vocabulary(&searcher, self.fields)?, documents(&searcher, self.fields)?))
+        };
+        let (vocabulary, documents) = read().map_err(|e| failed(&self.folder, e))?;
+        Ok(Loaded {
+            label: self.label.clone(),
+            name: self.label.clone().unwrap_or_else(|| PUBLIC.to_owned()),
+            folder: self.folder.clone(),
+            fields: self.fields,
+            passages: documents.iter().map(|d| d.passages).sum(),
+            documents: documents.into_iter().map(|d| (d.path.clone(), d)).collect(),
+            vocabulary: Arc::new(vocabulary),
+            searcher,
+        })
+    }
+
+    pub(crate) fn failed(&self, source: tantivy::TantivyError) -> Error {
+        failed(&self.folder, source)
+    }
+}
+
+/// A compartment as a search sees it: one commit, its words and its documents.
+pub(crate) struct Loaded {
+    pub(crate) label: Option<String>,
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) fields: Fields,
+    pub(crate) searcher: Searcher,
+    pub(crate) vocabulary: Arc<Vocabulary>,
+    pub(crate) passages: usize,
+    pub(crate) documents: HashMap<String, DocumentEntry>,
+}
+
+pub(crate) fn failed(folder: &Path, source: tantivy::TantivyError) -> Error {
+    Error::Index { folder: folder.to_owned(), source }
+}
+
+fn schema() -> (Schema, Fields) {
+    let mut builder = Schema::builder();
+    let indexing = TextFieldIndexing::default()
+        .set_tokenizer("whitespace")
+        .set_index_option(IndexRecordOption::WithFreqs);
+    let terms = TextOptions::default().set_indexing_options(indexing);
+    let fields = Fields {
+        path: builder.add_text_field("path", STRING),
+        kind: builder.add_text_field("kind", STRING),
+        body: builder.add_text_field("body", terms.clone()),
+        head: builder.add_text_field("head", terms.clone()),
+        plain: builder.add_text_field("plain", terms),
+        entry: builder.add_text_field("entry", STORED),
+    };
+    (builder.build(), fields)
+}
+
+/// The words of the passages. Deleted passages are counted until their segment is merged, which
+/// ends every ingest.
+fn vocabulary(searcher: &Searcher, fields: Fields) -> tantivy::Result<Vocabulary> {
+    let mut counts: HashMap<String, u32> = HashMap::new();
+    for segment in searcher.segment_readers() {
+        let index = segment.inverted_index(fields.body)?;
+        let mut terms = index.terms().stream()?;
+        while terms.advance() {
+            if let Ok(term) = std::str::from_utf8(terms.key()) {
+                *counts.entry(term.to_owned()).or_default() += terms.value().doc_freq;
+            }
+        }
+    }
+    Ok(Vocabulary::new(counts))
+}
+
+fn documents(searcher: &Searcher, fields: Fields) -> tantivy::Result<Vec<DocumentEntry>> {
+    let query = TermQuery::new(Term::from_field_text(fields.kind, DOCUMENT), IndexRecordOption::Basic);
+    let mut documents = Vec::new();
+    for address in searcher.search(&query, &DocSetCollector)? {
+        if let Some(entry) = entry(&searcher.doc(address)?, fields) {
+            documents.push(entry);
+        }
+    }
+    Ok(documents)
+}
+
+/// The entry of an index document; `None` if it is not of the kind asked for.
+pub(crate) fn entry<T: serde::de::DeserializeOwned>(
+    document: &TantivyDocument,
+    fields: Fields,
+) -> Option<T> {
+    let json = document.get_first(fields.entry)?.as_str()?;
+    serde_json::from_str(json).ok()
+}
+
+impl PreparedDocument {
+    /// The index documents of this document: its own entry first, then its passages.
+    pub(crate) fn index_documents(&self, fields: Fields) -> impl Iterator<Item = TantivyDocument> {
+        let mut own = TantivyDocument::default();
+        own.add_text(fields.path, &self.path);
+        own.add_text(fields.kind, DOCUMENT);
+        own.add_text(fields.entry, &self.entry);
+        let passages = self.passages.iter().map(move |passage| {
+            let mut document = TantivyDocument::default();
+            document.add_text(fields.path, &self.path);
+            document.add_text(fields.body, &passage.body);
+            document.add_text(fields.head, &passage.head);
+            document.add_text(fields.plain, &passage.plain);
+            document.add_text(fields.entry, &passage.entry);
+            document
+        });
+        std::iter::once(own).chain(passages)
+    }
+}

@@ -1,0 +1,81 @@
+//! How likely it is that the best passages answer the question.
+
+mod weights;
+
+use crate::question::Question;
+use crate::search::Ranked;
+
+/// What confidence is judged by; each between 0 and 1 and nearly independent of how many documents
+/// there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Features {
+    /// Share of the question's weight that the best passage and its headings match.
+    pub(crate) coverage: f64,
+    /// Share that its text alone matches.
+    pub(crate) text_coverage: f64,
+    /// Share that stands close together in it.
+    pub(crate) window_coverage: f64,
+    /// How well the word that tells most is matched.
+    pub(crate) rarest: f64,
+    /// How well the worse of the two words that tell most is matched.
+    pub(crate) rarest_two: f64,
+    /// Share of the question's weight that lies in words of no passage at all.
+    pub(crate) unknown: f64,
+    /// How far the best passage is ahead of the next of another document or place.
+    pub(crate) margin: f64,
+    /// 1 for a question of one word of weight, toward 0 for many.
+    pub(crate) brevity: f64,
+}
+
+/// 0 to 1; 0 where nothing was found.
+pub(crate) fn confidence(question: &Question, ranked: &[Ranked]) -> f64 {
+    let Some(features) = features(question, ranked) else { return 0.0 };
+    let sum: f64 = features.values().iter().zip(weights::WEIGHTS).map(|(x, w)| x * w).sum();
+    1.0 / (1.0 + (-(sum + weights::BIAS)).exp())
+}
+
+impl Features {
+    pub(crate) fn values(&self) -> [f64; 8] {
+        [
+            self.coverage,
+            self.text_coverage,
+            self.window_coverage,
+            self.rarest,
+            self.rarest_two,
+            self.unknown,
+            self.margin,
+            self.brevity,
+        ]
+    }
+}
+
+/// The features of a search; `None` where nothing was found.
+pub(crate) fn features(question: &Question, ranked: &[Ranked]) -> Option<Features> {
+    let best = ranked.first()?;
+    if best.fit.score <= 0.0 {
+        return None;
+    }
+    let total: f64 = question.concepts.iter().map(|c| c.weight).sum();
+    let unknown: f64 = question.concepts.iter().filter(|c| !c.known).map(|c| c.weight).sum();
+    let (rarest, rarest_two) = rarest(question, &best.fit.strengths);
+    let next = ranked.get(1).map_or(0.0, |next| next.fit.score);
+    Some(Features {
+        coverage: best.fit.coverage,
+        text_coverage: best.fit.text_coverage,
+        window_coverage: best.fit.window_coverage,
+        rarest,
+        rarest_two,
+        unknown: unknown / total.max(f64::MIN_POSITIVE),
+        margin: (best.fit.score - next) / best.fit.score,
+        brevity: 1.0 / total.max(1.0),
+    })
+}
+
+/// How well the word that tells most is matched, and the worse of the two that tell most.
+fn rarest(question: &Question, strengths: &[f64]) -> (f64, f64) {
+    let mut order: Vec<usize> = (0..strengths.len()).collect();
+    order.sort_by(|a, b| question.concepts[*b].weight.total_cmp(&question.concepts[*a].weight));
+    let strength = |at: usize| order.get(at).map(|i| strengths[*i]);
+    let first = strength(0).unwrap_or(0.0);
+    (first, strength(1).map_or(first, |second| second.min(first)))
+}

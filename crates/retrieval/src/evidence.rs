@@ -1,0 +1,89 @@
+//! What a search asks and what it finds.
+
+use crate::clearance::Clearance;
+use crate::question::Question;
+use allod_corpus::{ByteRange, Language};
+use jiff::civil::Date;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// A search.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// The question or key words.
+    pub text: &'a str,
+    /// Its language; `None` to detect it.
+    pub language: Option<Language>,
+    /// What the caller may read.
+    pub clearance: &'a Clearance,
+    /// Only what is in force on this day.
+    pub on: Date,
+    /// At most so many passages.
+    pub limit: usize,
+}
+
+/// A passage that bears on the question.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evidence {
+    /// Path of the document.
+    pub path: String,
+    /// Its title.
+    pub title: String,
+    /// Digest of the document version.
+    pub digest: String,
+    /// Where the passage stands in the canonical text.
+    pub range: ByteRange,
+    /// The passage, byte for byte.
+    pub text: String,
+    /// Its place in the document's own words (`Art. 12 Abs. 3`), or empty.
+    pub place: String,
+    /// The headings above it.
+    pub heading_path: Vec<String>,
+    /// The sentence that introduces it, where that stands in an earlier passage.
+    pub introduction: Option<String>,
+    /// Its language.
+    pub language: Language,
+    /// Rank score; comparable within one search only.
+    pub score: f64,
+    /// Share of the question's weight that the passage and its headings match, 0 to 1.
+    pub coverage: f64,
+    /// The question's words that are matched here.
+    pub matched_terms: Vec<String>,
+    /// First day in force.
+    pub valid_from: Option<Date>,
+    /// Last day in force.
+    pub valid_until: Option<Date>,
+    /// Access label; `None` = public.
+    pub label: Option<String>,
+    /// The question as it was searched, to score sentences by.
+    #[serde(skip)]
+    pub question: Arc<Question>,
+}
+
+/// What was searched.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Searched {
+    /// Documents that the caller may read.
+    pub documents: usize,
+    /// Passages of those documents.
+    pub passages: usize,
+    /// Compartments that were opened.
+    pub compartments: Vec<String>,
+    /// The words that were looked for.
+    pub terms: Vec<String>,
+    /// The day on which it had to be in force.
+    pub on: Date,
+    /// The language that the question was taken to be in.
+    pub language: Language,
+}
+
+/// The passages that bear on a question, best first, and how sure we are that they answer it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EvidenceSet {
+    /// Best first.
+    pub evidence: Vec<Evidence>,
+    /// How likely the best passages hold the answer, 0 to 1; about 0.5 where refusing begins to pay.
+    pub confidence: f64,
+    /// What was searched.
+    pub searched: Searched,
+}

@@ -1,0 +1,190 @@
+//! Ingest: files in, versions in the store, passages in the index.
+//!
+//! A batch goes in an order that a crash at any point leaves safe: first the intent is recorded,
+//! then every document of the batch that leaves a compartment is removed from it, then the store
+//! takes the rows, then the index takes the passages, then the intent is cleared. The next ingest
+//! completes what an intent left open.
+
+mod files;
+mod lock;
+mod prepare;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result};
+use crate::library::Library;
+use allod_store::{DocumentRow, DocumentState};
+use files::{Found, Stamp};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Instant;
+use write::Writer;
+
+/// So many bytes of files are read, written and committed together, more only for one large file.
+const BATCH_BYTES: u64 = 24 << 20;
+/// And at most so many files.
+const BATCH_FILES: usize = 400;
+
+/// Which files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reread {
+    /// Only those that are new or look changed by size, time or content.
+    #[default]
+    Changed,
+    /// All, as after an update of the parsers.
+    All,
+}
+
+/// How to ingest.
+#[derive(Debug, Clone, Default)]
+pub struct IngestOptions {
+    /// Which files are read.
+    pub reread: Reread,
+}
+
+/// Told how far an ingest is; called from several threads.
+pub trait Progress: Sync {
+    /// So many files will be looked at.
+    fn begin(&self, files: usize);
+    /// One file is done.
+    fn advance(&self, path: &str);
+}
+
+/// Tells nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _files: usize) {}
+    fn advance(&self, _path: &str) {}
+}
+
+/// What an ingest did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct IngestReport {
+    /// Documents that were not there before, or were retired.
+    pub added: usize,
+    /// Documents with new text or new metadata.
+    pub changed: usize,
+    /// Documents left as they were.
+    pub unchanged: usize,
+    /// Documents whose files are gone.
+    pub retired: usize,
+    /// Files that could not be read, and why; unchanged ones are named again.
+    pub unreadable: Vec<UnreadableFile>,
+    /// Time taken.
+    pub seconds: f64,
+}
+
+/// A file that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnreadableFile {
+    /// Its path.
+    pub path: String,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+pub(crate) fn run(
+    library: &Library,
+    roots: &[PathBuf],
+    options: &IngestOptions,
+    progress: &dyn Progress,
+) -> Result<IngestReport> {
+    let begin = Instant::now();
+    let _lock = lock::take(&library.index_folder)?;
+    let found = files::find(roots)?;
+    let mut writer = Writer::open(library)?;
+    let rows = library.store.documents()?;
+    let known: BTreeMap<&str, &DocumentRow> = rows.iter().map(|r| (r.path.as_str(), r)).collect();
+    progress.begin(found.files.len());
+    let mut report = IngestReport { unreadable: found.refused.clone(), ..IngestReport::default() };
+    let mut to_read = Vec::new();
+    for file in &found.files {
+        let row = known.get(file.path.as_str()).copied();
+        if options.reread == Reread::Changed && row.is_some_and(|row| looks_unchanged(row, &file.stamp)) {
+            count_unchanged(&mut report, row);
+            progress.advance(&file.path);
+        } else {
+            to_read.push(file);
+        }
+    }
+    for batch in batches(&to_read) {
+        let prepared = prepare::batch(&batch, &known, options.reread, progress);
+        writer.write(prepared, &mut report)?;
+    }
+    retire(&mut writer, &found, &known, &mut report)?;
+    writer.finish()?;
+    report.unreadable.sort_by(|a, b| a.path.cmp(&b.path));
+    report.seconds = begin.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+fn looks_unchanged(row: &DocumentRow, stamp: &Stamp) -> bool {
+    row.state != DocumentState::Retired
+        && row.source_bytes == stamp.bytes
+        && row.modified_ns == stamp.modified_ns
+}
+
+fn count_unchanged(report: &mut IngestReport, row: Option<&DocumentRow>) {
+    match row.and_then(|row| unreadable(row)) {
+        Some(file) => report.unreadable.push(file),
+        None => report.unchanged += 1,
+    }
+}
+
+fn unreadable(row: &DocumentRow) -> Option<UnreadableFile> {
+    (row.state == DocumentState::Unreadable).then(|| UnreadableFile {
+        path: row.path.clone(),
+        reason: row.reason.clone().unwrap_or_default(),
+    })
+}
+
+fn batches<'a>(files: &[&'a files::File]) -> Vec<Vec<&'a files::File>> {
+    let mut batches: Vec<Vec<&files::File>> = Vec::new();
+    let mut bytes = 0;
+    for file in files {
+        bytes += file.stamp.bytes;
+        match batches.last_mut() {
+            Some(batch) if bytes <= BATCH_BYTES && batch.len() < BATCH_FILES => batch.push(file),
+            _ => {
+                bytes = file.stamp.bytes;
+                batches.push(vec![file]);
+            }
+        }
+    }
+    batches
+}
+
+/// Retires the documents under the given roots whose files are gone.
+fn retire(
+    writer: &mut Writer,
+    found: &Found,
+    known: &BTreeMap<&str, &DocumentRow>,
+    report: &mut IngestReport,
+) -> Result<()> {
+    let there: BTreeSet<&str> = found.files.iter().map(|f| f.path.as_str()).collect();
+    let gone: Vec<&DocumentRow> = known
+        .values()
+        .copied()
+        .filter(|row| row.state != DocumentState::Retired && !there.contains(row.path.as_str()))
+        .filter(|row| found.covers(&row.path))
+        .collect();
+    for rows in gone.chunks(BATCH_FILES) {
+        writer.retire(rows)?;
+        report.retired += rows.len();
+    }
+    Ok(())
+}
+
+/// What an I/O failure on a file means for the report.
+fn reason(error: &std::io::Error) -> String {
+    format!("cannot be read: {error}")
+}
+
+fn row_error(path: &str, error: &serde_json::Error) -> Error {
+    Error::Row { path: path.to_owned(), detail: error.to_string() }
+}

@@ -1,0 +1,176 @@
+//! The library: the store's documents and the index over them.
+
+use crate::clearance::{Clearance, label_of_folder};
+use crate::compartment::{Compartment, Loaded};
+use crate::error::{Error, Result};
+use crate::evidence::{EvidenceSet, Query};
+use crate::ingest::{self, IngestOptions, IngestReport, Progress};
+use crate::search;
+use allod_store::{DocumentState, Store, VersionRow};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+/// Setting that changes with every commit to any compartment.
+pub(crate) const GENERATION: &str = "index.generation";
+
+/// Documents and the index over them. Searches go on while an ingest runs, in this process or in
+/// another one.
+pub struct Library {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) index_folder: PathBuf,
+    snapshot: RwLock<Option<Arc<Snapshot>>>,
+}
+
+/// One state of the index.
+struct Snapshot {
+    generation: String,
+    compartments: Vec<Loaded>,
+}
+
+/// How much the library holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Documents that are searched.
+    pub documents: usize,
+    /// Their passages.
+    pub passages: usize,
+    /// Documents whose file is gone.
+    pub retired: usize,
+    /// Documents that could not be read.
+    pub unreadable: usize,
+    /// Documents and passages of each compartment.
+    pub compartments: Vec<CompartmentCount>,
+}
+
+/// How much a compartment holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CompartmentCount {
+    /// Its label; `None` = public.
+    pub label: Option<String>,
+    /// Documents that are searched.
+    pub documents: usize,
+    /// Their passages.
+    pub passages: usize,
+}
+
+impl Library {
+    /// Opens the library in a data folder; the index is made when the first document comes.
+    ///
+    /// # Errors
+    /// [`Error::Folder`] if the folder cannot be made.
+    pub fn open(dir: &Path, store: Arc<dyn Store>) -> Result<Library> {
+        let index_folder = dir.join("index");
+        std::fs::create_dir_all(&index_folder)
+            .map_err(|source| Error::Folder { path: index_folder.clone(), source })?;
+        Ok(Library { store, index_folder, snapshot: RwLock::new(None) })
+    }
+
+    /// Brings the files and folders of `roots` into the library: new and changed files are read,
+    /// unchanged ones skipped, documents whose files are gone retired.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRoot`], [`Error::Busy`] if another ingest runs, and what the store and the
+    /// index say. A file that cannot be read is no error; the report names it.
+    pub fn ingest(
+        &self,
+        roots: &[PathBuf],
+        options: &IngestOptions,
+        progress: &dyn Progress,
+    ) -> Result<IngestReport> {
+        ingest::run(self, roots, options, progress)
+    }
+
+    /// The passages that bear on a question, of those that the caller may read and that are in force.
+    ///
+    /// # Errors
+    /// What the store and the index say.
+    pub fn search(&self, query: &Query) -> Result<EvidenceSet> {
+        let snapshot = self.snapshot()?;
+        let permitted: Vec<&Loaded> = snapshot
+            .compartments
+            .iter()
+            .filter(|c| query.clearance.permits(c.label.as_deref()))
+            .collect();
+        search::search(&permitted, query)
+    }
+
+    /// A document version by its digest, current or old, if the caller may read it. The same text
+    /// may stand under several paths; one that the caller may read is enough.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn show(&self, digest: &str, clearance: &Clearance) -> Result<Option<VersionRow>> {
+        let Some(first) = self.store.version(digest, None)? else { return Ok(None) };
+        if clearance.permits(first.label.as_deref()) {
+            return Ok(Some(first));
+        }
+        for row in self.store.documents()? {
+            if let Some(version) = self.store.version(digest, Some(&row.path))?
+                && clearance.permits(version.label.as_deref())
+            {
+                return Ok(Some(version));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How much the library holds.
+    ///
+    /// # Errors
+    /// What the store and the index say.
+    pub fn counts(&self) -> Result<Counts> {
+        let snapshot = self.snapshot()?;
+        let count = |c: &Loaded| CompartmentCount {
+            label: c.label.clone(),
+            documents: c.documents.len(),
+            passages: c.passages,
+        };
+        let compartments: Vec<CompartmentCount> = snapshot.compartments.iter().map(count).collect();
+        let rows = self.store.documents()?;
+        let in_state = |state| rows.iter().filter(|row| row.state == state).count();
+        Ok(Counts {
+            documents: compartments.iter().map(|c| c.documents).sum(),
+            passages: compartments.iter().map(|c| c.passages).sum(),
+            retired: in_state(DocumentState::Retired),
+            unreadable: in_state(DocumentState::Unreadable),
+            compartments,
+        })
+    }
+
+    /// The index as of its last commit; read again when that changed.
+    fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        let generation = self.store.setting(GENERATION)?.unwrap_or_default();
+        let held = self.snapshot.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        if let Some(snapshot) = held.filter(|s| s.generation == generation) {
+            return Ok(snapshot);
+        }
+        let mut compartments = Vec::new();
+        for compartment in open_compartments(&self.index_folder)? {
+            compartments.push(compartment.load()?);
+        }
+        let snapshot = Arc::new(Snapshot { generation, compartments });
+        *self.snapshot.write().unwrap_or_else(|poisoned| poisoned.into_inner()) =
+            Some(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+}
+
+/// The compartments that are there, public first, then by folder.
+pub(crate) fn open_compartments(index_folder: &Path) -> Result<Vec<Compartment>> {
+    let io = |source| Error::Folder { path: index_folder.to_owned(), source };
+    let mut labels = Vec::new();
+    for entry in std::fs::read_dir(index_folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let folder = entry.file_name();
+        if let Some(label) = folder.to_str().and_then(label_of_folder) {
+            labels.push((label, entry.path()));
+        }
+    }
+    labels.sort();
+    let mut open = Vec::new();
+    for (label, folder) in labels {
+        open.extend(Compartment::open(&folder, label.as_deref())?);
+    }
+    Ok(open)
+}

@@ -1,0 +1,296 @@
+//! A question, weighed and expanded: what to look for, and how much each find counts.
+
+mod expand;
+
+use crate::analysis::{self, Word};
+use crate::vocabulary::Vocabularies;
+use allod_corpus::Language;
+use std::collections::HashMap;
+
+/// A passage is taken as one of at least so many, so that a handful of documents does not make
+/// every word look common.
+const PASSAGES_AT_LEAST: u64 = 400;
+/// How much a weak word (`kostet`, `need`) counts beside one of the subject.
+const WEAK_SHARE: f64 = 0.35;
+/// A compound whose parts all stand in a passage, but not the compound itself.
+const PARTS_STRENGTH: f64 = 0.9;
+/// How much a word counts that is found in a document of another language.
+const FOREIGN_STRENGTH: f64 = 0.6;
+
+/// One thing that the question asks about: a word with the forms that stand for it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Concept {
+    /// The question's word, folded.
+    pub word: String,
+    /// How much it tells, 0 to 1: high for rare words, low for common and weak ones.
+    pub weight: f64,
+    /// Whether the word itself stands in any passage that the caller may see.
+    pub known: bool,
+    /// Whether it is a weak word, that says more about the kind of answer than about the subject.
+    pub weak: bool,
+    /// Stems of the question's language that stand for it, and how well (0 to 1).
+    pub(crate) forms: Vec<(String, f64)>,
+    /// Parts of a compound: their share of the whole and their forms.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// Part of a compound.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Part {
+    pub(crate) share: f64,
+    pub(crate) forms: Vec<(String, f64)>,
+}
+
+/// A question as it is searched.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Question {
+    /// Its language, given or detected.
+    pub language: Option<Language>,
+    /// What it asks about, in order.
+    pub concepts: Vec<Concept>,
+    by_stem: HashMap<String, Vec<Target>>,
+    by_folded: HashMap<String, Vec<Target>>,
+}
+
+/// What a word of a passage stands for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Target {
+    concept: usize,
+    part: Option<usize>,
+    strength: f64,
+}
+
+/// A word of a passage that stands for a concept of the question.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit {
+    /// Which word of the passage.
+    pub word: usize,
+    /// Which concept of the question.
+    pub concept: usize,
+    /// How well it stands for it, 0 to 1.
+    pub strength: f64,
+    part: Option<usize>,
+}
+
+impl Question {
+    /// A question without a corpus: every word of the subject counts the same.
+    #[must_use]
+    pub fn plain(text: &str, language: Language) -> Question {
+        let concepts = content_words(text, language)
+            .into_iter()
+            .map(|word| {
+                let weak = analysis::is_weak_word(&word.folded, language);
+                Concept {
+                    weight: if weak { WEAK_SHARE } else { 1.0 },
+                    known: true,
+                    weak,
+                    forms: vec![(word.stem, 1.0)],
+                    parts: Vec::new(),
+                    word: word.folded,
+                }
+            })
+            .collect();
+        Question::assemble(language, concepts)
+    }
+
+    /// A question over the words of the passages that the caller may see.
+    pub(crate) fn new(text: &str, language: Option<Language>, known: &Vocabularies) -> Question {
+        let language = language.unwrap_or_else(|| guess_language(text, known));
+        let mut concepts: Vec<Concept> = content_words(text, language)
+            .into_iter()
+            .map(|word| concept(word, language, known))
+            .collect();
+        if concepts.iter().all(|c| c.weak) {
+            concepts.iter_mut().for_each(|c| c.weight /= WEAK_SHARE);
+        }
+        Question::assemble(language, concepts)
+    }
+
+    fn assemble(language: Language, concepts: Vec<Concept>) -> Question {
+        let mut by_stem: HashMap<String, Vec<Target>> = HashMap::new();
+        let mut by_folded: HashMap<String, Vec<Target>> = HashMap::new();
+        for (at, concept) in concepts.iter().enumerate() {
+            for (form, strength) in &concept.forms {
+                let target = Target { concept: at, part: None, strength: *strength };
+                by_stem.entry(form.clone()).or_default().push(target);
+            }
+            for (number, part) in concept.parts.iter().enumerate() {
+                for (form, strength) in &part.forms {
+                    let target = Target { concept: at, part: Some(number), strength: *strength };
+                    by_stem.entry(form.clone()).or_default().push(target);
+                }
+            }
+            let target = Target { concept: at, part: None, strength: FOREIGN_STRENGTH };
+            by_folded.entry(concept.word.clone()).or_default().push(target);
+        }
+        Question { language: Some(language), concepts, by_stem, by_folded }
+    }
+
+    /// Which words of a text in `language` stand for which concepts.
+    #[must_use]
+    pub fn hits(&self, words: &[Word], language: Language) -> Vec<Hit> {
+        let own = self.language == Some(language);
+        let mut hits = Vec::new();
+        for (at, word) in words.iter().enumerate() {
+            let targets = if own { self.by_stem.get(&word.stem) } else { self.by_folded.get(&word.folded) };
+            for target in targets.into_iter().flatten() {
+                // A number is the same in every language.
+                let strength = if word.is_number() && !own { 1.0 } else { target.strength };
+                let Target { concept, part, .. } = *target;
+                hits.push(Hit { word: at, concept, part, strength });
+            }
+        }
+        hits
+    }
+
+    /// How well each concept is matched by these hits, 0 to 1.
+    #[must_use]
+    pub fn strengths<'a>(&self, hits: impl IntoIterator<Item = &'a Hit>) -> Vec<f64> {
+        let mut whole = vec![0.0_f64; self.concepts.len()];
+        let mut parts: Vec<Vec<f64>> = self.concepts.iter().map(|c| vec![0.0; c.parts.len()]).collect();
+        for hit in hits {
+            let best = match hit.part {
+                None => &mut whole[hit.concept],
+                Some(part) => &mut parts[hit.concept][part],
+            };
+            *best = best.max(hit.strength);
+        }
+        for ((whole, parts), concept) in whole.iter_mut().zip(&parts).zip(&self.concepts) {
+            let sum: f64 = parts.iter().zip(&concept.parts).map(|(s, part)| s * part.share).sum();
+            *whole = whole.max(sum * PARTS_STRENGTH);
+        }
+        whole
+    }
+
+    /// Which share of the question's weight these strengths cover, 0 to 1.
+    #[must_use]
+    pub fn coverage(&self, strengths: &[f64]) -> f64 {
+        let total: f64 = self.concepts.iter().map(|c| c.weight).sum();
+        if total <= 0.0 {
+            return 0.0;
+        }
+        let covered: f64 = self.concepts.iter().zip(strengths).map(|(c, s)| c.weight * s).sum();
+        covered / total
+    }
+}
+
+/// The words that are no stop words, each once.
+fn content_words(text: &str, language: Language) -> Vec<Word> {
+    let mut content: Vec<Word> = Vec::new();
+    for word in analysis::words(text, language) {
+        let letter = word.folded.len() < 2 && !word.is_number();
+        let repeated = content.iter().any(|w| w.stem == word.stem);
+        if !letter && !repeated && !analysis::is_stop_word(&word.folded, language) {
+            content.push(word);
+        }
+    }
+    content
+}
+
+fn concept(word: Word, language: Language, known: &Vocabularies) -> Concept {
+    let term = term(&word.stem, language);
+    let count = known.count(&term);
+    let weak = analysis::is_weak_word(&word.folded, language);
+    let passages = known.count(&self::term("", language)).max(1);
+    let share = if weak { WEAK_SHARE } else { 1.0 };
+    let (forms, parts) = expand::forms(&word, language, known);
+    Concept {
+        weight: information(u64::from(count), u64::from(passages)) * share,
+        known: count > 0,
+        weak,
+        forms,
+        parts,
+        word: word.folded,
+    }
+}
+
+/// How a stem of a language is written in the index. The empty stem stands in every passage of the language.
+pub(crate) fn term(stem: &str, language: Language) -> String {
+    format!("{}|{stem}", language.code())
+}
+
+/// How much it tells that a word stands in a passage: 1 for a word that stands in none of the
+/// others, 0 for one that stands in all.
+fn information(count: u64, passages: u64) -> f64 {
+    let all = passages.max(PASSAGES_AT_LEAST) as f64 + 1.0;
+    ((all / (count as f64 + 0.5)).ln() / (all / 0.5).ln()).clamp(0.05, 1.0)
+}
+
+/// The language of a short text: the detector's word, and what the text shares with the stop words
+/// and the passages of each language.
+fn guess_language(text: &str, known: &Vocabularies) -> Language {
+    let detected = Language::detect(text);
+    let score = |language: Language| -> f64 {
+        let own = analysis::words(text, language)
+            .iter()
+            .filter(|w| w.folded.len() > 1 && !w.is_number())
+            .filter(|w| {
+                analysis::is_stop_word(&w.folded, language) || known.count(&term(&w.stem, language)) > 0
+            })
+            .count();
+        own as f64 + if language == detected { 1.5 } else { 0.0 }
+    };
+    let best = Language::ALL.into_iter().map(|l| (l, score(l))).reduce(|a, b| if b.1 > a.1 { b } else { a });
+    best.filter(|(_, score)| *score > 0.0).map_or(detected, |(language, _)| language)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocabulary::Vocabulary;
+    use std::sync::Arc;
+
+    fn known(counts: &[(&str, u32)]) -> Vocabularies {
+        let counts = counts.iter().map(|(t, n)| ((*t).to_owned(), *n)).collect();
+        Vocabularies { each: vec![Arc::new(Vocabulary::new(counts))] }
+    }
+
+    fn coverage(question: &Question, text: &str, language: Language) -> f64 {
+        let hits = question.hits(&analysis::words(text, language), language);
+        question.coverage(&question.strengths(&hits))
+    }
+
+    #[test]
+    fn rare_words_tell_more_than_common_and_weak_ones() {
+        let known = known(&[("de|", 1000), ("de|hund", 3), ("de|gemeind", 700)]);
+        let question = Question::new("Was kostet ein Hund in der Gemeinde?", None, &known);
+        let weight = |w: &str| question.concepts.iter().find(|c| c.word == w).unwrap().weight;
+        assert!(weight("hund") > 0.5 && weight("gemeinde") < 0.1 && weight("kostet") < 0.4);
+    }
+
+    #[test]
+    fn compounds_match_their_parts_and_back() {
+        let known = known(&[
+            ("de|", 1000), ("de|hund", 9), ("de|steu", 9), ("de|hundesteu", 2), ("de|abfallgebuhr", 3),
+            ("de|abfall", 4), ("de|gebuhr", 40),
+        ]);
+        let question = Question::new("Hundesteuer", Some(Language::De), &known);
+        assert_eq!(coverage(&question, "Die Hundesteuer beträgt CHF 5.", Language::De), 1.0);
+        let parts = coverage(&question, "Die Steuer für Hunde", Language::De);
+        let half = coverage(&question, "Die Steuer für Autos", Language::De);
+        assert!(parts > 0.8 && half > 0.1 && half < 0.6, "{parts} {half}");
+        let question = Question::new("Gebühren für Abfall", Some(Language::De), &known);
+        assert!(coverage(&question, "Abfallgebühren", Language::De) > 0.6);
+    }
+
+    #[test]
+    fn a_typing_error_is_forgiven() {
+        let known = known(&[("de|", 1000), ("de|friedhof", 9)]);
+        let question = Question::new("Friehdof", Some(Language::De), &known);
+        assert!(coverage(&question, "Auf dem Friedhof", Language::De) > 0.5);
+    }
+
+    #[test]
+    fn other_languages_match_by_the_word_itself() {
+        let question = Question::plain("Caduff 2026", Language::De);
+        let found = coverage(&question, "La présidente Caduff, en 2026", Language::Fr);
+        assert!(found > 0.5 && found < 1.0);
+    }
+
+    #[test]
+    fn the_language_of_key_words_is_that_of_the_passages() {
+        let known = known(&[("rm|", 50), ("rm|taglia", 2), ("rm|chaun", 3), ("de|", 50)]);
+        let question = Question::new("taglia chauns", None, &known);
+        assert_eq!(question.language, Some(Language::Rm));
+    }
+}

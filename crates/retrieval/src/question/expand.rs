@@ -1,0 +1,158 @@
+//! The forms that stand for a word of the question: itself, synonyms, compounds that hold it, its
+//! own parts, words of the same family, and, for a word that no passage has, likely misspellings.
+//! All are words of the passages that the caller may see.
+
+use super::{Part, term};
+use crate::analysis::{Word, stem};
+use crate::thesaurus;
+use crate::vocabulary::Vocabularies;
+use allod_corpus::Language;
+use std::collections::BTreeMap;
+
+/// How well each kind of form stands for the word.
+const SYNONYM: f64 = 0.65;
+const COMPOUND_WITH: f64 = 0.75;
+const LONGER_FORM: f64 = 0.7;
+const FAMILY: f64 = 0.5;
+const MISSPELLING: f64 = 0.7;
+/// So many words of each kind at most.
+const FORMS_PER_KIND: usize = 12;
+/// A shorter stem begins or ends too many words that have nothing to do with it.
+const SHORTEST_PART: usize = 4;
+/// A shorter word is not taken apart.
+const SHORTEST_COMPOUND: usize = 8;
+
+type Forms = Vec<(String, f64)>;
+
+/// The forms of a word and, if it is a German compound, of its parts.
+pub(super) fn forms(word: &Word, language: Language, known: &Vocabularies) -> (Forms, Vec<Part>) {
+    if word.is_number() || word.folded.contains('_') {
+        return (vec![(word.stem.clone(), 1.0)], Vec::new());
+    }
+    let mut forms = Collected::default();
+    forms.add(&word.stem, 1.0);
+    for synonym in thesaurus::synonyms(&word.stem, language) {
+        forms.add(synonym, SYNONYM);
+    }
+    add_longer(&mut forms, &word.stem, language, known);
+    add_family(&mut forms, &word.stem, language, known);
+    let parts = compound_parts(word, language, known);
+    let unknown = forms.0.keys().all(|form| known.count(&term(form, language)) == 0);
+    if unknown && parts.is_empty() && word.stem.len() > SHORTEST_PART {
+        for (found, _) in known.one_edit_away(&term(&word.stem, language), 3) {
+            forms.add(bare(&found), MISSPELLING);
+        }
+    }
+    (forms.0.into_iter().collect(), parts)
+}
+
+/// Forms with the best strength of each; ordered, so that results never depend on hashing.
+#[derive(Default)]
+struct Collected(BTreeMap<String, f64>);
+
+impl Collected {
+    fn add(&mut self, form: &str, strength: f64) {
+        let best = self.0.entry(form.to_owned()).or_insert(strength);
+        *best = best.max(strength);
+    }
+}
+
+fn bare(term: &str) -> &str {
+    term.split_once('|').map_or(term, |(_, stem)| stem)
+}
+
+/// Longer words that begin with the stem and, in German, compounds that end with it.
+fn add_longer(forms: &mut Collected, stem: &str, language: Language, known: &Vocabularies) {
+    if stem.len() < SHORTEST_PART {
+        return;
+    }
+    let german = language == Language::De;
+    let whole = term(stem, language);
+    for (found, _) in known.beginning_with(&whole, FORMS_PER_KIND) {
+        let longer = bare(&found).len() - stem.len();
+        match longer {
+            0 => {}
+            1..=3 => forms.add(bare(&found), LONGER_FORM),
+            _ if german => forms.add(bare(&found), COMPOUND_WITH),
+            _ => forms.add(bare(&found), FAMILY),
+        }
+    }
+    if german {
+        for (found, _) in known.ending_like(&whole, FORMS_PER_KIND) {
+            forms.add(bare(&found), COMPOUND_WITH);
+        }
+    }
+}
+
+/// Words that share most of their beginning: `inscrire` and `inscription`.
+fn add_family(forms: &mut Collected, stem: &str, language: Language, known: &Vocabularies) {
+    let shared = (stem.len() * 7).div_ceil(10).max(5);
+    if stem.len() <= shared || !stem.is_char_boundary(shared) {
+        return;
+    }
+    let start = term(&stem[..shared], language);
+    for (found, _) in known.beginning_with(&start, FORMS_PER_KIND) {
+        if bare(&found).len() <= stem.len() + 4 {
+            forms.add(bare(&found), FAMILY);
+        }
+    }
+}
+
+/// The two parts of a German compound, both of them words of the passages, or none.
+fn compound_parts(word: &Word, language: Language, known: &Vocabularies) -> Vec<Part> {
+    if language != Language::De || word.folded.len() < SHORTEST_COMPOUND {
+        return Vec::new();
+    }
+    let best = splits(word)
+        .filter_map(|(left, right)| {
+            let left_count = count(&left, language, known);
+            let right_count = count(&right, language, known);
+            let rarer = left_count.min(right_count);
+            (rarer > 0).then_some((rarer, left, right, left_count, right_count))
+        })
+        .max_by_key(|(rarer, left, ..)| (*rarer, left.len()));
+    let Some((_, left, right, left_count, right_count)) = best else { return Vec::new() };
+    let (left_tells, right_tells) = (tells(left_count), tells(right_count));
+    let part = |stem: String, own: f64| {
+        let mut forms = Collected::default();
+        forms.add(&stem, 1.0);
+        for synonym in thesaurus::synonyms(&stem, language) {
+            forms.add(synonym, SYNONYM);
+        }
+        add_longer(&mut forms, &stem, language, known);
+        Part { share: own / (left_tells + right_tells), forms: forms.0.into_iter().collect() }
+    };
+    vec![part(left, left_tells), part(right, right_tells)]
+}
+
+/// How much a part tells; the rarer one more.
+fn tells(count: u32) -> f64 {
+    1.0 / (1.0 + f64::from(count)).ln().max(0.7)
+}
+
+fn count(stem: &str, language: Language, known: &Vocabularies) -> u32 {
+    known.count(&term(stem, language))
+}
+
+/// Every way to cut the word in two, the left part with and without a linking element.
+fn splits(word: &Word) -> impl Iterator<Item = (String, String)> {
+    let folded = &word.folded;
+    let last = word.stem.len().saturating_sub(SHORTEST_PART - 1);
+    (SHORTEST_PART - 1..=last.max(SHORTEST_PART - 1))
+        .filter(|at| folded.is_char_boundary(*at) && word.stem.is_char_boundary(*at))
+        .filter(|at| *at < word.stem.len())
+        .flat_map(move |at| {
+            let right = word.stem[at..].to_owned();
+            linked(&folded[..at]).map(move |left| (left, right.clone()))
+        })
+}
+
+/// The stems that a compound's left part may have: `hunde` is `hund`, `bewilligungs` is `bewillig`.
+fn linked(left: &str) -> impl Iterator<Item = String> {
+    let bare = ["", "s", "es", "n", "en", "er", "e"].into_iter().filter_map(move |link| {
+        left.strip_suffix(link).filter(|rest| rest.len() >= SHORTEST_PART - 1)
+    });
+    let mut stems: Vec<String> = bare.map(|rest| stem(rest, rest, Language::De)).collect();
+    stems.dedup();
+    stems.into_iter()
+}

@@ -1,0 +1,155 @@
+//! What is in force on a date: by the document's own dates, and by what later documents amend.
+
+use crate::analysis::{fold, words};
+use crate::compartment::{Loaded, PassageEntry};
+use allod_corpus::{Amendment, Language};
+use jiff::civil::Date;
+use std::collections::HashMap;
+
+/// The amendments that a caller may know of, by the path of the document that they change.
+pub(crate) struct Amendments(HashMap<String, Vec<Amendment>>);
+
+impl Amendments {
+    /// The amendments said by documents of these compartments about documents of these compartments.
+    /// A forbidden document thus cannot make a public article vanish.
+    pub(crate) fn of(compartments: &[&Loaded]) -> Amendments {
+        let exists = |path: &str| compartments.iter().any(|c| c.documents.contains_key(path));
+        let mut by_path: HashMap<String, Vec<Amendment>> = HashMap::new();
+        let documents = compartments.iter().flat_map(|c| c.documents.values());
+        for document in documents.filter(|d| !d.amends.is_empty()) {
+            for amendment in &document.amends {
+                if let Some(target) = resolve(&document.path, &amendment.document, exists) {
+                    by_path.entry(target).or_default().push(amendment.clone());
+                }
+            }
+        }
+        Amendments(by_path)
+    }
+
+    /// Whether the passage is in force on the date.
+    pub(crate) fn in_force(&self, passage: &PassageEntry, on: Date) -> bool {
+        let begun = passage.valid_from.is_none_or(|from| from <= on);
+        let ended = passage.valid_until.is_some_and(|until| until < on);
+        let amended = self.0.get(&passage.path).into_iter().flatten();
+        begun && !ended && !amended.filter(|a| a.from <= on).any(|a| touches(a, passage))
+    }
+}
+
+/// The path that an amendment means: relative to the folder of the document that says it, or to any
+/// folder above that (one of them is the ingest root), the nearest first.
+fn resolve(from: &str, to: &str, exists: impl Fn(&str) -> bool) -> Option<String> {
+    let mut folder = from;
+    loop {
+        folder = folder.rfind('/').map_or("", |end| &folder[..end]);
+        let target = join(folder, to);
+        if target != from && exists(&target) {
+            return Some(target);
+        }
+        if folder.is_empty() {
+            return None;
+        }
+    }
+}
+
+/// Joins two paths and resolves `.` and `..`.
+fn join(folder: &str, path: &str) -> String {
+    let absolute = folder.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in folder.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let joined = parts.join("/");
+    if absolute { format!("/{joined}") } else { joined }
+}
+
+/// Whether the amendment changes the passage: the whole document, the passage's article or a heading
+/// above it. An amended paragraph takes a passage that holds the whole article with it: better not
+/// found than cited as in force.
+fn touches(amendment: &Amendment, passage: &PassageEntry) -> bool {
+    let Some(place) = &amendment.place else { return true };
+    let amended = references(place);
+    if amended.is_empty() {
+        return passage.heading_path.iter().any(|heading| same_words(heading, place));
+    }
+    let own = references(&passage.place);
+    let own = if own.is_empty() {
+        passage.heading_path.iter().rev().map(|h| references(h)).find(|r| !r.is_empty()).unwrap_or_default()
+    } else {
+        own
+    };
+    !own.is_empty() && own.iter().zip(&amended).all(|(a, b)| a == b)
+}
+
+/// `Art. 7 Abs. 2` as `art_7`, `abs_2`, in whatever language it is written.
+fn references(place: &str) -> Vec<String> {
+    let words = words(place, Language::Other);
+    words.into_iter().map(|w| w.folded).filter(|w| w.contains('_')).collect()
+}
+
+fn same_words(heading: &str, place: &str) -> bool {
+    let folded = |text: &str| fold(&text.trim().to_lowercase());
+    folded(heading) == folded(place) || folded(heading).ends_with(&format!(" {}", folded(place)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passage(place: &str, heading: &str) -> PassageEntry {
+        PassageEntry {
+            path: "a/reg.md".to_owned(),
+            title: String::new(),
+            digest: String::new(),
+            language: Language::De,
+            start: 0,
+            end: 0,
+            place: place.to_owned(),
+            heading_path: vec![heading.to_owned()],
+            introduction: None,
+            valid_from: None,
+            valid_until: None,
+            text: String::new(),
+        }
+    }
+
+    fn amended(place: Option<&str>, passage: &PassageEntry) -> bool {
+        let place = place.map(str::to_owned);
+        touches(&Amendment { document: String::new(), place, from: jiff::civil::date(2026, 1, 1) }, passage)
+    }
+
+    #[test]
+    fn a_place_is_the_same_in_every_language() {
+        let paragraph = passage("Art. 7 Abs. 2", "Art. 7 Gebühren");
+        for place in ["Art. 7", "art. 7 al. 2", "Artikel 7", "art. 7 cpv. 2"] {
+            assert!(amended(Some(place), &paragraph), "{place}");
+        }
+        for place in ["Art. 8", "Art. 7 Abs. 3", "Art. 70", "Art. 7a"] {
+            assert!(!amended(Some(place), &paragraph), "{place}");
+        }
+        assert!(amended(None, &paragraph));
+        assert!(amended(Some("Art. 7 Abs. 2"), &passage("Art. 7", "")));
+        assert!(amended(Some("§ 5"), &passage("", "§ 5 Frist")));
+    }
+
+    #[test]
+    fn a_heading_can_be_amended() {
+        assert!(amended(Some("Gebühren"), &passage("", "4. Gebühren")));
+        assert!(!amended(Some("Gebühren"), &passage("", "Mahngebühren")));
+    }
+
+    #[test]
+    fn paths_are_relative_to_any_folder_above() {
+        let exists = |path: &str| path == "docs/regulations/waste.md";
+        let from = "docs/circulars/c.md";
+        for to in ["../regulations/waste.md", "regulations/waste.md", "./../regulations/waste.md"] {
+            assert_eq!(resolve(from, to, exists).as_deref(), Some("docs/regulations/waste.md"), "{to}");
+        }
+        assert_eq!(resolve(from, "waste.md", exists), None);
+        let absolute = |path: &str| path == "/srv/a.md";
+        assert_eq!(resolve("/srv/x/b.md", "a.md", absolute).as_deref(), Some("/srv/a.md"));
+    }
+}
