@@ -10,12 +10,8 @@ const COLUMNS: usize = 2048;
 
 /// Bytes that decode to small finite weights in every format.
 fn weights(format: Format) -> Vec<u8> {
-    let row_bytes = format
-        .row_bytes(COLUMNS)
-        .expect("2048 columns are whole blocks");
-    let mut bytes: Vec<u8> = (0..ROWS * row_bytes)
-        .map(|i| (i * 37 % 251) as u8)
-        .collect();
+    let row_bytes = format.row_bytes(COLUMNS).expect("2048 columns are whole blocks");
+    let mut bytes: Vec<u8> = (0..ROWS * row_bytes).map(|i| (i * 37 % 251) as u8).collect();
     let high = match format {
         Format::F32 => 3..4,
         Format::F16 | Format::BF16 => 1..2,
@@ -28,24 +24,18 @@ fn weights(format: Format) -> Vec<u8> {
 }
 
 fn bench(criterion: &mut Criterion) {
-    for isa in Isa::available()
-        .into_iter()
-        .filter(|isa| *isa != Isa::Scalar)
-    {
+    for isa in Isa::available().into_iter().filter(|isa| *isa != Isa::Scalar) {
         for format in Format::ALL {
             let bytes = weights(format);
             let matrix = Matrix::new(format, ROWS, COLUMNS, &bytes).expect("bytes fit the shape");
             for tokens in [1, 64] {
-                let x: Vec<f32> = (0..tokens * COLUMNS)
-                    .map(|i| (i % 17) as f32 * 0.1 - 0.8)
-                    .collect();
+                let x: Vec<f32> =
+                    (0..tokens * COLUMNS).map(|i| (i % 17) as f32 * 0.1 - 0.8).collect();
                 let mut out = vec![0.0; tokens * ROWS];
                 let mut scratch = Scratch::new();
                 let name = format!("{}/{tokens} tokens", isa.name());
                 let mut group = criterion.benchmark_group(name);
-                group
-                    .sample_size(10)
-                    .measurement_time(std::time::Duration::from_secs(1));
+                group.sample_size(10).measurement_time(std::time::Duration::from_secs(1));
                 group.throughput(match tokens {
                     1 => Throughput::Bytes(bytes.len() as u64),
                     _ => Throughput::Elements((tokens * ROWS * COLUMNS) as u64),

@@ -27,10 +27,7 @@ fn silu_one(x: f32) -> f32 {
 /// # Panics
 /// When the lengths differ.
 pub fn silu_mul(isa: Isa, gate: &[f32], up: &[f32], out: &mut [f32]) {
-    assert!(
-        gate.len() == up.len() && up.len() == out.len(),
-        "lengths of gate, up and out"
-    );
+    assert!(gate.len() == up.len() && up.len() == out.len(), "lengths of gate, up and out");
     on_isa!(isa, silu_mul_body(gate: &[f32], up: &[f32], out: &mut [f32]))
 }
 
@@ -68,9 +65,7 @@ mod tests {
     /// The definition, one element after the other.
     fn softmax_by_rule(x: &[f32]) -> Vec<f32> {
         let pairs = |x: &[f32]| x.iter().copied().enumerate().collect::<Vec<_>>();
-        let max = reduce(pairs(x).into_iter(), f32::NEG_INFINITY, |a, b| {
-            if a > b { a } else { b }
-        });
+        let max = reduce(pairs(x).into_iter(), f32::NEG_INFINITY, |a, b| if a > b { a } else { b });
         let powers: Vec<f32> = x.iter().map(|x| exp_one(x - max)).collect();
         let total = reduce(pairs(&powers).into_iter(), 0.0, |a, b| a + b);
         powers.iter().map(|power| power / total).collect()
@@ -124,17 +119,11 @@ mod tests {
 
     #[test]
     fn silu_is_close_to_the_true_one() {
-        for x in samples::floats(500, Values::Plain, 9)
-            .iter()
-            .map(|x| x * 20.0)
-        {
+        for x in samples::floats(500, Values::Plain, 9).iter().map(|x| x * 20.0) {
             let mut found = [x];
             silu(Isa::detect(), &mut found);
             let truth = f64::from(x) / (1.0 + (-f64::from(x)).exp());
-            assert!(
-                (f64::from(found[0]) - truth).abs() <= truth.abs() * 5e-7,
-                "silu({x})"
-            );
+            assert!((f64::from(found[0]) - truth).abs() <= truth.abs() * 5e-7, "silu({x})");
         }
     }
 }

@@ -108,19 +108,13 @@ pub fn attend(
 ) {
     let head_dim = cache.layout.head_dim;
     assert!(positions.start < positions.end, "no positions to attend to");
-    assert!(
-        queries.len().is_multiple_of(head_dim),
-        "queries are [group, head_dim]"
-    );
+    assert!(queries.len().is_multiple_of(head_dim), "queries are [group, head_dim]");
     assert_eq!(out.len(), queries.len(), "out is [group, head_dim]");
     let band = BAND_TOKENS * head_dim;
     for (queries, out) in queries.chunks(band).zip(out.chunks_mut(band)) {
         let group = queries.len() / head_dim;
         let base = positions.start / CHAIN * CHAIN;
-        let span = Span {
-            base,
-            positions: positions.clone(),
-        };
+        let span = Span { base, positions: positions.clone() };
         let (scores, sums) = scratch.attention(group, positions.len());
         let stride = scores_stride(positions.len());
         let scores = &mut scores[..group * stride];
@@ -266,42 +260,23 @@ mod tests {
             let layout = CacheLayout::new(head_dim);
             let rows = [seed, !seed].map(|seed| {
                 let all = samples::floats(positions * head_dim, values, seed);
-                all.chunks_exact(head_dim)
-                    .map(<[f32]>::to_vec)
-                    .collect::<Vec<_>>()
+                all.chunks_exact(head_dim).map(<[f32]>::to_vec).collect::<Vec<_>>()
             });
             let room = positions + 40;
             let mut keys = vec![f32::NAN; layout.keys_len(room)];
             let mut values = vec![f32::NAN; layout.values_len(room)];
-            for position in 0..positions {
-                layout.write_key(&mut keys, position, &rows[0][position]);
-                layout.write_value(&mut values, position, &rows[1][position]);
+            for (position, (key, value)) in rows[0].iter().zip(&rows[1]).enumerate() {
+                layout.write_key(&mut keys, position, key);
+                layout.write_value(&mut values, position, value);
             }
-            Cached {
-                layout,
-                rows,
-                keys,
-                values,
-            }
+            Cached { layout, rows, keys, values }
         }
 
         fn attend(&self, isa: Isa, queries: &[f32], positions: Range<usize>) -> Vec<f32> {
-            let cache = KeyValues {
-                layout: self.layout,
-                keys: &self.keys,
-                values: &self.values,
-            };
+            let cache = KeyValues { layout: self.layout, keys: &self.keys, values: &self.values };
             let mut out = vec![f32::NAN; queries.len()];
             let mut scratch = Scratch::new();
-            attend(
-                isa,
-                queries,
-                &cache,
-                positions,
-                0.125,
-                &mut out,
-                &mut scratch,
-            );
+            attend(isa, queries, &cache, positions, 0.125, &mut out, &mut scratch);
             out
         }
 
@@ -335,10 +310,8 @@ mod tests {
 
     #[test]
     fn later_positions_and_a_longer_buffer_change_nothing() {
-        let (short, long) = (
-            Cached::new(64, 77, Values::Plain, 5),
-            Cached::new(64, 77, Values::Plain, 5),
-        );
+        let (short, long) =
+            (Cached::new(64, 77, Values::Plain, 5), Cached::new(64, 77, Values::Plain, 5));
         let mut long = long;
         let other = [9.0; 64];
         for position in 77..100 {
@@ -364,28 +337,17 @@ mod tests {
     #[test]
     fn the_result_is_attention() {
         let cached = Cached::new(80, 200, Values::Plain, 3);
-        let query: Vec<f32> = samples::floats(80, Values::Plain, 4)
-            .iter()
-            .map(|value| value * 8.0)
-            .collect();
+        let query: Vec<f32> =
+            samples::floats(80, Values::Plain, 4).iter().map(|value| value * 8.0).collect();
         let out = cached.attend(Isa::detect(), &query, 20..200);
         let [keys, values] = &cached.rows;
         let dot = |key: &[f32]| -> f64 {
-            key.iter()
-                .zip(&query)
-                .map(|(a, b)| f64::from(*a) * f64::from(*b))
-                .sum()
+            key.iter().zip(&query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
         };
-        let weights: Vec<f64> = keys[20..]
-            .iter()
-            .map(|key| (dot(key) * 0.125).exp())
-            .collect();
+        let weights: Vec<f64> = keys[20..].iter().map(|key| (dot(key) * 0.125).exp()).collect();
         let total: f64 = weights.iter().sum();
         for (d, out) in out.iter().enumerate() {
-            let mixed = weights
-                .iter()
-                .zip(&values[20..])
-                .map(|(w, v)| w * f64::from(v[d]));
+            let mixed = weights.iter().zip(&values[20..]).map(|(w, v)| w * f64::from(v[d]));
             let error = (f64::from(*out) - mixed.sum::<f64>() / total).abs();
             assert!(error < 1e-6, "element {d} is off by {error}");
         }

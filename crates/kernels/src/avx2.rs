@@ -46,18 +46,11 @@ unsafe fn group<const T: usize>(job: &mut Chains, first: usize, half: usize) {
     // step, the sums by their last token and half; nothing below goes beyond those.
     unsafe {
         let panel = job.panel.as_ptr().add(half * job.half_stride);
-        let mut rows = Rows::<T> {
-            x: [job.x.as_ptr(); T],
-            panel,
-            step: job.step_stride,
-        };
+        let mut rows = Rows::<T> { x: [job.x.as_ptr(); T], panel, step: job.step_stride };
         for (token, x) in rows.x.iter_mut().enumerate() {
             *x = x.add((first + token) * job.x_stride);
         }
-        let out = job
-            .sums
-            .as_mut_ptr()
-            .add(first * job.sums_stride + half * LANES);
+        let out = job.sums.as_mut_ptr().add(first * job.sums_stride + half * LANES);
         let (steps, mut at) = (job.steps.clone(), job.steps.start);
         while at < steps.end {
             let end = (at / CHAIN * CHAIN + CHAIN).min(steps.end);
@@ -107,10 +100,7 @@ impl<const T: usize> Rows<T> {
             }
         }
         for (even, odd) in even.iter_mut().zip(odd) {
-            *even = [
-                _mm256_add_ps(even[0], odd[0]),
-                _mm256_add_ps(even[1], odd[1]),
-            ];
+            *even = [_mm256_add_ps(even[0], odd[0]), _mm256_add_ps(even[1], odd[1])];
         }
         even
     }
@@ -189,14 +179,8 @@ impl Eight<'_> {
             };
             *y = _mm256_set_m128i(part(4 + i), part(i));
         }
-        let (a, b) = (
-            _mm256_unpacklo_epi32(y[0], y[1]),
-            _mm256_unpackhi_epi32(y[0], y[1]),
-        );
-        let (c, d) = (
-            _mm256_unpacklo_epi32(y[2], y[3]),
-            _mm256_unpackhi_epi32(y[2], y[3]),
-        );
+        let (a, b) = (_mm256_unpacklo_epi32(y[0], y[1]), _mm256_unpackhi_epi32(y[0], y[1]));
+        let (c, d) = (_mm256_unpacklo_epi32(y[2], y[3]), _mm256_unpackhi_epi32(y[2], y[3]));
         [
             _mm256_unpacklo_epi64(a, c),
             _mm256_unpackhi_epi64(a, c),
@@ -256,10 +240,8 @@ impl Eight<'_> {
                     let first = _mm256_and_si256(word, lower);
                     let both = _mm256_packus_epi32(first, _mm256_srli_epi32::<16>(word));
                     let both = _mm256_permute4x64_epi64::<0b11_01_10_00>(both);
-                    let (first, second) = (
-                        _mm256_castsi256_si128(both),
-                        _mm256_extracti128_si256::<1>(both),
-                    );
+                    let (first, second) =
+                        (_mm256_castsi256_si128(both), _mm256_extracti128_si256::<1>(both));
                     _mm256_storeu_ps(out, _mm256_cvtph_ps(first));
                     _mm256_storeu_ps(out.add(LANES), _mm256_cvtph_ps(second));
                 }

@@ -55,10 +55,7 @@ unsafe fn group<const T: usize, const HALVES: usize>(job: &mut Chains, first: us
     // SAFETY: `Chains::check` bounds x by its last token and step, the panel by its last half and
     // step, the sums by their last token and half; nothing below goes beyond those.
     unsafe {
-        let mut rows = Rows::<T> {
-            x: [job.x.as_ptr(); T],
-            panel: job.panel.as_ptr(),
-        };
+        let mut rows = Rows::<T> { x: [job.x.as_ptr(); T], panel: job.panel.as_ptr() };
         for (token, x) in rows.x.iter_mut().enumerate() {
             *x = x.add((first + token) * job.x_stride);
         }
@@ -196,14 +193,8 @@ unsafe fn words(rows: &[&[u8]; LANES], offset: usize) -> [__m512i; 4] {
         *z = _mm512_inserti32x4::<2>(*z, part(8 + i));
         *z = _mm512_inserti32x4::<3>(*z, part(12 + i));
     }
-    let (a, b) = (
-        _mm512_unpacklo_epi32(z[0], z[1]),
-        _mm512_unpackhi_epi32(z[0], z[1]),
-    );
-    let (c, d) = (
-        _mm512_unpacklo_epi32(z[2], z[3]),
-        _mm512_unpackhi_epi32(z[2], z[3]),
-    );
+    let (a, b) = (_mm512_unpacklo_epi32(z[0], z[1]), _mm512_unpackhi_epi32(z[0], z[1]));
+    let (c, d) = (_mm512_unpacklo_epi32(z[2], z[3]), _mm512_unpackhi_epi32(z[2], z[3]));
     [
         _mm512_unpacklo_epi64(a, c),
         _mm512_unpackhi_epi64(a, c),

@@ -36,18 +36,12 @@ impl Chains<'_> {
     /// relies on it.
     fn check(&self) {
         let Range { start, end } = self.steps;
-        assert!(
-            start <= end && (1..=2).contains(&self.halves),
-            "steps {start}..{end}"
-        );
+        assert!(start <= end && (1..=2).contains(&self.halves), "steps {start}..{end}");
         if start == end || self.tokens == 0 {
             return;
         }
         let (last_token, last_half) = (self.tokens - 1, self.halves - 1);
-        assert!(
-            last_token * self.x_stride + end <= self.x.len(),
-            "x of the chains"
-        );
+        assert!(last_token * self.x_stride + end <= self.x.len(), "x of the chains");
         let panel_end = last_half * self.half_stride + (end - 1) * self.step_stride + LANES;
         assert!(panel_end <= self.panel.len(), "panel of the chains");
         let sums_end = last_token * self.sums_stride + self.halves * LANES;

@@ -21,13 +21,8 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 5] = [
-        Format::F32,
-        Format::F16,
-        Format::BF16,
-        Format::Q8_0,
-        Format::Q4_0,
-    ];
+    pub const ALL: [Format; 5] =
+        [Format::F32, Format::F16, Format::BF16, Format::Q8_0, Format::Q4_0];
 
     /// Weights per block; a row's length is a multiple of it.
     pub const fn block_len(self) -> usize {
@@ -69,9 +64,7 @@ impl Format {
 
     /// The format of that name, in upper or lower case.
     pub fn from_name(name: &str) -> Option<Format> {
-        Format::ALL
-            .into_iter()
-            .find(|format| format.name().eq_ignore_ascii_case(name))
+        Format::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name))
     }
 }
 
@@ -83,12 +76,7 @@ impl Format {
 /// When `bytes` is not exactly `format.row_bytes(out.len())` long.
 pub fn decode_row(format: Format, bytes: &[u8], out: &mut [f32]) {
     let expected = format.row_bytes(out.len());
-    assert_eq!(
-        Some(bytes.len()),
-        expected,
-        "bytes of a {} row",
-        format.name()
-    );
+    assert_eq!(Some(bytes.len()), expected, "bytes of a {} row", format.name());
     match format {
         Format::F32 => decode_each(bytes, out, f32::from_le_bytes),
         Format::F16 => decode_each(bytes, out, |b| f16::from_le_bytes(b).to_f32()),
@@ -110,10 +98,7 @@ fn decode_blocks(
     block_bytes: usize,
     decode: impl Fn(f32, &[u8], &mut [f32]),
 ) {
-    for (block, weights) in bytes
-        .chunks_exact(block_bytes)
-        .zip(out.chunks_exact_mut(32))
-    {
+    for (block, weights) in bytes.chunks_exact(block_bytes).zip(out.chunks_exact_mut(32)) {
         let scale = f16::from_le_bytes([block[0], block[1]]).to_f32();
         decode(scale, &block[2..], weights);
     }
@@ -140,14 +125,8 @@ mod tests {
     fn sizes_and_names_agree() {
         for format in Format::ALL {
             assert_eq!(Format::from_name(format.name()), Some(format));
-            assert_eq!(
-                Format::from_name(&format.name().to_lowercase()),
-                Some(format)
-            );
-            assert_eq!(
-                format.row_bytes(format.block_len()),
-                Some(format.block_bytes())
-            );
+            assert_eq!(Format::from_name(&format.name().to_lowercase()), Some(format));
+            assert_eq!(format.row_bytes(format.block_len()), Some(format.block_bytes()));
         }
         assert_eq!(Format::Q8_0.row_bytes(33), None);
         assert_eq!(Format::Q4_0.row_bytes(4096), Some(2304));
@@ -160,15 +139,8 @@ mod tests {
         let mut out = [0.0; 3];
         decode_row(Format::F16, &[0x00, 0x3c, 0x01, 0x00, 0x00, 0xfc], &mut out);
         assert_eq!(out, [1.0, 2.0f32.powi(-24), f32::NEG_INFINITY]);
-        decode_row(
-            Format::BF16,
-            &[0x80, 0x3f, 0x00, 0xc0, 0x00, 0x80],
-            &mut out,
-        );
-        assert_eq!(
-            out.map(f32::to_bits),
-            [1.0f32, -2.0, -0.0].map(f32::to_bits)
-        );
+        decode_row(Format::BF16, &[0x80, 0x3f, 0x00, 0xc0, 0x00, 0x80], &mut out);
+        assert_eq!(out.map(f32::to_bits), [1.0f32, -2.0, -0.0].map(f32::to_bits));
         let mut one = [0.0];
         decode_row(Format::F32, &1.5f32.to_le_bytes(), &mut one);
         assert_eq!(one, [1.5]);

@@ -19,10 +19,7 @@ impl Isa {
 
     /// Every instruction set that this processor has, slowest first.
     pub fn available() -> Vec<Isa> {
-        [Isa::Scalar, Isa::Avx2, Isa::Avx512]
-            .into_iter()
-            .filter(|isa| isa.is_available())
-            .collect()
+        [Isa::Scalar, Isa::Avx2, Isa::Avx512].into_iter().filter(|isa| isa.is_available()).collect()
     }
 
     /// Whether this processor has the instruction set.
@@ -46,11 +43,7 @@ impl Isa {
     /// The same set, after making sure that its instructions may be executed here. Every dispatch
     /// goes through this, which is what makes calling the vector code sound.
     pub(crate) fn checked(self) -> Isa {
-        assert!(
-            self.is_available(),
-            "this processor has no {}; use Isa::detect()",
-            self.name()
-        );
+        assert!(self.is_available(), "this processor has no {}; use Isa::detect()", self.name());
         self
     }
 }

@@ -24,10 +24,7 @@ pub fn linear(
     scratch: &mut Scratch,
 ) {
     w.check(&rows);
-    assert!(
-        w.columns > 0 || x.is_empty(),
-        "x must be empty when there are no columns"
-    );
+    assert!(w.columns > 0 || x.is_empty(), "x must be empty when there are no columns");
     let tokens = x.len().checked_div(w.columns).unwrap_or(0);
     assert_eq!(x.len(), tokens * w.columns, "x is [tokens, columns]");
     assert_eq!(out.len(), tokens * rows.len(), "out is [tokens, rows]");
@@ -60,10 +57,7 @@ fn sum_band(
     sums[..tokens * PANEL_ROWS].fill(0.0);
     for from in (0..w.columns).step_by(PANEL_COLUMNS) {
         let len = PANEL_COLUMNS.min(w.columns - from);
-        for (half, panel) in panel
-            .chunks_exact_mut(PANEL_COLUMNS * LANES)
-            .enumerate()
-            .take(halves)
+        for (half, panel) in panel.chunks_exact_mut(PANEL_COLUMNS * LANES).enumerate().take(halves)
         {
             Stored::new(w, rows.start + half * LANES, rows.end, from, len).decode(isa, panel);
         }
@@ -154,17 +148,10 @@ mod tests {
             let mut weights = vec![0.0; columns];
             for (row, out) in out.iter().enumerate() {
                 w.decode_row(row, &mut weights);
-                let products = weights
-                    .iter()
-                    .zip(&x)
-                    .map(|(w, x)| f64::from(*w) * f64::from(*x));
+                let products = weights.iter().zip(&x).map(|(w, x)| f64::from(*w) * f64::from(*x));
                 let size: f64 = products.clone().map(f64::abs).sum();
                 let error = (f64::from(*out) - products.sum::<f64>()).abs();
-                assert!(
-                    error <= size * 1e-6,
-                    "{}: row {row} is off by {error}",
-                    format.name()
-                );
+                assert!(error <= size * 1e-6, "{}: row {row} is off by {error}", format.name());
             }
         }
     }

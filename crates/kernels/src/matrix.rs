@@ -64,33 +64,15 @@ impl<'a> Matrix<'a> {
         bytes: &'a [u8],
     ) -> Result<Matrix<'a>, Error> {
         let (name, block_len) = (format.name(), format.block_len());
-        let expected = format
-            .row_bytes(columns)
-            .and_then(|row| row.checked_mul(rows));
+        let expected = format.row_bytes(columns).and_then(|row| row.checked_mul(rows));
         let Some(expected) = expected else {
-            return Err(Error::Shape {
-                format: name,
-                rows,
-                columns,
-                block_len,
-            });
+            return Err(Error::Shape { format: name, rows, columns, block_len });
         };
         if bytes.len() != expected {
             let found = bytes.len();
-            return Err(Error::Length {
-                format: name,
-                rows,
-                columns,
-                expected,
-                found,
-            });
+            return Err(Error::Length { format: name, rows, columns, expected, found });
         }
-        Ok(Matrix {
-            format,
-            rows,
-            columns,
-            bytes,
-        })
+        Ok(Matrix { format, rows, columns, bytes })
     }
 
     /// Bytes of one row.
@@ -98,9 +80,7 @@ impl<'a> Matrix<'a> {
     /// # Panics
     /// When `columns` is not a whole number of blocks.
     pub fn row_bytes(&self) -> usize {
-        self.format
-            .row_bytes(self.columns)
-            .expect("columns are whole blocks")
+        self.format.row_bytes(self.columns).expect("columns are whole blocks")
     }
 
     /// The stored bytes of one row.
@@ -121,11 +101,7 @@ impl<'a> Matrix<'a> {
     pub(crate) fn check(&self, rows: &Range<usize>) {
         let expected = self.row_bytes().checked_mul(self.rows);
         assert_eq!(expected, Some(self.bytes.len()), "bytes of the matrix");
-        assert!(
-            rows.start <= rows.end && rows.end <= self.rows,
-            "rows {rows:?} of {}",
-            self.rows
-        );
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "rows {rows:?} of {}", self.rows);
     }
 }
 
@@ -137,32 +113,15 @@ mod tests {
     fn shapes_are_checked() {
         assert!(Matrix::new(Format::Q8_0, 2, 32, &[0; 68]).is_ok());
         let ragged = Matrix::new(Format::Q8_0, 2, 33, &[0; 68]).unwrap_err();
-        assert!(matches!(
-            ragged,
-            Error::Shape {
-                columns: 33,
-                block_len: 32,
-                ..
-            }
-        ));
+        assert!(matches!(ragged, Error::Shape { columns: 33, block_len: 32, .. }));
         let short = Matrix::new(Format::F32, 2, 2, &[0; 15]).unwrap_err();
-        assert!(matches!(
-            short,
-            Error::Length {
-                expected: 16,
-                found: 15,
-                ..
-            }
-        ));
+        assert!(matches!(short, Error::Length { expected: 16, found: 15, .. }));
         assert!(Matrix::new(Format::F32, usize::MAX, 2, &[]).is_err());
     }
 
     #[test]
     fn a_row_is_cut_out_and_decoded() {
-        let bytes: Vec<u8> = [1.0f32, 2.0, 3.0, 4.0]
-            .iter()
-            .flat_map(|w| w.to_le_bytes())
-            .collect();
+        let bytes: Vec<u8> = [1.0f32, 2.0, 3.0, 4.0].iter().flat_map(|w| w.to_le_bytes()).collect();
         let matrix = Matrix::new(Format::F32, 2, 2, &bytes).unwrap();
         let mut out = [0.0; 2];
         matrix.decode_row(1, &mut out);

@@ -9,10 +9,7 @@ use crate::lanes::{fold, sum};
 /// # Panics
 /// When the lengths differ.
 pub fn rms_norm(isa: Isa, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
-    assert!(
-        x.len() == weight.len() && x.len() == out.len(),
-        "lengths of x, weight and out"
-    );
+    assert!(x.len() == weight.len() && x.len() == out.len(), "lengths of x, weight and out");
     on_isa!(isa, rms_norm_body(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]))
 }
 

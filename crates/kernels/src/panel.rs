@@ -33,35 +33,22 @@ impl<'a> Stored<'a> {
         len: usize,
     ) -> Stored<'a> {
         let (block_len, block_bytes) = (matrix.format.block_len(), matrix.format.block_bytes());
-        let (offset, size) = (
-            from / block_len * block_bytes,
-            len / block_len * block_bytes,
-        );
+        let (offset, size) = (from / block_len * block_bytes, len / block_len * block_bytes);
         let row_bytes = matrix.columns / block_len * block_bytes;
         let rows = std::array::from_fn(|lane| {
             let row = (first + lane).min(end - 1);
             &matrix.bytes[row * row_bytes + offset..][..size]
         });
-        Stored {
-            format: matrix.format,
-            rows,
-            len,
-        }
+        Stored { format: matrix.format, rows, len }
     }
 
     /// Decodes to `panel`: `[len, 16]`, lane = row.
     pub(crate) fn decode(&self, isa: Isa, panel: &mut [f32]) {
         let (block_len, block_bytes) = (self.format.block_len(), self.format.block_bytes());
-        assert!(
-            self.len <= PANEL_COLUMNS && self.len.is_multiple_of(block_len),
-            "panel columns"
-        );
+        assert!(self.len <= PANEL_COLUMNS && self.len.is_multiple_of(block_len), "panel columns");
         assert!(panel.len() >= self.len * LANES, "room for the panel");
         let size = self.len / block_len * block_bytes;
-        assert!(
-            self.rows.iter().all(|row| row.len() == size),
-            "bytes of the stored rows"
-        );
+        assert!(self.rows.iter().all(|row| row.len() == size), "bytes of the stored rows");
         let done = match isa.checked() {
             // SAFETY: `checked` saw the instructions, the assertions above the bounds.
             #[cfg(target_arch = "x86_64")]

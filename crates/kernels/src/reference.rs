@@ -63,12 +63,7 @@ pub(crate) fn attend(
     for p in positions.clone() {
         weights[p] = dot(query, &keys[p], 0..head_dim) * scale;
     }
-    let at = |weights: &[f32]| {
-        positions
-            .clone()
-            .map(|p| (p, weights[p]))
-            .collect::<Vec<_>>()
-    };
+    let at = |weights: &[f32]| positions.clone().map(|p| (p, weights[p])).collect::<Vec<_>>();
     let larger = |a: f32, b: f32| if a > b { a } else { b };
     let max = reduce(at(&weights).into_iter(), f32::NEG_INFINITY, larger);
     for p in positions.clone() {
@@ -76,9 +71,7 @@ pub(crate) fn attend(
     }
     let total = reduce(at(&weights).into_iter(), 0.0, |a, b| a + b);
     let column = |d: usize| values.iter().map(|value| value[d]).collect::<Vec<f32>>();
-    (0..head_dim)
-        .map(|d| dot(&weights, &column(d), positions.clone()) / total)
-        .collect()
+    (0..head_dim).map(|d| dot(&weights, &column(d), positions.clone()) / total).collect()
 }
 
 /// Panics unless both hold the same bits; NaN equals NaN, whatever its sign and payload.

@@ -21,12 +21,7 @@ pub enum RopePairing {
 /// When `cos` and `sin` differ in length or the head is shorter than `rotary`.
 pub fn rope(isa: Isa, x: &mut [f32], cos: &[f32], sin: &[f32], pairing: RopePairing) {
     assert_eq!(cos.len(), sin.len(), "lengths of cos and sin");
-    assert!(
-        2 * cos.len() <= x.len(),
-        "rotary {} of a head of {}",
-        2 * cos.len(),
-        x.len()
-    );
+    assert!(2 * cos.len() <= x.len(), "rotary {} of a head of {}", 2 * cos.len(), x.len());
     match pairing {
         RopePairing::Half => on_isa!(isa, half_body(x: &mut [f32], cos: &[f32], sin: &[f32])),
         RopePairing::Interleaved => {
@@ -92,22 +87,10 @@ mod tests {
     #[test]
     fn a_quarter_turn() {
         let mut x = [1.0, 2.0, 3.0, 4.0, 5.0];
-        rope(
-            Isa::detect(),
-            &mut x,
-            &[0.0, 0.0],
-            &[1.0, 1.0],
-            RopePairing::Half,
-        );
+        rope(Isa::detect(), &mut x, &[0.0, 0.0], &[1.0, 1.0], RopePairing::Half);
         assert_eq!(x, [-3.0, -4.0, 1.0, 2.0, 5.0]);
         let mut x = [1.0, 2.0, 3.0, 4.0, 5.0];
-        rope(
-            Isa::detect(),
-            &mut x,
-            &[0.0, 0.0],
-            &[1.0, 1.0],
-            RopePairing::Interleaved,
-        );
+        rope(Isa::detect(), &mut x, &[0.0, 0.0], &[1.0, 1.0], RopePairing::Interleaved);
         assert_eq!(x, [-2.0, 1.0, -4.0, 3.0, 5.0]);
     }
 }

@@ -15,11 +15,7 @@ pub(crate) enum Values {
 }
 
 pub(crate) fn values() -> impl Strategy<Value = Values> {
-    prop_oneof![
-        Just(Values::Plain),
-        Just(Values::AnyBits),
-        Just(Values::Tiny)
-    ]
+    prop_oneof![Just(Values::Plain), Just(Values::AnyBits), Just(Values::Tiny)]
 }
 
 /// A fixed sequence of well mixed words (splitmix64).
@@ -35,10 +31,7 @@ pub(crate) fn words(seed: u64) -> impl Iterator<Item = u64> {
 }
 
 pub(crate) fn floats(len: usize, values: Values, seed: u64) -> Vec<f32> {
-    words(seed)
-        .map(|word| float(word, values))
-        .take(len)
-        .collect()
+    words(seed).map(|word| float(word, values)).take(len).collect()
 }
 
 fn float(word: u64, values: Values) -> f32 {
