@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::fault::Fault;
 
 /// The result of this crate's functions.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -30,13 +30,15 @@ pub enum Error {
     #[error("the receipt was not recorded: {0}")]
     NotRecorded(Arc<Error>),
     /// The last step of a commit failed: the entries are written, but may be lost in a power cut.
-    #[error("it is not known whether the receipt at index {index} outlasts a power cut: {source}; \
-             open the ledger again and look whether it is there before recording it once more")]
+    #[error(
+        "it is not known whether the receipt at index {index} outlasts a power cut: {source}; \
+             open the ledger again and look whether it is there before recording it once more"
+    )]
     InDoubt {
         /// The first index of the round.
         index: u64,
         /// What failed.
-        source: Box<Error>,
+        source: Arc<Error>,
     },
     /// The log has no such entry.
     #[error("there is no receipt {index}: the log holds {size} (numbered from 0)")]
@@ -64,8 +66,10 @@ pub enum Error {
         found: String,
     },
     /// A number that canonical JSON cannot hold exactly.
-    #[error("the number {number} cannot stand in canonical JSON: integers go to ±(2^53 − 1); \
-             write it as a string")]
+    #[error(
+        "the number {number} cannot stand in canonical JSON: integers go to ±(2^53 − 1); \
+             write it as a string"
+    )]
     Number {
         /// The number.
         number: String,

@@ -7,20 +7,45 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate self as allod_ledger;
+
 pub mod canonical;
+mod checkpoint;
 mod commitment;
+mod create;
+mod disk;
+mod edge;
 mod error;
+#[cfg(test)]
+mod failure;
 mod fault;
 mod hash;
+mod head;
+mod key;
+mod lock;
 mod log;
+pub mod note;
+mod proof;
+mod publish;
+mod queue;
 pub mod receipt;
+mod recovery;
+mod round;
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod sample;
+mod tiles;
+mod tree;
+mod verify;
 
+pub use checkpoint::Checkpoint;
 pub use commitment::{commit, new_salt};
 pub use error::{Error, Result};
 pub use fault::{Fault, Place, Wrong};
 pub use hash::Hash;
-pub use log::{
-    Checkpoint, Expected, Leaf, Ledger, Proven, Verified, check_consistency, check_proof, verify,
-    verify_with,
-};
+pub use key::{SigningKey, VerifierKey};
+pub use log::{Leaf, Ledger};
+pub use proof::{Proven, check_consistency, check_proof};
 pub use receipt::{RECEIPT_BYTES_MAX, RECEIPT_VERSION, Receipt};
+pub use verify::{Expected, Verified, verify, verify_with};

@@ -1,98 +1,345 @@
-//! Signatures first; the bodies follow.
-#![allow(clippy::todo, missing_docs, unused_variables, clippy::missing_errors_doc)]
+//! The log: append a receipt, read it, prove it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::{Fault, Hash, Receipt, Result};
+use crate::checkpoint::Checkpoint;
+use crate::create;
+use crate::disk::{self, Disk, RealDisk};
+use crate::error::{Error, Result};
+use crate::fault::{Fault, Place, Wrong};
+use crate::hash::Hash;
+use crate::head::{Head, read_vkey};
+use crate::key::SigningKey;
+use crate::lock::LockFile;
+use crate::proof;
+use crate::publish;
+use crate::queue::{Entry, Queue};
+use crate::receipt::Receipt;
+use crate::recovery;
+use crate::round::{Round, create_folder};
+use crate::tiles::{
+    HEAD, TILE_WIDTH, Tiles, bundle_path, read_tile, tail_start, tile_path, whole_bundle,
+};
+use crate::tree;
 
+/// Where an entry stands in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaf {
+    /// Its index, from 0.
     pub index: u64,
+    /// Its hash in the Merkle tree.
     pub leaf_hash: Hash,
 }
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoint {
-    pub origin: String,
-    pub size: u64,
-    pub root: Hash,
+
+/// A log of receipts in a folder, open for appending.
+///
+/// Threads may share it, and several processes may have the same folder open.
+pub struct Ledger {
+    dir: PathBuf,
+    key: SigningKey,
+    disk: Arc<dyn Disk>,
+    lock: LockFile,
+    /// Held while this process writes; the lock file keeps other processes out.
+    writer: Mutex<()>,
+    head: RwLock<Arc<Head>>,
+    queue: Queue,
+    rounds: AtomicU64,
 }
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
-    pub size: u64,
-    pub root: Hash,
-    pub origin: String,
-}
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proven {
-    pub index: u64,
-    pub checkpoint: Checkpoint,
-}
-/// What the caller knows from outside the ledger's folder.
-#[derive(Clone, Debug, Default)]
-pub struct Expected {
-    /// A head seen before: the log must be as long at least, and continue it.
-    pub head: Option<Checkpoint>,
-    /// The private key must be the ledger's.
-    pub key_file: Option<PathBuf>,
-}
-pub struct Ledger;
 
 impl Ledger {
-    /// The private key is `<dir>/../keys/ledger.key`.
+    /// Opens the ledger in `dir`; creates key and log if neither is there. The private key is
+    /// `keys/ledger.key` beside `dir`.
+    ///
+    /// `origin` names the log in every checkpoint, such as `gemeinde.example/allod`. What a crash
+    /// left unacknowledged is removed.
+    ///
+    /// # Errors
+    /// If the ledger has another origin or key, or if its files do not lead to the signed head.
     pub fn open(dir: &Path, origin: &str) -> Result<Ledger> {
-        todo!()
+        Ledger::open_with_key(dir, &default_key_file(dir), origin)
     }
+
+    /// As [`Ledger::open`], with the private key in a file of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_with_key(dir: &Path, key_file: &Path, origin: &str) -> Result<Ledger> {
+        Ledger::open_on(Arc::new(RealDisk), dir, key_file, origin)
+    }
+
+    pub(crate) fn open_on(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        key_file: &Path,
+        origin: &str,
+    ) -> Result<Ledger> {
+        create_folder(dir, &*disk)?;
+        create_folder(create::parent(key_file), &*disk)?;
+        let lock = LockFile::open(key_file)?;
+        let held = lock.exclusive()?;
+        let key = create::key_of(dir, key_file, origin, &*disk)?;
+        check_identity(dir, key_file, &key, origin)?;
+        let head = recovery::load(dir, key.verifier())?;
+        recovery::settle(dir, &*disk, &head)?;
+        recovery::trim_tail(dir, &*disk, &head)?;
+        recovery::sweep(dir, &*disk, &head, key.verifier())?;
+        drop(held);
+        Ok(Ledger {
+            dir: dir.to_owned(),
+            key,
+            disk,
+            lock,
+            writer: Mutex::new(()),
+            head: RwLock::new(Arc::new(head)),
+            queue: Queue::default(),
+            rounds: AtomicU64::new(0),
+        })
+    }
+
+    /// Records a receipt. On return, the receipt and a signed checkpoint that covers it are durable.
+    ///
+    /// Calls from several threads at once share their writes to the disk.
+    ///
+    /// # Errors
+    /// If the receipt cannot be an entry, or the disk fails. Then it is not recorded, except after
+    /// [`Error::InDoubt`].
     pub fn append(&self, receipt: &Receipt) -> Result<Leaf> {
-        todo!()
+        let leaves = self.append_all(std::slice::from_ref(receipt))?;
+        Ok(*leaves.first().expect("a round returns a leaf for each entry"))
     }
-    /// In one round, all or none.
+
+    /// Records several receipts with consecutive indices: all, or after an error none.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
     pub fn append_all(&self, receipts: &[Receipt]) -> Result<Vec<Leaf>> {
-        todo!()
+        if receipts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let entry = |receipt: &Receipt| Ok(Entry::from(receipt.to_entry()?));
+        let entries = receipts.iter().map(entry).collect::<Result<Vec<Entry>>>()?;
+        self.queue.submit(entries, &|gathered| self.write_round(gathered))
     }
+
+    /// Reads the receipt at `index`.
+    ///
+    /// # Errors
+    /// If there is none, or the entry is not the one that was recorded.
     pub fn read(&self, index: u64) -> Result<Receipt> {
-        todo!()
+        Receipt::from_entry(&self.entry(index)?)
     }
-    /// The entry's bytes: canonical JSON.
+
+    /// Reads the entry at `index`: the receipt's canonical JSON.
+    ///
+    /// # Errors
+    /// As [`Ledger::read`].
     pub fn entry(&self, index: u64) -> Result<Vec<u8>> {
-        todo!()
+        let head = self.head();
+        if index < head.checkpoint.size {
+            return self.entry_under(&head, index);
+        }
+        self.refresh()?; // another process may have appended it
+        self.entry_under(&self.head(), index)
     }
+
+    /// The head as this process last saw it.
+    #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
-        todo!()
+        self.head().checkpoint.clone()
     }
-    /// The head as a signed note.
+
+    /// The same head as a signed note: a C2SP checkpoint.
+    #[must_use]
     pub fn signed_checkpoint(&self) -> String {
-        todo!()
+        self.head().note.clone()
     }
-    /// Looks whether another process has appended.
+
+    /// Looks whether another process has appended, and returns the head.
+    ///
+    /// # Errors
+    /// If the files do not lead to the head, or the head does not continue the last one seen.
     pub fn refresh(&self) -> Result<Checkpoint> {
-        todo!()
+        let _writer = self.writer();
+        let _held = self.lock.exclusive()?;
+        Ok(self.current()?.checkpoint.clone())
     }
-    /// Writes the partial tiles and the public checkpoint for the present size.
+
+    /// Writes the files that others need to check the log as it is now: the partial tiles of C2SP
+    /// tlog-tiles and the file `checkpoint`. Those of the last publication are removed.
+    ///
+    /// # Errors
+    /// If the disk fails. The last publication then still holds.
     pub fn publish(&self) -> Result<Checkpoint> {
-        todo!()
+        Ok(self.publish_head()?.checkpoint.clone())
     }
+
+    /// A C2SP tlog-proof that the entry at `index` is in the log. Publishes the checkpoint in it.
+    ///
+    /// # Errors
+    /// If there is no such entry, or the files do not bear the proof out.
     pub fn prove(&self, index: u64) -> Result<String> {
-        todo!()
+        let head = self.publish_head()?;
+        let leaf = Hash::leaf(&self.entry_under(&head, index)?);
+        let tiles = Tiles { dir: &self.dir, edge: &head.edge };
+        let size = head.checkpoint.size;
+        let path = tree::prove_inclusion(&tiles, index, size)?;
+        if tree::root_of_inclusion(index, size, leaf, &path)? != head.checkpoint.root {
+            let file = tile_path(0, index / TILE_WIDTH, None);
+            return Err(Fault::new(Wrong::Hash, file, Place::Entry(index)).into());
+        }
+        Ok(proof::to_text(index, &path, &head.note))
     }
+
+    /// The hashes that show, to [`crate::check_consistency`], that the log at [`Ledger::checkpoint`]
+    /// begins with its first `old_size` entries.
+    ///
+    /// # Errors
+    /// If the log never had that many entries, or a tile cannot be read.
     pub fn prove_consistency(&self, old_size: u64) -> Result<Vec<Hash>> {
-        todo!()
+        let head = self.head();
+        let size = head.checkpoint.size;
+        if old_size > size {
+            return Err(Error::NoSuchEntry { index: old_size, size });
+        }
+        let tiles = Tiles { dir: &self.dir, edge: &head.edge };
+        tree::prove_consistency(&tiles, old_size, size)
     }
+
+    /// The text of the key that checks this log's checkpoints.
+    #[must_use]
     pub fn vkey(&self) -> String {
-        todo!()
+        self.key.verifier().to_string()
     }
+
+    /// The log's name.
+    #[must_use]
     pub fn origin(&self) -> &str {
-        todo!()
+        self.key.verifier().name()
+    }
+
+    /// How many rounds of writing this value has made. Entries appended at the same time share one.
+    #[must_use]
+    pub fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
+    }
+
+    /// Publishes and closes. Dropping does the same, but cannot say if it fails.
+    ///
+    /// # Errors
+    /// As [`Ledger::publish`].
+    pub fn close(self) -> Result<()> {
+        self.publish().map(drop)
+    }
+
+    fn head(&self) -> Arc<Head> {
+        Arc::clone(&self.head.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set_head(&self, head: Head) -> Arc<Head> {
+        let head = Arc::new(head);
+        *self.head.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&head);
+        head
+    }
+
+    fn writer(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_round(&self, entries: &[Entry]) -> Result<Vec<Leaf>> {
+        let _writer = self.writer();
+        let _held = self.lock.exclusive()?;
+        let head = self.current()?;
+        recovery::trim_tail(&self.dir, &*self.disk, &head)?;
+        let round = Round::plan(&head, entries, &self.key)?;
+        round.write(&self.dir, &*self.disk)?;
+        self.rounds.fetch_add(1, Ordering::Relaxed);
+        self.set_head(round.head);
+        Ok(round.leaves)
+    }
+
+    /// The head on the disk. The caller holds the lock.
+    fn current(&self) -> Result<Arc<Head>> {
+        let known = self.head();
+        if disk::read(&self.dir, HEAD)? == known.note.as_bytes() {
+            return Ok(known);
+        }
+        let head = recovery::load(&self.dir, self.key.verifier())?;
+        let tiles = Tiles { dir: &self.dir, edge: &head.edge };
+        check_continues(&tiles, &known.checkpoint)?;
+        recovery::settle(&self.dir, &*self.disk, &head)?;
+        Ok(self.set_head(head))
+    }
+
+    fn publish_head(&self) -> Result<Arc<Head>> {
+        let _writer = self.writer();
+        let _held = self.lock.exclusive()?;
+        let head = self.current()?;
+        publish::publish(&self.dir, &*self.disk, &head, self.key.verifier())?;
+        Ok(head)
+    }
+
+    fn entry_under(&self, head: &Head, index: u64) -> Result<Vec<u8>> {
+        let size = head.checkpoint.size;
+        if index >= size {
+            return Err(Error::NoSuchEntry { index, size });
+        }
+        let place = (index % TILE_WIDTH) as usize;
+        if index >= tail_start(size) {
+            return Ok(head.edge.entries()[place].to_vec());
+        }
+        let path = bundle_path(index / TILE_WIDTH, None);
+        let bundle = disk::read(&self.dir, &path)?;
+        let range = whole_bundle(&path, &bundle, TILE_WIDTH)?[place].clone();
+        let entry = bundle[range].to_vec();
+        if read_tile(&self.dir, 0, index / TILE_WIDTH)?[place] != Hash::leaf(&entry) {
+            return Err(Fault::new(Wrong::Entry, path, Place::Entry(index)).into());
+        }
+        Ok(entry)
     }
 }
-pub fn verify(dir: &Path) -> std::result::Result<Verified, Fault> {
-    todo!()
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // What is not published now is published the next time; nothing acknowledged is lost.
+        let _ = self.publish();
+    }
 }
-pub fn verify_with(dir: &Path, expected: &Expected) -> std::result::Result<Verified, Fault> {
-    todo!()
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = self.head();
+        write!(formatter, "Ledger({}, {} entries)", self.dir.display(), head.checkpoint.size)
+    }
 }
-pub fn check_proof(proof: &str, vkey: &str, entry: &[u8]) -> Result<Proven> {
-    todo!()
+
+/// The private key's place if none is given: `keys/ledger.key` beside the ledger's folder.
+pub(crate) fn default_key_file(dir: &Path) -> PathBuf {
+    create::parent(dir).join("keys").join("ledger.key")
 }
-pub fn check_consistency(old: &Checkpoint, new: &Checkpoint, proof: &[Hash]) -> Result<()> {
-    todo!()
+
+fn check_identity(dir: &Path, key_file: &Path, key: &SigningKey, origin: &str) -> Result<()> {
+    let vkey = read_vkey(dir)?;
+    if vkey.name() != origin {
+        let (found, expected) = (vkey.name().to_owned(), origin.to_owned());
+        return Err(Error::OriginDiffers { dir: dir.to_owned(), found, expected });
+    }
+    if vkey != *key.verifier() {
+        return Err(Error::KeyDiffers { path: key_file.to_owned() });
+    }
+    Ok(())
+}
+
+/// Checks that the log in `tiles` begins with all that it held at `old`.
+pub(crate) fn check_continues(tiles: &Tiles<'_>, old: &Checkpoint) -> Result<()> {
+    let found = tiles.edge.size();
+    if found < old.size {
+        return Err(Fault::file(Wrong::Cut { found, expected: old.size }, HEAD).into());
+    }
+    if tree::root(tiles, old.size)? != old.root {
+        return Err(Fault::file(Wrong::Rewritten { size: old.size }, HEAD).into());
+    }
+    Ok(())
 }

@@ -241,11 +241,14 @@ impl Receipt {
     /// The receipt as the log stores it: canonical JSON (RFC 8785) in UTF-8.
     ///
     /// # Errors
-    /// If a number cannot be written exactly, or the text is longer than [`RECEIPT_BYTES_MAX`].
+    /// If a number cannot be written exactly, the version is not [`RECEIPT_VERSION`], or the text is
+    /// longer than [`RECEIPT_BYTES_MAX`].
     pub fn to_entry(&self) -> Result<Vec<u8>> {
         let mut value = serde_json::to_value(self).map_err(Error::ReceiptNotJson)?;
         round_fractions(&mut value);
         let bytes = canonical::to_vec(&value)?;
+        // What cannot be read back must not go in: a number that is none, another version.
+        Receipt::from_entry(&bytes)?;
         if bytes.len() > RECEIPT_BYTES_MAX {
             return Err(Error::ReceiptTooLong { bytes: bytes.len(), limit: RECEIPT_BYTES_MAX });
         }
@@ -298,5 +301,74 @@ mod decimal_text {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{receipt, short_receipt};
+
+    #[test]
+    fn the_entry_is_canonical_and_reads_back() {
+        for receipt in [receipt("1"), short_receipt("2")] {
+            let entry = receipt.to_entry().unwrap();
+            assert!(canonical::is_canonical(&entry));
+            let again = Receipt::from_entry(&entry).unwrap();
+            assert_eq!(again.to_entry().unwrap(), entry);
+            assert_eq!(again.request, receipt.request);
+        }
+    }
+
+    #[test]
+    fn numbers_are_rounded_and_the_seed_is_whole() {
+        let entry = String::from_utf8(receipt("1").to_entry().unwrap()).unwrap();
+        for part in [
+            r#""confidence":0.3,"#,
+            r#""score":7.123457,"#,
+            r#""temperature":0.7,"#,
+            r#""seed":"18446744073709551615","#,
+            r#""score":1,"#,
+        ] {
+            assert!(entry.contains(part), "{part} in {entry}");
+        }
+    }
+
+    #[test]
+    fn facts_are_rounded_at_any_depth() {
+        let mut receipt = receipt("1");
+        receipt.facts = serde_json::json!({"a": [{"b": 0.123_456_789}], "c": -0.000_000_1});
+        let entry = String::from_utf8(receipt.to_entry().unwrap()).unwrap();
+        assert!(entry.contains(r#""facts":{"a":[{"b":0.123457}],"c":0}"#), "{entry}");
+    }
+
+    #[test]
+    fn a_long_receipt_is_refused() {
+        let mut receipt = receipt("1");
+        let length = receipt.to_entry().unwrap().len() - 1;
+        receipt.request.id = "x".repeat(RECEIPT_BYTES_MAX - length);
+        assert_eq!(receipt.to_entry().unwrap().len(), RECEIPT_BYTES_MAX);
+        receipt.request.id.push('x');
+        assert!(matches!(receipt.to_entry(), Err(Error::ReceiptTooLong { .. })));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_refused() {
+        let mut receipt = receipt("1");
+        receipt.tokens.prompt = 1 << 53;
+        assert!(matches!(receipt.to_entry(), Err(Error::Number { .. })));
+        receipt.tokens.prompt = 1;
+        receipt.confidence = f64::NAN;
+        // JSON has no such number; it becomes null, and that is no receipt.
+        let entry = receipt.to_entry();
+        assert!(entry.is_err(), "{entry:?}");
+    }
+
+    #[test]
+    fn other_versions_are_refused() {
+        let mut receipt = receipt("1");
+        receipt.version = "allod-receipt-2".to_owned();
+        let entry = receipt.to_entry();
+        assert!(matches!(entry, Err(Error::ReceiptVersion { .. })), "{entry:?}");
     }
 }

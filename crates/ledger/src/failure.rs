@@ -1,0 +1,371 @@
+//! Tests with a disk that fails: at every step, wholly or half way, once or for good.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tempfile::TempDir;
+
+use crate::disk::{Disk, RealDisk};
+use crate::error::{Error, Result};
+use crate::log::{Ledger, default_key_file};
+use crate::receipt::Receipt;
+use crate::sample::{ORIGIN, short_receipt};
+use crate::verify::verify;
+
+/// How much of the failing operation is done before it fails.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Done {
+    Nothing,
+    Half,
+    All,
+}
+
+/// Whether the disk works again afterwards. For good is as if the process were killed there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Lasts {
+    Once,
+    ForGood,
+}
+
+/// Fails from the step on that `fail_at` says. Does not sync: these tests do not cut the power.
+struct FailingDisk {
+    step: AtomicU64,
+    fail_at: AtomicU64,
+    done: Done,
+    lasts: Lasts,
+}
+
+impl FailingDisk {
+    fn new(done: Done, lasts: Lasts) -> Arc<FailingDisk> {
+        let (step, fail_at) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        Arc::new(FailingDisk { step, fail_at, done, lasts })
+    }
+
+    fn working() -> Arc<FailingDisk> {
+        FailingDisk::new(Done::Nothing, Lasts::Once)
+    }
+
+    /// Lets the operation after the next `steps` fail.
+    fn arm(&self, steps: u64) {
+        self.step.store(0, Ordering::SeqCst);
+        self.fail_at.store(steps, Ordering::SeqCst);
+    }
+
+    /// Whether the armed step was reached.
+    fn failed(&self) -> bool {
+        self.step.load(Ordering::SeqCst) > self.fail_at.load(Ordering::SeqCst)
+    }
+
+    /// What to do of this operation before it fails; `None` if it does not fail.
+    fn next(&self) -> Option<Done> {
+        let (step, fail_at) =
+            (self.step.fetch_add(1, Ordering::SeqCst), self.fail_at.load(Ordering::SeqCst));
+        match self.lasts {
+            _ if step == fail_at => Some(self.done),
+            Lasts::ForGood if step > fail_at => Some(Done::Nothing),
+            _ => None,
+        }
+    }
+
+    /// An operation that is done or not.
+    fn whole(&self, operation: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        match self.next() {
+            None => operation(),
+            Some(Done::All) => operation().and(Err(full())),
+            Some(_) => Err(full()),
+        }
+    }
+
+    /// An operation that may write a part of the bytes.
+    fn partial(
+        &self,
+        bytes: &[u8],
+        operation: impl FnOnce(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self.next() {
+            None => operation(bytes),
+            Some(Done::Nothing) => Err(full()),
+            Some(Done::Half) => operation(&bytes[..bytes.len() / 2]).and(Err(full())),
+            Some(Done::All) => operation(bytes).and(Err(full())),
+        }
+    }
+}
+
+fn full() -> io::Error {
+    io::Error::new(io::ErrorKind::StorageFull, "no space left (test)")
+}
+
+impl Disk for FailingDisk {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.whole(|| fs::create_dir(path))
+    }
+
+    fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.partial(bytes, |bytes| fs::write(path, bytes))
+    }
+
+    fn write_at(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.partial(bytes, |bytes| RealDisk.write_at(path, offset, bytes))
+    }
+
+    fn set_len(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        self.whole(|| RealDisk.set_len(path, bytes))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.whole(|| fs::rename(from, to))
+    }
+
+    fn sync_dir(&self, _path: &Path) -> io::Result<()> {
+        self.whole(|| Ok(()))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.whole(|| fs::remove_file(path))
+    }
+}
+
+/// A data folder with a ledger in it.
+struct Place {
+    data: TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        Place { data: TempDir::new().unwrap() }
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.data.path().join("ledger")
+    }
+
+    fn open(&self, disk: Arc<FailingDisk>) -> Result<Ledger> {
+        Ledger::open_on(disk, &self.dir(), &default_key_file(&self.dir()), ORIGIN)
+    }
+
+    fn copy(&self) -> Place {
+        let copy = Place::new();
+        copy_folder(self.data.path(), copy.data.path());
+        copy
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir(&target).unwrap();
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap(); // keeps the permissions
+        }
+    }
+}
+
+fn receipts(range: std::ops::Range<u64>) -> Vec<Receipt> {
+    range.map(|number| short_receipt(&number.to_string())).collect()
+}
+
+/// A ledger with `size` entries, of which the first `published` are published.
+fn ledger(published: u64, size: u64) -> Place {
+    let place = Place::new();
+    let ledger = place.open(FailingDisk::working()).unwrap();
+    ledger.append_all(&receipts(0..published)).unwrap();
+    ledger.publish().unwrap();
+    ledger.append_all(&receipts(published..size)).unwrap();
+    std::mem::forget(ledger); // dropping would publish
+    place
+}
+
+fn expect_entries(ledger: &Ledger, count: u64) {
+    for index in 0..count {
+        assert_eq!(ledger.read(index).unwrap().request.id, index.to_string());
+    }
+}
+
+const CASES: [(Done, Lasts); 6] = [
+    (Done::Nothing, Lasts::Once),
+    (Done::Half, Lasts::Once),
+    (Done::All, Lasts::Once),
+    (Done::Nothing, Lasts::ForGood),
+    (Done::Half, Lasts::ForGood),
+    (Done::All, Lasts::ForGood),
+];
+
+/// Lets each step of an append fail in each way, and looks at what is left.
+fn append_with_failures(size: u64, added: u64) {
+    let base = ledger(size.min(2), size);
+    for (done, lasts) in CASES {
+        for step in 0.. {
+            let place = base.copy();
+            let disk = FailingDisk::new(done, lasts);
+            let ledger = place.open(Arc::clone(&disk)).unwrap();
+            disk.arm(step);
+            let result = ledger.append_all(&receipts(size..size + added));
+            if !disk.failed() {
+                assert!(result.is_ok() && step > 2, "{result:?}");
+                break;
+            }
+            let context = format!("{size}+{added}, step {step}, {done:?}, {lasts:?}: {result:?}");
+            after_failure(&place, ledger, (size, added), lasts, result.map(drop), &context);
+        }
+    }
+}
+
+fn after_failure(
+    place: &Place,
+    ledger: Ledger,
+    (size, added): (u64, u64),
+    lasts: Lasts,
+    result: Result<()>,
+    context: &str,
+) {
+    let in_doubt = matches!(result, Err(Error::InDoubt { .. }));
+    let mut held = if result.is_ok() { size + added } else { size };
+    if lasts == Lasts::Once {
+        // The disk works again, so the ledger does.
+        let now = ledger.refresh().expect(context).size;
+        assert!(now == held || in_doubt && now == size + added, "{context}: {now}");
+        held = now + 1;
+        let next = ledger.append(&short_receipt(&now.to_string())).expect(context);
+        assert_eq!(next.index, now, "{context}");
+        expect_entries(&ledger, held);
+    }
+    std::mem::forget(ledger);
+    let ledger = place.open(FailingDisk::working()).expect(context);
+    let now = ledger.checkpoint().size;
+    assert!(now == held || in_doubt && now == size + added, "{context}: {now}");
+    expect_entries(&ledger, now);
+    verify(&place.dir()).expect(context);
+    drop(ledger);
+    assert_eq!(verify(&place.dir()).expect(context).size, now);
+}
+
+#[test]
+fn every_step_of_an_append_may_fail() {
+    append_with_failures(5, 1);
+    append_with_failures(0, 3);
+}
+
+#[test]
+fn every_step_of_filling_a_tile_may_fail() {
+    append_with_failures(255, 1);
+    append_with_failures(254, 5);
+}
+
+#[test]
+fn every_step_of_publishing_may_fail() {
+    for (published, size) in [(3, 7), (250, 256), (3, 300), (256, 260)] {
+        let base = ledger(published, size);
+        for (done, lasts) in CASES {
+            for step in 0.. {
+                let place = base.copy();
+                let disk = FailingDisk::new(done, lasts);
+                let ledger = place.open(Arc::clone(&disk)).unwrap();
+                disk.arm(step);
+                let result = ledger.publish();
+                let reached = disk.failed();
+                std::mem::forget(ledger);
+                let ledger = place.open(FailingDisk::working()).unwrap();
+                verify(&place.dir()).unwrap();
+                ledger.publish().unwrap();
+                assert_eq!(verify(&place.dir()).unwrap().size, size);
+                if !reached {
+                    assert!(result.is_ok() && step > 3);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_step_of_the_first_opening_may_fail() {
+    for (done, lasts) in CASES {
+        for step in 0.. {
+            let place = Place::new();
+            let disk = FailingDisk::new(done, lasts);
+            disk.arm(step);
+            let first = place.open(Arc::clone(&disk));
+            if !disk.failed() {
+                assert!(first.is_ok() && step > 5);
+                break;
+            }
+            std::mem::forget(first);
+            let ledger = place.open(FailingDisk::working()).unwrap();
+            ledger.append(&short_receipt("0")).unwrap();
+            verify(&place.dir()).unwrap();
+        }
+    }
+}
+
+/// Every step of opening after a crash: the crash must not become worse by a second one.
+#[test]
+fn every_step_of_a_later_opening_may_fail() {
+    let base = ledger(3, 258);
+    fs::write(base.dir().join("head.new"), "torn").unwrap();
+    fs::write(base.dir().join("tail.0"), "stale").unwrap();
+    let tail = fs::read(base.dir().join("tail.256")).unwrap();
+    fs::write(base.dir().join("tail.256"), [&tail[..], b"torn"].concat()).unwrap();
+    for (done, lasts) in CASES {
+        for step in 0.. {
+            let place = base.copy();
+            let disk = FailingDisk::new(done, lasts);
+            disk.arm(step);
+            std::mem::forget(place.open(Arc::clone(&disk)));
+            let ledger = place.open(FailingDisk::working()).unwrap();
+            verify(&place.dir()).unwrap();
+            expect_entries(&ledger, 258);
+            if !disk.failed() {
+                assert!(step > 3);
+                break;
+            }
+        }
+    }
+}
+
+/// The last commit's bytes may be there up to any one of them: as long as the head is the old one,
+/// they do not count; once it is the new one, none may be missing.
+#[test]
+fn torn_at_every_byte() {
+    let base = ledger(2, 4);
+    let old_head = fs::read(base.dir().join("head")).unwrap();
+    let old_tail = fs::read(base.dir().join("tail.0")).unwrap();
+    let ledger = base.open(FailingDisk::working()).unwrap();
+    ledger.append(&short_receipt("4")).unwrap();
+    std::mem::forget(ledger);
+    let new_tail = fs::read(base.dir().join("tail.0")).unwrap();
+    assert_eq!(new_tail[..old_tail.len()], old_tail);
+    for length in old_tail.len()..=new_tail.len() {
+        fs::write(base.dir().join("tail.0"), &new_tail[..length]).unwrap();
+        let whole = length == new_tail.len();
+        assert_eq!(base.open(FailingDisk::working()).map(std::mem::forget).is_ok(), whole);
+        assert_eq!(verify(&base.dir()).is_ok(), whole);
+
+        let torn = base.copy();
+        fs::write(torn.dir().join("head"), &old_head).unwrap();
+        assert_eq!(verify(&torn.dir()).is_ok(), length == old_tail.len());
+        let ledger = torn.open(FailingDisk::working()).unwrap();
+        assert_eq!(ledger.append(&short_receipt("4")).unwrap().index, 4);
+        expect_entries(&ledger, 5);
+        assert_eq!(verify(&torn.dir()).unwrap().size, 5);
+        assert_eq!(fs::read(torn.dir().join("tail.0")).unwrap(), new_tail);
+    }
+}
+
+/// The same for the head that is about to take the old one's place.
+#[test]
+fn a_torn_draft_of_the_head_does_not_count() {
+    let base = ledger(2, 4);
+    let head = fs::read(base.dir().join("head")).unwrap();
+    for length in 0..=head.len() {
+        fs::write(base.dir().join("head.new"), &head[..length]).unwrap();
+        assert!(verify(&base.dir()).is_err());
+        std::mem::forget(base.open(FailingDisk::working()).unwrap());
+        assert_eq!(verify(&base.dir()).unwrap().size, 4);
+    }
+}

@@ -1,0 +1,95 @@
+//! Opening a ledger after whatever happened: load what is acknowledged, clear away what is not.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::disk::{self, Disk};
+use crate::edge::Edge;
+use crate::error::{Error, Result};
+use crate::fault::{Fault, Place, Wrong};
+use crate::hash::Hash;
+use crate::head::{Head, read_signed};
+use crate::key::VerifierKey;
+use crate::queue::Entry;
+use crate::round::{adopt_draft, write_draft};
+use crate::tiles::{
+    CHECKPOINT, HEAD, Name, TILE_WIDTH, full_tiles, levels, partial_width, read_tile, tail_path,
+    tail_start, unframe,
+};
+use crate::tree;
+
+/// Reads the head and what it stands on. Changes nothing.
+///
+/// # Errors
+/// A [`Fault`] if the tail or the tiles at the right edge do not lead to the signed root. Bytes
+/// beyond what the head covers are no fault: they were never acknowledged.
+pub(crate) fn load(dir: &Path, key: &VerifierKey) -> Result<Head, Fault> {
+    let (checkpoint, note) = read_signed(dir, HEAD, key)?;
+    let size = checkpoint.size;
+    let entries = read_tail(dir, size)?;
+    let upper = levels(size).skip(1).map(|level| read_level(dir, size, level));
+    let edge = Edge::new(size, entries, upper.collect::<Result<_, Fault>>()?);
+    if edge.root() != checkpoint.root {
+        let place = Place::Entries(tail_start(size), size);
+        return Err(Fault::new(Wrong::Root, tail_path(tail_start(size)), place));
+    }
+    Ok(Head { checkpoint, note, edge })
+}
+
+/// The entries after the last full bundle that the head covers.
+fn read_tail(dir: &Path, size: u64) -> Result<Vec<Entry>, Fault> {
+    let path = tail_path(tail_start(size));
+    let bytes = disk::read(dir, &path)?;
+    let entries = unframe(&bytes, size - tail_start(size)).map_err(|offset| {
+        let reason = "an entry that the head covers is cut off".to_owned();
+        Fault::new(Wrong::Malformed(reason), path, Place::Byte(offset))
+    })?;
+    Ok(entries.into_iter().map(|range| Arc::from(&bytes[range])).collect())
+}
+
+/// The hashes after the last full tile at `level`: each the root of a full tile one level below.
+fn read_level(dir: &Path, size: u64, level: u32) -> Result<Vec<Hash>, Fault> {
+    let first = full_tiles(size, level) * TILE_WIDTH;
+    let tiles = first..first + partial_width(size, level);
+    tiles.map(|tile| Ok(tree::complete_root(&read_tile(dir, level - 1, tile)?))).collect()
+}
+
+/// Writes the head once more, so that it is durable whatever became of the process that moved it.
+pub(crate) fn settle(dir: &Path, disk: &dyn Disk, head: &Head) -> Result<()> {
+    write_draft(dir, disk, HEAD, &head.note)?;
+    adopt_draft(dir, disk, HEAD)
+}
+
+/// Makes the tail end where the head says. What comes after was never acknowledged.
+///
+/// # Errors
+/// A [`Fault`] if the tail is too short.
+pub(crate) fn trim_tail(dir: &Path, disk: &dyn Disk, head: &Head) -> Result<()> {
+    let (name, expected) = (head.edge.tail_path(), head.edge.tail_bytes());
+    let path = dir.join(&name);
+    let found = std::fs::metadata(&path).map_err(|error| Error::file("read", &path, error))?.len();
+    match found.cmp(&expected) {
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Less => {
+            Err(Fault::file(Wrong::Length { found, expected }, name).into())
+        }
+        std::cmp::Ordering::Greater => {
+            disk.set_len(&path, expected).map_err(|error| Error::file("cut", &path, error))
+        }
+    }
+}
+
+/// Removes what an interrupted round or publication left. Files that no ledger has are left alone;
+/// `verify` names them.
+pub(crate) fn sweep(dir: &Path, disk: &dyn Disk, head: &Head, key: &VerifierKey) -> Result<()> {
+    let (published, _) = read_signed(dir, CHECKPOINT, key)?;
+    for path in disk::list(dir)? {
+        let left = Name::parse(&path)
+            .is_some_and(|name| !name.belongs(head.checkpoint.size, published.size));
+        if left {
+            let path = dir.join(path);
+            disk.remove(&path).map_err(|error| Error::file("remove", &path, error))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! One round of writing: some entries, the files they fill, and the head that covers them.
+//!
+//! The order is what makes it safe. First everything that the new head stands on is made durable;
+//! then one rename puts the new head in place of the old. Before the rename the old head holds and
+//! what was written is not counted; after it the new head holds and all of it is there.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::checkpoint::Checkpoint;
+use crate::disk::Disk;
+use crate::edge::{Contents, Edge, bundle};
+use crate::error::{Error, Result};
+use crate::head::Head;
+use crate::key::SigningKey;
+use crate::log::Leaf;
+use crate::queue::Entry;
+use crate::tiles::{DRAFT_SUFFIX, HEAD};
+
+/// What a round will write.
+pub(crate) struct Round {
+    pub head: Head,
+    pub leaves: Vec<Leaf>,
+    /// Tiles and bundles that are now full, lower levels first.
+    sealed: Vec<Contents>,
+    /// The old head's tail, and how many of its bytes are acknowledged.
+    old_tail: (String, u64),
+    /// What comes after those bytes, if the tail is the same file still.
+    tail_growth: Vec<u8>,
+}
+
+impl Round {
+    /// Works out the round; writes nothing.
+    pub fn plan(old: &Head, entries: &[Entry], key: &SigningKey) -> Result<Round> {
+        let mut edge = old.edge.clone();
+        let mut sealed = Vec::new();
+        let leaves = append(&mut edge, entries, &mut sealed);
+        let origin = old.checkpoint.origin.clone();
+        let checkpoint = Checkpoint { origin, size: edge.size(), root: edge.root() };
+        let note = checkpoint.sign(key)?;
+        Ok(Round {
+            head: Head { checkpoint, note, edge },
+            leaves,
+            sealed,
+            old_tail: (old.edge.tail_path(), old.edge.tail_bytes()),
+            tail_growth: bundle(entries),
+        })
+    }
+
+    /// Writes the round and moves the head.
+    ///
+    /// # Errors
+    /// [`Error::InDoubt`] if the head was moved and it is not known whether that is durable. After
+    /// any other error the old head holds.
+    pub fn write(&self, dir: &Path, disk: &dyn Disk) -> Result<()> {
+        if let Err(error) = self.prepare(dir, disk) {
+            self.abandon(dir, disk);
+            return Err(error);
+        }
+        let moved = adopt_draft(dir, disk, HEAD);
+        if moved.is_ok() && !self.sealed.is_empty() {
+            // If this fails, the next opening removes it.
+            let _ = disk.remove(&dir.join(&self.old_tail.0));
+        }
+        moved.map_err(|error| self.judge(dir, disk, error))
+    }
+
+    /// Makes durable all that the new head stands on.
+    fn prepare(&self, dir: &Path, disk: &dyn Disk) -> Result<()> {
+        if self.sealed.is_empty() {
+            let path = dir.join(&self.old_tail.0);
+            let written = disk.write_at(&path, self.old_tail.1, &self.tail_growth);
+            written.map_err(|error| Error::file("write", &path, error))?;
+        } else {
+            create_all(dir, disk, &self.sealed)?;
+            create_all(dir, disk, &[self.head.edge.tail()])?;
+        }
+        write_draft(dir, disk, HEAD, &self.head.note)
+    }
+
+    /// The head could not be moved: finds out whether the old one is still in its place.
+    fn judge(&self, dir: &Path, disk: &dyn Disk, error: Error) -> Error {
+        let note = std::fs::read(dir.join(HEAD));
+        if note.is_ok_and(|note| note != self.head.note.as_bytes()) {
+            self.abandon(dir, disk);
+            return error;
+        }
+        let index = self.leaves.first().map_or(self.head.checkpoint.size, |leaf| leaf.index);
+        Error::InDoubt { index, source: Arc::new(error) }
+    }
+
+    /// Clears away what was written. What stays because this fails too is not counted, and goes
+    /// when the next round begins or the ledger is opened.
+    fn abandon(&self, dir: &Path, disk: &dyn Disk) {
+        let _ = disk.set_len(&dir.join(&self.old_tail.0), self.old_tail.1);
+        let _ = disk.remove(&draft(dir, HEAD));
+        if !self.sealed.is_empty() {
+            let tail = self.head.edge.tail();
+            for contents in self.sealed.iter().chain([&tail]) {
+                let _ = disk.remove(&dir.join(&contents.path));
+            }
+        }
+    }
+}
+
+fn append(edge: &mut Edge, entries: &[Entry], sealed: &mut Vec<Contents>) -> Vec<Leaf> {
+    let leaf = |entry: &Entry| Leaf {
+        index: edge.size(),
+        leaf_hash: edge.push(Arc::clone(entry), sealed),
+    };
+    entries.iter().map(leaf).collect()
+}
+
+/// Creates files and the folders they lie in; contents and names are durable on return.
+pub(crate) fn create_all(dir: &Path, disk: &dyn Disk, files: &[Contents]) -> Result<()> {
+    let mut folders = BTreeSet::new();
+    for contents in files {
+        let path = dir.join(&contents.path);
+        let folder = path.parent().unwrap_or(dir).to_owned();
+        create_folder(&folder, disk)?;
+        disk.create(&path, &contents.bytes).map_err(|error| Error::file("write", &path, error))?;
+        folders.insert(folder);
+    }
+    folders.iter().try_for_each(|folder| sync_dir(folder, disk))
+}
+
+/// Creates a folder and those above it, where they are missing.
+pub(crate) fn create_folder(folder: &Path, disk: &dyn Disk) -> Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().unwrap_or(Path::new(""));
+    create_folder(parent, disk)?;
+    match disk.create_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Error::file("create", folder, error)),
+        Ok(()) => {
+            sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent }, disk)
+        }
+    }
+}
+
+pub(crate) fn sync_dir(folder: &Path, disk: &dyn Disk) -> Result<()> {
+    disk.sync_dir(folder).map_err(|error| Error::file("sync", folder, error))
+}
+
+/// Writes what is to take a file's place beside it.
+pub(crate) fn write_draft(dir: &Path, disk: &dyn Disk, path: &str, text: &str) -> Result<()> {
+    let draft = draft(dir, path);
+    disk.create(&draft, text.as_bytes()).map_err(|error| Error::file("write", &draft, error))
+}
+
+/// Puts what [`write_draft`] wrote in the file's place; durable on return.
+pub(crate) fn adopt_draft(dir: &Path, disk: &dyn Disk, path: &str) -> Result<()> {
+    let file = dir.join(path);
+    disk.rename(&draft(dir, path), &file).map_err(|error| Error::file("replace", &file, error))?;
+    sync_dir(dir, disk)
+}
+
+fn draft(dir: &Path, path: &str) -> std::path::PathBuf {
+    dir.join(format!("{path}{DRAFT_SUFFIX}"))
+}
