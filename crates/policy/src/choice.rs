@@ -7,10 +7,7 @@ pub(crate) trait Choice: Copy + 'static {
 
     /// The value of a word.
     fn from_word(word: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(known, _)| *known == word)
-            .map(|(_, value)| *value)
+        Self::ALL.iter().find(|(known, _)| *known == word).map(|(_, value)| *value)
     }
 }
 

@@ -85,10 +85,7 @@ struct Finding {
 
 fn finding(outcome: Outcome, id: &str, because: String) -> Finding {
     let id = id.to_owned();
-    Finding {
-        outcome,
-        fired: Fired { id, because },
-    }
+    Finding { outcome, fired: Fired { id, because } }
 }
 
 /// Decides what becomes of a question, from the policy and the facts known so far.
@@ -125,10 +122,7 @@ fn route(policy: &Settings, trigger: Trigger) -> Option<Outcome> {
     if routing.refuse_on.contains(&trigger) {
         Some(Outcome::Refused)
     } else {
-        routing
-            .escalate_on
-            .contains(&trigger)
-            .then_some(Outcome::Escalated)
+        routing.escalate_on.contains(&trigger).then_some(Outcome::Escalated)
     }
 }
 
@@ -196,7 +190,7 @@ fn confidence_finding(policy: &Settings, evidence: &EvidenceFacts) -> Option<Fin
         return Some(finding(outcome, "retrieval.nothing_found", because));
     }
     // A confidence that is no number is not enough either.
-    (!(confidence >= minimum)).then(|| {
+    (confidence < minimum || confidence.is_nan()).then(|| {
         let because = format!(
             "retrieval is sure to {confidence}, which is less than the policy's minimum {minimum}"
         );
@@ -217,11 +211,7 @@ fn answer_findings(policy: &Settings, facts: &Facts, answer: &AnswerFacts) -> Ve
         "retrieval.required",
         "the question is about a rule, and the policy answers those from documents only",
     );
-    refuse(
-        answer.sentences == 0,
-        "answer.empty",
-        "nothing was found to say",
-    );
+    refuse(answer.sentences == 0, "answer.empty", "nothing was found to say");
     refuse(
         grounded && answer.sentences > 0 && answer.supported == 0,
         "answer.unsupported",
@@ -239,14 +229,12 @@ fn answer_findings(policy: &Settings, facts: &Facts, answer: &AnswerFacts) -> Ve
 }
 
 fn review_finding(policy: &Settings, answer: &AnswerFacts) -> Option<Finding> {
-    let review = |id: &str, because: &str| {
-        Some(finding(Outcome::HumanReview, id, because.to_owned()))
-    };
+    let review =
+        |id: &str, because: &str| Some(finding(Outcome::HumanReview, id, because.to_owned()));
     match policy.logging.human_review {
-        HumanReview::RequiredForAll => review(
-            "human_review.all",
-            "the policy wants a person to review every answer",
-        ),
+        HumanReview::RequiredForAll => {
+            review("human_review.all", "the policy wants a person to review every answer")
+        }
         HumanReview::RequiredForAdverseActions if !answer.adverse_action.is_empty() => review(
             "human_review.adverse_answer",
             "the answer announces an act against a person, and the policy wants a person to \

@@ -200,11 +200,7 @@ impl Policy {
     /// All mistakes that can be found in one go, in the order of the file. A mistake in the YAML
     /// itself stops the reading and stands alone.
     pub fn parse(text: &str) -> Result<Policy, Mistakes> {
-        Ok(Policy {
-            settings: read::settings(text)?,
-            text: text.to_owned(),
-            digest: digest(text),
-        })
+        Ok(Policy { settings: read::settings(text)?, text: text.to_owned(), digest: digest(text) })
     }
 
     /// The policy of a fresh data folder: quotes from documents, refuses what it does not find,

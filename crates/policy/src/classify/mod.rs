@@ -1,0 +1,80 @@
+//! What a question shows by its words alone.
+//!
+//! Patterns of five languages are searched in every question, whatever its language is said to
+//! be: a wrong language must not hide a signal. The patterns are data (`words/`), one file per
+//! language. They are a first, lexical look that a person can read and argue about; what they
+//! miss is still caught by confidence and by the check of the answer.
+
+mod pattern;
+mod tokens;
+mod words;
+
+use crate::facts::RequestFacts;
+use crate::policy::Policy;
+use pattern::Pattern;
+use tokens::{Token, tokens};
+use words::{Kind, entries};
+
+/// A question with this many question marks asks for a combined answer.
+const PARTS_MIN: usize = 3;
+/// Longer than any ordinary question: a case that is told.
+const STORY_WORDS_MIN: usize = 120;
+
+/// The facts of a question that do not depend on the policy.
+pub fn classify(question: &str, language: &str) -> RequestFacts {
+    let tokens = tokens(question);
+    let mut complex_reasoning = found(Kind::ComplexReasoning, &tokens);
+    complex_reasoning.extend(structure(question, &tokens));
+    RequestFacts {
+        question_chars: u32::try_from(question.chars().count()).unwrap_or(u32::MAX),
+        language: language.to_owned(),
+        complex_reasoning,
+        regulated_decision: found(Kind::RegulatedDecision, &tokens),
+        adverse_action: found(Kind::AdverseAction, &tokens),
+        policy_question: !found(Kind::PolicyQuestion, &tokens).is_empty(),
+        user_wants_person: !found(Kind::UserRequest, &tokens).is_empty(),
+        matched_rules: Vec::new(),
+    }
+}
+
+/// All facts of a question: [`classify`], and which of the policy's own rules find their words.
+pub fn observe(policy: &Policy, question: &str, language: &str) -> RequestFacts {
+    let tokens = tokens(question);
+    let finds = |text: &String| phrase(text).is_some_and(|pattern| pattern.is_in(&tokens));
+    let matched = policy
+        .rules
+        .iter()
+        .filter(|rule| rule.when.contains_any.iter().any(finds))
+        .map(|rule| rule.id.clone())
+        .collect();
+    RequestFacts { matched_rules: matched, ..classify(question, language) }
+}
+
+/// Patterns by which an answer announces an act against a person ("your application is
+/// rejected"), as a rule about such acts does not.
+pub fn adverse_in_answer(answer: &str) -> Vec<String> {
+    found(Kind::AdverseAnswer, &tokens(answer))
+}
+
+/// A phrase of a policy's own rule as a pattern; `None` if it holds nothing to look for.
+pub(crate) fn phrase(text: &str) -> Option<Pattern> {
+    Pattern::phrase(text)
+}
+
+fn found(kind: Kind, tokens: &[Token]) -> Vec<String> {
+    entries(kind)
+        .filter(|entry| entry.pattern.is_in(tokens))
+        .map(|entry| entry.name.clone())
+        .collect()
+}
+
+/// Signals in the form rather than the words.
+fn structure(question: &str, tokens: &[Token]) -> Vec<String> {
+    let parts = question.matches(['?', '？']).count();
+    let several = (parts >= PARTS_MIN).then(|| "structure: several questions".to_owned());
+    let story = (tokens.len() >= STORY_WORDS_MIN).then(|| "structure: long story".to_owned());
+    several.into_iter().chain(story).collect()
+}
+
+#[cfg(test)]
+mod tests;

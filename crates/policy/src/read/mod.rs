@@ -1,0 +1,171 @@
+//! From the tree of the file to settings, with every mistake on the way.
+
+mod contradictions;
+mod near;
+mod reader;
+mod rules;
+
+use crate::mistake::Mistakes;
+use crate::node::{self, Node};
+use crate::permit::Address;
+use crate::policy::{
+    Citations, HumanReview, Limits, Logging, Prompts, Retrieval, Routing, Runtime, Settings,
+    Upstream,
+};
+use reader::{Reader, Section};
+
+/// Where vLLM listens unless it is told otherwise.
+const VLLM_URL: &str = "http://127.0.0.1:8000/v1";
+const TIMEOUT_MS: u64 = 60_000;
+
+const ROOT: &[&str] = &[
+    "name",
+    "model",
+    "runtime",
+    "quantization",
+    "region",
+    "upstream",
+    "retrieval",
+    "routing",
+    "logging",
+    "limits",
+    "rules",
+];
+const UPSTREAM: &[&str] = &["url", "api_key_env", "region", "timeout_ms"];
+const RETRIEVAL: &[&str] =
+    &["required_for_policy_answers", "cite_source_documents", "minimum_confidence", "passages"];
+const ROUTING: &[&str] = &["escalate_on", "refuse_on"];
+const LOGGING: &[&str] = &["prompts", "citations", "human_review"];
+const LIMITS: &[&str] = &["question_chars_max", "answer_tokens_max"];
+const RULE: &[&str] = &["id", "when", "then", "because"];
+const CONDITION: &[&str] = &["language", "contains_any", "label", "signal"];
+
+/// The keys of each section, for hints about a key that stands in the wrong one.
+const SECTIONS: &[(&str, &[&str])] = &[
+    ("", ROOT),
+    ("upstream", UPSTREAM),
+    ("retrieval", RETRIEVAL),
+    ("routing", ROUTING),
+    ("logging", LOGGING),
+    ("limits", LIMITS),
+];
+
+/// Reads a policy file.
+pub(crate) fn settings(text: &str) -> Result<Settings, Mistakes> {
+    let root = node::parse(text).map_err(|mistake| Mistakes(vec![mistake]))?;
+    let mut reader = Reader::default();
+    let settings = document(&mut reader, &root);
+    contradictions::check(&mut reader, &root, &settings);
+    reader.finish(settings)
+}
+
+fn document(reader: &mut Reader, node: &Node) -> Settings {
+    let root = reader.root(node, ROOT);
+    let runtime = reader.choice(&root, "runtime").unwrap_or(Runtime::Allod);
+    Settings {
+        name: reader.text(&root, "name").unwrap_or_else(|| "allod".to_owned()),
+        model: reader.text(&root, "model"),
+        runtime,
+        quantization: reader.choice(&root, "quantization"),
+        region: reader.word(&root, "region").unwrap_or_else(|| "local".to_owned()),
+        upstream: upstream(reader, &root, runtime),
+        retrieval: retrieval(reader, &root),
+        routing: routing(reader, &root),
+        logging: logging(reader, &root),
+        limits: limits(reader, &root),
+        rules: rules::read(reader, &root),
+    }
+}
+
+/// The server that is named, or vLLM's own default on this machine.
+fn upstream(reader: &mut Reader, root: &Section<'_>, runtime: Runtime) -> Option<Upstream> {
+    let section = reader.child(root, "upstream", UPSTREAM);
+    if section.is_none() && runtime != Runtime::Vllm {
+        return None;
+    }
+    let section = section.unwrap_or(Section::EMPTY);
+    let default = match runtime {
+        Runtime::Vllm => VLLM_URL,
+        _ => "",
+    };
+    Some(Upstream {
+        url: url(reader, &section).unwrap_or_else(|| default.to_owned()),
+        api_key_env: api_key_env(reader, &section),
+        region: reader.word(&section, "region"),
+        timeout_ms: reader.whole(&section, "timeout_ms", 1..=3_600_000).unwrap_or(TIMEOUT_MS),
+    })
+}
+
+fn url(reader: &mut Reader, section: &Section<'_>) -> Option<String> {
+    let url = reader.text(section, "url")?;
+    let field = section.field("url")?;
+    if url.contains('@') {
+        // The address is not repeated: what stands before the @ may be a password.
+        let hint = "keep the key in an environment variable and name that in `api_key_env`";
+        reader.reject(&field, "holds a user name or password".to_owned(), hint);
+        return None;
+    }
+    if Address::parse(&url).is_none() {
+        let hint = "write it like `http://127.0.0.1:8000/v1` or `https://models.example/v1`";
+        reader.reject(&field, format!("is `{url}`, which is no web address"), hint);
+        return None;
+    }
+    Some(url)
+}
+
+/// The name of a variable. What is not one may be the key itself, so it is not repeated.
+fn api_key_env(reader: &mut Reader, section: &Section<'_>) -> Option<String> {
+    let name = reader.text(section, "api_key_env")?;
+    let field = section.field("api_key_env")?;
+    let named = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    if name.chars().all(named) && !name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Some(name);
+    }
+    let hint = "write the variable's name in capitals, like `VLLM_API_KEY`; never the key itself";
+    reader.reject(&field, "is not the name of an environment variable".to_owned(), hint);
+    None
+}
+
+fn retrieval(reader: &mut Reader, root: &Section<'_>) -> Retrieval {
+    let section = reader.section(root, "retrieval", RETRIEVAL);
+    let required = reader.truth(&section, "required_for_policy_answers");
+    let cite = reader.truth(&section, "cite_source_documents");
+    Retrieval {
+        required_for_policy_answers: required.unwrap_or(true),
+        cite_source_documents: cite.unwrap_or(true),
+        minimum_confidence: reader.fraction(&section, "minimum_confidence").unwrap_or(0.5),
+        passages: reader.whole(&section, "passages", 1..=100).unwrap_or(8),
+    }
+}
+
+fn routing(reader: &mut Reader, root: &Section<'_>) -> Routing {
+    let section = reader.section(root, "routing", ROUTING);
+    let escalate = reader.choices(&section, "escalate_on");
+    let refuse = reader.choices(&section, "refuse_on");
+    Routing { escalate_on: escalate.into_iter().collect(), refuse_on: refuse.into_iter().collect() }
+}
+
+fn logging(reader: &mut Reader, root: &Section<'_>) -> Logging {
+    let section = reader.section(root, "logging", LOGGING);
+    let prompts = reader.choice(&section, "prompts");
+    let citations = reader.choice(&section, "citations");
+    let review = reader.choice(&section, "human_review");
+    Logging {
+        prompts: prompts.unwrap_or(Prompts::RetainedInRegion),
+        citations: citations.unwrap_or(Citations::Required),
+        human_review: review.unwrap_or(HumanReview::RequiredForAdverseActions),
+    }
+}
+
+fn limits(reader: &mut Reader, root: &Section<'_>) -> Limits {
+    let section = reader.section(root, "limits", LIMITS);
+    let question = reader.whole(&section, "question_chars_max", 1..=1_000_000);
+    let answer = reader.whole(&section, "answer_tokens_max", 1..=1_000_000);
+    Limits {
+        question_chars_max: question.unwrap_or(4000),
+        answer_tokens_max: answer.unwrap_or(512),
+    }
+}
+
+#[cfg(test)]
+mod tests;
