@@ -4,7 +4,7 @@ use super::*;
 use crate::classify::observe;
 use proptest::prelude::*;
 
-const ISSUE_FILE: &str = "\
+const EXAMPLE_FILE: &str = "\
 model: apertus-mini-int4
 runtime: vllm
 quantization: awq
@@ -58,8 +58,8 @@ fn one(id: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_issues_file_means_what_it_says() {
-    let policy = policy(ISSUE_FILE);
+fn the_example_file_means_what_it_says() {
+    let policy = policy(EXAMPLE_FILE);
     let early = |text: &str| decided(&policy, &question(text));
     assert_eq!(early("Wie hoch ist die Hundesteuer?"), (Outcome::Answered, vec![]));
     assert_eq!(
@@ -315,13 +315,13 @@ fn requests() -> impl Strategy<Value = RequestFacts> {
 }
 
 fn evidences() -> impl Strategy<Value = EvidenceFacts> {
-    (any::<f64>(), 0..1.0f64, any::<bool>(), 0..3u32, proptest::collection::vec("secret|x", 0..2))
-        .prop_map(|(wild, tame, is_wild, passages, labels)| EvidenceFacts {
-            confidence: if is_wild { wild } else { tame },
-            passages,
-            documents: passages,
-            best_score: wild,
-            labels,
+    (any::<f64>(), 0.0..1.0f64, any::<bool>(), 0..3u32, proptest::collection::vec("secret|x", 0..2))
+        .prop_map(|(wild, tame, is_wild, passages, labels)| {
+            let mut facts = EvidenceFacts::new(tame, passages, passages, 20.0 * tame);
+            if is_wild {
+                facts.confidence = wild;
+            }
+            EvidenceFacts { labels, ..facts }
         })
 }
 
@@ -365,7 +365,7 @@ proptest! {
         prop_assert_eq!(&decision, &decide(&policy.clone(), &facts.clone()));
         // From what a receipt and the stored policy text say, too.
         let confidence = facts.evidence.as_ref().map_or(0.0, |evidence| evidence.confidence);
-        if confidence.is_finite() {
+        if (0.0..1.0).contains(&confidence) {
             let json = serde_json::to_string(&facts).unwrap();
             let recorded: Facts = serde_json::from_str(&json).unwrap();
             let reread = Policy::parse(policy.text()).unwrap();
