@@ -1,1 +1,33 @@
-//! allod-lm
+//! Models: what a decoder is, how its text becomes tokens, and its forward pass.
+//!
+//! A model is *data plus names*: a [`DecoderSpec`] says what is computed, a table of names in
+//! `arch/` says which tensor of a checkpoint is which weight. The forward pass ([`Decoder`]) is
+//! written once over the operations of [`Exec`]; [`Infer`] runs it over ragged batches with a
+//! key-value cache and the weights as they lie in the file.
+//!
+//! Going in: [`Model::load`] for everything, [`Checkpoint::open`] for the weights alone.
+
+mod arch;
+mod checkpoint;
+mod decoder;
+mod error;
+mod exec;
+mod infer;
+mod model;
+mod spec;
+mod template;
+mod tokenizer;
+mod weight;
+
+pub use allod_kernels::{Isa, NUMERICS, RopePairing, argmax, softmax};
+pub use allod_weights::digest_bytes;
+pub use checkpoint::Checkpoint;
+pub use decoder::Decoder;
+pub use error::{Error, Result};
+pub use exec::Exec;
+pub use infer::{Batch, Infer, InferOptions, Logits};
+pub use model::{EndTokens, Model, ModelDigests};
+pub use spec::{Activation, Biases, DecoderSpec, RopeScaling, RopeSpec};
+pub use template::{ChatTemplate, Message, Rendered};
+pub use tokenizer::{Detokenizer, Tokenizer};
+pub use weight::{Part, WeightId};

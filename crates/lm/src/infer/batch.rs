@@ -1,0 +1,127 @@
+//! A ragged batch: rows of several sequences, and the logits that come back.
+
+use super::cache::Cache;
+use crate::error::{Error, Result};
+
+/// One row: a token at the end of a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Row {
+    token: u32,
+    slot: usize,
+    position: usize,
+    wanted: bool,
+}
+
+/// Rows of one or more sequences, to be run together. The rows of a sequence follow each other
+/// and continue it without a gap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    rows: Vec<Row>,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Batch {
+        Batch::default()
+    }
+
+    /// Adds a row whose logits are not wanted: `token` at `position` of the sequence in `slot`.
+    pub fn push(&mut self, slot: usize, position: usize, token: u32) {
+        self.rows.push(Row { token, slot, position, wanted: false });
+    }
+
+    /// Asks for the logits of the row added last.
+    pub fn want_last(&mut self) {
+        if let Some(row) = self.rows.last_mut() {
+            row.wanted = true;
+        }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub(super) fn tokens(&self) -> impl Iterator<Item = u32> {
+        self.rows.iter().map(|row| row.token)
+    }
+
+    pub(super) fn positions(&self) -> impl Iterator<Item = usize> {
+        self.rows.iter().map(|row| row.position)
+    }
+
+    /// Slot and position of a row.
+    pub(super) fn place(&self, row: usize) -> (usize, usize) {
+        (self.rows[row].slot, self.rows[row].position)
+    }
+
+    /// Slots and positions of all rows.
+    pub(super) fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.rows.iter().map(|row| (row.slot, row.position))
+    }
+
+    /// The rows whose logits are wanted.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = usize> {
+        self.rows.iter().enumerate().filter(|(_, row)| row.wanted).map(|(index, _)| index)
+    }
+
+    /// One past the largest position.
+    pub(super) fn end(&self) -> usize {
+        self.positions().max().map_or(0, |position| position + 1)
+    }
+
+    /// Whether every row has a token of the vocabulary and continues its sequence.
+    pub(super) fn check(&self, vocabulary: usize, cache: &Cache) -> Result<()> {
+        let mut lengths: Vec<usize> = (0..cache.slots()).map(|slot| cache.length(slot)).collect();
+        for row in &self.rows {
+            let bad = |what: String| Err(Error::Batch(format!("{what} ({row:?})")));
+            if row.token as usize >= vocabulary {
+                return bad(format!("the vocabulary has {vocabulary} tokens"));
+            }
+            if row.position >= cache.context_tokens() {
+                return bad(format!("a sequence holds {} tokens", cache.context_tokens()));
+            }
+            match lengths.get_mut(row.slot) {
+                None => return bad(format!("there are {} slots", cache.slots())),
+                Some(length) if row.position != *length => {
+                    return bad(format!("the sequence goes on at position {length}"));
+                }
+                Some(length) => *length += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Logits `[wanted rows, vocabulary]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Logits {
+    vocabulary: usize,
+    values: Vec<f32>,
+}
+
+impl Logits {
+    pub(super) fn new(vocabulary: usize, values: Vec<f32>) -> Logits {
+        Logits { vocabulary, values }
+    }
+
+    /// The logits of each wanted row, in the order of the batch.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.vocabulary)
+    }
+
+    /// The logits of the last wanted row.
+    pub fn last(&self) -> Option<&[f32]> {
+        self.rows().last()
+    }
+
+    /// All values, row after row.
+    pub fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+}

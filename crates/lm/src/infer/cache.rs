@@ -1,0 +1,101 @@
+//! The key-value cache: what each sequence has computed so far.
+
+use super::batch::Batch;
+use crate::spec::DecoderSpec;
+use allod_kernels::{CacheLayout, KeyValues};
+
+/// Positions by which a sequence's buffers grow, so that short ones stay small.
+const GROWTH: usize = 256;
+
+/// Keys and values of several sequences. Buffers are per slot, layer and kv head.
+pub(super) struct Cache {
+    layout: CacheLayout,
+    layers: usize,
+    kv_heads: usize,
+    context_tokens: usize,
+    slots: Vec<Slot>,
+}
+
+/// One sequence.
+#[derive(Default)]
+struct Slot {
+    length: usize,
+    /// By layer, then kv head.
+    heads: Vec<Head>,
+}
+
+#[derive(Default, Clone)]
+struct Head {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+impl Cache {
+    pub fn new(spec: &DecoderSpec, slots: usize, context_tokens: usize) -> Cache {
+        let (layers, kv_heads) = (spec.layers, spec.kv_heads);
+        let heads = vec![Head::default(); layers * kv_heads];
+        let slot = || Slot { length: 0, heads: heads.clone() };
+        let slots = (0..slots).map(|_| slot()).collect();
+        Cache { layout: CacheLayout::new(spec.head_dim), layers, kv_heads, context_tokens, slots }
+    }
+
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub fn context_tokens(&self) -> usize {
+        self.context_tokens
+    }
+
+    pub fn length(&self, slot: usize) -> usize {
+        self.slots[slot].length
+    }
+
+    pub fn truncate(&mut self, slot: usize, length: usize) {
+        let slot = &mut self.slots[slot];
+        slot.length = slot.length.min(length);
+    }
+
+    /// Makes the buffers long enough for the batch. What a truncated sequence left behind is
+    /// overwritten before it is read: attention never looks past a row's own position.
+    pub fn make_room(&mut self, batch: &Batch) {
+        for (slot, position) in batch.places() {
+            let positions = (position + 1).next_multiple_of(GROWTH);
+            let (keys, values) =
+                (self.layout.keys_len(positions), self.layout.values_len(positions));
+            let heads = &mut self.slots[slot].heads;
+            if heads.first().is_some_and(|head| head.keys.len() < keys) {
+                heads.iter_mut().for_each(|head| {
+                    head.keys.resize(keys, 0.0);
+                    head.values.resize(values, 0.0);
+                });
+            }
+        }
+    }
+
+    /// Stores the keys and values of a layer (`[rows, kv_heads * head_dim]`). With the last layer
+    /// the sequences grow.
+    pub fn append(&mut self, layer: usize, batch: &Batch, keys: &[f32], values: &[f32]) {
+        let head_dim = self.layout.head_dim();
+        let width = self.kv_heads * head_dim;
+        let rows = keys.chunks_exact(width).zip(values.chunks_exact(width));
+        for ((slot, position), (keys, values)) in batch.places().zip(rows) {
+            let slot = &mut self.slots[slot];
+            let heads = &mut slot.heads[layer * self.kv_heads..][..self.kv_heads];
+            let parts = keys.chunks_exact(head_dim).zip(values.chunks_exact(head_dim));
+            for (head, (key, value)) in heads.iter_mut().zip(parts) {
+                self.layout.write_key(&mut head.keys, position, key);
+                self.layout.write_value(&mut head.values, position, value);
+            }
+            if layer + 1 == self.layers {
+                slot.length = position + 1;
+            }
+        }
+    }
+
+    /// What a kv head of a layer holds.
+    pub fn read(&self, layer: usize, slot: usize, head: usize) -> KeyValues<'_> {
+        let head = &self.slots[slot].heads[layer * self.kv_heads + head];
+        KeyValues { layout: self.layout, keys: &head.keys, values: &head.values }
+    }
+}

@@ -1,0 +1,180 @@
+//! A model as a person has it: weights, tokenizer, chat template, and when it stops.
+
+use crate::checkpoint::{Checkpoint, read_object, read_text};
+use crate::error::{Error, Result};
+use crate::template::ChatTemplate;
+use crate::tokenizer::Tokenizer;
+use allod_weights::{Metadata, digest_bytes};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+const FOLDER: &str = "config.json, tokenizer.json and model.safetensors (or its shards with \
+                      model.safetensors.index.json)";
+/// Files of settings beside the weights.
+const JSON_BYTES: u64 = 64 << 20;
+
+/// Tokens that end a text.
+pub type EndTokens = BTreeSet<u32>;
+
+/// Everything that generating text needs.
+#[derive(Debug)]
+pub struct Model {
+    /// What the model calls itself, or the name of its file or folder.
+    pub name: String,
+    /// Weights and what is computed with them.
+    pub checkpoint: Arc<Checkpoint>,
+    /// Text to tokens and back.
+    pub tokenizer: Tokenizer,
+    /// Messages to text.
+    pub template: ChatTemplate,
+    /// Tokens that end a text.
+    pub end_tokens: EndTokens,
+}
+
+/// SHA-256 of what a model is made of, each as `sha256:<hex>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelDigests {
+    /// The weights' file or files.
+    pub weights: String,
+    /// The vocabulary: see [`Tokenizer::digest`].
+    pub tokenizer: String,
+    /// The chat template's source; none for the plain template.
+    pub template: Option<String>,
+}
+
+impl Model {
+    /// Loads a `.gguf` file, or a folder in Hugging Face's layout.
+    ///
+    /// # Errors
+    /// What is missing, damaged or not supported, by name.
+    pub fn load(path: &Path) -> Result<Model> {
+        if path.is_dir() { load_folder(path) } else { load_gguf(path) }
+    }
+
+    /// The model's digests. Reads all weights.
+    ///
+    /// # Errors
+    /// If the weights cannot be read.
+    pub fn digests(&self) -> Result<ModelDigests> {
+        Ok(ModelDigests {
+            weights: self.checkpoint.file().digest()?,
+            tokenizer: self.tokenizer.digest().to_string(),
+            template: self.template.source().map(|source| digest_bytes(source.as_bytes())),
+        })
+    }
+}
+
+/// The name of a folder, or of a file without its extension.
+fn file_name(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let name = if path.is_dir() { absolute.file_name() } else { absolute.file_stem() };
+    name.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn load_gguf(path: &Path) -> Result<Model> {
+    let checkpoint = Checkpoint::open(path)?;
+    let metadata = checkpoint.file().metadata();
+    let tokenizer = Tokenizer::from_gguf(path, metadata)?;
+    let template = match metadata.text("tokenizer.chat_template") {
+        Some(source) => ChatTemplate::new(source.to_string(), gguf_variables(metadata))?,
+        None => ChatTemplate::plain(),
+    };
+    let ends = ["eos_token_id", "eot_token_id", "eom_token_id"];
+    let end_tokens = ends.iter().filter_map(|key| gguf_id(metadata, key)).collect();
+    let name = metadata.text("general.name").map_or_else(|| file_name(path), str::to_string);
+    Ok(Model { name, tokenizer, template, end_tokens, checkpoint: Arc::new(checkpoint) })
+}
+
+fn gguf_id(metadata: &Metadata, key: &str) -> Option<u32> {
+    let number = metadata.number(&format!("tokenizer.ggml.{key}"))?.as_u64()?;
+    u32::try_from(number).ok()
+}
+
+/// The special tokens' texts by the names that templates use.
+fn gguf_variables(metadata: &Metadata) -> BTreeMap<String, String> {
+    let names = [
+        ("bos_token", "bos_token_id"),
+        ("eos_token", "eos_token_id"),
+        ("unk_token", "unknown_token_id"),
+        ("pad_token", "padding_token_id"),
+    ];
+    let texts = metadata.texts("tokenizer.ggml.tokens").unwrap_or_default();
+    let text = |key| gguf_id(metadata, key).and_then(|id| texts.get(id as usize)).cloned();
+    names.iter().filter_map(|(name, key)| Some(((*name).to_string(), text(key)?))).collect()
+}
+
+fn load_folder(folder: &Path) -> Result<Model> {
+    complete(folder)?;
+    let checkpoint = Checkpoint::open(folder)?;
+    let tokenizer = Tokenizer::from_json(&folder.join("tokenizer.json"))?;
+    let config = read_object(&folder.join("config.json"), JSON_BYTES)?;
+    let generation = object_if_any(&folder.join("generation_config.json"))?;
+    let about_tokens = object_if_any(&folder.join("tokenizer_config.json"))?;
+    let template = folder_template(folder, &about_tokens)?;
+    let mut end_tokens = ids(generation.get("eos_token_id").or_else(|| config.get("eos_token_id")));
+    let end = about_tokens.get("eos_token").and_then(token_text);
+    end_tokens.extend(end.and_then(|text| tokenizer.special_id(text)));
+    let name = file_name(folder);
+    Ok(Model { name, tokenizer, template, end_tokens, checkpoint: Arc::new(checkpoint) })
+}
+
+/// Whether all the files of a model are in the folder; all that are not are named.
+fn complete(folder: &Path) -> Result<()> {
+    let has = |name: &str| folder.join(name).is_file();
+    let mut missing: Vec<&str> =
+        ["config.json", "tokenizer.json"].into_iter().filter(|name| !has(name)).collect();
+    if !has("model.safetensors") && !has("model.safetensors.index.json") {
+        missing.push("model.safetensors");
+    }
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Incomplete {
+            folder: folder.to_path_buf(),
+            missing: missing.join(", "),
+            needed: FOLDER,
+        }),
+    }
+}
+
+fn object_if_any(path: &Path) -> Result<Map<String, Value>> {
+    if path.is_file() { read_object(path, JSON_BYTES) } else { Ok(Map::new()) }
+}
+
+/// `chat_template.jinja`, else `chat_template` in tokenizer_config.json: a text, or a list of named
+/// ones of which `default` is taken.
+fn folder_template(folder: &Path, about_tokens: &Map<String, Value>) -> Result<ChatTemplate> {
+    let path = folder.join("chat_template.jinja");
+    let source = match about_tokens.get("chat_template") {
+        _ if path.is_file() => Some(read_text(&path, JSON_BYTES)?),
+        Some(Value::String(source)) => Some(source.clone()),
+        Some(Value::Array(list)) => {
+            let default = list.iter().find(|entry| entry["name"] == "default");
+            default.and_then(|entry| entry["template"].as_str()).map(str::to_string)
+        }
+        _ => None,
+    };
+    let tokens = about_tokens.iter().filter(|(name, _)| name.ends_with("_token"));
+    let variables =
+        tokens.filter_map(|(name, value)| Some((name.clone(), token_text(value)?.into())));
+    match source {
+        Some(source) => ChatTemplate::new(source, variables.collect()),
+        None => Ok(ChatTemplate::plain()),
+    }
+}
+
+/// A token is written as its text or as an object that holds it.
+fn token_text(value: &Value) -> Option<&str> {
+    value.as_str().or_else(|| value["content"].as_str())
+}
+
+/// An id or a list of ids.
+fn ids(value: Option<&Value>) -> EndTokens {
+    let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+    match value {
+        Some(Value::Array(list)) => list.iter().filter_map(id).collect(),
+        Some(value) => id(value).into_iter().collect(),
+        None => EndTokens::new(),
+    }
+}

@@ -1,0 +1,184 @@
+//! tokenizer.json, through the `tokenizers` crate.
+
+use super::pieces::{Pieces, Writing};
+use super::splitter::{Entry, Splitter};
+use super::{Encoder, Place, Tokenizer};
+use crate::checkpoint::read_text;
+use crate::error::{Error, Result};
+use allod_weights::digest_bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::path::Path;
+
+/// The largest published tokenizer.json has some 35 MB.
+const FILE_BYTES: u64 = 256 << 20;
+/// Ids may leave gaps, but not more of them than this times the number of tokens.
+const SPARSENESS: usize = 4;
+
+/// The crate's tokenizer, told not to recognise special tokens.
+pub(super) struct Library {
+    start: tokenizers::Tokenizer,
+    /// For text after a special token, where that is encoded differently.
+    after_special: Option<tokenizers::Tokenizer>,
+}
+
+impl Library {
+    pub fn encode(&self, text: &str, place: Place) -> Result<Vec<u32>> {
+        let library = match &self.after_special {
+            Some(library) if place == Place::AfterSpecial => library,
+            _ => &self.start,
+        };
+        let encoding = library.encode_fast(text, false);
+        let encoding = encoding.map_err(|error| Error::Text(error.to_string()))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+}
+
+/// An entry of `added_tokens`.
+#[derive(Deserialize)]
+struct Added {
+    id: u32,
+    content: String,
+    #[serde(default)]
+    lstrip: bool,
+    #[serde(default)]
+    rstrip: bool,
+    #[serde(default)]
+    special: bool,
+}
+
+pub(super) fn read(path: &Path) -> Result<Tokenizer> {
+    let bad = |what: String| Error::Tokenizer { file: path.to_path_buf(), what };
+    let text = read_text(path, FILE_BYTES)?;
+    parse(&text).map_err(bad)
+}
+
+fn parse(text: &str) -> std::result::Result<Tokenizer, String> {
+    let mut json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if !json.is_object() {
+        return Err("it is no JSON object".to_string());
+    }
+    let added: Vec<Added> = match json.get("added_tokens") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(list) => Deserialize::deserialize(list).map_err(|error| error.to_string())?,
+    };
+    let special_texts: HashSet<&str> =
+        added.iter().filter(|token| token.special).map(|token| token.content.as_str()).collect();
+    drop_merges_into(&mut json, &special_texts);
+    let (writing, strips_first_space) = writing(&json["decoder"])?;
+    let start = library(&json)?;
+    let after_special = never_prepend(&mut json).then(|| library(&json)).transpose()?;
+    let special = added.iter().filter(|token| token.special);
+    let entries = special.clone().map(|token| Entry {
+        text: token.content.clone(),
+        id: token.id,
+        takes_space_before: token.lstrip,
+        takes_space_after: token.rstrip,
+    });
+    Ok(Tokenizer {
+        specials: Splitter::new(entries),
+        special_ids: special.map(|token| token.id).collect(),
+        pieces: pieces(&start, &added, writing)?,
+        begin: begin(&start)?,
+        strips_first_space,
+        digest: digest_bytes(text.as_bytes()),
+        encoder: Encoder::Library(Box::new(Library { start, after_special })),
+    })
+}
+
+fn library(json: &Value) -> std::result::Result<tokenizers::Tokenizer, String> {
+    let mut library = tokenizers::Tokenizer::from_bytes(json.to_string().as_bytes())
+        .map_err(|error| error.to_string())?;
+    library.set_encode_special_tokens(true);
+    library.with_truncation(None).map_err(|error| error.to_string())?;
+    library.with_padding(None);
+    Ok(library)
+}
+
+/// Some vocabularies merge plain text into their special tokens; those merges are taken out.
+fn drop_merges_into(json: &mut Value, special: &HashSet<&str>) {
+    let joined = |merge: &Value| match merge {
+        Value::String(merge) => merge.replacen(' ', "", 1),
+        Value::Array(sides) => sides.iter().filter_map(Value::as_str).collect(),
+        _ => String::new(),
+    };
+    if let Some(merges) = json.pointer_mut("/model/merges").and_then(Value::as_array_mut) {
+        merges.retain(|merge| !special.contains(joined(merge).as_str()));
+    }
+}
+
+/// Rewrites every pre-tokenizer that puts a space before the first piece only, so that it never
+/// does; returns whether there was one.
+fn never_prepend(json: &mut Value) -> bool {
+    let mut found = false;
+    let mut open = vec![&mut json["pre_tokenizer"]];
+    while let Some(step) = open.pop() {
+        if step["type"] == "Metaspace" && step["prepend_scheme"] == "first" {
+            step["prepend_scheme"] = json!("never");
+            found = true;
+        }
+        if let Some(steps) = step.get_mut("pretokenizers").and_then(Value::as_array_mut) {
+            open.extend(steps);
+        }
+    }
+    found
+}
+
+/// How tokens are written, and whether decoding drops a space before the first, from the decoder.
+fn writing(decoder: &Value) -> std::result::Result<(Writing, bool), String> {
+    let steps = match decoder["type"].as_str() {
+        Some("Sequence") => decoder["decoders"].as_array().map_or(&[][..], Vec::as_slice),
+        _ => std::slice::from_ref(decoder),
+    };
+    let has = |name: &str| steps.iter().find(|step| step["type"] == name);
+    if has("ByteLevel").is_some() {
+        return Ok((Writing::ByteLevel, false));
+    }
+    if let Some(step) = has("Metaspace") {
+        return Ok((Writing::Sentence, step["prepend_scheme"] != "never"));
+    }
+    if has("ByteFallback").is_some() || has("Replace").is_some() {
+        let strips = has("Strip").is_some_and(|step| step["start"].as_u64() > Some(0));
+        return Ok((Writing::Sentence, strips));
+    }
+    let kind = decoder["type"].as_str().unwrap_or("none");
+    Err(format!("the decoder `{kind}`; ByteLevel, Metaspace and ByteFallback are read"))
+}
+
+fn pieces(
+    library: &tokenizers::Tokenizer,
+    added: &[Added],
+    writing: Writing,
+) -> std::result::Result<Pieces, String> {
+    let vocabulary = library.get_vocab(true);
+    let largest = vocabulary.values().max().copied().unwrap_or(0) as usize;
+    if largest > SPARSENESS * (vocabulary.len() + 1024) {
+        return Err(format!("id {largest} in a vocabulary of {} tokens", vocabulary.len()));
+    }
+    let mut texts: Vec<Option<Vec<u8>>> = vec![None; largest + 1];
+    for (text, id) in &vocabulary {
+        texts[*id as usize] = Some(writing.bytes(text));
+    }
+    for token in added {
+        let found = library.token_to_id(&token.content);
+        if found != Some(token.id) {
+            return Err(format!("`{}` has id {} but is given {found:?}", token.content, token.id));
+        }
+        texts[token.id as usize] = Some(token.content.clone().into_bytes());
+    }
+    let mut pieces = Pieces::default();
+    texts.iter().for_each(|text| pieces.push(text.as_deref().unwrap_or_default()));
+    Ok(pieces)
+}
+
+/// What the post-processor puts before a text.
+fn begin(library: &tokenizers::Tokenizer) -> std::result::Result<Vec<u32>, String> {
+    let ids = |add_special_tokens| match library.encode_fast("a", add_special_tokens) {
+        Ok(encoding) => Ok(encoding.get_ids().to_vec()),
+        Err(error) => Err(error.to_string()),
+    };
+    let (plain, whole) = (ids(false)?, ids(true)?);
+    let at = whole.windows(plain.len().max(1)).position(|window| window == plain);
+    Ok(whole[..at.unwrap_or(0)].to_vec())
+}

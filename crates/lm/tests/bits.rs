@@ -1,0 +1,90 @@
+//! Logits have the same bits however they are computed.
+
+mod common;
+
+use allod_lm::{Batch, Isa};
+use common::{Numbers, VOCABULARY, all_logits, infer, tiny};
+
+fn tokens(seed: u64, count: usize) -> Vec<u32> {
+    let mut numbers = Numbers(seed);
+    let token = |value: f32| ((value / 0.4 + 0.5) * VOCABULARY as f32) as u32 % VOCABULARY as u32;
+    (0..count).map(|_| token(numbers.next())).collect()
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn chunks_threads_and_instruction_sets_do_not_matter() {
+    let (model, tokens) = (tiny(), tokens(1, 130));
+    let reference = all_logits(&mut infer(&model, 1, Isa::Scalar), 0, &tokens, 130);
+    assert_eq!(reference.len(), 130 * VOCABULARY);
+    for isa in Isa::available() {
+        for threads in [1, 2, 3] {
+            for chunk in [1, 7, 64] {
+                let found = all_logits(&mut infer(&model, threads, isa), 0, &tokens, chunk);
+                assert!(bits(&found) == bits(&reference), "{isa:?} {threads} {chunk}");
+            }
+        }
+    }
+}
+
+#[test]
+fn company_in_a_batch_does_not_matter() {
+    let model = tiny();
+    let sequences = [tokens(2, 40), tokens(3, 40), tokens(4, 40)];
+    let mut together = infer(&model, 2, Isa::detect());
+    let mut found = vec![Vec::new(); 3];
+    // Sequences advance at their own pace: 1, 2 and 3 tokens at a time, from different starts.
+    for step in 0..40 {
+        let mut batch = Batch::new();
+        let mut order = Vec::new();
+        for (slot, sequence) in sequences.iter().enumerate() {
+            let start = together.length(slot);
+            let end = if step < slot { start } else { sequence.len().min(start + slot + 1) };
+            for (position, token) in (start..end).zip(&sequence[start..end]) {
+                batch.push(slot, position, *token);
+                batch.want_last();
+                order.push(slot);
+            }
+        }
+        let logits = together.run(&batch).unwrap();
+        order.iter().zip(logits.rows()).for_each(|(slot, row)| found[*slot].extend(bits(row)));
+    }
+    for (slot, sequence) in sequences.iter().enumerate() {
+        let alone = all_logits(&mut infer(&model, 1, Isa::Scalar), 0, sequence, 40);
+        assert!(found[slot] == bits(&alone), "sequence {slot}");
+    }
+}
+
+#[test]
+fn what_a_truncated_sequence_left_does_not_matter() {
+    let model = tiny();
+    let (first, second) = (tokens(5, 50), tokens(6, 30));
+    let mut used = infer(&model, 1, Isa::detect());
+    all_logits(&mut used, 0, &first, 50);
+    used.truncate(0, 20);
+    let found = all_logits(&mut used, 0, &second, 30);
+    let whole: Vec<u32> = first[..20].iter().chain(&second).copied().collect();
+    let fresh = all_logits(&mut infer(&model, 1, Isa::detect()), 0, &whole, 50);
+    assert!(bits(&found) == bits(&fresh[20 * VOCABULARY..]));
+}
+
+#[test]
+fn impossible_rows_are_refused_and_change_nothing() {
+    let mut infer = infer(&tiny(), 1, Isa::detect());
+    all_logits(&mut infer, 0, &[1, 2, 3], 3);
+    for (slot, position, token, expected) in [
+        (0, 3, VOCABULARY as u32, "97 tokens"),
+        (0, 4, 1, "goes on at position 3"),
+        (7, 0, 1, "3 slots"),
+        (0, 256, 1, "holds 256 tokens"),
+    ] {
+        let mut batch = Batch::new();
+        batch.push(slot, position, token);
+        let message = infer.run(&batch).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+        assert_eq!(infer.length(0), 3);
+    }
+}
