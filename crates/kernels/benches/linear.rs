@@ -1,5 +1,5 @@
-//! Throughput of the matrix product: bytes of weights per second for one token (what decoding needs),
-//! multiply-adds per second for many (what reading a prompt needs).
+//! Throughput of the matrix product: bytes of weights per second for one token (what decoding
+//! needs), multiply-adds per second for many (what reading a prompt needs).
 #![allow(missing_docs)] // the macros below make public items
 
 use allod_kernels::{Format, Isa, Matrix, Scratch, linear};

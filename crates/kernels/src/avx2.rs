@@ -4,7 +4,7 @@
 use crate::chains::{CHAIN, Chains};
 use crate::format::Format;
 use crate::lanes::LANES;
-use crate::panel::{Stored, block_scales};
+use crate::panel::{Stored, block_scales, prefetch};
 use std::arch::x86_64::*;
 
 /// Tokens whose chains are kept in registers together: 3 tokens x 2 registers x (even, odd), two of
@@ -135,11 +135,9 @@ pub(crate) unsafe fn decode(stored: &Stored, panel: &mut [f32]) -> usize {
     let (low, high) = stored.rows.split_at(WIDTH);
     let mut done = 0;
     for (half, rows) in [low, high].into_iter().enumerate() {
-        let eight = Eight {
-            rows: rows.try_into().expect("16 rows are two times 8"),
-            len: stored.len,
-            half,
-        };
+        let rows: [&[u8]; WIDTH] = rows.try_into().expect("16 rows are two times 8");
+        let ahead = stored.ahead.wrapping_add(half * rows[0].len() * WIDTH);
+        let eight = Eight { rows, len: stored.len, ahead, half };
         // SAFETY: the caller's promise is passed on; the half's lanes end inside each column.
         done = unsafe {
             let panel = panel.as_mut_ptr().add(half * WIDTH);
@@ -159,12 +157,13 @@ pub(crate) unsafe fn decode(stored: &Stored, panel: &mut [f32]) -> usize {
 struct Eight<'a> {
     rows: [&'a [u8]; WIDTH],
     len: usize,
+    ahead: *const u8,
     half: usize,
 }
 
 impl Eight<'_> {
-    /// 16 bytes of each row from `offset`, turned: lane r of vector j is the j-th 32-bit word of row
-    /// r.
+    /// 16 bytes of each row from `offset`, turned: lane r of vector j is the j-th 32-bit word of
+    /// row r.
     ///
     /// # Safety
     /// Every row has 16 bytes from `offset`.
@@ -195,6 +194,8 @@ impl Eight<'_> {
     unsafe fn decode_f32(&self, panel: *mut f32) -> usize {
         let done = self.len / 4 * 4;
         for k in (0..done).step_by(4) {
+            prefetch(self.ahead, k * 4 * WIDTH, 16 * WIDTH);
+
             // SAFETY: columns k..k + 4 lie in the rows and in the panel.
             unsafe {
                 for (j, word) in self.words(k * 4).into_iter().enumerate() {
@@ -212,6 +213,8 @@ impl Eight<'_> {
         let done = self.len / 8 * 8;
         let upper = _mm256_set1_epi32(0xffff_0000_u32 as i32);
         for k in (0..done).step_by(8) {
+            prefetch(self.ahead, k * 2 * WIDTH, 16 * WIDTH);
+
             // SAFETY: columns k..k + 8 lie in the rows and in the panel.
             unsafe {
                 for (j, word) in self.words(k * 2).into_iter().enumerate() {
@@ -232,6 +235,8 @@ impl Eight<'_> {
         let done = self.len / 8 * 8;
         let lower = _mm256_set1_epi32(0xffff);
         for k in (0..done).step_by(8) {
+            prefetch(self.ahead, k * 2 * WIDTH, 16 * WIDTH);
+
             // SAFETY: columns k..k + 8 lie in the rows and in the panel.
             unsafe {
                 for (j, word) in self.words(k * 2).into_iter().enumerate() {
@@ -265,6 +270,8 @@ impl Eight<'_> {
     unsafe fn decode_q8_0(&self, scales: &[[u16; LANES]], panel: *mut f32) -> usize {
         let top = _mm256_set1_epi32(0xff00_0000_u32 as i32);
         for (block, stored) in scales[..self.len / 32].iter().enumerate() {
+            prefetch(self.ahead, block * 34 * WIDTH, 34 * WIDTH);
+
             // The byte stands in the top of its word: q * 2^24, exactly; the scale makes up for it.
             let scale = _mm256_mul_ps(self.scales(stored), _mm256_set1_ps(1.0 / 16_777_216.0));
             for part in 0..2 {
@@ -298,6 +305,8 @@ impl Eight<'_> {
         // n with its top bit turned over is n - 8 in two's complement.
         let turn = _mm256_set1_epi8(0x88_u8 as i8);
         for (block, stored) in scales[..self.len / 32].iter().enumerate() {
+            prefetch(self.ahead, block * 18 * WIDTH, 18 * WIDTH);
+
             // The nibble stands in the top of its word: (n - 8) * 2^28; the scale makes up for it.
             let scale = _mm256_mul_ps(self.scales(stored), _mm256_set1_ps(1.0 / 268_435_456.0));
             // SAFETY: the block's 18 bytes lie in the rows, its 32 columns in the panel.

@@ -4,11 +4,11 @@
 use crate::chains::{CHAIN, Chains};
 use crate::format::Format;
 use crate::lanes::LANES;
-use crate::panel::{Stored, block_scales};
+use crate::panel::{Stored, block_scales, prefetch};
 use std::arch::x86_64::*;
 
-/// Tokens whose chains are kept in registers together: 4 tokens x 2 halves x (even, odd, sum) take 24
-/// of the 32 registers.
+/// Tokens whose chains are kept in registers together: 4 tokens x 2 halves x (even, odd, sum) take
+/// 24 of the 32 registers.
 const TOKENS: usize = 4;
 
 /// See [`Chains::run`].
@@ -209,6 +209,8 @@ unsafe fn words(rows: &[&[u8]; LANES], offset: usize) -> [__m512i; 4] {
 unsafe fn decode_f32(stored: &Stored, panel: *mut f32) -> usize {
     let done = stored.len / 4 * 4;
     for k in (0..done).step_by(4) {
+        prefetch(stored.ahead, k * 4 * LANES, 16 * LANES);
+
         // SAFETY: columns k..k + 4 lie in the rows and in the panel.
         unsafe {
             for (j, word) in words(&stored.rows, k * 4).into_iter().enumerate() {
@@ -226,6 +228,8 @@ unsafe fn decode_bf16(stored: &Stored, panel: *mut f32) -> usize {
     let done = stored.len / 8 * 8;
     let upper = _mm512_set1_epi32(0xffff_0000_u32 as i32);
     for k in (0..done).step_by(8) {
+        prefetch(stored.ahead, k * 2 * LANES, 16 * LANES);
+
         // SAFETY: columns k..k + 8 lie in the rows and in the panel.
         unsafe {
             for (j, word) in words(&stored.rows, k * 2).into_iter().enumerate() {
@@ -245,6 +249,8 @@ unsafe fn decode_bf16(stored: &Stored, panel: *mut f32) -> usize {
 unsafe fn decode_f16(stored: &Stored, panel: *mut f32) -> usize {
     let done = stored.len / 8 * 8;
     for k in (0..done).step_by(8) {
+        prefetch(stored.ahead, k * 2 * LANES, 16 * LANES);
+
         // SAFETY: columns k..k + 8 lie in the rows and in the panel.
         unsafe {
             for (j, word) in words(&stored.rows, k * 2).into_iter().enumerate() {
@@ -274,7 +280,9 @@ unsafe fn decode_q8_0(stored: &Stored, panel: *mut f32) -> usize {
     let all = block_scales(stored);
     let top = _mm512_set1_epi32(0xff00_0000_u32 as i32);
     for (block, stored_scales) in all[..stored.len / 32].iter().enumerate() {
-        // The byte stands in the top of its word: q * 2^24, exactly, so the scale is divided by that.
+        prefetch(stored.ahead, block * 34 * LANES, 34 * LANES);
+
+        // The byte stands in the top of its word: q * 2^24, exactly; the scale makes up for it.
         let scale = _mm512_mul_ps(scales(stored_scales), _mm512_set1_ps(1.0 / 16_777_216.0));
         // SAFETY: the block's 34 bytes lie in the rows, its 32 columns in the panel.
         unsafe {
@@ -309,6 +317,8 @@ unsafe fn decode_q4_0(stored: &Stored, panel: *mut f32) -> usize {
         -8.0, -7.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0,
     );
     for (block, stored_scales) in all[..stored.len / 32].iter().enumerate() {
+        prefetch(stored.ahead, block * 18 * LANES, 18 * LANES);
+
         let scale = scales(stored_scales);
         // SAFETY: the block's 18 bytes lie in the rows, its 32 columns in the panel.
         unsafe {

@@ -1,8 +1,8 @@
 //! Even and odd chains: the one order in which products are added.
 //!
-//! `sums[t][lane] += (even + odd)` for each 32 steps k, where even is the FMA chain over the even k and
-//! odd the one over the odd k, both from zero. [`crate::linear`], the scores of attention and its
-//! weighted sum of values are all this one operation on different panels.
+//! `sums[t][lane] += (even + odd)` for each 32 steps k, where even is the FMA chain over the even k
+//! and odd the one over the odd k, both from zero. [`crate::linear`], the scores of attention and
+//! its weighted sum of values are all this one operation on different panels.
 #![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
 use crate::isa::Isa;

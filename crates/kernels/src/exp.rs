@@ -18,7 +18,8 @@ const POWERS: [f32; 6] =
     [1.979_014_5e-4, 1.394_487e-3, 8.333_499e-3, 4.166_629e-2, 1.666_666_6e-1, 0.5];
 
 /// e^x of each element, in place: within 2 units in the last place of the true value over the whole
-/// range, denormal results included (the worst found is 0.99); 0 for -inf, inf for large x, NaN for NaN.
+/// range, denormal results included (the worst found is 0.99); 0 for -inf, inf for large x,
+/// NaN for NaN.
 pub fn exp(isa: Isa, x: &mut [f32]) {
     on_isa!(isa, exp_body(x: &mut [f32]))
 }

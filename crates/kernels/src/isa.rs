@@ -75,8 +75,8 @@ fn has_avx512() -> bool {
 
 /// Compiles one portable body once per instruction set and runs the one asked for.
 ///
-/// The body is `#[inline(always)]` code over `f32` and `f32::mul_add`; the compiler may neither fuse
-/// nor reorder floating-point operations, so each copy gives the same bits.
+/// The body is `#[inline(always)]` code over `f32` and `f32::mul_add`; the compiler may neither
+/// fuse nor reorder floating-point operations, so each copy gives the same bits.
 macro_rules! on_isa {
     ($isa:expr, $body:ident($($arg:ident: $type:ty),*) $(-> $result:ty)?) => {{
         #[cfg(target_arch = "x86_64")]

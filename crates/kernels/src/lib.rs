@@ -9,7 +9,7 @@
 //! |---|---|
 //! | weights as stored | [`Format`], [`Matrix`], [`decode_row`] |
 //! | matrix product | [`linear`] |
-//! | attention of the query heads that share a kv head | [`attend`], [`CacheLayout`], [`KeyValues`] |
+//! | attention of the heads that share a kv head | [`attend`], [`CacheLayout`], [`KeyValues`] |
 //! | norms, activations, rotation | [`rms_norm`], [`softmax`], [`silu`], [`silu_mul`], [`rope`] |
 //! | element by element | [`add`], [`scale`], [`exp`] |
 //! | greedy choice | [`argmax`] |

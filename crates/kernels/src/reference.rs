@@ -1,4 +1,4 @@
-//! The rule of `docs/numerics.md` written as plainly as possible: what every kernel is compared with.
+//! The rule of `docs/numerics.md` as plainly as possible: what every kernel is compared with.
 
 use crate::format::decode_row;
 use crate::lanes::{LANES, Lanes};

@@ -16,8 +16,8 @@ pub struct Scratch {
 const SLACK: usize = 16;
 
 impl Scratch {
-    /// Scratch that serves any [`crate::linear`]; [`crate::attend`] grows it when a context is longer
-    /// than any before (see [`Scratch::reserve_attention`]).
+    /// Scratch that serves any [`crate::linear`]; [`crate::attend`] grows it when a context is
+    /// longer than any before (see [`Scratch::reserve_attention`]).
     pub fn new() -> Scratch {
         Scratch {
             panel: vec![0.0; PANEL_ROWS * PANEL_COLUMNS + SLACK],
@@ -26,8 +26,8 @@ impl Scratch {
         }
     }
 
-    /// Makes room for attention of `queries` heads over `positions`, so that [`crate::attend`] up to
-    /// that size allocates nothing.
+    /// Makes room for attention of `queries` heads over `positions`, so that [`crate::attend`]
+    /// up to that size allocates nothing.
     pub fn reserve_attention(&mut self, queries: usize, positions: usize) {
         let needed = queries * scores_stride(positions) + SLACK;
         if self.scores.len() < needed {
