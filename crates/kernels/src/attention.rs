@@ -90,7 +90,8 @@ pub struct KeyValues<'a> {
 
 /// Attention of `queries` (`[group, head_dim]`, the query heads of one token that share this kv
 /// head) over the cached `positions`: `out[g] = sum of softmax(scale * q[g] . k[p]) * v[p]`,
-/// `[group, head_dim]`. For causal attention at `p` pass `0..p + 1`, with a sliding window a later start.
+/// `[group, head_dim]`. For causal attention at `p` pass `0..p + 1`, with a sliding window a later
+/// start.
 ///
 /// Blocks stand at absolute positions, so neither the group nor the way the cache was filled
 /// changes a bit. Each query is independent of the others.

@@ -83,13 +83,10 @@ impl<const T: usize> Rows<T> {
     unsafe fn close(&self, at: usize, end: usize) -> [[__m256; 2]; T] {
         let mut even = [[_mm256_setzero_ps(); 2]; T];
         let mut odd = even;
+        // From an odd step on the two chains change names; their sum stays the same.
         let mut k = at;
         // SAFETY: k stays in at..end.
         unsafe {
-            if k % 2 == 1 {
-                self.fma(&mut odd, k);
-                k += 1;
-            }
             while k + 2 <= end {
                 self.fma(&mut even, k);
                 self.fma(&mut odd, k + 1);

@@ -104,13 +104,10 @@ impl<const T: usize> Rows<T> {
     ) {
         let mut even = [[_mm512_setzero_ps(); HALVES]; T];
         let mut odd = even;
+        // From an odd step on the two chains change names; their sum stays the same.
         let mut k = at;
         // SAFETY: k stays in at..end.
         unsafe {
-            if k % 2 == 1 {
-                self.fma(&mut odd, k, step, half);
-                k += 1;
-            }
             while k + 2 <= end {
                 self.fma(&mut even, k, step, half);
                 self.fma(&mut odd, k + 1, step, half);
