@@ -52,6 +52,12 @@ pub enum Unreadable {
         /// Where the limit was passed.
         offset: usize,
     },
+    /// More blocks than the limit.
+    #[error("more than {limit} paragraphs, rows and headings: split it into smaller documents")]
+    TooManyBlocks {
+        /// The limit.
+        limit: usize,
+    },
     /// Front matter or a sidecar that cannot be understood. Nothing in it is guessed or dropped: a
     /// wrong label or date must not make a document more visible than was meant.
     #[error("{place}, line {line}: {message}")]

@@ -1,0 +1,176 @@
+//! Reading HTML.
+//!
+//! Only the tokenizer of html5ever is used, not its tree: building a tree takes quadratic time on
+//! deeply nested input, and nothing here needs one. What is open is kept on a stack of our own.
+
+use std::cell::RefCell;
+
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::states::RawKind;
+use html5ever::tokenizer::{
+    BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+};
+
+use crate::Unreadable;
+use crate::html_page::Page;
+use crate::raw::{Raw, check_count};
+
+/// What an HTML file says.
+pub(crate) struct Html {
+    pub raws: Vec<Raw>,
+    pub title: String,
+    pub language: String,
+}
+
+/// Reads an HTML file; if it has a `main` element, only what stands there.
+pub(crate) fn read(text: &str) -> Result<Html, Unreadable> {
+    let page = tokenize(text)?;
+    let (title, language) = (page.title.clone(), page.language.clone());
+    let raws = page.into_main();
+    check_count(&raws)?;
+    Ok(Html { raws, title, language })
+}
+
+/// The blocks of a piece of HTML that stands in another text.
+pub(crate) fn fragment(text: &str) -> Result<Vec<Raw>, Unreadable> {
+    Ok(tokenize(text)?.into_main())
+}
+
+fn tokenize(text: &str) -> Result<Page, Unreadable> {
+    let queue = BufferQueue::default();
+    queue.push_back(StrTendril::from_slice(text));
+    let tokenizer = Tokenizer::new(Sink::default(), TokenizerOpts::default());
+    let _ = tokenizer.feed(&queue);
+    tokenizer.end();
+    let page = tokenizer.sink.page.into_inner();
+    match page.too_deep_line {
+        Some(line) => {
+            let before = text.split_inclusive('\n').take(line.saturating_sub(1) as usize);
+            let offset = before.map(str::len).sum();
+            Err(Unreadable::TooDeep { limit: crate::html_page::MAX_DEPTH, offset })
+        }
+        None => Ok(page),
+    }
+}
+
+#[derive(Default)]
+struct Sink {
+    page: RefCell<Page>,
+}
+
+impl TokenSink for Sink {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, line: u64) -> TokenSinkResult<()> {
+        let mut page = self.page.borrow_mut();
+        if page.too_deep_line.is_some() {
+            return TokenSinkResult::Continue;
+        }
+        match token {
+            Token::CharacterTokens(text) => page.text(&text),
+            Token::TagToken(tag) => return take_tag(&mut page, &tag, line),
+            Token::EOFToken => page.finish(),
+            _ => {}
+        }
+        TokenSinkResult::Continue
+    }
+}
+
+fn take_tag(page: &mut Page, tag: &Tag, line: u64) -> TokenSinkResult<()> {
+    if tag.kind == TagKind::EndTag {
+        page.close(&tag.name);
+        return TokenSinkResult::Continue;
+    }
+    let attribute = |name: &str| {
+        let found = tag.attrs.iter().find(|attribute| &*attribute.name.local == name);
+        found.map(|attribute| attribute.value.as_ref())
+    };
+    page.open(&tag.name, &attribute, tag.self_closing, line);
+    // What follows these is text up to their end tag, whatever it looks like.
+    match &*tag.name {
+        "script" => TokenSinkResult::RawData(RawKind::ScriptData),
+        "style" | "xmp" | "iframe" | "noembed" | "noframes" => {
+            TokenSinkResult::RawData(RawKind::Rawtext)
+        }
+        "title" | "textarea" => TokenSinkResult::RawData(RawKind::Rcdata),
+        _ => TokenSinkResult::Continue,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raw::assemble;
+
+    fn canonical(html: &str) -> String {
+        assemble(read(html).unwrap().raws).0
+    }
+
+    #[test]
+    fn main_content_stays() {
+        let html = "<html lang=it><head><title>Il &amp; La</title><style>p{}</style></head><body>\
+            <nav><p>menu</p></nav><header>top</header><main><header><h1>Tassa</h1></header>\
+            <p>Uno<br>due&nbsp;tre</p><script>var x='</p>';</script><aside>x</aside></main>\
+            <p>outside</p><footer>end</footer></body></html>";
+        let page = read(html).unwrap();
+        assert_eq!((page.title.as_str(), page.language.as_str()), ("Il & La", "it"));
+        assert_eq!(assemble(page.raws).0, "Tassa\n\nUno\ndue tre");
+    }
+
+    #[test]
+    fn unclosed_and_bare_text() {
+        assert_eq!(
+            canonical("bare<p>one<p>two<div>three</div>four"),
+            "bare\n\none\n\ntwo\n\nthree\n\nfour"
+        );
+        assert_eq!(canonical("<p>a<b>b</p><p>c</b>d"), "ab\n\ncd");
+    }
+
+    #[test]
+    fn lists_tables_definitions() {
+        let html = "<ul><li>a<li>b<ol start=3 type=a><li>x<li>y</ol></ul><dl><dt>T<dd>D</dl>";
+        assert_eq!(canonical(html), "- a\n\n- b\n\nc. x\n\nd. y\n\nT: D");
+        let html = "<table><caption>Tarif</caption><thead><tr><th>A<th colspan=2>B</thead>\
+            <tr><td rowspan=2>1<td>2<td>3<tr><td>4<td>5</table>";
+        assert_eq!(canonical(html), "Tarif\n\nA: 1; B: 2; B: 3\n\nA: 1; B: 4; B: 5");
+        assert_eq!(canonical("<table><tr><th>Mo<td>8–12</table>"), "Mo | 8–12");
+    }
+
+    #[test]
+    fn layout_tables_are_no_tables() {
+        let html = "<table><tr><td>(a)</td><td><p>first point;</p></td></tr></table>";
+        assert_eq!(canonical(html), "(a) first point;");
+        let html = "<table><tr><td><h1>Act</h1><p>one</p><p>two</p></td></tr></table>";
+        assert_eq!(canonical(html), "Act\n\none\n\ntwo");
+    }
+
+    #[test]
+    fn hidden_and_struck_text_goes() {
+        let html = "<p>a<span style='Display : none'>b</span><i hidden>c</i><del>d</del>\
+            <sup>1</sup></p><p hidden>e</p><p>f</p>";
+        assert_eq!(canonical(html), "a¹\n\nf");
+        assert_eq!(canonical("<p><sup>2</sup>Die m<sup>2</sup>"), "2 Die m²");
+    }
+
+    #[test]
+    fn quotes_and_code() {
+        let html = "<blockquote><p>q</p></blockquote><pre>a\n  b</pre>";
+        let (text, blocks) = assemble(read(html).unwrap().raws);
+        assert_eq!(text, "q\n\na\n  b");
+        assert_eq!(blocks[0].kind, crate::BlockKind::Quote);
+        assert_eq!(blocks[1].kind, crate::BlockKind::Code);
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_at_once() {
+        let start = std::time::Instant::now();
+        for part in ["<div>", "<b id=1>", "<table><tr><td>", "<ul><li>", "<svg>"] {
+            let html = part.repeat(100_000);
+            assert!(matches!(read(&html), Err(Unreadable::TooDeep { .. })), "{part}");
+        }
+        for part in ["<p>", "</i>", "<li>", "<br>", "<p></b>", "<td>", "<!--", "<a b=", "&amp"] {
+            assert!(read(&part.repeat(100_000)).is_ok(), "{part}");
+        }
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    }
+}

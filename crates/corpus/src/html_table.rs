@@ -1,0 +1,194 @@
+//! HTML tables while they are read: cells, spans, and whether it is a table at all.
+
+use crate::BlockKind;
+use crate::label::marker;
+use crate::raw::Raw;
+use crate::table;
+
+const MAX_COLUMNS: usize = 100;
+const MAX_ROW_SPAN: usize = 100;
+/// A longer text is not repeated in the rows that a cell spans.
+const MAX_CARRIED_BYTES: usize = 120;
+
+#[derive(Default)]
+struct Cell {
+    blocks: Vec<Raw>,
+    is_header: bool,
+    columns: usize,
+    rows: usize,
+}
+
+/// A table being read.
+#[derive(Default)]
+pub(crate) struct Frame {
+    rows: Vec<Vec<Cell>>,
+    in_cell: bool,
+    /// Blocks outside of cells: the caption.
+    outside: Vec<Raw>,
+}
+
+impl Frame {
+    pub(crate) fn open_row(&mut self) {
+        self.in_cell = false;
+        self.rows.push(Vec::new());
+    }
+
+    pub(crate) fn open_cell(&mut self, columns: usize, rows: usize) {
+        if self.rows.is_empty() {
+            self.rows.push(Vec::new());
+        }
+        let (columns, rows) = (columns.clamp(1, MAX_COLUMNS), rows.clamp(1, MAX_ROW_SPAN));
+        let row = self.rows.last_mut().expect("a row was just opened");
+        row.push(Cell { columns, rows, ..Cell::default() });
+        self.in_cell = true;
+    }
+
+    pub(crate) fn close_cell(&mut self, is_header: bool) {
+        self.in_cell = false;
+        if let Some(cell) = self.rows.last_mut().and_then(|row| row.last_mut()) {
+            cell.is_header = is_header;
+        }
+    }
+
+    /// Where a block goes that is found now.
+    pub(crate) fn open_cell_blocks(&mut self) -> Option<&mut Vec<Raw>> {
+        let cell = match self.in_cell {
+            true => self.rows.last_mut().and_then(|row| row.last_mut()),
+            false => None,
+        };
+        Some(cell.map_or(&mut self.outside, |cell| &mut cell.blocks))
+    }
+
+    /// The table's blocks.
+    pub(crate) fn finish(self) -> Vec<Raw> {
+        let mut found = self.outside;
+        let is_layout = is_layout(&self.rows);
+        if is_layout {
+            found.extend(self.rows.into_iter().flat_map(layout_row));
+            return found;
+        }
+        let mut rows: Vec<Vec<Cell>> = self.rows;
+        rows.retain(|row| !row.is_empty());
+        let has_header = rows.first().is_some_and(|row| is_header(row));
+        let mut grid = grid(&rows);
+        let header = if has_header { grid.remove(0) } else { Vec::new() };
+        found.extend(table::rows(&header, &grid));
+        found
+    }
+}
+
+fn is_header(row: &[Cell]) -> bool {
+    // The corner above row names is often a plain cell.
+    row.len() > 1 && row.iter().skip(1).all(|cell| cell.is_header)
+        || row.iter().all(|cell| cell.is_header)
+}
+
+/// Whether a table only arranges a page: headings or several long blocks in a cell, or a list
+/// written as marker and text.
+fn is_layout(rows: &[Vec<Cell>]) -> bool {
+    let mut cells = rows.iter().flatten();
+    let has_header = rows.iter().flatten().any(|cell| cell.is_header);
+    let arranges = |cell: &Cell| {
+        let is_heading = |raw: &Raw| matches!(raw.kind, BlockKind::Heading { .. });
+        let bytes: usize = cell.blocks.iter().map(|raw| raw.text.len()).sum();
+        cell.blocks.iter().any(is_heading) || (cell.blocks.len() > 1 && bytes > 600)
+    };
+    if cells.any(arranges) {
+        return true;
+    }
+    let is_point = |row: &Vec<Cell>| match row.as_slice() {
+        [first, second] => is_marker(first) && !second.blocks.is_empty(),
+        _ => false,
+    };
+    !has_header && !rows.is_empty() && rows.iter().filter(|row| !row.is_empty()).all(is_point)
+}
+
+fn is_marker(cell: &Cell) -> bool {
+    match cell.blocks.as_slice() {
+        [] => true,
+        [raw] => {
+            let text = raw.text.trim();
+            text.len() <= 8 && (text == "—" || marker(&format!("{text} x")).is_some())
+        }
+        _ => false,
+    }
+}
+
+/// A row of a table that only arranges: marker and text become a list item.
+fn layout_row(mut row: Vec<Cell>) -> Vec<Raw> {
+    if row.len() == 2 && is_marker(&row[0]) && !row[0].blocks.is_empty() {
+        let first = row.remove(0);
+        if let Some(raw) = row[0].blocks.first_mut() {
+            let text = format!("{} {}", first.blocks[0].text.trim(), raw.text.trim_start());
+            *raw = Raw::new(BlockKind::ListItem, text);
+        }
+    }
+    row.into_iter().flat_map(|cell| cell.blocks).collect()
+}
+
+/// Cells in their columns; a cell that spans rows is repeated, one that spans columns only in
+/// a header.
+fn grid(rows: &[Vec<Cell>]) -> Vec<Vec<String>> {
+    let blocks = rows.iter().flatten().flat_map(|cell| &cell.blocks);
+    let bytes: usize = blocks.map(|raw| raw.text.len()).sum();
+    let mut carry = Carry { waiting: Vec::new(), budget_bytes: (4 << 10) + 8 * bytes };
+    rows.iter().map(|row| carry.place(row)).collect()
+}
+
+/// What cells above give to the columns below them.
+struct Carry {
+    /// Per column: for how many more rows, and what.
+    waiting: Vec<(usize, String)>,
+    /// What may still be repeated, so that a small file does not become a large text.
+    budget_bytes: usize,
+}
+
+impl Carry {
+    fn place(&mut self, row: &[Cell]) -> Vec<String> {
+        let mut line = Vec::new();
+        let repeats = is_header(row);
+        for cell in row {
+            self.fill(&mut line);
+            self.add(&mut line, cell, repeats);
+        }
+        self.fill(&mut line);
+        line
+    }
+
+    /// Columns that a cell above still covers.
+    fn fill(&mut self, line: &mut Vec<String>) {
+        while let Some((left, text)) = self.waiting.get_mut(line.len()).filter(|(n, _)| *n > 0) {
+            *left -= 1;
+            let cost = text.len() + size_of::<String>();
+            line.push(text.clone());
+            match self.budget_bytes.checked_sub(cost) {
+                Some(rest) => self.budget_bytes = rest,
+                None => self.waiting.clear(),
+            }
+        }
+    }
+
+    fn add(&mut self, line: &mut Vec<String>, cell: &Cell, repeats: bool) {
+        let texts: Vec<&str> = cell.blocks.iter().map(|raw| raw.text.trim()).collect();
+        let text = texts.join(" ");
+        let short = if text.len() <= MAX_CARRIED_BYTES { text.clone() } else { String::new() };
+        let column = line.len();
+        let cost = cell.columns * (short.len() + 2 * size_of::<(usize, String)>());
+        let is_affordable = cost <= self.budget_bytes;
+        let columns = if is_affordable { cell.columns } else { 1 };
+        line.push(text);
+        for _ in 1..columns {
+            line.push(if repeats { short.clone() } else { String::new() });
+        }
+        if columns > 1 {
+            self.budget_bytes -= cost;
+        }
+        if cell.rows > 1 && is_affordable && column + columns <= MAX_COLUMNS {
+            self.waiting.resize(self.waiting.len().max(column + columns), (0, String::new()));
+            for (offset, slot) in self.waiting[column..column + columns].iter_mut().enumerate() {
+                let kept = if offset == 0 || repeats { short.clone() } else { String::new() };
+                *slot = (cell.rows - 1, kept);
+            }
+        }
+    }
+}
