@@ -1,0 +1,53 @@
+//! What can go wrong when text is generated.
+
+/// The result of this crate's operations.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a model could not be loaded or a request not be met.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The model is at fault.
+    #[error(transparent)]
+    Model(#[from] allod_lm::Error),
+    /// The prompt leaves no room for a token.
+    #[error(
+        "the prompt has {prompt_tokens} tokens, but prompt and answer together can have \
+         {context_tokens}; shorten the prompt or use a model with a longer context"
+    )]
+    PromptTooLong {
+        /// Tokens of the prompt.
+        prompt_tokens: usize,
+        /// Tokens that a sequence can have.
+        context_tokens: usize,
+    },
+    /// Nothing to go on from: the prompt gave no token at all.
+    #[error("the prompt is empty and this model has no token that begins a text; give a prompt")]
+    EmptyPrompt,
+    /// A sampling parameter outside its range.
+    #[error("sampling: {name} is {value}, but must be {range}")]
+    Sampling {
+        /// The parameter.
+        name: &'static str,
+        /// What it is.
+        value: f32,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// The tokenizer can give tokens that the model does not have.
+    #[error(
+        "the tokenizer gives token {token}, but the model has {vocabulary}; \
+         tokenizer and weights do not belong together"
+    )]
+    Vocabulary {
+        /// The token.
+        token: u32,
+        /// How many tokens the model has.
+        vocabulary: usize,
+    },
+    /// The model computed no number.
+    #[error("after {tokens} tokens the model's scores are no numbers; the weights are damaged")]
+    NotANumber {
+        /// Tokens of the sequence so far.
+        tokens: usize,
+    },
+}
