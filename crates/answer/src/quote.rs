@@ -1,0 +1,240 @@
+//! Quoting: the sentences of the evidence that answer, word for word.
+
+mod expected;
+mod units;
+mod weights;
+
+use allod_corpus::{ByteRange, Language};
+use allod_retrieval::analysis::words;
+use allod_retrieval::{Evidence, EvidenceSet, Question};
+use expected::Expected;
+use units::{Unit, units};
+
+/// Passages that are looked into.
+const PASSAGES: usize = 6;
+/// Sentences that are quoted at most.
+const QUOTES: usize = 3;
+/// What a word in a heading counts beside one in the sentence.
+const HEADING: f64 = 0.8;
+/// What a word in a neighbouring sentence counts.
+const NEIGHBOUR: f64 = 0.45;
+/// A second sentence must come this close to the first.
+const SECOND_AT_LEAST: f64 = 0.8;
+/// And from another passage this close.
+const OTHER_PASSAGE_AT_LEAST: f64 = 0.85;
+
+/// What the answer confidence is judged by.
+pub type Signals = [f64; weights::SIGNALS];
+
+/// A quoted sentence, row or list item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quoted {
+    /// Which piece of evidence it is from.
+    pub evidence: usize,
+    /// Where it stands in the version's canonical text.
+    pub range: ByteRange,
+    /// How well it bears on the question, 0 to 1.
+    pub score: f64,
+}
+
+/// What can be quoted in answer to a question.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Quotation {
+    /// One to three quotes, the best first; an introduction stands before what it introduces.
+    pub quotes: Vec<Quoted>,
+    /// How likely the quotes answer the question, 0 to 1: the evidence set's confidence, corrected
+    /// by how well a single sentence fits and whether it holds the kind of thing asked for.
+    pub confidence: f64,
+    /// What the confidence was judged by.
+    pub signals: Signals,
+}
+
+/// A sentence, row or list item that might answer.
+struct Candidate {
+    evidence: usize,
+    unit: Unit,
+    /// How well each concept of the question is matched by the unit itself.
+    own: Vec<f64>,
+    /// Share of the question matched by the unit itself.
+    own_coverage: f64,
+    /// Share of the question matched by the unit with what stands above and beside it.
+    coverage: f64,
+    /// Whether it holds the kind of thing asked for; `None` if the question names none.
+    holds_expected: Option<bool>,
+    score: f64,
+}
+
+/// Picks what to quote from the evidence, and says how likely it answers.
+#[must_use]
+pub fn quote(question: &str, language: Language, found: &EvidenceSet) -> Quotation {
+    let mut candidates = candidates(question, language, &found.evidence);
+    candidates.sort_by(|a, b| {
+        let place = |c: &Candidate| (c.evidence, c.unit.range.start);
+        b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b)))
+    });
+    let Some(best) = candidates.first() else { return Quotation::default() };
+    let signals = signals(best, &candidates, found);
+    let quotes = choose(&candidates, &found.evidence);
+    Quotation { quotes, confidence: weights::confidence(&signals), signals }
+}
+
+/// What answerability is judged by, each between 0 and 1 but for the first, a log-odds.
+fn signals(best: &Candidate, all: &[Candidate], found: &EvidenceSet) -> Signals {
+    let retrieval = found.confidence.clamp(0.001, 0.999);
+    let second = all.get(1).map_or(0.0, |second| second.score);
+    [
+        (retrieval / (1.0 - retrieval)).ln(),
+        best.own_coverage,
+        best.coverage,
+        f64::from(best.holds_expected == Some(true)),
+        f64::from(best.holds_expected == Some(false)),
+        (best.score - second).clamp(0.0, 1.0),
+        f64::from(best.evidence == 0),
+    ]
+}
+
+fn candidates(text: &str, language: Language, evidence: &[Evidence]) -> Vec<Candidate> {
+    let expected = Expected::of(text);
+    let plain = Question::plain(text, language);
+    let mut candidates = Vec::new();
+    let best = evidence.first().map_or(1.0, |e| e.score.max(f64::MIN_POSITIVE));
+    for (at, passage) in evidence.iter().enumerate().take(PASSAGES) {
+        // Evidence from elsewhere than a search carries no question.
+        let searched = !passage.question.concepts.is_empty();
+        let question = if searched { &passage.question } else { &plain };
+        let rank = (passage.score / best).clamp(0.0, 1.0);
+        candidates.extend(of_passage(at, passage, question, expected, rank));
+    }
+    candidates
+}
+
+fn strengths(question: &Question, text: &str, language: Language) -> Vec<f64> {
+    question.strengths(&question.hits(&words(text, language), language))
+}
+
+fn of_passage(
+    at: usize,
+    passage: &Evidence,
+    question: &Question,
+    expected: Option<Expected>,
+    rank: f64,
+) -> Vec<Candidate> {
+    let above = above(passage, question);
+    let units = units(&passage.text, passage.language);
+    let own: Vec<Vec<f64>> = units
+        .iter()
+        .map(|unit| strengths(question, unit.text(&passage.text), passage.language))
+        .collect();
+    units
+        .iter()
+        .enumerate()
+        .map(|(index, unit)| {
+            let mut joined: Vec<f64> = above.iter().map(|s| s * HEADING).collect();
+            raise(&mut joined, &own[index], 1.0);
+            for neighbour in neighbours(&units, index) {
+                let weight = if unit.introduction == Some(neighbour) { HEADING } else { NEIGHBOUR };
+                raise(&mut joined, &own[neighbour], weight);
+            }
+            let text = unit.text(&passage.text);
+            let holds_expected = expected.map(|expected| expected.stands_in(text));
+            let coverage = question.coverage(&joined);
+            let own_coverage = question.coverage(&own[index]);
+            let score = score(own_coverage, coverage, holds_expected, rank);
+            let own = own[index].clone();
+            Candidate { evidence: at, unit: unit.clone(), own, own_coverage, coverage, holds_expected, score }
+        })
+        .collect()
+}
+
+/// How well what stands above the passage matches each concept.
+fn above(passage: &Evidence, question: &Question) -> Vec<f64> {
+    let mut above = format!("{}\n{}", passage.place, passage.title);
+    for line in passage.heading_path.iter().chain(&passage.introduction) {
+        above.push('\n');
+        above.push_str(line);
+    }
+    strengths(question, &above, passage.language)
+}
+
+/// The sentence before, the sentence after, and the introduction of a list.
+fn neighbours(units: &[Unit], index: usize) -> impl Iterator<Item = usize> {
+    let before = index.checked_sub(1);
+    let after = Some(index + 1).filter(|after| *after < units.len());
+    before.into_iter().chain(after).chain(units[index].introduction)
+}
+
+fn raise(strengths: &mut [f64], other: &[f64], weight: f64) {
+    for (strength, other) in strengths.iter_mut().zip(other) {
+        *strength = strength.max(other * weight);
+    }
+}
+
+fn score(own: f64, joined: f64, holds_expected: Option<bool>, rank: f64) -> f64 {
+    let fit = 0.6 * own + 0.4 * joined;
+    let kind = match holds_expected {
+        Some(true) => 0.15,
+        Some(false) => -0.1,
+        None => 0.0,
+    };
+    ((fit + kind) * (0.35 + 0.65 * rank) / 1.15).clamp(0.0, 1.0)
+}
+
+/// The best candidate, and others that come close or add what it lacks.
+fn choose(candidates: &[Candidate], evidence: &[Evidence]) -> Vec<Quoted> {
+    let best = &candidates[0];
+    let mut chosen: Vec<&Candidate> = vec![best];
+    for other in &candidates[1..] {
+        if chosen.len() == QUOTES || other.score < best.score * SECOND_AT_LEAST {
+            break;
+        }
+        let same_passage = other.evidence == best.evidence;
+        let least = if same_passage { SECOND_AT_LEAST } else { OTHER_PASSAGE_AT_LEAST };
+        let repeats = chosen.iter().any(|c| text(c, evidence) == text(other, evidence));
+        if other.score >= best.score * least && other.own_coverage > 0.0 && !repeats {
+            chosen.push(other);
+        }
+    }
+    let mut quotes: Vec<Quoted> = Vec::new();
+    for candidate in chosen {
+        quotes.extend(introduction(candidate, evidence, &quotes));
+        let range = candidate.unit.range;
+        quotes.push(quoted(candidate, range, evidence));
+    }
+    dedup(quotes)
+}
+
+fn text<'a>(candidate: &Candidate, evidence: &'a [Evidence]) -> &'a str {
+    candidate.unit.text(&evidence[candidate.evidence].text)
+}
+
+/// The introduction of a list item, where it says something that the item does not.
+fn introduction(candidate: &Candidate, evidence: &[Evidence], quotes: &[Quoted]) -> Option<Quoted> {
+    let passage = &evidence[candidate.evidence];
+    let index = candidate.unit.introduction?;
+    let introduction = units(&passage.text, passage.language).into_iter().nth(index)?;
+    let question = &passage.question;
+    let said = strengths(question, introduction.text(&passage.text), passage.language);
+    let adds = said.iter().zip(&candidate.own).any(|(said, own)| *said > *own + 0.3);
+    let quote = quoted(candidate, introduction.range, evidence);
+    (adds && quotes.len() + 2 <= QUOTES).then_some(quote)
+}
+
+fn quoted(candidate: &Candidate, range: ByteRange, evidence: &[Evidence]) -> Quoted {
+    let begin = evidence[candidate.evidence].range.start;
+    let range = ByteRange { start: begin + range.start, end: begin + range.end };
+    Quoted { evidence: candidate.evidence, range, score: candidate.score }
+}
+
+fn dedup(quotes: Vec<Quoted>) -> Vec<Quoted> {
+    let mut kept: Vec<Quoted> = Vec::new();
+    for quote in quotes {
+        let same = |k: &Quoted| k.evidence == quote.evidence && k.range == quote.range;
+        if !kept.iter().any(same) {
+            kept.push(quote);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,357 @@
+//! Numbers, sums, dates, times and units, in one form for five languages.
+
+use super::lexicon::columns;
+use allod_corpus::Language;
+use allod_retrieval::analysis::fold;
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Money,
+    Percent,
+    Minute,
+    Hour,
+    Day,
+    Week,
+    Month,
+    Year,
+    Metre,
+    Kilometre,
+    SquareMetre,
+    CubicMetre,
+    Litre,
+    Kilogram,
+    /// `Art. 7`, `Abs. 2`, `§ 5`.
+    Article,
+    Paragraph,
+}
+
+/// What stands in a text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Value {
+    /// A number with what it counts, if that is said. Hundredths of a hundredth, to compare exactly.
+    Number { value: i64, unit: Option<Unit> },
+    /// A month or a weekday by name: 1 to 12, 21 to 27.
+    Name(u8),
+}
+
+/// A quantity and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Quantity {
+    pub(super) value: Value,
+    start: usize,
+    end: usize,
+}
+
+impl Quantity {
+    /// Whether this one, of the cited text, says the same as one of a sentence. A unit that one of
+    /// the two leaves out does not differ.
+    pub(super) fn same(&self, other: &Quantity) -> bool {
+        match (self.value, other.value) {
+            (Value::Number { value: a, unit: u }, Value::Number { value: b, unit: v }) => {
+                a == b && (u == v || u.is_none() || v.is_none())
+            }
+            (a, b) => a == b,
+        }
+    }
+
+    /// Whether it is of the kind that could stand in its place.
+    pub(super) fn same_kind(&self, other: &Quantity) -> bool {
+        match (self.value, other.value) {
+            (Value::Number { value: a, unit: u }, Value::Number { value: b, unit: v }) => {
+                u == v || u.is_none() || v.is_none() || a == b
+            }
+            (Value::Name(a), Value::Name(b)) => (a > 20) == (b > 20),
+            _ => false,
+        }
+    }
+
+    pub(super) fn shown<'a>(&self, text: &'a str) -> &'a str {
+        &text[self.start..self.end]
+    }
+}
+
+/// A run of letters, of digits, or one sign.
+struct Token {
+    folded: String,
+    start: usize,
+    end: usize,
+}
+
+/// The quantities of a text.
+pub(super) fn quantities(text: &str, language: Language) -> Vec<Quantity> {
+    let tokens = tokens(text);
+    let folded = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|t| t.folded.as_str());
+    let mut found = Vec::new();
+    let mut minutes_at = None;
+    for (at, token) in tokens.iter().enumerate() {
+        if minutes_at == Some(at) {
+            continue;
+        }
+        let (before, after) = (folded(at.checked_sub(1)), folded(Some(at + 1)));
+        let values = if !is_digits(&token.folded) {
+            word(&token.folded, before, after, language)
+        } else if let Some(time) = hours_and_minutes(&token.folded, after, folded(Some(at + 2))) {
+            minutes_at = Some(at + 2);
+            vec![time]
+        } else {
+            digits(&token.folded, before, after)
+        };
+        let quantity = |value| Quantity { value, start: token.start, end: token.end };
+        found.extend(values.into_iter().map(quantity));
+    }
+    found
+}
+
+fn is_digits(token: &str) -> bool {
+    token.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// `8 h 30` and `8h30`, which is `08:30`.
+fn hours_and_minutes(hours: &str, mark: Option<&str>, minutes: Option<&str>) -> Option<Value> {
+    let minutes = minutes.filter(|m| m.len() == 2 && m.bytes().all(|b| b.is_ascii_digit()))?;
+    let marked = matches!(mark, Some("h" | "heures"));
+    let value = clock(scaled(hours)?, minutes)?;
+    marked.then_some(Value::Number { value, unit: None })
+}
+
+fn tokens(text: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut characters = text.char_indices().peekable();
+    while let Some((start, first)) = characters.next() {
+        let mut end = start + first.len_utf8();
+        if first.is_alphanumeric() {
+            let digit = first.is_ascii_digit();
+            while let Some((at, next)) = characters.peek().copied() {
+                let inner = digit && ".,:'’".contains(next) && followed_by_digit(text, at + next.len_utf8());
+                let more = next.is_alphanumeric() && next.is_ascii_digit() == digit;
+                if !inner && !more {
+                    break;
+                }
+                end = at + next.len_utf8();
+                characters.next();
+            }
+        } else if !"%§€".contains(first) {
+            continue;
+        }
+        tokens.push(Token { folded: fold(&text[start..end].to_lowercase()), start, end });
+    }
+    tokens
+}
+
+fn followed_by_digit(text: &str, at: usize) -> bool {
+    text.as_bytes().get(at).is_some_and(u8::is_ascii_digit)
+}
+
+/// A token of digits: a number with its unit, a date `01.02.2026` as day, month and year, a time
+/// `08:30` as hour and minute.
+fn digits(token: &str, before: Option<&str>, after: Option<&str>) -> Vec<Value> {
+    let plain = |value| Value::Number { value, unit: None };
+    let parts: Vec<&str> = token.split('.').collect();
+    if let [day, month, year] = parts[..] {
+        let month = month.parse::<u8>().ok().filter(|m| (1..=12).contains(m));
+        let (day, year) = (scaled(day), scaled(year));
+        return match (day, month, year) {
+            (Some(day), Some(month), Some(year)) => vec![plain(day), Value::Name(month), plain(year)],
+            _ => Vec::new(),
+        };
+    }
+    if let Some((hour, minute)) = token.split_once(':') {
+        return scaled(hour).and_then(|h| clock(h, minute)).map(plain).into_iter().collect();
+    }
+    let unit = unit(before, after);
+    // `8.30 Uhr` is a time of day, as `08:30`.
+    let hours = matches!(after, Some("uhr" | "h" | "heures" | "ore" | "uras" | "am" | "pm"));
+    if hours && let Some((hour, minute)) = token.split_once(['.', ',']) {
+        return scaled(hour).and_then(|h| clock(h, minute)).map(plain).into_iter().collect();
+    }
+    scaled(token).map(|value| Value::Number { value, unit }).into_iter().collect()
+}
+
+/// A time of day as a number of its own kind: hours in whole numbers, minutes in the decimals.
+fn clock(hour: i64, minute: &str) -> Option<i64> {
+    Some(hour + scaled(minute)? / 100)
+}
+
+/// A number in ten-thousandths; `None` if it is too large to be one.
+fn scaled(token: &str) -> Option<i64> {
+    let clean: String = token.chars().filter(|c| !matches!(c, '\'' | '’')).collect();
+    let (whole, decimals) = clean.split_once(['.', ',']).unwrap_or((&clean, ""));
+    let mut decimals: String = decimals.chars().take(4).collect();
+    while decimals.len() < 4 {
+        decimals.push('0');
+    }
+    let whole: i64 = whole.parse().ok()?;
+    whole.checked_mul(10_000)?.checked_add(decimals.parse().ok()?)
+}
+
+fn unit(before: Option<&str>, after: Option<&str>) -> Option<Unit> {
+    let money = |word: &str| matches!(word, "chf" | "fr" | "eur" | "€");
+    if before.is_some_and(money) {
+        return Some(Unit::Money);
+    }
+    match before {
+        Some("§" | "art" | "artikel" | "article" | "articolo" | "artitgel" | "section") => {
+            return Some(Unit::Article);
+        }
+        Some("abs" | "absatz" | "al" | "alinea" | "cpv" | "capoverso" | "paragraph") => {
+            return Some(Unit::Paragraph);
+        }
+        _ => {}
+    }
+    after.and_then(unit_of_word)
+}
+
+/// The unit that a word names.
+pub(super) fn unit_of_word(word: &str) -> Option<Unit> {
+    let begins = |starts: &[&str]| starts.iter().any(|start| word.starts_with(start));
+    Some(match word {
+        "chf" | "fr" | "eur" | "€" => Unit::Money,
+        "%" => Unit::Percent,
+        "m" => Unit::Metre,
+        "km" => Unit::Kilometre,
+        "m2" | "qm" => Unit::SquareMetre,
+        "m3" => Unit::CubicMetre,
+        "l" | "lt" => Unit::Litre,
+        "kg" => Unit::Kilogram,
+        "an" | "ans" | "anno" | "anni" | "onn" | "onns" => Unit::Year,
+        "mois" | "mese" | "mesi" | "mais" => Unit::Month,
+        "tag" | "tage" | "tagen" | "tages" | "day" | "days" | "di" | "dis" => Unit::Day,
+        "ora" | "ore" | "ura" | "uras" => Unit::Hour,
+        _ if begins(&["franken", "franc", "franchi", "rappen", "euro"]) => Unit::Money,
+        _ if begins(&["prozent", "percent", "pourcent", "pertschient"]) => Unit::Percent,
+        _ if begins(&["minut"]) => Unit::Minute,
+        _ if begins(&["stund", "heure", "hour"]) => Unit::Hour,
+        _ if begins(&["arbeitstag", "werktag", "kalendertag", "jour", "giorn"]) => Unit::Day,
+        _ if begins(&["woche", "semaine", "settiman", "emna", "week"]) => Unit::Week,
+        _ if begins(&["monat", "month"]) => Unit::Month,
+        _ if begins(&["jahr", "annee", "year"]) => Unit::Year,
+        _ if begins(&["quadratmeter"]) => Unit::SquareMetre,
+        _ if begins(&["kubikmeter"]) => Unit::CubicMetre,
+        _ if begins(&["kilometer", "kilometre", "chilometr"]) => Unit::Kilometre,
+        _ if begins(&["meter", "metre", "metri", "metro", "meters"]) => Unit::Metre,
+        _ if begins(&["liter", "litre", "litri", "litro", "liters"]) => Unit::Litre,
+        _ if begins(&["kilo", "chilo"]) => Unit::Kilogram,
+        _ => return None,
+    })
+}
+
+/// A month, a weekday, or a number in words. `ein`, `un`, `one` are articles too often to count.
+fn word(token: &str, before: Option<&str>, after: Option<&str>, language: Language) -> Vec<Value> {
+    if let Some(month) = position(MONTHS, token, language) {
+        return vec![Value::Name(month + 1)];
+    }
+    if let Some(day) = position(WEEKDAYS, token, language) {
+        return vec![Value::Name(day + 21)];
+    }
+    let number = NUMBERS.iter().find(|(_, words)| stands_in(words, token, language));
+    let value = number.map(|(value, _)| value * 10_000);
+    let unit = unit(before, after);
+    value.map(|value| Value::Number { value, unit }).into_iter().collect()
+}
+
+fn position(lists: &[[&str; 5]], token: &str, language: Language) -> Option<u8> {
+    let at = lists.iter().position(|words| stands_in(words, token, language))?;
+    u8::try_from(at).ok()
+}
+
+fn stands_in(words: &[&str; 5], token: &str, language: Language) -> bool {
+    words[columns(language)].iter().any(|list| list.split(' ').any(|word| word == token))
+}
+
+/// By language: German, French, Italian, Romansh, English.
+const MONTHS: &[[&str; 5]] = &[
+    ["januar janner", "janvier", "gennaio", "schaner", "january"],
+    ["februar", "fevrier", "febbraio", "favrer", "february"],
+    ["marz", "mars", "marzo", "mars", "march"],
+    ["april", "avril", "aprile", "avrigl", "april"],
+    ["mai", "mai", "maggio", "matg", "may"],
+    ["juni", "juin", "giugno", "zercladur", "june"],
+    ["juli", "juillet", "luglio", "fanadur", "july"],
+    ["august", "aout", "agosto", "avust", "august"],
+    ["september", "septembre", "settembre", "settember", "september"],
+    ["oktober", "octobre", "ottobre", "october", "october"],
+    ["november", "novembre", "novembre", "november", "november"],
+    ["dezember", "decembre", "dicembre", "december", "december"],
+];
+
+const WEEKDAYS: &[[&str; 5]] = &[
+    ["montag montags", "lundi lundis", "lunedi", "glindesdi", "monday mondays"],
+    ["dienstag dienstags", "mardi mardis", "martedi", "mardi", "tuesday tuesdays"],
+    ["mittwoch mittwochs", "mercredi mercredis", "mercoledi", "mesemna", "wednesday wednesdays"],
+    ["donnerstag donnerstags", "jeudi jeudis", "giovedi", "gievgia", "thursday thursdays"],
+    ["freitag freitags", "vendredi vendredis", "venerdi", "venderdi", "friday fridays"],
+    ["samstag samstags sonnabend", "samedi samedis", "sabato", "sonda", "saturday saturdays"],
+    ["sonntag sonntags", "dimanche dimanches", "domenica", "dumengia", "sunday sundays"],
+];
+
+const NUMBERS: &[(i64, [&str; 5])] = &[
+    (2, ["zwei", "deux", "due", "dus duas", "two"]),
+    (3, ["drei", "trois", "tre", "trais", "three"]),
+    (4, ["vier", "quatre", "quattro", "quatter", "four"]),
+    (5, ["funf", "cinq", "cinque", "tschintg", "five"]),
+    (6, ["sechs", "six", "sei", "sis", "six"]),
+    (7, ["sieben", "sept", "sette", "set", "seven"]),
+    (8, ["acht", "huit", "otto", "otg", "eight"]),
+    (9, ["neun", "neuf", "nove", "nov", "nine"]),
+    (10, ["zehn", "dix", "dieci", "diesch", "ten"]),
+    (11, ["elf", "onze", "undici", "indesch", "eleven"]),
+    (12, ["zwolf", "douze", "dodici", "dudesch", "twelve"]),
+    (13, ["dreizehn", "treize", "tredici", "tredesch", "thirteen"]),
+    (14, ["vierzehn", "quatorze", "quattordici", "quattordesch", "fourteen"]),
+    (15, ["funfzehn", "quinze", "quindici", "quindesch", "fifteen"]),
+    (16, ["sechzehn", "seize", "sedici", "sedesch", "sixteen"]),
+    (18, ["achtzehn", "dixhuit", "diciotto", "schotg", "eighteen"]),
+    (20, ["zwanzig", "vingt", "venti", "ventg", "twenty"]),
+    (30, ["dreissig", "trente", "trenta", "trenta", "thirty"]),
+    (40, ["vierzig", "quarante", "quaranta", "quaranta", "forty"]),
+    (50, ["funfzig", "cinquante", "cinquanta", "tschuncanta", "fifty"]),
+    (60, ["sechzig", "soixante", "sessanta", "sessanta", "sixty"]),
+    (90, ["neunzig", "nonante", "novanta", "novanta", "ninety"]),
+    (100, ["hundert", "cent", "cento", "tschient", "hundred"]),
+    (1000, ["tausend", "mille", "mille", "milli", "thousand"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same(a: &str, b: &str) -> bool {
+        let read = |text| quantities(text, Language::Other);
+        let (a, b) = (read(a), read(b));
+        assert!(!a.is_empty(), "no quantity in the sentence");
+        a.iter().all(|q| b.iter().any(|other| other.same(q)))
+    }
+
+    #[test]
+    fn one_form_for_many_spellings() {
+        for (a, b) in [
+            ("CHF 1'200.–", "1200 Franken"),
+            ("CHF 2,40", "CHF 2.40"),
+            ("drei Tage", "3 Tage"),
+            ("1. Januar 2026", "01.01.2026"),
+            ("le 15 mars 2026", "15.03.2026"),
+            ("08:30 Uhr", "8.30 Uhr"),
+            ("8h30", "08:30"),
+            ("50 %", "50 Prozent"),
+            ("trenta giorni", "30 giorni"),
+        ] {
+            assert!(same(a, b), "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn other_values_and_other_units_differ() {
+        for (a, b) in [
+            ("CHF 120", "CHF 130"),
+            ("30 Tage", "30 Monate"),
+            ("am Montag", "am Dienstag"),
+            ("01.02.2026", "1. März 2026"),
+            ("08:30", "09:30"),
+            ("5 %", "CHF 5"),
+            ("Art. 7", "Art. 8"),
+        ] {
+            assert!(!same(a, b), "{a} and {b}");
+        }
+    }
+}
