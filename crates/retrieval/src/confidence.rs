@@ -4,38 +4,41 @@ mod weights;
 
 use crate::question::Question;
 use crate::search::Ranked;
+use serde::Serialize;
 
 /// What confidence is judged by; each between 0 and 1 and nearly independent of how many documents
 /// there are.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Features {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Signals {
     /// Share of the question's weight that the best passage and its headings match.
-    pub(crate) coverage: f64,
+    pub coverage: f64,
     /// Share that its text alone matches.
-    pub(crate) text_coverage: f64,
+    pub text_coverage: f64,
     /// Share that stands close together in it.
-    pub(crate) window_coverage: f64,
+    pub window_coverage: f64,
     /// How well the word that tells most is matched.
-    pub(crate) rarest: f64,
+    pub rarest: f64,
     /// How well the worse of the two words that tell most is matched.
-    pub(crate) rarest_two: f64,
+    pub rarest_two: f64,
     /// Share of the question's weight that lies in words of no passage at all.
-    pub(crate) unknown: f64,
+    pub unknown: f64,
     /// How far the best passage is ahead of the next of another document or place.
-    pub(crate) margin: f64,
+    pub margin: f64,
     /// 1 for a question of one word of weight, toward 0 for many.
-    pub(crate) brevity: f64,
+    pub brevity: f64,
 }
 
 /// 0 to 1; 0 where nothing was found.
-pub(crate) fn confidence(question: &Question, ranked: &[Ranked]) -> f64 {
-    let Some(features) = features(question, ranked) else { return 0.0 };
-    let sum: f64 = features.values().iter().zip(weights::WEIGHTS).map(|(x, w)| x * w).sum();
+pub(crate) fn confidence(signals: Option<&Signals>) -> f64 {
+    let Some(signals) = signals else { return 0.0 };
+    let sum: f64 = signals.values().iter().zip(weights::WEIGHTS).map(|(x, w)| x * w).sum();
     1.0 / (1.0 + (-(sum + weights::BIAS)).exp())
 }
 
-impl Features {
-    pub(crate) fn values(&self) -> [f64; 8] {
+impl Signals {
+    /// The signals in the order of their weights.
+    #[must_use]
+    pub fn values(&self) -> [f64; 8] {
         [
             self.coverage,
             self.text_coverage,
@@ -49,8 +52,8 @@ impl Features {
     }
 }
 
-/// The features of a search; `None` where nothing was found.
-pub(crate) fn features(question: &Question, ranked: &[Ranked]) -> Option<Features> {
+/// The signals of a search; `None` where nothing was found.
+pub(crate) fn signals(question: &Question, ranked: &[Ranked]) -> Option<Signals> {
     let best = ranked.first()?;
     if best.fit.score <= 0.0 {
         return None;
@@ -59,7 +62,7 @@ pub(crate) fn features(question: &Question, ranked: &[Ranked]) -> Option<Feature
     let unknown: f64 = question.concepts.iter().filter(|c| !c.known).map(|c| c.weight).sum();
     let (rarest, rarest_two) = rarest(question, &best.fit.strengths);
     let next = ranked.get(1).map_or(0.0, |next| next.fit.score);
-    Some(Features {
+    Some(Signals {
         coverage: best.fit.coverage,
         text_coverage: best.fit.text_coverage,
         window_coverage: best.fit.window_coverage,

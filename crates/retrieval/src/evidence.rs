@@ -1,6 +1,7 @@
 //! What a search asks and what it finds.
 
 use crate::clearance::Clearance;
+use crate::confidence::Signals;
 use crate::question::Question;
 use allod_corpus::{ByteRange, Language};
 use jiff::civil::Date;
@@ -84,6 +85,8 @@ pub struct EvidenceSet {
     pub evidence: Vec<Evidence>,
     /// How likely the best passages hold the answer, 0 to 1; about 0.5 where refusing begins to pay.
     pub confidence: f64,
+    /// What the confidence was judged by.
+    pub signals: Signals,
     /// What was searched.
     pub searched: Searched,
 }

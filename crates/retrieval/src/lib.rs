@@ -21,6 +21,7 @@ mod validity;
 mod vocabulary;
 
 pub use clearance::{Clearance, PUBLIC};
+pub use confidence::Signals;
 pub use error::{Error, Result};
 pub use evidence::{Evidence, EvidenceSet, Query, Searched};
 pub use ingest::{IngestOptions, IngestReport, Progress, Reread, Silent, UnreadableFile};

@@ -51,7 +51,8 @@ pub(crate) fn search(permitted: &[&Loaded], query: &Query) -> Result<EvidenceSet
         b.fit.score.total_cmp(&a.fit.score).then_with(|| place(a).cmp(&place(b)))
     });
     drop_repeats(&mut ranked);
-    let confidence = confidence::confidence(&question, &ranked);
+    let signals = confidence::signals(&question, &ranked);
+    let confidence = confidence::confidence(signals.as_ref());
     ranked.truncate(query.limit);
     let searched = Searched {
         documents: permitted.iter().map(|c| c.documents.len()).sum(),
@@ -62,7 +63,7 @@ pub(crate) fn search(permitted: &[&Loaded], query: &Query) -> Result<EvidenceSet
         language,
     };
     let evidence = ranked.into_iter().map(|r| evidence(r, &question)).collect();
-    Ok(EvidenceSet { evidence, confidence, searched })
+    Ok(EvidenceSet { evidence, confidence, signals: signals.unwrap_or_default(), searched })
 }
 
 /// The same text under another path says nothing new.
