@@ -133,3 +133,56 @@ pub(crate) fn bundle(entries: &[Arc<[u8]>]) -> Vec<u8> {
     entries.iter().for_each(|entry| frame(&mut bytes, entry));
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tiles::{Name, Tiles, hashes};
+    use crate::tree::{prove_inclusion, root, root_of_inclusion};
+    use std::collections::BTreeMap;
+
+    fn entry(index: u64) -> Arc<[u8]> {
+        Arc::from(index.to_be_bytes())
+    }
+
+    /// 70,000 entries, the example in C2SP tlog-tiles: which tiles there are, that proofs can be
+    /// made from them, and that the edge can be put together again from them.
+    #[test]
+    fn a_log_of_70000_entries() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let (mut edge, mut sealed) = (Edge::default(), Vec::new());
+        for index in 0..70_000 {
+            edge.push(entry(index), &mut sealed);
+        }
+        let mut counts = BTreeMap::new();
+        for Contents { path, bytes } in &sealed {
+            let file = dir.path().join(path);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, bytes).unwrap();
+            *counts.entry(path.split('/').nth(1).unwrap().to_owned()).or_insert(0) += 1;
+        }
+        assert_eq!(
+            counts,
+            [("0", 273), ("1", 1), ("entries", 273)].map(|(k, v)| (k.into(), v)).into()
+        );
+        let partials: Vec<String> = edge.partials().into_iter().map(|file| file.path).collect();
+        let expected =
+            ["tile/entries/273.p/112", "tile/0/273.p/112", "tile/1/001.p/17", "tile/2/000.p/1"];
+        assert_eq!(partials, expected);
+        assert!(partials.iter().all(|path| Name::parse(path).unwrap().belongs(70_000, 70_000)));
+
+        let tiles = Tiles { dir: dir.path(), edge: &edge };
+        assert_eq!(root(&tiles, 70_000).unwrap(), edge.root());
+        for index in [0, 255, 256, 65_535, 65_536, 69_887, 69_888, 69_999] {
+            let path = prove_inclusion(&tiles, index, 70_000).unwrap();
+            let leaf = Hash::leaf(&entry(index));
+            assert_eq!(root_of_inclusion(index, 70_000, leaf, &path).unwrap(), edge.root());
+        }
+        let partials = edge.partials();
+        let upper = partials[2..]
+            .iter()
+            .map(|file| hashes(&file.path, &file.bytes, file.bytes.len() as u64 / 32).unwrap());
+        let again = Edge::new(70_000, edge.entries().to_vec(), upper.collect());
+        assert_eq!(again.root(), edge.root());
+    }
+}
