@@ -21,6 +21,7 @@ pub(crate) struct Stored<'a> {
     pub rows: [&'a [u8]; LANES],
     pub len: usize,
     /// Where this piece's share of the rows that come next (32 rows on) begins; only to prefetch.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only vector code asks ahead
     pub ahead: *const u8,
 }
 
