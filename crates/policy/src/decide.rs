@@ -4,7 +4,7 @@
 //! human review, then escalate, then answer. A later stage knows more facts and asks more rules
 //! but none less, so its outcome is never milder than that of an earlier stage.
 
-use crate::facts::{AnswerFacts, EvidenceFacts, Facts, RequestFacts};
+use crate::facts::{AnswerFacts, EvidenceFacts, Facts, RequestFacts, recorded};
 use crate::policy::{Citations, HumanReview, Policy, Settings, Trigger};
 use crate::rule::{Consequence, Rule, Signal};
 use serde::{Deserialize, Serialize};
@@ -184,13 +184,14 @@ fn reason(trigger: Trigger) -> &'static str {
 fn confidence_finding(policy: &Settings, evidence: &EvidenceFacts) -> Option<Finding> {
     let minimum = policy.retrieval.minimum_confidence;
     let outcome = route(policy, Trigger::LowRetrievalConfidence).unwrap_or(Outcome::Refused);
-    let confidence = evidence.confidence;
+    // What the receipt will say, so that the recorded facts give the same decision.
+    let confidence = recorded(evidence.confidence);
     if evidence.passages == 0 {
         let because = "no document that the caller may read bears on the question".to_owned();
         return Some(finding(outcome, "retrieval.nothing_found", because));
     }
     // A confidence that is no number is not enough either.
-    (confidence < minimum || confidence.is_nan()).then(|| {
+    (confidence < minimum || evidence.confidence.is_nan()).then(|| {
         let because = format!(
             "retrieval is sure to {confidence}, which is less than the policy's minimum {minimum}"
         );

@@ -68,7 +68,8 @@ impl EvidenceFacts {
     }
 }
 
-fn recorded(number: f64) -> f64 {
+/// A number as the receipt records it.
+pub(crate) fn recorded(number: f64) -> f64 {
     let rounded = (number * 1e6).round() / 1e6;
     if rounded.is_finite() { rounded } else { 0.0 }
 }

@@ -4,6 +4,7 @@
 
 use crate::mistake::Mistake;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Location, MergeKeyPolicy, NonFiniteFloatPolicy, Spanned};
 use std::fmt;
 
@@ -108,21 +109,45 @@ fn explain(error: &serde_saphyr::Error) -> Mistake {
     let (message, hint) = match error {
         serde_saphyr::Error::DuplicateMappingKey { key, .. } => (
             match key {
-                Some(key) => format!("the key `{key}` stands here a second time"),
+                Some(key) => format!("the key `{}` stands here a second time", clipped(key)),
                 None => "a key stands here a second time".to_owned(),
             },
             "keep one of them",
         ),
-        serde_saphyr::Error::Budget { .. } => (
-            "the file uses anchors or aliases, or is nested too deeply".to_owned(),
-            "write every value out where it belongs, at most 16 levels deep",
-        ),
+        serde_saphyr::Error::Budget { breach, .. } => excess(breach),
         other => (
             format!("this is not valid YAML: {}", plain(other)),
             "check indentation, colons and quotation marks near this place",
         ),
     };
     at(place, message, hint.to_owned())
+}
+
+/// What the file has too much of.
+fn excess(breach: &BudgetBreach) -> (String, &'static str) {
+    match breach {
+        BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. } => (
+            "the file uses an anchor (`&`) or an alias (`*`)".to_owned(),
+            "write every value out where it belongs; put text that begins so in quotation marks",
+        ),
+        BudgetBreach::Depth { .. } => (
+            format!("the file is nested more than {DEPTH_MAX} levels deep"),
+            "docs/policy.md shows which keys stand where",
+        ),
+        BudgetBreach::Documents { .. } => (
+            "a second document begins here".to_owned(),
+            "a policy is one document: remove what follows `---`",
+        ),
+        _ => (
+            "the file holds more than any policy needs".to_owned(),
+            "docs/policy.md shows what a policy says",
+        ),
+    }
+}
+
+/// The beginning of a text that may be long.
+pub(crate) fn clipped(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 /// The first line of an error's text, without the place, which we show ourselves.

@@ -4,7 +4,7 @@ use super::SECTIONS;
 use super::near::nearest;
 use crate::choice::Choice;
 use crate::mistake::{Mistake, Mistakes};
-use crate::node::{Entry, Node, Place, Value, at};
+use crate::node::{Entry, Node, Place, Value, at, clipped};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
@@ -86,20 +86,20 @@ impl Reader {
 
     /// The whole file as a section.
     pub(super) fn root<'n>(&mut self, node: &'n Node, keys: &[&'static str]) -> Section<'n> {
+        let see = "docs/policy.md has examples";
         match &node.value {
-            Value::Table(entries) => self.checked(String::new(), entries, keys),
+            Value::Table(entries) => return self.checked(String::new(), entries, keys),
+            Value::Nothing => {
+                let hint = format!("write at least a line like `name: town hall`; {see}");
+                self.note(Place::START, "the file says nothing".to_owned(), hint);
+            }
             other => {
-                let (message, hint) = match other {
-                    Value::Nothing => ("the file says nothing".to_owned(), "begin with `model:`"),
-                    _ => (
-                        format!("the file is {}, not a group of keys", other.kind()),
-                        "write lines like `model: apertus-mini`",
-                    ),
-                };
-                self.note(node.place, message, format!("{hint}; docs/policy.md has an example"));
-                Section::EMPTY
+                let message = format!("the file is {}, not a group of keys", other.kind());
+                let hint = format!("write lines like `name: town hall`; {see}");
+                self.note(node.place, message, hint);
             }
         }
+        Section::EMPTY
     }
 
     /// The section at `key`, empty if it is not there.
@@ -166,7 +166,7 @@ impl Reader {
             (None, Some((section, _))) => format!("`{}` belongs under `{section}`", entry.key),
             (None, None) => format!("known here: {}", keys.join(", ")),
         };
-        let key: String = entry.key.chars().take(80).collect();
+        let key = clipped(&entry.key);
         let message = match path {
             "" => format!("unknown key `{key}`"),
             _ => format!("unknown key `{key}` in `{path}`"),
@@ -360,8 +360,8 @@ impl Reader {
                 Some(meant) => format!("did you mean `{meant}`? {}", allowed::<T>()),
                 None => allowed::<T>(),
             };
-            let word: String = word.chars().take(80).collect();
-            self.reject_at(place, path, format!("does not know `{word}`"), hint);
+            let problem = format!("does not know `{}`", clipped(word));
+            self.reject_at(place, path, problem, hint);
         }
         known
     }
