@@ -136,6 +136,20 @@ pub(crate) fn is_title(text: &str) -> bool {
     !text.is_empty() && text.len() <= 240 && !ends && (is_numbered || !text.contains(". "))
 }
 
+/// The language to look for articles with: in an English act that has articles, a "Section" is one
+/// of its parts and not an article.
+pub(crate) fn dialect<'a>(
+    texts: impl IntoIterator<Item = &'a str>,
+    language: Language,
+) -> Language {
+    let is_article =
+        |text: &str| article(text, Language::Other).is_some_and(|label| !label.is_reference());
+    match language {
+        Language::En if texts.into_iter().any(is_article) => Language::Other,
+        _ => language,
+    }
+}
+
 /// The article label that `text` starts with.
 pub(crate) fn article(text: &str, language: Language) -> Option<Label<'_>> {
     let text = text.trim_start();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::clean::LINE_BREAK;
-use crate::label::{Label, MarkerKind, article, is_title, marker};
+use crate::label::{Label, MarkerKind, article, dialect, is_title, marker};
 use crate::raw::{Raw, check_count};
 use crate::structure::ARTICLE_LEVEL;
 use crate::{BlockKind, Language, Unreadable};
@@ -21,7 +21,7 @@ pub(crate) fn read(text: &str, language: Language) -> Result<Vec<Raw>, Unreadabl
         width: wrap_width(&lines),
         compounds: compounds(text),
         has_notes: has_notes(&lines),
-        language,
+        language: dialect(lines.iter().copied(), language),
         ..Reader::default()
     };
     for (index, line) in lines.iter().enumerate() {

@@ -110,8 +110,27 @@ fn ends(line: &str, first: usize, at: usize, end: usize, sign: char, language: L
     }
     let next_word =
         next.split(|c: char| !c.is_alphanumeric()).find(|w| !w.is_empty()).unwrap_or_default();
-    let word = word_before(&line[first.min(at)..at]);
+    let before = &line[first.min(at)..at];
+    let word = word_before(before);
+    if is_amount(&before[..before.len() - word.len()], word) {
+        return !is_month(next_word);
+    }
     stop_ends(word, next_word, end == at + 1, language)
+}
+
+/// Whether a number is a time, an amount or the number of a thing, so that no ordinal can be meant:
+/// "11:30.", "8.20.", "CHF 45.", "Art. 5.".
+fn is_amount(before: &str, number: &str) -> bool {
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let decimals = number.split_once('.').is_some_and(|(_, after)| after.len() >= 2);
+    let name = word_before(before.trim_end().trim_end_matches('.'));
+    let counted = [
+        "chf", "fr", "franken", "francs", "franchi", "eur", "euro", "art", "abs", "ziff", "ziffer",
+        "nr", "nummer", "al", "cpv", "kapitel", "seite", "artikel", "§", "telefon", "tel",
+    ];
+    let is_joined =
+        before.ends_with([':', '\'', '’', '/', '–', ',', '§']) || before.ends_with("§ ");
+    is_number && (decimals || is_joined || counted.contains(&name.to_lowercase().as_str()))
 }
 
 /// The word before a stop, with inner stops: "z.B", "2026", "Abs".
@@ -156,7 +175,7 @@ fn is_noun_like(language: Language) -> bool {
 
 /// "am 1. Januar", "im 3. Stock" go on; "im Jahr 2019. Die …" ends.
 fn number_ends(word: &str, next_word: &str, language: Language) -> bool {
-    let is_ordinal_language = matches!(language, Language::De | Language::Rm | Language::Other);
+    let is_ordinal_language = matches!(language, Language::De | Language::Other);
     if is_month(next_word) || next_word.starts_with(|c: char| c.is_ascii_digit()) && word.len() <= 2
     {
         return false;
@@ -212,6 +231,8 @@ mod tests {
                 "«Es gilt.» | Danach war Ruhe.",
                 "2 Er hilft. | Sie hilft auch.",
                 "Siehe Art. 5. | Die Frist läuft.",
+                "Es ist offen bis 11:30. | Hunde sind verboten.",
+                "Es kostet CHF 45. | Hunde kosten CHF 8.20. | Katzen sind frei.",
             ],
         );
     }
@@ -243,6 +264,7 @@ mod tests {
             Language::Rm,
             &["La taxa vala davent dals 1. da schaner tenor l'art. 2 al. 3 lit. a."],
         );
+        parts(Language::Rm, &["La taxa è 12. | Cudeschs èn gratuits."]);
         parts(Language::Rm, &["Il biro è avert. | El è serrà la sonda."]);
         whole(
             Language::En,

@@ -2,7 +2,7 @@
 //! their line breaks.
 
 use crate::clean::LINE_BREAK;
-use crate::label::{MarkerKind, article, is_title, marker};
+use crate::label::{MarkerKind, article, dialect, is_title, marker};
 use crate::raw::Raw;
 use crate::{BlockKind, Language};
 
@@ -14,6 +14,7 @@ const MAX_FOLLOWING_TITLE_BYTES: usize = 160;
 
 /// The blocks with articles and list items marked as such.
 pub(crate) fn refine(raws: Vec<Raw>, language: Language) -> Vec<Raw> {
+    let language = dialect(raws.iter().map(|raw| raw.text.as_str()), language);
     let mut refiner = Refiner { found: Vec::with_capacity(raws.len()), language, last_article: 0 };
     for raw in raws {
         refiner.take(raw);

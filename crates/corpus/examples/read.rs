@@ -1,0 +1,48 @@
+//! Prints the passages of files, or with `--time` only how long reading took.
+#![allow(clippy::print_stdout)]
+
+use std::time::Instant;
+
+use allod_corpus::{Source, passages, read, sentences};
+
+fn main() {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let only_time = arguments.first().is_some_and(|first| first == "--time");
+    if only_time {
+        arguments.remove(0);
+    }
+    let start = Instant::now();
+    let (mut bytes, mut count) = (0, 0);
+    for path in &arguments {
+        let content = match std::fs::read(path) {
+            Ok(content) => content,
+            Err(error) => {
+                println!("{path}: {error}");
+                continue;
+            }
+        };
+        let sidecar = std::fs::read_to_string(format!("{path}.meta.yaml")).ok();
+        let begin = Instant::now();
+        match read(&Source { path, bytes: &content, sidecar: sidecar.as_deref() }) {
+            Err(error) => println!("{path}: {error} ({:?})", begin.elapsed()),
+            Ok(document) => {
+                let found = passages(&document);
+                bytes += document.text.len();
+                count += found.len();
+                if only_time {
+                    continue;
+                }
+                println!("{:#?}", document.metadata);
+                for passage in found {
+                    let place = (&passage.place, passage.kind, &passage.heading_path);
+                    println!("=== {place:?} {:?}", passage.introduction);
+                    let language = document.metadata.language;
+                    for sentence in sentences(&document.text, passage.range, language) {
+                        println!("    {:?}", document.slice(sentence));
+                    }
+                }
+            }
+        }
+    }
+    println!("{bytes} bytes of text, {count} passages, {:?}", start.elapsed());
+}
