@@ -1,1 +1,31 @@
-//! allod-answer
+//! `allod-answer`: an *answer*: quoted or written from evidence, checked sentence by sentence,
+//! decided by the policy and recorded before anyone sees it.
+//!
+//! [`Desk`] is the one way to an answer; the server and the command line both go through it.
+
+mod ask;
+mod case;
+mod chat;
+mod desk;
+mod draft;
+mod error;
+mod explanation;
+mod generator;
+mod grounded;
+mod prompt;
+mod quote;
+mod record;
+mod reply;
+mod say;
+mod support;
+mod upstream;
+mod wording;
+
+pub use allod_policy::{Fired, Outcome};
+pub use ask::{Ask, Caller, Chat};
+pub use chat::ChatReply;
+pub use desk::{Desk, DeskOptions, LEDGER_ORIGIN, open_store, read_policy};
+pub use error::Error;
+pub use explanation::Explanation;
+pub use generator::{Generator, ModelChoice};
+pub use reply::{Citation, Mode, ReceiptRef, Reply, Tokens};

@@ -1,0 +1,53 @@
+//! What is asked, and by whom.
+
+use allod_corpus::Language;
+use allod_retrieval::Clearance;
+use jiff::civil::Date;
+
+/// Who asks: decided by the server from the key, or by the operator's command line. Never by the
+/// request's own text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The tenant that the caller belongs to.
+    pub tenant: String,
+    /// A pseudonym of the person or program that asks.
+    pub subject: String,
+    /// The access labels that the caller may read.
+    pub clearance: Clearance,
+}
+
+impl Caller {
+    /// The operator at the command line: local, without any label unless given.
+    #[must_use]
+    pub fn operator(clearance: Clearance) -> Caller {
+        Caller { tenant: "local".into(), subject: "operator".into(), clearance }
+    }
+}
+
+/// One question to the documents.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The question, in any of the languages of the documents.
+    pub question: String,
+    /// Who asks.
+    pub caller: Caller,
+    /// The date whose law counts; today when absent.
+    pub on: Option<Date>,
+    /// The language to answer in; detected when absent.
+    pub language: Option<Language>,
+}
+
+/// A conversation with the model itself, without the documents.
+#[derive(Clone, Debug)]
+pub struct Chat {
+    /// The turns so far, oldest first.
+    pub messages: Vec<allod_engine::Message>,
+    /// Who asks.
+    pub caller: Caller,
+    /// How to sample.
+    pub sampling: allod_engine::Sampling,
+    /// At most so many tokens.
+    pub max_tokens: usize,
+    /// Texts that end the answer and are not part of it.
+    pub stop: Vec<String>,
+}

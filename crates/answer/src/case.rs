@@ -1,0 +1,230 @@
+//! One question on its way through the house.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use allod_corpus::Language;
+use allod_engine::{GenerateRequest, Prompt, Sampling};
+use allod_policy::{Decision, EvidenceFacts, Facts, Outcome, decide, observe};
+use allod_retrieval::{Evidence, EvidenceSet, Query};
+use jiff::Zoned;
+use jiff::civil::Date;
+
+use crate::ask::Ask;
+use crate::desk::Desk;
+use crate::draft::Draft;
+use crate::error::Error;
+use crate::explanation::Explanation;
+use crate::generator::Generator;
+use crate::prompt;
+use crate::quote::{Quotation, quote};
+use crate::record::Record;
+use crate::reply::{Mode, Reply, Tokens};
+use crate::say;
+
+/// One question, and all that is known of it so far.
+pub struct Case<'a> {
+    pub(crate) desk: &'a Desk,
+    pub(crate) ask: &'a Ask,
+    pub(crate) language: Language,
+    pub(crate) on: Date,
+    pub(crate) facts: Facts,
+    pub(crate) decision: Decision,
+    pub(crate) found: Option<EvidenceSet>,
+    pub(crate) draft: Option<Draft>,
+    pub(crate) prompt: Option<GenerateRequest>,
+    pub(crate) opened: Instant,
+    pub(crate) retrieval_ms: u64,
+    pub(crate) generation_ms: u64,
+    quotation: Option<Quotation>,
+}
+
+impl<'a> Case<'a> {
+    /// Takes a question in: its language, its date, what kind of request it is.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when it is empty or longer than the policy allows.
+    pub fn open(desk: &'a Desk, ask: &'a Ask) -> Result<Case<'a>, Error> {
+        let question = ask.question.trim();
+        within_limits(question, desk)?;
+        let language = ask.language.unwrap_or_else(|| Language::detect(question));
+        let request = observe(&desk.policy, question, language.code());
+        let facts = Facts { request, evidence: None, answer: None };
+        let decision = decide(&desk.policy, &facts);
+        Ok(Case {
+            desk,
+            ask,
+            language,
+            on: ask.on.unwrap_or_else(|| Zoned::now().date()),
+            facts,
+            decision,
+            found: None,
+            draft: None,
+            prompt: None,
+            opened: Instant::now(),
+            retrieval_ms: 0,
+            generation_ms: 0,
+            quotation: None,
+        })
+    }
+
+    /// Looks for evidence, unless the request is refused already.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn search(&mut self) -> Result<(), Error> {
+        if self.decision.outcome == Outcome::Refused {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let found = self.desk.library.search(&Query {
+            text: self.ask.question.trim(),
+            language: Some(self.language),
+            clearance: &self.ask.caller.clearance,
+            on: self.on,
+            limit: self.desk.policy.retrieval.passages as usize,
+        })?;
+        let quotation = quote(self.ask.question.trim(), self.language, &found);
+        self.facts.evidence = Some(evidence_facts(&found.evidence, quotation.confidence));
+        self.decision = decide(&self.desk.policy, &self.facts);
+        self.found = Some(found);
+        self.quotation = Some(quotation);
+        self.retrieval_ms = millis(started);
+        Ok(())
+    }
+
+    /// Drafts an answer. A request that a person will decide gets a draft too, as a quote: the
+    /// person sees the evidence, and no model runs for nothing.
+    ///
+    /// # Errors
+    /// When the model fails.
+    pub fn draft(&mut self) -> Result<(), Error> {
+        let (Some(found), Some(quotation)) = (&self.found, &self.quotation) else {
+            return Ok(());
+        };
+        if self.decision.outcome == Outcome::Refused || found.evidence.is_empty() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let draft = match &self.desk.generator {
+            Some(generator) if self.decision.outcome == Outcome::Answered => {
+                let (request, draft) = self.write(generator, &found.evidence)?;
+                self.prompt = Some(request);
+                draft
+            }
+            _ => Draft::quoted(&quotation.quotes, &found.evidence),
+        };
+        self.facts.answer = Some(draft.facts());
+        self.decision = decide(&self.desk.policy, &self.facts);
+        self.draft = Some(draft);
+        self.generation_ms = millis(started);
+        Ok(())
+    }
+
+    /// Lets the model write from the evidence, with fewer passages if they do not all fit.
+    fn write(
+        &self,
+        generator: &Generator,
+        evidence: &[Evidence],
+    ) -> Result<(GenerateRequest, Draft), Error> {
+        let question = self.ask.question.trim();
+        let mut passages = evidence.len();
+        loop {
+            let shown = &evidence[..passages];
+            let request = GenerateRequest {
+                prompt: Prompt::Chat(prompt::grounded(question, self.language, shown)),
+                sampling: Sampling::default(),
+                max_tokens: self.desk.policy.limits.answer_tokens_max as usize,
+                stop: Vec::new(),
+            };
+            match generator.generate(&request, &mut |_| ControlFlow::Continue(())) {
+                Ok(generated) => {
+                    let mode = generator.mode();
+                    let draft = Draft::written(&generated, shown, self.language, mode);
+                    return Ok((request, draft));
+                }
+                Err(Error::Engine(allod_engine::Error::PromptTooLong { .. })) if passages > 1 => {
+                    passages = passages.div_ceil(2).min(passages - 1);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Records what happened and makes the reply. The receipt is durable when this returns.
+    ///
+    /// # Errors
+    /// When the record cannot be written; then there is no reply.
+    pub fn close(self) -> Result<Reply, Error> {
+        let outcome = self.outcome();
+        let (review, receipt) = Record::new(&self, outcome).write()?;
+        let draft = self.draft.as_ref().filter(|_| outcome == Outcome::Answered);
+        Ok(Reply {
+            answer: say::reply(&self, outcome, review.as_deref()),
+            outcome,
+            mode: draft.map_or(Mode::None, |draft| draft.mode),
+            confidence: self.confidence(),
+            citations: draft.map(|draft| draft.citations.clone()).unwrap_or_default(),
+            language: self.language.code().into(),
+            receipt,
+            review,
+            rules: self.decision.rules.clone(),
+            tokens: self.draft.as_ref().map_or(Tokens::default(), |draft| draft.tokens),
+        })
+    }
+
+    /// What would happen, and why.
+    #[must_use]
+    pub fn explanation(self) -> Explanation {
+        Explanation {
+            citations: self.draft.map(|draft| draft.citations).unwrap_or_default(),
+            policy: self.desk.policy.digest().into(),
+            decision: self.decision,
+            facts: self.facts,
+        }
+    }
+
+    /// The decision's outcome; without a supported sentence there is nothing to answer with,
+    /// whatever the policy says.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let empty = self.draft.as_ref().is_none_or(|draft| draft.text.is_empty());
+        match self.decision.outcome {
+            Outcome::Answered if empty => Outcome::Refused,
+            outcome => outcome,
+        }
+    }
+
+    pub(crate) fn confidence(&self) -> f64 {
+        self.facts.evidence.as_ref().map_or(0.0, |evidence| evidence.confidence)
+    }
+}
+
+fn within_limits(question: &str, desk: &Desk) -> Result<(), Error> {
+    if question.is_empty() {
+        return Err(Error::Limit("the question is empty".into()));
+    }
+    let (chars, most) = (question.chars().count(), desk.policy.limits.question_chars_max as usize);
+    if chars > most {
+        return Err(Error::Limit(format!(
+            "the question has {chars} characters; the policy allows {most} \
+             (limits.question_chars_max)"
+        )));
+    }
+    Ok(())
+}
+
+fn evidence_facts(evidence: &[Evidence], confidence: f64) -> EvidenceFacts {
+    let mut documents: Vec<_> = evidence.iter().map(|item| item.path.as_str()).collect();
+    documents.sort_unstable();
+    documents.dedup();
+    let mut labels: Vec<String> = evidence.iter().filter_map(|item| item.label.clone()).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    let best_score = evidence.first().map_or(0.0, |item| item.score);
+    let (passages, documents) = (evidence.len() as u32, documents.len() as u32);
+    EvidenceFacts { labels, ..EvidenceFacts::new(confidence, passages, documents, best_score) }
+}
+
+pub(crate) fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,208 @@
+//! A conversation with the model itself, without the documents: recorded and decided like any
+//! other request, but nothing in it is checked against evidence.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use allod_corpus::Language;
+use allod_engine::{Finish, GenerateRequest, Generated, Prompt};
+use allod_ledger::receipt::{RequestKind, Timings};
+use allod_policy::{Decision, Facts, Fired, Outcome, decide, observe, plain_chat_permitted};
+use allod_store::{NewReview, ReviewKind};
+use serde_json::json;
+
+use crate::ask::Chat;
+use crate::case::millis;
+use crate::desk::Desk;
+use crate::error::Error;
+use crate::generator::Generator;
+use crate::record::{self, Keeper, append, blank, new_id};
+use crate::reply::{Mode, ReceiptRef, Tokens};
+use crate::wording::{fill, wording};
+
+/// The end of a chat turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChatReply {
+    /// What the model wrote, or what happened instead.
+    pub answer: String,
+    /// What the policy decided.
+    pub outcome: Outcome,
+    /// Why the model stopped; absent when it did not run.
+    pub finish: Option<Finish>,
+    /// Tokens read and written.
+    pub tokens: Tokens,
+    /// The receipt; durable before this exists.
+    pub receipt: ReceiptRef,
+    /// The entry in the review queue, when a person is to decide.
+    pub review: Option<String>,
+}
+
+impl Desk {
+    /// Lets the model answer a conversation, if the policy does. `on_text` sees the text as it is
+    /// written; the turn counts as answered only when this returns, with its receipt durable.
+    ///
+    /// # Errors
+    /// When there is no model, it fails, or no receipt could be written.
+    pub fn chat(
+        &self,
+        chat: &Chat,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<ChatReply, Error> {
+        let generator = self.generator.as_ref().ok_or_else(|| {
+            Error::NoModel("no model is loaded: start with --model PATH or name one in the \
+                            policy; questions to the documents need none"
+                .into())
+        })?;
+        let opened = Instant::now();
+        let question = last_question(chat)?;
+        let language = Language::detect(question);
+        let facts = Facts {
+            request: observe(&self.policy, question, language.code()),
+            evidence: None,
+            answer: None,
+        };
+        let decision = allowed(self, decide(&self.policy, &facts), &facts);
+        let request = request(self, chat);
+        let generated = match decision.outcome {
+            Outcome::Answered => Some(generator.generate(&request, on_text)?),
+            _ => None,
+        };
+        Turn { desk: self, chat, generator, facts, decision, request, generated, opened }
+            .close(language)
+    }
+}
+
+fn last_question(chat: &Chat) -> Result<&str, Error> {
+    let asked = chat.messages.iter().rev().find(|message| message.role == "user");
+    asked
+        .map(|message| message.content.trim())
+        .filter(|question| !question.is_empty())
+        .ok_or_else(|| Error::Limit("the conversation has no message of the role `user`".into()))
+}
+
+/// What a plain chat may not do, known before a model runs: answer a question about rules when the
+/// policy wants documents for it, or answer without citations when the policy requires them.
+fn allowed(desk: &Desk, decision: Decision, facts: &Facts) -> Decision {
+    let needs_documents =
+        desk.policy.retrieval.required_for_policy_answers && facts.request.policy_question;
+    let because = match plain_chat_permitted(&desk.policy) {
+        Err(why) => why.to_string(),
+        Ok(()) if needs_documents => "a question about rules is answered from the documents only; \
+                                      ask the model `allod/documents`"
+            .into(),
+        Ok(()) => return decision,
+    };
+    if decision.outcome != Outcome::Answered {
+        return decision;
+    }
+    let fired = Fired { id: "retrieval.required".into(), because };
+    Decision { outcome: Outcome::Refused, rules: vec![fired], ..decision }
+}
+
+fn request(desk: &Desk, chat: &Chat) -> GenerateRequest {
+    GenerateRequest {
+        prompt: Prompt::Chat(chat.messages.clone()),
+        sampling: chat.sampling.clone(),
+        max_tokens: chat.max_tokens.min(desk.policy.limits.answer_tokens_max as usize),
+        stop: chat.stop.clone(),
+    }
+}
+
+/// A chat turn that is over and not yet recorded.
+struct Turn<'a> {
+    desk: &'a Desk,
+    chat: &'a Chat,
+    generator: &'a Generator,
+    facts: Facts,
+    decision: Decision,
+    request: GenerateRequest,
+    generated: Option<Generated>,
+    opened: Instant,
+}
+
+impl Turn<'_> {
+    fn close(self, language: Language) -> Result<ChatReply, Error> {
+        let id = new_id();
+        let review = self.queue(&id)?;
+        let receipt = self.record(&id, review.clone())?;
+        if let Some(review) = &review {
+            self.desk.store.link_review(review, receipt.index)?;
+        }
+        let tokens = self.tokens();
+        let finish = self.generated.as_ref().map(|generated| generated.finish);
+        let outcome = self.decision.outcome;
+        let answer = match self.generated {
+            Some(generated) => generated.text,
+            None => instead(language, &self.decision, review.as_deref()),
+        };
+        Ok(ChatReply { answer, outcome, finish, tokens, receipt, review })
+    }
+
+    fn tokens(&self) -> Tokens {
+        self.generated.as_ref().map_or(Tokens::default(), |generated| Tokens {
+            prompt: generated.prompt_tokens as u64,
+            completion: generated.completion_tokens as u64,
+        })
+    }
+
+    fn queue(&self, id: &str) -> Result<Option<String>, Error> {
+        let kind = match self.decision.outcome {
+            Outcome::Escalated => ReviewKind::Escalated,
+            Outcome::HumanReview => ReviewKind::HumanReview,
+            Outcome::Answered | Outcome::Refused => return Ok(None),
+        };
+        let caller = &self.chat.caller;
+        let review = NewReview {
+            kind,
+            tenant: caller.tenant.clone(),
+            reasons: self.decision.rules.iter().map(|rule| rule.because.clone()).collect(),
+            receipt_index: None,
+            request_json: json!({
+                "id": id,
+                "messages": messages(self.chat),
+                "subject": caller.subject,
+                "labels": caller.clearance.labels,
+            })
+            .to_string(),
+            draft_json: None,
+        };
+        Ok(Some(self.desk.store.enqueue_review(&review)?.id))
+    }
+
+    fn record(&self, id: &str, review: Option<String>) -> Result<ReceiptRef, Error> {
+        let keeper = Keeper { desk: self.desk, caller: &self.chat.caller };
+        let answer = self.generated.as_ref().map(|generated| generated.text.as_str());
+        let prompt = json!({ "messages": messages(self.chat) }).to_string();
+        let words = keeper.keep(&prompt, answer)?;
+        let ran = self.generated.is_some();
+        let total = millis(self.opened);
+        let mut receipt = blank(&self.desk.policy, words);
+        receipt.request = record::request(id, RequestKind::Chat, &self.chat.caller);
+        receipt.model = ran.then(|| self.generator.record());
+        receipt.sampling = ran.then(|| record::sampling(&self.request.sampling));
+        receipt.facts = record::facts(&self.facts);
+        receipt.rules = record::rules(&self.decision.rules);
+        receipt.outcome = record::outcome(self.decision.outcome);
+        receipt.mode = record::mode(if ran { self.generator.mode() } else { Mode::None });
+        receipt.tokens = record::tokens(self.tokens());
+        receipt.timings_ms = Timings { retrieval: 0, generation: total, total };
+        receipt.review = review;
+        append(self.desk, &receipt)
+    }
+}
+
+fn messages(chat: &Chat) -> Vec<serde_json::Value> {
+    let message = |m: &allod_engine::Message| json!({"role": m.role, "content": m.content});
+    chat.messages.iter().map(message).collect()
+}
+
+fn instead(language: Language, decision: &Decision, review: Option<&str>) -> String {
+    let words = wording(language);
+    let text = match decision.outcome {
+        Outcome::Escalated => words.escalated,
+        Outcome::HumanReview => words.human_review,
+        Outcome::Answered | Outcome::Refused => words.refused,
+    };
+    let reasons: Vec<&str> = decision.rules.iter().map(|rule| rule.because.as_str()).collect();
+    fill(text, &[("because", &reasons.join("; ")), ("review", review.unwrap_or_default())])
+}

@@ -1,0 +1,156 @@
+//! The desk: the one way to an answer.
+//!
+//! Everything that answers goes through here, so that the order holds for all of it: decide,
+//! search, decide, draft, decide, write the receipt, and only then reply.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use allod_ledger::Ledger;
+use allod_policy::Policy;
+use allod_retrieval::Library;
+use allod_store::{HeadRow, SqliteStore, Store};
+
+use crate::ask::Ask;
+use crate::case::Case;
+use crate::error::Error;
+use crate::explanation::Explanation;
+use crate::generator::{Generator, ModelChoice};
+use crate::reply::Reply;
+
+/// The name under which the ledger of a data folder signs.
+pub const LEDGER_ORIGIN: &str = "allod.local/ledger";
+
+/// How to open a desk.
+#[derive(Clone, Debug, Default)]
+pub struct DeskOptions {
+    /// The policy file; `allod.yaml` in the data folder, else the built-in policy, when absent.
+    pub policy: Option<PathBuf>,
+    /// The model, apart from what the policy says.
+    pub model: ModelChoice,
+}
+
+/// Library, policy, model, ledger and store of one data folder.
+pub struct Desk {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) library: Library,
+    pub(crate) ledger: Ledger,
+    pub(crate) policy: Policy,
+    pub(crate) generator: Option<Generator>,
+}
+
+impl Desk {
+    /// Opens the data folder, making it if it is not there.
+    ///
+    /// # Errors
+    /// Whatever of it cannot be used, with what to do.
+    pub fn open(data: &Path, options: &DeskOptions) -> Result<Desk, Error> {
+        let policy = read_policy(data, options.policy.as_deref())?;
+        let generator = Generator::open(&policy, &data.join("models"), &options.model)?;
+        let store = open_store(data)?;
+        let library = Library::open(data, Arc::clone(&store))?;
+        let ledger = Ledger::open(&data.join("ledger"), LEDGER_ORIGIN)?;
+        Ok(Desk { store, library, ledger, policy, generator })
+    }
+
+    /// Answers a question, refuses it, or hands it on; whatever it does, the receipt is durable
+    /// when this returns.
+    ///
+    /// # Errors
+    /// When no receipt could be written or a part failed; then nothing was answered.
+    pub fn ask(&self, ask: &Ask) -> Result<Reply, Error> {
+        let mut case = Case::open(self, ask)?;
+        case.search()?;
+        case.draft()?;
+        case.close()
+    }
+
+    /// What would happen to a question, and why, up to the draft. Nothing is recorded.
+    ///
+    /// # Errors
+    /// When a part failed.
+    pub fn explain(&self, ask: &Ask) -> Result<Explanation, Error> {
+        let mut case = Case::open(self, ask)?;
+        case.search()?;
+        case.draft()?;
+        Ok(case.explanation())
+    }
+
+    /// The documents.
+    #[must_use]
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// The log of receipts.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The durable state.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The model that writes, if there is one.
+    #[must_use]
+    pub fn generator(&self) -> Option<&Generator> {
+        self.generator.as_ref()
+    }
+
+    /// Publishes the log for outside readers and remembers its head beside it, so that a log that
+    /// is cut off later is noticed. Called when a process ends in good order.
+    ///
+    /// # Errors
+    /// When the log or the store cannot be written.
+    pub fn rest(&self) -> Result<(), Error> {
+        self.ledger.publish()?;
+        self.remember_head()
+    }
+
+    /// Remembers the log's present head in the store.
+    pub(crate) fn remember_head(&self) -> Result<(), Error> {
+        let head = self.ledger.checkpoint();
+        self.store.raise_ledger_head(&HeadRow { size: head.size, root: head.root.to_string() })?;
+        Ok(())
+    }
+}
+
+/// Opens the store of a data folder.
+///
+/// # Errors
+/// When the folder cannot be made or the database cannot be used.
+pub fn open_store(data: &Path) -> Result<Arc<dyn Store>, Error> {
+    std::fs::create_dir_all(data).map_err(|error| Error::Folder {
+        path: data.into(),
+        reason: format!("{error}; choose another with --data DIR"),
+    })?;
+    Ok(Arc::new(SqliteStore::open(data)?))
+}
+
+/// The policy of a data folder: the file given, else `allod.yaml` in the folder, else the built-in
+/// one.
+///
+/// # Errors
+/// When the file cannot be read or has mistakes.
+pub fn read_policy(data: &Path, given: Option<&Path>) -> Result<Policy, Error> {
+    let standard = data.join("allod.yaml");
+    let path = match given {
+        Some(path) => path,
+        None if standard.exists() => &standard,
+        None => return Ok(Policy::built_in()),
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| Error::Folder {
+        path: path.into(),
+        reason: format!("the policy cannot be read: {error}"),
+    })?;
+    Policy::parse(&text).map_err(|mistakes| Error::Policy { path: path.into(), mistakes })
+}

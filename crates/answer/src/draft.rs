@@ -1,0 +1,123 @@
+//! An answer before the policy has seen it: sentences with the places that they rest on.
+
+use allod_corpus::{ByteRange, Language};
+use allod_engine::Generated;
+use allod_policy::AnswerFacts;
+use allod_retrieval::Evidence;
+
+use crate::grounded::{Checked, Claim, Place, hold};
+use crate::quote::Quoted;
+use crate::reply::{Citation, Mode, Tokens};
+use crate::support::Verdict;
+
+/// An answer that nobody has seen yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// The sentences, each with its citation numbers; empty when nothing is supported.
+    pub text: String,
+    /// The places cited, numbered from 1 in order of first use.
+    pub citations: Vec<Citation>,
+    /// The check of each sentence that was written, those that were cut too.
+    pub checks: Vec<Checked>,
+    /// How it was made.
+    pub mode: Mode,
+    /// What the model read and wrote.
+    pub tokens: Tokens,
+}
+
+impl Draft {
+    /// A draft of sentences quoted word for word. They support themselves.
+    #[must_use]
+    pub fn quoted(quotes: &[Quoted], evidence: &[Evidence]) -> Draft {
+        let claims = quotes.iter().map(|quote| quoted_claim(quote, evidence)).collect();
+        let check = |quote: &Quoted| Checked { verdict: Verdict::Supported, score: quote.score };
+        let checks = quotes.iter().map(check).collect();
+        numbered(claims, checks, evidence, Mode::Quote, Tokens::default())
+    }
+
+    /// A draft of what a model wrote, held against the evidence.
+    #[must_use]
+    pub fn written(
+        generated: &Generated,
+        evidence: &[Evidence],
+        language: Language,
+        mode: Mode,
+    ) -> Draft {
+        let held = hold(&generated.text, evidence, language);
+        let tokens = Tokens {
+            prompt: generated.prompt_tokens as u64,
+            completion: generated.completion_tokens as u64,
+        };
+        numbered(held.claims, held.checks, evidence, mode, tokens)
+    }
+
+    /// What the policy needs to know of it.
+    #[must_use]
+    pub fn facts(&self) -> AnswerFacts {
+        let supported = self.checks.iter().filter(|check| check.verdict == Verdict::Supported);
+        AnswerFacts {
+            mode: self.mode.name().into(),
+            sentences: self.checks.len() as u32,
+            supported: supported.count() as u32,
+            cited: !self.citations.is_empty(),
+            adverse_action: allod_policy::adverse_in_answer(&self.text),
+        }
+    }
+}
+
+fn quoted_claim(quote: &Quoted, evidence: &[Evidence]) -> Claim {
+    let item = &evidence[quote.evidence];
+    let start = quote.range.start - item.range.start;
+    let text = &item.text[start..start + (quote.range.end - quote.range.start)];
+    let place = Place { evidence: quote.evidence, range: quote.range, score: quote.score };
+    Claim { text: text.into(), places: vec![place] }
+}
+
+/// Numbers the places in order of first use and writes the numbers after each sentence.
+fn numbered(
+    claims: Vec<Claim>,
+    checks: Vec<Checked>,
+    evidence: &[Evidence],
+    mode: Mode,
+    tokens: Tokens,
+) -> Draft {
+    let mut citations: Vec<Citation> = Vec::new();
+    let mut parts: Vec<String> = Vec::new();
+    for claim in &claims {
+        let mut part = claim.text.clone();
+        for place in &claim.places {
+            let citation = cite(place, &evidence[place.evidence]);
+            let same = |other: &Citation| same_place(other, &citation);
+            let number = citations.iter().position(same).unwrap_or_else(|| {
+                citations.push(citation);
+                citations.len() - 1
+            });
+            part.push_str(&format!(" [{}]", number + 1));
+        }
+        parts.push(part);
+    }
+    let separator = if mode == Mode::Quote { "\n" } else { " " };
+    Draft { text: parts.join(separator), citations, checks, mode, tokens }
+}
+
+fn same_place(one: &Citation, other: &Citation) -> bool {
+    (&one.path, &one.digest, one.start, one.end)
+        == (&other.path, &other.digest, other.start, other.end)
+}
+
+fn cite(place: &Place, item: &Evidence) -> Citation {
+    let ByteRange { start, end } = place.range;
+    let (from, to) = (start - item.range.start, end - item.range.start);
+    Citation {
+        path: item.path.clone(),
+        title: item.title.clone(),
+        place: item.place.clone(),
+        digest: item.digest.to_string(),
+        start,
+        end,
+        quote: item.text[from..to].into(),
+        score: place.score,
+        passage: (item.range.start, item.range.end),
+        label: item.label.clone(),
+    }
+}

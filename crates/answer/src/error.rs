@@ -1,0 +1,50 @@
+//! What can go wrong on the way to an answer.
+
+use std::path::PathBuf;
+
+/// Why there is no reply. A refusal is a reply, not an error.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data folder cannot be used.
+    #[error("the data folder {path}: {reason}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What went wrong and what to do.
+        reason: String,
+    },
+    /// The policy file has mistakes.
+    #[error("the policy {path} has mistakes:\n{mistakes}")]
+    Policy {
+        /// The policy file.
+        path: PathBuf,
+        /// Every mistake with line and column.
+        mistakes: allod_policy::Mistakes,
+    },
+    /// The model or runtime that the policy or the command line names is not there.
+    #[error("{0}")]
+    NoModel(String),
+    /// The request is outside its limits.
+    #[error("{0}")]
+    Limit(String),
+    /// The upstream could not be used.
+    #[error("the upstream {url}: {reason}")]
+    Upstream {
+        /// Its address.
+        url: String,
+        /// What went wrong and what to do.
+        reason: String,
+    },
+    /// The built-in engine failed.
+    #[error(transparent)]
+    Engine(#[from] allod_engine::Error),
+    /// The library failed.
+    #[error(transparent)]
+    Library(#[from] allod_retrieval::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] allod_store::Error),
+    /// The ledger failed; without a receipt nothing is answered.
+    #[error("no receipt could be written, so nothing is answered: {0}")]
+    Ledger(#[from] allod_ledger::Error),
+}

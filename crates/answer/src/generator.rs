@@ -1,0 +1,174 @@
+//! The model that writes answers, if there is one: the built-in engine or an upstream, as the
+//! policy and the command line say.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use allod_engine::{Engine, GenerateRequest, Generated, Options};
+use allod_ledger::receipt::Model;
+use allod_policy::{Policy, Runtime, upstream_permitted};
+
+use crate::error::Error;
+use crate::prompt::TEMPLATE;
+use crate::reply::Mode;
+use crate::upstream::Upstream;
+
+/// A model that can be asked.
+pub enum Generator {
+    /// The built-in engine.
+    Local(Box<Engine>),
+    /// A server that the policy names.
+    Upstream(Upstream),
+}
+
+/// Which model to use, apart from what the policy says.
+#[derive(Clone, Debug, Default)]
+pub struct ModelChoice {
+    /// A model file or folder given on the command line; it wins over the policy's `model`.
+    pub path: Option<PathBuf>,
+    /// Threads for the built-in engine; all cores when absent.
+    pub threads: Option<usize>,
+    /// No model at all, whatever the policy names: answers are quotes.
+    pub none: bool,
+}
+
+impl Generator {
+    /// Opens the model that the command line or the policy names; `None` when neither names one,
+    /// and answers are quotes.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] when the named model or runtime is not there, saying how to get it.
+    pub fn open(
+        policy: &Policy,
+        models: &Path,
+        choice: &ModelChoice,
+    ) -> Result<Option<Generator>, Error> {
+        if choice.none {
+            return Ok(None);
+        }
+        if let Some(path) = &choice.path {
+            return local(path, choice).map(Some);
+        }
+        match (policy.runtime, policy.model.as_deref()) {
+            (Runtime::Allod, None) => Ok(None),
+            (Runtime::Allod, Some(name)) => local(&find(models, name)?, choice).map(Some),
+            (runtime, name) => upstream(policy, runtime, name).map(Some),
+        }
+    }
+
+    /// How answers of this model are marked.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match self {
+            Generator::Local(_) => Mode::Generate,
+            Generator::Upstream(_) => Mode::Upstream,
+        }
+    }
+
+    /// The model's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Generator::Local(engine) => engine.identity().name.clone(),
+            Generator::Upstream(upstream) => upstream.model().into(),
+        }
+    }
+
+    /// What the receipt says of the model.
+    #[must_use]
+    pub fn record(&self) -> Model {
+        match self {
+            Generator::Local(engine) => {
+                let identity = engine.identity();
+                Model {
+                    name: identity.name.clone(),
+                    digest: Some(identity.digest.clone()),
+                    tokenizer: Some(identity.tokenizer_digest.clone()),
+                    template: identity.template_digest.clone(),
+                    prompt: Some(TEMPLATE.into()),
+                }
+            }
+            Generator::Upstream(upstream) => Model {
+                name: upstream.model().into(),
+                digest: None,
+                tokenizer: None,
+                template: None,
+                prompt: Some(TEMPLATE.into()),
+            },
+        }
+    }
+
+    /// Writes a completion; `on_text` sees each piece as it comes and may end it.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] or [`Error::Upstream`].
+    pub fn generate(
+        &self,
+        request: &GenerateRequest,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Generated, Error> {
+        match self {
+            Generator::Local(engine) => Ok(engine.generate(request, on_text)?),
+            Generator::Upstream(upstream) => {
+                let generated = upstream.generate(request)?;
+                // The whole text is here already: whether the caller wants more changes nothing.
+                let _ = on_text(&generated.text);
+                Ok(generated)
+            }
+        }
+    }
+}
+
+fn local(path: &Path, choice: &ModelChoice) -> Result<Generator, Error> {
+    if !path.exists() {
+        return Err(Error::NoModel(format!(
+            "there is no model at {}: give a .gguf file or a folder with config.json, \
+             tokenizer.json and *.safetensors",
+            path.display()
+        )));
+    }
+    let options = Options { threads: choice.threads, ..Options::default() };
+    Ok(Generator::Local(Box::new(Engine::load(path, options)?)))
+}
+
+/// A model of the policy stands in the data folder under its own name.
+fn find(models: &Path, name: &str) -> Result<PathBuf, Error> {
+    let folder = models.join(name);
+    let file = models.join(format!("{name}.gguf"));
+    [file.clone(), folder].into_iter().find(|path| path.exists()).ok_or_else(|| {
+        Error::NoModel(format!(
+            "the policy names the model `{name}`, which is not there: copy it to {} (or to a \
+             folder of that name in Hugging Face layout), pass --model PATH, or take `model:` out \
+             of the policy to answer with quotes only",
+            file.display()
+        ))
+    })
+}
+
+fn upstream(policy: &Policy, runtime: Runtime, model: Option<&str>) -> Result<Generator, Error> {
+    let runtime = runtime.word();
+    let model = model.ok_or_else(|| {
+        Error::NoModel(format!("the policy names runtime `{runtime}` but no `model:` for it"))
+    })?;
+    let settings = policy.upstream.as_ref().ok_or_else(|| {
+        Error::NoModel(format!(
+            "the policy names the model `{model}` on runtime `{runtime}`, but not where it runs. \
+             Start it (for vLLM: `vllm serve {model}`) and add to the policy:\n\
+             upstream:\n  url: http://127.0.0.1:8000/v1\n\
+             or, to use the built-in engine, set `runtime: allod` and pass --model PATH"
+        ))
+    })?;
+    upstream_permitted(policy).map_err(|why| Error::NoModel(why.to_string()))?;
+    let api_key = match &settings.api_key_env {
+        Some(variable) => Some(std::env::var(variable).map_err(|_| {
+            Error::NoModel(format!(
+                "the policy takes the upstream's key from the environment variable {variable}, \
+                 which is not set"
+            ))
+        })?),
+        None => None,
+    };
+    let timeout = Duration::from_millis(settings.timeout_ms);
+    Ok(Generator::Upstream(Upstream::new(&settings.url, model, api_key, timeout)))
+}

@@ -1,0 +1,305 @@
+//! What is written down of a request: its payloads, its place in the review queue, its receipt.
+//!
+//! The order makes each crash harmless. Payloads and queue entry come first: without a receipt they
+//! are only words that nobody was answered. Then the receipt, durable; only then the reply.
+
+use allod_ledger::receipt::{self, Receipt};
+use allod_ledger::{commit, new_salt};
+use allod_policy::{Fired, Outcome, Policy, Prompts};
+use allod_retrieval::Evidence;
+use allod_store::{NewReview, PayloadRow, ReviewKind};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::ask::Caller;
+use crate::case::{Case, millis};
+use crate::desk::Desk;
+use crate::error::Error;
+use crate::reply::{Citation, Mode, ReceiptRef};
+
+/// The name of the arithmetic rules that answers are computed under.
+pub(crate) const NUMERICS: &str = "allod-1";
+
+/// A record about to be written.
+pub(crate) struct Record<'a> {
+    case: &'a Case<'a>,
+    outcome: Outcome,
+    id: String,
+}
+
+impl<'a> Record<'a> {
+    pub(crate) fn new(case: &'a Case<'a>, outcome: Outcome) -> Record<'a> {
+        Record { case, outcome, id: new_id() }
+    }
+
+    /// Writes everything; durable when it returns. Gives the queue entry's id, if any, and the
+    /// receipt's place.
+    pub(crate) fn write(&self) -> Result<(Option<String>, ReceiptRef), Error> {
+        let desk = self.case.desk;
+        let keeper = Keeper { desk, caller: &self.case.ask.caller };
+        let answer = self.case.draft.as_ref().map(|draft| draft.text.as_str());
+        let words = keeper.keep(&self.prompt().to_string(), answer.filter(|a| !a.is_empty()))?;
+        let review = self.queue()?;
+        let receipt = self.receipt(words, review.clone())?;
+        let placed = append(desk, &receipt)?;
+        if let Some(id) = &review {
+            desk.store.link_review(id, placed.index)?;
+        }
+        Ok((review, placed))
+    }
+
+    /// All that a replay needs to ask the same again.
+    fn prompt(&self) -> Value {
+        let case = self.case;
+        let messages = case.prompt.as_ref().map(|request| match &request.prompt {
+            allod_engine::Prompt::Chat(messages) => messages
+                .iter()
+                .map(|message| json!({"role": message.role, "content": message.content}))
+                .collect::<Vec<_>>(),
+            allod_engine::Prompt::Text(text) => vec![json!({"role": "user", "content": text})],
+        });
+        json!({
+            "question": case.ask.question.trim(),
+            "language": case.language.code(),
+            "on": case.on.to_string(),
+            "clearance": case.ask.caller.clearance.labels,
+            "messages": messages,
+        })
+    }
+
+    /// Puts the request into the queue when a person is to decide it.
+    fn queue(&self) -> Result<Option<String>, Error> {
+        let case = self.case;
+        let kind = match self.outcome {
+            Outcome::Escalated => ReviewKind::Escalated,
+            Outcome::HumanReview => ReviewKind::HumanReview,
+            Outcome::Answered | Outcome::Refused => return Ok(None),
+        };
+        let draft = case.draft.as_ref().map(|draft| {
+            json!({"answer": draft.text, "mode": draft.mode, "citations": draft.citations})
+        });
+        let review = NewReview {
+            kind,
+            tenant: case.ask.caller.tenant.clone(),
+            reasons: case.decision.rules.iter().map(|rule| rule.because.clone()).collect(),
+            receipt_index: None,
+            request_json: json!({
+                "id": self.id,
+                "question": case.ask.question.trim(),
+                "language": case.language.code(),
+                "subject": case.ask.caller.subject,
+                "labels": case.ask.caller.clearance.labels,
+            })
+            .to_string(),
+            draft_json: draft.map(|draft| draft.to_string()),
+        };
+        Ok(Some(case.desk.store.enqueue_review(&review)?.id))
+    }
+
+    fn receipt(&self, words: Words, review: Option<String>) -> Result<Receipt, Error> {
+        let case = self.case;
+        let draft = case.draft.as_ref();
+        let generator = case.desk.generator.as_ref().filter(|_| case.prompt.is_some());
+        let evidence = case.found.as_ref().map_or(&[][..], |found| &found.evidence);
+        let answered = draft.filter(|_| self.outcome == Outcome::Answered);
+        Ok(Receipt {
+            request: request(&self.id, receipt::RequestKind::Ask, &case.ask.caller),
+            model: generator.map(crate::generator::Generator::record),
+            sampling: case.prompt.as_ref().map(|request| sampling(&request.sampling)),
+            evidence: evidence.iter().map(evidence_record).collect(),
+            citations: draft.map_or(&[][..], |d| &d.citations).iter().map(cited).collect(),
+            facts: facts(&case.facts),
+            rules: rules(&case.decision.rules),
+            outcome: outcome(self.outcome),
+            mode: mode(answered.map_or(Mode::None, |draft| draft.mode)),
+            confidence: case.confidence(),
+            checks: draft.map(|draft| checks(&draft.checks)).unwrap_or_default(),
+            tokens: draft.map(|draft| tokens(draft.tokens)).unwrap_or_default(),
+            timings_ms: receipt::Timings {
+                retrieval: case.retrieval_ms,
+                generation: case.generation_ms,
+                total: millis(case.opened),
+            },
+            review,
+            ..blank(&case.desk.policy, words)
+        })
+    }
+}
+
+/// The commitments to what was asked and answered.
+pub(crate) struct Words {
+    pub(crate) prompt: String,
+    pub(crate) answer: Option<String>,
+}
+
+/// Keeps the words of a request, if the policy lets them be kept, and commits to them.
+pub(crate) struct Keeper<'a> {
+    pub(crate) desk: &'a Desk,
+    pub(crate) caller: &'a Caller,
+}
+
+impl Keeper<'_> {
+    /// Commits to both; stores both in one transaction unless the policy forbids it.
+    pub(crate) fn keep(&self, prompt: &str, answer: Option<&str>) -> Result<Words, Error> {
+        let mut rows = vec![self.row("prompt", prompt)?];
+        if let Some(answer) = answer {
+            rows.push(self.row("answer", answer)?);
+        }
+        if self.desk.policy.logging.prompts != Prompts::NotRetained {
+            self.desk.store.put_payloads(&rows)?;
+        }
+        let mut commitments = rows.into_iter().map(|row| row.commitment);
+        let prompt = commitments.next().expect("the prompt's row is always there");
+        Ok(Words { prompt, answer: commitments.next() })
+    }
+
+    fn row(&self, kind: &str, content: &str) -> Result<PayloadRow, Error> {
+        let salt = new_salt()?;
+        Ok(PayloadRow {
+            commitment: commit(&salt, content),
+            salt_hex: salt.iter().map(|byte| format!("{byte:02x}")).collect(),
+            kind: kind.into(),
+            content: content.into(),
+            tenant: self.caller.tenant.clone(),
+            created_at: Timestamp::now().to_string(),
+        })
+    }
+}
+
+/// Appends a receipt; durable when it returns. The store remembers the head that was known before,
+/// so a log that loses more than its newest entry is noticed.
+pub(crate) fn append(desk: &Desk, receipt: &Receipt) -> Result<ReceiptRef, Error> {
+    let leaf = desk.ledger.append(receipt)?;
+    Ok(ReceiptRef { index: leaf.index, leaf: leaf.leaf_hash.to_string() })
+}
+
+/// A receipt of nothing yet, for the parts that a kind of request does not have.
+pub(crate) fn blank(policy: &Policy, words: Words) -> Receipt {
+    let limits = [
+        ("question_chars_max", policy.limits.question_chars_max),
+        ("answer_tokens_max", policy.limits.answer_tokens_max),
+    ];
+    Receipt {
+        version: allod_ledger::RECEIPT_VERSION.into(),
+        time: Timestamp::now(),
+        request: receipt::Request {
+            id: String::new(),
+            kind: receipt::RequestKind::Ask,
+            tenant: String::new(),
+            subject: String::new(),
+        },
+        model: None,
+        policy: receipt::PolicyUsed { digest: policy.digest().into(), name: policy.name.clone() },
+        numerics: NUMERICS.into(),
+        sampling: None,
+        evidence: Vec::new(),
+        citations: Vec::new(),
+        facts: Value::Null,
+        rules: Vec::new(),
+        outcome: receipt::Outcome::Refused,
+        mode: receipt::Mode::None,
+        confidence: 0.0,
+        checks: Vec::new(),
+        prompt_commitment: words.prompt,
+        answer_commitment: words.answer,
+        tokens: receipt::Tokens::default(),
+        timings_ms: receipt::Timings::default(),
+        limits: limits.map(|(name, value)| (name.to_owned(), u64::from(value))).into(),
+        review: None,
+        software: receipt::Software { version: env!("CARGO_PKG_VERSION").into() },
+    }
+}
+
+/// A request's own identifier: 128 random bits.
+pub(crate) fn new_id() -> String {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn request(id: &str, kind: receipt::RequestKind, caller: &Caller) -> receipt::Request {
+    receipt::Request {
+        id: id.into(),
+        kind,
+        tenant: caller.tenant.clone(),
+        subject: caller.subject.clone(),
+    }
+}
+
+pub(crate) fn facts(facts: &allod_policy::Facts) -> Value {
+    serde_json::to_value(facts).expect("facts are plain data")
+}
+
+pub(crate) fn rules(fired: &[Fired]) -> Vec<receipt::Rule> {
+    let rule = |fired: &Fired| receipt::Rule { id: fired.id.clone(), because: fired.because.clone() };
+    fired.iter().map(rule).collect()
+}
+
+pub(crate) fn outcome(outcome: Outcome) -> receipt::Outcome {
+    match outcome {
+        Outcome::Answered => receipt::Outcome::Answered,
+        Outcome::Refused => receipt::Outcome::Refused,
+        Outcome::Escalated => receipt::Outcome::Escalated,
+        Outcome::HumanReview => receipt::Outcome::HumanReview,
+    }
+}
+
+pub(crate) fn mode(mode: Mode) -> receipt::Mode {
+    match mode {
+        Mode::Quote => receipt::Mode::Quote,
+        Mode::Generate => receipt::Mode::Generate,
+        Mode::Upstream => receipt::Mode::Upstream,
+        Mode::None => receipt::Mode::None,
+    }
+}
+
+pub(crate) fn sampling(sampling: &allod_engine::Sampling) -> receipt::Sampling {
+    receipt::Sampling {
+        temperature: sampling.temperature.into(),
+        top_k: sampling.top_k as u64,
+        top_p: sampling.top_p.into(),
+        min_p: sampling.min_p.into(),
+        repetition_penalty: sampling.repetition_penalty.into(),
+        repetition_window: sampling.repetition_window as u64,
+        seed: sampling.seed,
+    }
+}
+
+pub(crate) fn tokens(tokens: crate::reply::Tokens) -> receipt::Tokens {
+    receipt::Tokens { prompt: tokens.prompt, completion: tokens.completion }
+}
+
+fn evidence_record(evidence: &Evidence) -> receipt::Evidence {
+    receipt::Evidence {
+        path: evidence.path.clone(),
+        digest: evidence.digest.to_string(),
+        start: evidence.range.start as u64,
+        end: evidence.range.end as u64,
+        score: evidence.score,
+    }
+}
+
+fn cited(citation: &Citation) -> receipt::Evidence {
+    receipt::Evidence {
+        path: citation.path.clone(),
+        digest: citation.digest.clone(),
+        start: citation.start as u64,
+        end: citation.end as u64,
+        score: citation.score,
+    }
+}
+
+fn checks(checks: &[crate::grounded::Checked]) -> Vec<receipt::Check> {
+    let numbered = checks.iter().enumerate();
+    numbered
+        .map(|(sentence, check)| receipt::Check {
+            sentence: sentence as u64,
+            verdict: match check.verdict {
+                crate::support::Verdict::Supported => receipt::Verdict::Supported,
+                crate::support::Verdict::Unsupported => receipt::Verdict::Unsupported,
+                crate::support::Verdict::Contradicted => receipt::Verdict::Contradicted,
+            },
+            score: check.score,
+        })
+        .collect()
+}

@@ -1,0 +1,143 @@
+//! A model served elsewhere behind the OpenAI chat API (vLLM, llama.cpp, …), at the one address
+//! that the policy names.
+
+use std::time::Duration;
+
+use allod_engine::{Finish, GenerateRequest, Generated, Prompt};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::error::Error;
+
+/// An upstream, ready to be asked.
+pub struct Upstream {
+    url: String,
+    model: String,
+    api_key: Option<String>,
+    agent: ureq::Agent,
+}
+
+const RESPONSE_BYTES_MAX: u64 = 16 << 20;
+
+#[derive(Deserialize)]
+struct Completion {
+    choices: Vec<Choice>,
+    #[serde(default)]
+    usage: Usage,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    message: Content,
+    finish_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Content {
+    content: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Usage {
+    #[serde(default)]
+    prompt_tokens: usize,
+    #[serde(default)]
+    completion_tokens: usize,
+}
+
+impl Upstream {
+    /// An upstream at `url` (the part before `/chat/completions`, usually ending in `/v1`).
+    ///
+    /// Redirects are not followed: they would lead to an address that the policy does not name.
+    /// Proxies set in the environment are not used, for the same reason.
+    #[must_use]
+    pub fn new(url: &str, model: &str, api_key: Option<String>, timeout: Duration) -> Upstream {
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(timeout))
+            .max_redirects(0)
+            .proxy(None)
+            .http_status_as_error(false)
+            .build()
+            .new_agent();
+        Upstream { url: url.trim_end_matches('/').into(), model: model.into(), api_key, agent }
+    }
+
+    /// The model's name, as the upstream knows it.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Asks the upstream for a completion.
+    ///
+    /// # Errors
+    /// [`Error::Upstream`] when it cannot be reached, answers with an error, or with something
+    /// that is no chat completion.
+    pub fn generate(&self, request: &GenerateRequest) -> Result<Generated, Error> {
+        let url = format!("{}/chat/completions", self.url);
+        let mut post = self.agent.post(&url);
+        if let Some(key) = &self.api_key {
+            post = post.header("Authorization", format!("Bearer {key}"));
+        }
+        let mut response =
+            post.send_json(self.body(request)).map_err(|e| self.error(e.to_string()))?;
+        let status = response.status();
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(RESPONSE_BYTES_MAX)
+            .read_to_string()
+            .map_err(|e| self.error(e.to_string()))?;
+        if !status.is_success() {
+            let said: String = text.chars().take(300).collect();
+            return Err(self.error(format!("it answered {status}: {said}")));
+        }
+        self.generated(&text)
+    }
+
+    fn body(&self, request: &GenerateRequest) -> Value {
+        let messages: Vec<Value> = match &request.prompt {
+            Prompt::Text(text) => vec![json!({"role": "user", "content": text})],
+            Prompt::Chat(messages) => messages
+                .iter()
+                .map(|message| json!({"role": message.role, "content": message.content}))
+                .collect(),
+        };
+        let sampling = &request.sampling;
+        let mut body = json!({
+            "model": self.model,
+            "messages": messages,
+            "max_tokens": request.max_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": sampling.seed,
+        });
+        if !request.stop.is_empty() {
+            body["stop"] = json!(request.stop);
+        }
+        body
+    }
+
+    fn generated(&self, text: &str) -> Result<Generated, Error> {
+        let unexpected = |what: &str| self.error(format!("its answer is no chat completion: {what}"));
+        let completion: Completion =
+            serde_json::from_str(text).map_err(|e| unexpected(&e.to_string()))?;
+        let choice =
+            completion.choices.into_iter().next().ok_or_else(|| unexpected("no choices"))?;
+        Ok(Generated {
+            text: choice.message.content.unwrap_or_default(),
+            prompt_tokens: completion.usage.prompt_tokens,
+            completion_tokens: completion.usage.completion_tokens,
+            finish: match choice.finish_reason.as_deref() {
+                Some("length") => Finish::Length,
+                _ => Finish::Stop,
+            },
+            tokens: Vec::new(),
+        })
+    }
+
+    fn error(&self, reason: String) -> Error {
+        let advice = "check that it runs and that `upstream.url` in the policy is right";
+        Error::Upstream { url: self.url.clone(), reason: format!("{reason}; {advice}") }
+    }
+}
