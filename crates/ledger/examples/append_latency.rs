@@ -44,7 +44,7 @@ fn measure(ledger: &Ledger, threads: usize) -> Result<()> {
     times.sort();
     let at = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1e3;
     println!(
-        "{threads:>2} threads: p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms; {:.0} appends/s; {:.1} per round",
+        "{threads:>2} threads: p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms; {:.0}/s; {:.1} per round",
         at(50),
         at(90),
         at(99),

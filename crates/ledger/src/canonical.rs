@@ -269,7 +269,7 @@ mod tests {
         let value: Value = serde_json::from_str(input).unwrap();
         let text = String::from_utf8(to_vec(&value).unwrap()).unwrap();
         let order: Vec<u64> = text
-            .split(|character: char| character == ':' || character == ',')
+            .split([':', ','])
             .filter_map(|part| part.trim_end_matches('}').parse().ok())
             .collect();
         assert_eq!(order, [2, 4, 6, 7, 1, 5, 3]);

@@ -15,8 +15,8 @@ use crate::tiles::{CHECKPOINT, DRAFT_SUFFIX, HEAD, Name, VKEY};
 
 /// Returns the private key; creates it and an empty log if neither is there.
 ///
-/// The key takes its name last. As long as it has only its draft name, nothing was acknowledged, and
-/// creation begins anew. The caller holds the lock.
+/// The key takes its name last. As long as it has only its draft name, nothing was acknowledged,
+/// and creation begins anew. The caller holds the lock.
 pub(crate) fn key_of(
     dir: &Path,
     key_file: &Path,

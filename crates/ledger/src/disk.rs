@@ -1,4 +1,4 @@
-//! File operations. Those that change something go through a trait, so that tests can let each fail.
+//! File operations. Those that change something go through a trait: tests let each of them fail.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};

@@ -64,7 +64,7 @@ impl Edge {
         self.entries.push(entry);
         self.frontier.push(leaf);
         self.size += 1;
-        if self.size % TILE_WIDTH == 0 {
+        if self.size.is_multiple_of(TILE_WIDTH) {
             let path = bundle_path(full_tiles(self.size, 0) - 1, None);
             sealed.push(Contents { path, bytes: bundle(&self.entries) });
             self.entries.clear();

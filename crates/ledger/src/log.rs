@@ -99,7 +99,7 @@ impl Ledger {
         })
     }
 
-    /// Records a receipt. On return, the receipt and a signed checkpoint that covers it are durable.
+    /// Records a receipt. On return, it and a signed checkpoint that covers it are durable.
     ///
     /// Calls from several threads at once share their writes to the disk.
     ///
@@ -193,8 +193,8 @@ impl Ledger {
         Ok(proof::to_text(index, &path, &head.note))
     }
 
-    /// The hashes that show, to [`crate::check_consistency`], that the log at [`Ledger::checkpoint`]
-    /// begins with its first `old_size` entries.
+    /// The hashes that show, to [`crate::check_consistency`], that the log at
+    /// [`Ledger::checkpoint`] begins with what it held when it had `old_size` entries.
     ///
     /// # Errors
     /// If the log never had that many entries, or a tile cannot be read.

@@ -98,7 +98,8 @@ mod tests {
     /// The example in C2SP signed-note.
     const VKEY: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
     const NOTE: &str = "This is an example message.\n\n— example.com/foo \
-        Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n";
+        Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAl\
+        TgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n";
 
     /// The example of Go's `golang.org/x/mod/sumdb/note`.
     const GO_PRIVATE: &str =
@@ -106,7 +107,8 @@ mod tests {
     const GO_TEXT: &str = "If you think cryptography is the answer to your problem,\n\
         then you don't know what your problem is.\n";
     const GO_SIGNATURE: &str = "— PeterNeumann \
-        x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
+        x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIu\
+        GUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
 
     fn key() -> VerifierKey {
         VKEY.parse().unwrap()

@@ -1,8 +1,8 @@
 //! Publication: the partial tiles for a checkpoint, and the file `checkpoint` itself.
 //!
 //! Full tiles are there anyway. Partial ones would be too much to write with each receipt, so they
-//! are written for some heads only, and `checkpoint` names the last such head. So the ledger's folder
-//! can at any time be served as it is.
+//! are written for some heads only, and `checkpoint` is the last such head. So the folder can at
+//! any time be served as it is.
 
 use std::collections::BTreeSet;
 use std::path::Path;

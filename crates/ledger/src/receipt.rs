@@ -241,8 +241,8 @@ impl Receipt {
     /// The receipt as the log stores it: canonical JSON (RFC 8785) in UTF-8.
     ///
     /// # Errors
-    /// If a number cannot be written exactly, the version is not [`RECEIPT_VERSION`], or the text is
-    /// longer than [`RECEIPT_BYTES_MAX`].
+    /// If a number cannot be written exactly, the version is not [`RECEIPT_VERSION`], or the text
+    /// is longer than [`RECEIPT_BYTES_MAX`].
     pub fn to_entry(&self) -> Result<Vec<u8>> {
         let mut value = serde_json::to_value(self).map_err(Error::ReceiptNotJson)?;
         round_fractions(&mut value);

@@ -1,4 +1,4 @@
-//! The Merkle tree: roots, inclusion and consistency (RFC 6962, section 2.1; RFC 9162, section 2.1).
+//! The Merkle tree: roots, inclusion, consistency (RFC 6962, section 2.1; RFC 9162, section 2.1).
 
 use crate::error::{Error, Result};
 use crate::hash::Hash;

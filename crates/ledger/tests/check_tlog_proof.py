@@ -53,7 +53,8 @@ def signed(key, message, signature):
         return False
     base_y = 4 * pow(5, -1, P) % P
     challenge = int.from_bytes(hashlib.sha512(r + key + message).digest(), "little") % ORDER
-    return times(s, point(base_y.to_bytes(32, "little"))) == add(point(r), times(challenge, point(key)))
+    base = point(base_y.to_bytes(32, "little"))
+    return times(s, base) == add(point(r), times(challenge, point(key)))
 
 
 def sha256(*parts):
@@ -87,9 +88,11 @@ def check(vkey, proof, entry):
     index, path = int(lines[1].removeprefix("index ")), [decode(line) for line in lines[2:]]
     text, signatures = note.rsplit("\n\n", 1)
     text += "\n"
-    own = [line.split(" ")[2] for line in signatures.splitlines() if line.startswith(f"— {name} ")]
-    own = [data[4:] for data in map(decode, own) if data[:4] == expected_id]
-    assert own and all(signed(key[1:], text.encode(), data) for data in own), "not signed by the key"
+    named = [line for line in signatures.splitlines() if line.startswith(f"— {name} ")]
+    own = [decode(line.split(" ")[2]) for line in named]
+    own = [data[4:] for data in own if data[:4] == expected_id]
+    assert own, "not signed by the key"
+    assert all(signed(key[1:], text.encode(), data) for data in own), "a signature is not valid"
     origin, size, root = text.split("\n")[:3]
     assert origin == name, "the checkpoint is of another log"
     assert index < int(size), "the index is beyond the log"
@@ -99,5 +102,11 @@ def check(vkey, proof, entry):
 
 
 if __name__ == "__main__":
-    with open(sys.argv[2], encoding="utf-8", newline="") as proof_file, open(sys.argv[3], "rb") as entry_file:
-        print(check(sys.argv[1], proof_file.read(), entry_file.read()))
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    vkey_text, proof_path, entry_path = sys.argv[1:]
+    with open(proof_path, encoding="utf-8", newline="") as file:
+        proof_text = file.read()
+    with open(entry_path, "rb") as file:
+        entry_bytes = file.read()
+    print(check(vkey_text, proof_text, entry_bytes))

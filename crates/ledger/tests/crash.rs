@@ -1,5 +1,7 @@
 //! A process that is killed while it appends: what it acknowledged is there afterwards.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not seen as tests
+
 mod common;
 
 use std::io::{BufRead, BufReader, Write};

@@ -1,5 +1,7 @@
 //! The ledger as its callers see it.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not seen as tests
+
 mod common;
 
 use std::fs;
@@ -182,14 +184,14 @@ fn verify_works_while_others_append() {
         let mut last = 0;
         while !done.load(Ordering::SeqCst) {
             let size = verify(&dir).unwrap().size;
-            assert!(size >= last && size % 10 == 0);
+            assert!(size >= last && size.is_multiple_of(10));
             last = size;
         }
     });
     assert_eq!(verify(&dir).unwrap().size, 600);
 }
 
-/// A process that was killed in the middle of a round may leave bytes behind the open ledger's back.
+/// A process that was killed in the middle of a round may leave bytes in an open ledger's tail.
 #[test]
 fn bytes_beyond_the_head_are_cut_before_the_next_append() {
     let (_data, dir) = place();

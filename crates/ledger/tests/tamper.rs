@@ -1,5 +1,7 @@
 //! A thousand ways to alter a ledger's folder: each must be noticed and named.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not seen as tests
+
 mod common;
 
 use std::collections::BTreeMap;
