@@ -3,7 +3,7 @@
 use crate::arch::{self, Architecture, Settings};
 use crate::error::{Error, Result};
 use crate::spec::DecoderSpec;
-use crate::weight::WeightId;
+use crate::weight::{Part, WeightId};
 use allod_kernels::Matrix;
 use allod_weights::{Tensor, TensorFile};
 use std::collections::HashSet;
@@ -74,7 +74,7 @@ impl Checkpoint {
     ) -> Result<Checkpoint> {
         let (mut weights, mut used) = (Vec::new(), HashSet::new());
         for (id, shape) in spec.weights() {
-            let name = name(id);
+            let name = stored_name(&spec, &file, name, id);
             let weight = weight(path, &file, &name, &shape)?;
             if weights.len() <= id.index() {
                 weights.resize_with(id.index() + 1, || None);
@@ -125,6 +125,21 @@ impl Checkpoint {
             _ => panic!("{id:?} is not a vector of this model"),
         }
     }
+}
+
+/// The name that a weight has in this file. Where embedding and output are one matrix, a file may
+/// hold it under either name.
+fn stored_name(
+    spec: &DecoderSpec,
+    file: &TensorFile,
+    name: &dyn Fn(WeightId) -> String,
+    id: WeightId,
+) -> String {
+    let own = name(id);
+    let other = || name(WeightId { layer: 0, part: Part::Output });
+    let is_tied = spec.tied && id.part == Part::TokenEmbedding;
+    let elsewhere = is_tied && file.position(&own).is_none() && file.position(&other()).is_some();
+    if elsewhere { other() } else { own }
 }
 
 fn weight(path: &Path, file: &TensorFile, name: &str, shape: &[usize]) -> Result<Weight> {

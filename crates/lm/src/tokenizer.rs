@@ -30,6 +30,8 @@ pub struct Tokenizer {
     pieces: Pieces,
     specials: Splitter,
     special_ids: HashSet<u32>,
+    /// What stands for characters that the vocabulary lacks; the only special token that text makes.
+    unknown: Option<u32>,
     begin: Vec<u32>,
     strips_first_space: bool,
     digest: String,
@@ -126,7 +128,8 @@ impl Tokenizer {
             Encoder::Bytes(encoder) => encoder.encode(text)?,
             Encoder::Library(encoder) => encoder.encode(text, place)?,
         };
-        if let Some(id) = found.iter().find(|id| self.special_ids.contains(id)) {
+        let forged = |id: &&u32| self.special_ids.contains(id) && self.unknown != Some(**id);
+        if let Some(id) = found.iter().find(forged) {
             let name = self.token_text(*id);
             let what = format!("the vocabulary reads a part of it only as special token `{name}`");
             return Err(Error::Text(what));

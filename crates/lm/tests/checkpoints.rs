@@ -138,6 +138,17 @@ fn a_folder_opens_and_its_settings_are_checked() {
 }
 
 #[test]
+fn a_tied_matrix_may_have_either_name() {
+    let folder = folder_with(&config());
+    let path = folder.path().join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let (name, other) = (b"\"model.embed_tokens.weight\"", b"\"lm_head.weight\"           ");
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+    std::fs::write(&path, [&bytes[..at], other, &bytes[at + name.len()..]].concat()).unwrap();
+    assert!(Checkpoint::open(folder.path()).unwrap().spec().tied);
+}
+
+#[test]
 fn rope_scaling_is_read_in_both_spellings() {
     let old = json!({"type": "linear", "factor": 2.0});
     let new = json!({"rope_type": "linear", "factor": 2.0, "rope_theta": 5e5});

@@ -51,6 +51,7 @@ pub(super) fn read(path: &Path, metadata: &Metadata) -> Result<Tokenizer> {
         pieces: pieces(texts, &kinds, writing),
         specials,
         special_ids: special_ids.into_iter().collect(),
+        unknown: keys.id("unknown_token_id"),
         begin: keys.begin(begins, texts.len())?,
         strips_first_space: matches!(&encoder, Encoder::Score(_)) && keys.space_before(),
         digest: digest(metadata),

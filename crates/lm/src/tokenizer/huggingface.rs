@@ -80,6 +80,7 @@ fn parse(text: &str) -> std::result::Result<Tokenizer, String> {
         specials: Splitter::new(entries),
         special_ids: special.map(|token| token.id).collect(),
         pieces: pieces(&start, &added, writing)?,
+        unknown: unknown(&json["model"], &start),
         begin: begin(&start)?,
         strips_first_space,
         digest: digest_bytes(text.as_bytes()),
@@ -170,6 +171,12 @@ fn pieces(
     let mut pieces = Pieces::default();
     texts.iter().for_each(|text| pieces.push(text.as_deref().unwrap_or_default()));
     Ok(pieces)
+}
+
+/// The token for what is unknown, named by its text or (Unigram) by its id.
+fn unknown(model: &Value, library: &tokenizers::Tokenizer) -> Option<u32> {
+    let by_text = model["unk_token"].as_str().and_then(|text| library.token_to_id(text));
+    by_text.or_else(|| model["unk_id"].as_u64().and_then(|id| u32::try_from(id).ok()))
 }
 
 /// What the post-processor puts before a text.
