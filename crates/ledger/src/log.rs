@@ -220,6 +220,12 @@ impl Ledger {
         self.key.verifier().name()
     }
 
+    /// The ledger's folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// How many rounds of writing this value has made. Entries appended at the same time share one.
     #[must_use]
     pub fn rounds(&self) -> u64 {
