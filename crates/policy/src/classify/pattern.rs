@@ -10,13 +10,13 @@
 //! | `a\|b*` | either of them |
 //! | `(a\|b)` | either of them, or nothing |
 //! | `#` | a number |
-//! | `..` | up to six words |
+//! | `..` | up to eight words |
 //! | `^` (first) | the beginning of a sentence |
 
 use super::tokens::{Token, tokens};
 
 /// Most words that `..` stands for.
-const GAP_WORDS_MAX: usize = 6;
+const GAP_WORDS_MAX: usize = 8;
 
 /// One way to match a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,8 +162,8 @@ mod tests {
         assert!(found("bitte (sofort|gleich) kommen", "Bitte gleich kommen"));
         assert!(found("# franken", "45 Franken") && !found("# franken", "viele Franken"));
         assert!(found("wird .. bewilligt", "wird bewilligt"));
-        assert!(found("wird .. bewilligt", "wird a b c d e f bewilligt"));
-        assert!(!found("wird .. bewilligt", "wird a b c d e f g bewilligt"));
+        assert!(found("wird .. bewilligt", "wird a b c d e f g h bewilligt"));
+        assert!(!found("wird .. bewilligt", "wird a b c d e f g h i bewilligt"));
         assert!(found("^lehnen sie", "Guten Tag. Lehnen Sie ab"));
         assert!(!found("^lehnen sie", "Warum lehnen Sie ab?"));
     }
