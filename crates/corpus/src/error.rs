@@ -52,6 +52,14 @@ pub enum Unreadable {
         /// Where the limit was passed.
         offset: usize,
     },
+    /// An HTML tag or comment that does not end.
+    #[error("a tag or comment near byte {offset} has more than {limit} parts: is it closed?")]
+    TagTooLong {
+        /// The limit.
+        limit: usize,
+        /// About where it begins.
+        offset: usize,
+    },
     /// More blocks than the limit.
     #[error("more than {limit} paragraphs, rows and headings: split it into smaller documents")]
     TooManyBlocks {

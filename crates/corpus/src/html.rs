@@ -3,7 +3,7 @@
 //! Only the tokenizer of html5ever is used, not its tree: building a tree takes quadratic time on
 //! deeply nested input, and nothing here needs one. What is open is kept on a stack of our own.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
@@ -14,6 +14,12 @@ use html5ever::tokenizer::{
 use crate::Unreadable;
 use crate::html_page::Page;
 use crate::raw::{Raw, check_count};
+
+/// How much is given to the tokenizer at once.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// How many blanks and slashes one tag may have, or one comment: more than any embedded picture.
+const MAX_SEPARATORS: usize = 60_000;
 
 /// What an HTML file says.
 pub(crate) struct Html {
@@ -37,10 +43,8 @@ pub(crate) fn fragment(text: &str) -> Result<Vec<Raw>, Unreadable> {
 }
 
 fn tokenize(text: &str) -> Result<Page, Unreadable> {
-    let queue = BufferQueue::default();
-    queue.push_back(StrTendril::from_slice(text));
     let tokenizer = Tokenizer::new(Sink::default(), TokenizerOpts::default());
-    let _ = tokenizer.feed(&queue);
+    feed(&tokenizer, text)?;
     tokenizer.end();
     let page = tokenizer.sink.page.into_inner();
     match page.too_deep_line {
@@ -53,15 +57,39 @@ fn tokenize(text: &str) -> Result<Page, Unreadable> {
     }
 }
 
+/// Feeds the text in pieces, and gives up in a tag that has too many attributes: the tokenizer
+/// compares each with all before it.
+fn feed(tokenizer: &Tokenizer<Sink>, text: &str) -> Result<(), Unreadable> {
+    let queue = BufferQueue::default();
+    let (mut offset, mut tag_offset, mut separators, mut tokens) = (0, 0, 0, 0);
+    while offset < text.len() {
+        let end = text.floor_char_boundary((offset + PIECE_BYTES).min(text.len()));
+        let piece = &text[offset..end];
+        queue.push_back(StrTendril::from_slice(piece));
+        let _ = tokenizer.feed(&queue);
+        if tokenizer.sink.tokens.get() != tokens {
+            (tokens, separators, tag_offset) = (tokenizer.sink.tokens.get(), 0, offset);
+        }
+        separators += piece.bytes().filter(|b| b.is_ascii_whitespace() || *b == b'/').count();
+        if separators > MAX_SEPARATORS {
+            return Err(Unreadable::TagTooLong { limit: MAX_SEPARATORS, offset: tag_offset });
+        }
+        offset = end;
+    }
+    Ok(())
+}
+
 #[derive(Default)]
 struct Sink {
     page: RefCell<Page>,
+    tokens: Cell<u64>,
 }
 
 impl TokenSink for Sink {
     type Handle = ();
 
     fn process_token(&self, token: Token, line: u64) -> TokenSinkResult<()> {
+        self.tokens.set(self.tokens.get() + 1);
         let mut page = self.page.borrow_mut();
         if page.too_deep_line.is_some() {
             return TokenSinkResult::Continue;
@@ -168,6 +196,9 @@ mod tests {
             let html = part.repeat(100_000);
             assert!(matches!(read(&html), Err(Unreadable::TooDeep { .. })), "{part}");
         }
+        let attributes: String = (0..500_000).map(|n| format!("a{n} ")).collect();
+        let html = format!("<p>x<a {attributes}>");
+        assert!(matches!(read(&html), Err(Unreadable::TagTooLong { .. })));
         for part in ["<p>", "</i>", "<li>", "<br>", "<p></b>", "<td>", "<!--", "<a b=", "&amp"] {
             assert!(read(&part.repeat(100_000)).is_ok(), "{part}");
         }

@@ -97,7 +97,8 @@ impl Unit<'_> {
     }
 
     fn is_table(&self) -> bool {
-        self.blocks.iter().all(|block| block.kind == BlockKind::TableRow)
+        // A unit has rows only or none.
+        self.blocks.first().is_some_and(|block| block.kind == BlockKind::TableRow)
     }
 }
 
@@ -339,7 +340,11 @@ impl<'a> Walk<'a> {
         self.headings.truncate(1);
         self.article = None;
         let all = ByteRange::new(0, self.document.text.len());
-        for piece in pieces(&self.document.text, all, self.document.metadata.language) {
+        let mut found = pieces(&self.document.text, all, self.document.metadata.language);
+        if found.is_empty() {
+            found = cut_at_blanks(&self.document.text, all);
+        }
+        for piece in found {
             self.push(piece, String::new(), None, PassageKind::Paragraph);
         }
     }

@@ -25,6 +25,12 @@ pub(crate) fn read(text: &str, language: Language) -> Result<Vec<Raw>, Unreadabl
         ..Reader::default()
     };
     for (index, line) in lines.iter().enumerate() {
+        if reader.last_line.is_empty() {
+            let run = lines[index..].iter().take_while(|line| !line.is_empty());
+            let is_short =
+                |line: &&str| line.len() * 10 <= reader.width * 6 && !line.ends_with('-');
+            reader.is_verse = run.clone().count() > 1 && run.clone().all(is_short);
+        }
         let next = lines.get(index + 1).copied().unwrap_or_default();
         reader.take(line, next);
         if index % 4096 == 0 {
@@ -71,6 +77,10 @@ struct Reader<'a> {
     text: String,
     kind: Option<BlockKind>,
     last_line: &'a str,
+    /// Whether all lines up to the next blank one are short: an address, a list of names.
+    is_verse: bool,
+    /// Whether the block being read has lines "Name: value".
+    has_entries: bool,
     /// Lines of the block being read.
     lines: usize,
     last_paragraph: u32,
@@ -111,6 +121,7 @@ impl<'a> Reader<'a> {
     fn begin(&mut self, kind: BlockKind, text: &str) {
         self.flush();
         self.kind = Some(kind);
+        self.has_entries = is_entry(text);
         self.text.push_str(text);
         self.lines = 1;
     }
@@ -250,7 +261,10 @@ impl<'a> Reader<'a> {
         }
         self.lines += 1;
         match self.is_break(trimmed) {
-            true => self.text.push(LINE_BREAK),
+            true => {
+                self.has_entries |= is_entry(trimmed);
+                self.text.push(LINE_BREAK);
+            }
             false => self.join(trimmed),
         }
         self.text.push_str(trimmed);
@@ -295,7 +309,7 @@ impl<'a> Reader<'a> {
         let word = line.split_whitespace().next().unwrap_or_default();
         let fits = (self.last_line.len() + 1 + word.len()) * 4 <= self.width * 3;
         let starts = line.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
-        if is_entry(line) && (fits || self.lines == 2 && is_entry(self.last_line.trim())) {
+        if is_entry(line) && (fits || self.has_entries) || self.is_verse && starts {
             return true;
         }
         let ends =
@@ -615,6 +629,13 @@ mod tests {
         let text = "Montag: 08:30-11:30\nDienstag: 14:00-18:00\nAm Mittwoch bleibt das Gemeindehaus den ganzen Nachmittag zu.";
         assert!(texts(text)[0].contains("11:30\nDienstag"), "{:?}", texts(text));
         assert!(texts(text)[0].contains("18:00\nAm"), "{:?}", texts(text));
+    }
+
+    #[test]
+    fn addresses_keep_their_lines() {
+        let long = "Sehr geehrte Damen und Herren, ich möchte auf dem Dach eine Anlage bauen.";
+        let text = format!("Mattias Joos\nVia Cuort 17\n7999 Pradaval\n\n{long}\n");
+        assert_eq!(texts(&text), ["Mattias Joos\nVia Cuort 17\n7999 Pradaval", long]);
     }
 
     #[test]

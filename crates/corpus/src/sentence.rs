@@ -44,8 +44,10 @@ fn split_line(line: &str, offset: usize, language: Language, found: &mut Vec<Byt
         let end = closed(line, at + sign.len_utf8());
         if ends(line, first, at, end, sign, language) && !is_in_quotes(line, begin, end) {
             push(line, begin, end, offset, found);
-            (begin, start) = (end, end);
+            begin = end;
         }
+        // The signs up to here are one ending; looking at each again would take quadratic time.
+        start = end;
     }
     push(line, begin, line.len(), offset, found);
 }
@@ -108,6 +110,7 @@ fn ends(line: &str, first: usize, at: usize, end: usize, sign: char, language: L
     if sign != '.' {
         return true;
     }
+    let near = &next[..next.floor_char_boundary(MAX_WORD_BYTES.min(next.len()))];
     let next_word =
         next.split(|c: char| !c.is_alphanumeric()).find(|w| !w.is_empty()).unwrap_or_default();
     let before = &line[first.min(at)..at];
