@@ -1,1 +1,83 @@
-fn main() {}
+//! `allod`: the command line. Glue only: what is typed goes to the room that does it, what comes
+//! back is printed.
+
+mod arguments;
+mod commands;
+mod folder;
+mod output;
+mod progress;
+mod samples;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use output::Output;
+
+/// How a command that did not fail ended.
+pub enum Ending {
+    /// Done.
+    Done,
+    /// What was asked turned out bad (a log that does not verify, a policy with mistakes); it has
+    /// been said already.
+    Failed,
+    /// The policy refused.
+    Refused,
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> ExitCode {
+        match ending {
+            Ending::Done => ExitCode::SUCCESS,
+            Ending::Failed => ExitCode::from(1),
+            Ending::Refused => ExitCode::from(3),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("ALLOD_LOG")
+                .unwrap_or_else(|_| "warn,tantivy=error".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    match run(&arguments) {
+        Ok(ending) => ending.into(),
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&format!("{error:#}"));
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+    let output = Output {
+        json: arguments.json,
+    };
+    let place = folder::Place::of(arguments);
+    match &arguments.command {
+        Command::Demo(demo) => commands::demo::run(demo, &output),
+        Command::Ingest(ingest) => commands::ingest::run(ingest, &place, &output),
+        Command::Ask(ask) => commands::ask::run(ask, &place, &output),
+        Command::Search(search) => commands::search::run(search, &place, &output),
+        Command::Show(show) => commands::show::run(show, &place, &output),
+        Command::Serve(serve) => commands::serve::run(serve, &place),
+        Command::Generate(generate) => commands::generate::run(generate, &output),
+        Command::Policy(policy) => commands::policy::run(policy, &place, &output),
+        Command::Ledger(ledger) => commands::ledger::run(ledger, &place, &output),
+        Command::Review(review) => commands::review::run(review, &place, &output),
+        Command::Key(key) => commands::key::run(key, &place, &output),
+    }
+}
+
+/// `allod … | head` ends the pipe early; that is no failure.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}

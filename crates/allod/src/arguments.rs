@@ -1,0 +1,293 @@
+//! What a person types.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// AI held outright: answers from your own documents that you can prove.
+///
+/// Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy.
+#[derive(Debug, Parser)]
+#[command(name = "allod", version, propagate_version = true)]
+pub struct Arguments {
+    /// The folder that holds all state [default: the platform's data directory]
+    #[arg(long, global = true, env = "ALLOD_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    /// The policy file [default: allod.yaml in the data folder, else the built-in policy]
+    #[arg(long, global = true, env = "ALLOD_POLICY", value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Try everything on a sample municipality, in a scratch folder, with nothing to configure
+    Demo(DemoArguments),
+    /// Take documents in: md, html, txt; folders are walked
+    Ingest(IngestArguments),
+    /// Ask the documents
+    Ask(AskArguments),
+    /// Show the passages that bear on a query
+    Search(SearchArguments),
+    /// Print the canonical text of a document version
+    Show(ShowArguments),
+    /// Serve the API and the console
+    Serve(ServeArguments),
+    /// Let a model write, without documents
+    Generate(GenerateArguments),
+    /// Check and explain the policy
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Show, verify and prove receipts
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// The queue of requests that a person must decide
+    #[command(subcommand)]
+    Review(ReviewCommand),
+    /// API keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+/// `allod demo`
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Answer all sample questions, print the scores and end
+    #[arg(long)]
+    pub once: bool,
+    /// The console's address
+    #[arg(long, default_value = "127.0.0.1:7999", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Do not open a browser
+    #[arg(long)]
+    pub no_browser: bool,
+}
+
+/// `allod ingest`
+#[derive(Debug, Args)]
+pub struct IngestArguments {
+    /// Files and folders
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+/// Which model writes.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArguments {
+    /// A model to write answers: a .gguf file, or a folder in Hugging Face layout
+    #[arg(long, value_name = "PATH")]
+    pub model: Option<PathBuf>,
+    /// Threads for the model [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// As whom one asks at the command line.
+#[derive(Debug, Clone, Args)]
+pub struct CallerArguments {
+    /// An access label that you may read; can be given several times
+    #[arg(long = "clearance", value_name = "LABEL")]
+    pub labels: Vec<String>,
+    /// The date whose law counts [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub on: Option<jiff::civil::Date>,
+    /// The question's language: de, fr, it, rm, en [default: detected]
+    #[arg(long, value_name = "CODE")]
+    pub language: Option<String>,
+}
+
+/// `allod ask`
+#[derive(Debug, Args)]
+pub struct AskArguments {
+    /// The question
+    pub question: String,
+    #[command(flatten)]
+    pub model: ModelArguments,
+    #[command(flatten)]
+    pub caller: CallerArguments,
+}
+
+/// `allod search`
+#[derive(Debug, Args)]
+pub struct SearchArguments {
+    /// The query
+    pub query: String,
+    /// How many passages
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub limit: usize,
+    #[command(flatten)]
+    pub caller: CallerArguments,
+}
+
+/// `allod show`
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// The digest of the version, as citations name it (`sha256:…`)
+    pub digest: String,
+}
+
+/// `allod serve`
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// The address; others than loopback need an API key (`allod key create`)
+    #[arg(
+        long,
+        default_value = "127.0.0.1:7999",
+        env = "ALLOD_LISTEN",
+        value_name = "ADDRESS"
+    )]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    pub model: ModelArguments,
+}
+
+/// `allod generate`
+#[derive(Debug, Args)]
+pub struct GenerateArguments {
+    /// A .gguf file, or a folder in Hugging Face layout
+    #[arg(long, value_name = "PATH")]
+    pub model: PathBuf,
+    /// The text to go on from
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub prompt: String,
+    /// Put the prompt through the model's chat template
+    #[arg(long)]
+    pub chat: bool,
+    /// At most so many tokens
+    #[arg(long, default_value_t = 256, value_name = "N")]
+    pub max_tokens: usize,
+    /// 0 takes the likeliest token each time
+    #[arg(long, default_value_t = 0.8, value_name = "T")]
+    pub temperature: f32,
+    /// Only the K likeliest tokens; 0 for all
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    pub top_k: usize,
+    /// Only the likeliest tokens that together have probability P
+    #[arg(long, default_value_t = 1.0, value_name = "P")]
+    pub top_p: f32,
+    /// Only tokens at least P times as likely as the likeliest
+    #[arg(long, default_value_t = 0.0, value_name = "P")]
+    pub min_p: f32,
+    /// Above 1, tokens that stand in the text already become less likely
+    #[arg(long, default_value_t = 1.0, value_name = "R")]
+    pub repetition_penalty: f32,
+    /// The same seed gives the same text
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+    /// A text that ends the answer; can be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// `allod policy`
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Say whether a policy file is right, with the place of every mistake
+    Check {
+        /// The file [default: the policy in use]
+        file: Option<PathBuf>,
+    },
+    /// Say what the policy would decide on a question, and why; nothing is recorded
+    Explain {
+        /// The question
+        question: String,
+        #[command(flatten)]
+        caller: CallerArguments,
+    },
+}
+
+/// `allod ledger`
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Print a receipt, or the newest ones
+    Show {
+        /// The entry's index
+        index: Option<u64>,
+        /// Also print what was asked and answered, if it is kept
+        #[arg(long)]
+        payload: bool,
+        /// How many of the newest, when no index is given
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        last: u64,
+    },
+    /// Check every byte of the log
+    Verify,
+    /// Write a C2SP tlog-proof of an entry that others can check
+    Prove {
+        /// The entry's index
+        index: u64,
+    },
+}
+
+/// `allod review`
+#[derive(Debug, Subcommand)]
+pub enum ReviewCommand {
+    /// List the queue
+    List {
+        /// Resolved entries too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show one entry with its evidence and draft
+    Show {
+        /// The entry's id
+        id: String,
+    },
+    /// Decide an entry
+    Resolve {
+        /// The entry's id
+        id: String,
+        /// approve, amend or reject
+        #[arg(long, value_name = "VERDICT")]
+        verdict: String,
+        /// Who decides
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Why
+        #[arg(long, default_value = "", value_name = "TEXT")]
+        note: String,
+        /// The answer to give, with `amend`
+        #[arg(long, value_name = "TEXT")]
+        answer: Option<String>,
+    },
+}
+
+/// `allod key`
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key; it is shown once
+    Create {
+        /// Whose key it is
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// The tenant
+        #[arg(long, default_value = "local", value_name = "TENANT")]
+        tenant: String,
+        /// An access label that the key may read; can be given several times
+        #[arg(long = "clearance", value_name = "LABEL")]
+        labels: Vec<String>,
+        /// user, reviewer or operator
+        #[arg(long, default_value = "user", value_name = "ROLE")]
+        role: String,
+    },
+    /// List the keys
+    List,
+    /// End a key
+    Revoke {
+        /// The key's id
+        id: String,
+    },
+}

@@ -1,0 +1,36 @@
+//! `allod ingest`
+
+use allod_retrieval::{IngestOptions, IngestReport, Library};
+
+use crate::Ending;
+use crate::arguments::IngestArguments;
+use crate::folder::Place;
+use crate::output::Output;
+use crate::progress::Bar;
+
+/// Takes documents in and reports what could not be read, and why.
+pub fn run(arguments: &IngestArguments, place: &Place, output: &Output) -> anyhow::Result<Ending> {
+    let library = Library::open(&place.data, allod_answer::open_store(&place.data)?)?;
+    let bar = Bar::new();
+    let report = library.ingest(&arguments.paths, &IngestOptions::default(), &bar)?;
+    bar.finish();
+    output.print(&report, text)?;
+    Ok(Ending::Done)
+}
+
+/// The report for people.
+pub fn text(report: &IngestReport) -> String {
+    let mut text = format!(
+        "{} added, {} changed, {} unchanged, {} retired, {} not readable; {:.1} s\n",
+        report.added,
+        report.changed,
+        report.unchanged,
+        report.retired,
+        report.unreadable.len(),
+        report.seconds,
+    );
+    for file in &report.unreadable {
+        text.push_str(&format!("  not read: {}: {}\n", file.path, file.reason));
+    }
+    text
+}

@@ -1,0 +1,179 @@
+//! `allod ledger`
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use allod_ledger::{Checkpoint, Expected, Ledger, Receipt, verify_with};
+use allod_store::{DATABASE_FILE, Store};
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use crate::Ending;
+use crate::arguments::LedgerCommand;
+use crate::folder::Place;
+use crate::output::Output;
+
+/// Shows, verifies and proves receipts.
+pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::Result<Ending> {
+    let folder = place.data.join("ledger");
+    anyhow::ensure!(
+        folder.is_dir(),
+        "{} has no ledger yet; it begins with the first question",
+        place.data.display()
+    );
+    match command {
+        LedgerCommand::Show {
+            index,
+            payload,
+            last,
+        } => {
+            let log = Log::open(&place.data, &folder, *payload)?;
+            match index {
+                Some(index) => log.show(*index, output)?,
+                None => log.list(*last, output)?,
+            }
+            Ok(Ending::Done)
+        }
+        LedgerCommand::Verify => verify(&place.data, &folder, output),
+        LedgerCommand::Prove { index } => {
+            let ledger = Ledger::open(&folder, allod_answer::LEDGER_ORIGIN)?;
+            let proof = ledger.prove(*index)?;
+            let value = json!({"index": index, "vkey": ledger.vkey(), "proof": proof});
+            if output.json {
+                output.line(&value.to_string())?
+            } else {
+                output.raw(&proof)?
+            }
+            Ok(Ending::Done)
+        }
+    }
+}
+
+/// Checks the log against itself, its key, and the head that the store remembers.
+fn verify(data: &Path, folder: &Path, output: &Output) -> anyhow::Result<Ending> {
+    let key_file = Some(key_file(data)).filter(|path| path.exists());
+    let expected = Expected {
+        head: remembered(data)?,
+        key_file,
+    };
+    match verify_with(folder, &expected) {
+        Ok(verified) => {
+            let value = json!({
+                "verified": true,
+                "size": verified.size,
+                "root": verified.root.to_string(),
+                "origin": verified.origin,
+            });
+            output.print(&value, |_| {
+                format!(
+                    "{} entries verify; root {}, signed by {}",
+                    verified.size, verified.root, verified.origin
+                )
+            })?;
+            Ok(Ending::Done)
+        }
+        Err(fault) => {
+            let value = json!({"verified": false, "fault": fault.to_string()});
+            output.print(&value, |_| format!("the log does not verify: {fault}"))?;
+            Ok(Ending::Failed)
+        }
+    }
+}
+
+fn key_file(data: &Path) -> PathBuf {
+    data.join("keys").join("ledger.key")
+}
+
+/// The head that the store remembers; a log that is shorter was cut.
+fn remembered(data: &Path) -> anyhow::Result<Option<Checkpoint>> {
+    if !data.join(DATABASE_FILE).exists() {
+        return Ok(None);
+    }
+    let Some(head) = allod_answer::open_store(data)?.ledger_head()? else { return Ok(None) };
+    let root = head
+        .root
+        .parse()
+        .context("the head that the store remembers is damaged")?;
+    let origin = allod_answer::LEDGER_ORIGIN.into();
+    Ok(Some(Checkpoint {
+        origin,
+        size: head.size,
+        root,
+    }))
+}
+
+struct Log {
+    ledger: Ledger,
+    store: Option<Arc<dyn Store>>,
+}
+
+impl Log {
+    fn open(data: &Path, folder: &Path, payloads: bool) -> anyhow::Result<Log> {
+        let ledger = Ledger::open(folder, allod_answer::LEDGER_ORIGIN)?;
+        let store = if payloads {
+            Some(allod_answer::open_store(data)?)
+        } else {
+            None
+        };
+        Ok(Log { ledger, store })
+    }
+
+    fn show(&self, index: u64, output: &Output) -> anyhow::Result<()> {
+        let receipt = self.ledger.read(index)?;
+        let mut value = json!({"index": index, "receipt": receipt});
+        if let Some(store) = &self.store {
+            value["payload"] = payload(store.as_ref(), &receipt)?;
+        }
+        output.print(&value, |value| {
+            serde_json::to_string_pretty(value).expect("a JSON value can be written")
+        })
+    }
+
+    fn list(&self, last: u64, output: &Output) -> anyhow::Result<()> {
+        let size = self.ledger.checkpoint().size;
+        let mut rows = Vec::new();
+        for index in size.saturating_sub(last)..size {
+            rows.push((index, self.ledger.read(index)?));
+        }
+        let values: Vec<Value> = rows
+            .iter()
+            .map(|(index, r)| json!({"index": index, "receipt": r}))
+            .collect();
+        output.print(&values, |_| match rows.is_empty() {
+            true => "the log is empty".into(),
+            false => rows
+                .iter()
+                .map(|(index, receipt)| line(*index, receipt))
+                .collect(),
+        })
+    }
+}
+
+/// What was asked and answered, as far as it is kept.
+fn payload(store: &dyn Store, receipt: &Receipt) -> anyhow::Result<Value> {
+    let read = |commitment: &str| -> anyhow::Result<Value> {
+        let row = store.payload(commitment)?;
+        Ok(row.map_or(
+            Value::Null,
+            |row| json!({"salt": row.salt_hex, "content": row.content}),
+        ))
+    };
+    Ok(json!({
+        "prompt": read(&receipt.prompt_commitment)?,
+        "answer": receipt.answer_commitment.as_deref().map(read).transpose()?,
+    }))
+}
+
+fn line(index: u64, receipt: &Receipt) -> String {
+    let outcome = serde_json::to_value(receipt.outcome).unwrap_or_default();
+    let mode = serde_json::to_value(receipt.mode).unwrap_or_default();
+    format!(
+        "{index:>6}  {}  {:<12}  {:<8}  {:.2}  {} citations  {}\n",
+        receipt.time,
+        outcome.as_str().unwrap_or_default(),
+        mode.as_str().unwrap_or_default(),
+        receipt.confidence,
+        receipt.citations.len(),
+        receipt.request.tenant,
+    )
+}

@@ -1,0 +1,129 @@
+//! `allod review`
+
+use allod_store::{Resolution, ReviewRow, ReviewState, Verdict};
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use crate::Ending;
+use crate::arguments::ReviewCommand;
+use crate::folder::Place;
+use crate::output::Output;
+
+/// Lists, shows and decides what waits for a person.
+pub fn run(command: &ReviewCommand, place: &Place, output: &Output) -> anyhow::Result<Ending> {
+    let store = allod_answer::open_store(&place.data)?;
+    match command {
+        ReviewCommand::List { all } => {
+            let rows = store.reviews((!all).then_some(ReviewState::Open))?;
+            let values: Vec<Value> = rows.iter().map(value).collect();
+            output.print(&values, |_| match rows.is_empty() {
+                true => "nothing waits".into(),
+                false => rows.iter().map(line).collect(),
+            })?;
+        }
+        ReviewCommand::Show { id } => {
+            let row = store
+                .review(id)?
+                .with_context(|| format!("there is no entry {id}"))?;
+            output.print(&value(&row), |_| entry(&row))?;
+        }
+        ReviewCommand::Resolve {
+            id,
+            verdict,
+            by,
+            note,
+            answer,
+        } => {
+            let verdict = read_verdict(verdict, answer.is_some())?;
+            let at = jiff::Timestamp::now().to_string();
+            let (by, note, answer) = (by.clone(), note.clone(), answer.clone());
+            let row = store.resolve_review(
+                id,
+                &Resolution {
+                    verdict,
+                    by,
+                    note,
+                    answer,
+                    at,
+                },
+            )?;
+            output.print(&value(&row), |_| line(&row))?;
+        }
+    }
+    Ok(Ending::Done)
+}
+
+fn read_verdict(name: &str, has_answer: bool) -> anyhow::Result<Verdict> {
+    let verdict = match name {
+        "approve" => Verdict::Approve,
+        "amend" => Verdict::Amend,
+        "reject" => Verdict::Reject,
+        other => bail!("--verdict {other}: use one of approve, amend, reject"),
+    };
+    match (verdict == Verdict::Amend, has_answer) {
+        (true, false) => bail!("--verdict amend needs the answer to give: --answer TEXT"),
+        (false, true) => bail!("--answer goes with --verdict amend only"),
+        _ => Ok(verdict),
+    }
+}
+
+fn value(row: &ReviewRow) -> Value {
+    let parsed = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+    json!({
+        "id": row.id,
+        "created_at": row.created_at,
+        "kind": row.kind,
+        "tenant": row.tenant,
+        "reasons": row.reasons,
+        "receipt": row.receipt_index,
+        "request": parsed(&row.request_json),
+        "draft": row.draft_json.as_deref().map(parsed),
+        "state": row.state,
+        "resolution": row.resolution,
+    })
+}
+
+fn question(row: &ReviewRow) -> String {
+    let request: Value = serde_json::from_str(&row.request_json).unwrap_or(Value::Null);
+    let asked = request["question"].as_str().map(str::to_owned);
+    asked.unwrap_or_else(|| request["messages"].to_string())
+}
+
+fn line(row: &ReviewRow) -> String {
+    let state = match row.state {
+        ReviewState::Open => "open",
+        ReviewState::Resolved => "resolved",
+    };
+    format!(
+        "{}  {}  {state}  {}\n",
+        row.id,
+        row.created_at,
+        question(row)
+    )
+}
+
+fn entry(row: &ReviewRow) -> String {
+    let mut text = line(row);
+    text.push_str(&format!("why: {}\n", row.reasons.join("; ")));
+    if let Some(index) = row.receipt_index {
+        text.push_str(&format!("receipt: {index}\n"));
+    }
+    let draft: Value = row
+        .draft_json
+        .as_deref()
+        .and_then(|d| serde_json::from_str(d).ok())
+        .unwrap_or_default();
+    if let Some(answer) = draft["answer"].as_str() {
+        text.push_str(&format!("\ndraft:\n{answer}\n"));
+    }
+    for citation in draft["citations"].as_array().into_iter().flatten() {
+        text.push_str(&format!("  {} {}\n", citation["path"], citation["place"]));
+    }
+    if let Some(resolution) = &row.resolution {
+        text.push_str(&format!(
+            "\n{:?} by {}: {}\n",
+            resolution.verdict, resolution.by, resolution.note
+        ));
+    }
+    text
+}

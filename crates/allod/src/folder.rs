@@ -1,0 +1,49 @@
+//! Where the state lives.
+
+use std::path::PathBuf;
+
+use allod_answer::{Desk, DeskOptions, ModelChoice};
+
+use crate::arguments::Arguments;
+
+/// The data folder and the policy that were named.
+pub struct Place {
+    /// The folder that holds all state.
+    pub data: PathBuf,
+    /// The policy file, if one was named.
+    pub policy: Option<PathBuf>,
+}
+
+impl Place {
+    /// What the arguments name: flags over environment over the platform's own place.
+    pub fn of(arguments: &Arguments) -> Place {
+        let data = arguments.data.clone().unwrap_or_else(platform_folder);
+        Place {
+            data,
+            policy: arguments.policy.clone(),
+        }
+    }
+
+    /// Opens the desk of this folder.
+    pub fn desk(&self, model: ModelChoice) -> anyhow::Result<Desk> {
+        let options = DeskOptions {
+            policy: self.policy.clone(),
+            model,
+        };
+        Ok(Desk::open(&self.data, &options)?)
+    }
+
+    /// Opens the desk without any model, even if the policy names one.
+    pub fn desk_without_model(&self) -> anyhow::Result<Desk> {
+        let model = ModelChoice {
+            none: true,
+            ..ModelChoice::default()
+        };
+        self.desk(model)
+    }
+}
+
+fn platform_folder() -> PathBuf {
+    let base = dirs::data_dir().unwrap_or_else(|| PathBuf::from("."));
+    base.join("allod")
+}
