@@ -112,7 +112,7 @@ fn ends(line: &str, first: usize, at: usize, end: usize, sign: char, language: L
     }
     let near = &next[..next.floor_char_boundary(MAX_WORD_BYTES.min(next.len()))];
     let next_word =
-        next.split(|c: char| !c.is_alphanumeric()).find(|w| !w.is_empty()).unwrap_or_default();
+        near.split(|c: char| !c.is_alphanumeric()).find(|w| !w.is_empty()).unwrap_or_default();
     let before = &line[first.min(at)..at];
     let word = word_before(before);
     if is_amount(&before[..before.len() - word.len()], word) {
