@@ -1,4 +1,5 @@
 //! What an engine promises, on a model made in code.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use allod_engine::{
     Engine, Error, Finish, GenerateRequest, Generated, Isa, Message, Options, Prompt, Sampling,

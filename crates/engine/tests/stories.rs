@@ -1,4 +1,9 @@
 //! A real, small model: the text that its author published, to the letter.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and says what it skips"
+)]
 
 use allod_engine::{Engine, Finish, GenerateRequest, Generated, Isa, Options, Prompt, Sampling};
 use std::ops::ControlFlow;

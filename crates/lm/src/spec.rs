@@ -156,9 +156,9 @@ impl DecoderSpec {
             return Some(format!("the {name} is {size}"));
         }
         let rotary = self.rope.dimensions;
-        if self.heads % self.kv_heads != 0 {
+        if !self.heads.is_multiple_of(self.kv_heads) {
             Some(format!("{} heads cannot share {} kv heads", self.heads, self.kv_heads))
-        } else if rotary % 2 != 0 || rotary == 0 || rotary > self.head_dim {
+        } else if !rotary.is_multiple_of(2) || rotary == 0 || rotary > self.head_dim {
             Some(format!("{rotary} of a head's {} elements cannot be rotated", self.head_dim))
         } else if !(self.rope.theta.is_finite() && self.rope.theta > 0.0) {
             Some(format!("the rope base is {}", self.rope.theta))

@@ -40,7 +40,7 @@ pub struct Tokenizer {
 /// What encodes text that holds no special tokens.
 enum Encoder {
     Score(ScoreBpe),
-    Bytes(byte_level::ByteLevelBpe),
+    Bytes(Box<byte_level::ByteLevelBpe>),
     Library(Box<huggingface::Library>),
 }
 

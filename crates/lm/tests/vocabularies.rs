@@ -1,4 +1,9 @@
 //! Ids against the vectors that llama.cpp publishes for its vocabularies.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and says what it skips"
+)]
 
 mod common;
 

@@ -34,9 +34,7 @@ impl<'a> Cursor<'a> {
 
     fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N], Fault> {
         let bytes = self.take(N, what)?;
-        Ok(bytes
-            .try_into()
-            .expect("take returns as many bytes as asked"))
+        Ok(bytes.try_into().expect("take returns as many bytes as asked"))
     }
 
     pub fn u32(&mut self, what: &str) -> Result<u32, Fault> {
@@ -55,10 +53,7 @@ impl<'a> Cursor<'a> {
         let most = self.remaining() / item_bytes.max(1);
         match usize::try_from(count) {
             Ok(count) if count <= most => Ok(count),
-            _ => Err(Fault::new(
-                at,
-                format!("{what} is {count}, more than the file can hold"),
-            )),
+            _ => Err(Fault::new(at, format!("{what} is {count}, more than the file can hold"))),
         }
     }
 
@@ -68,10 +63,7 @@ impl<'a> Cursor<'a> {
         let at = self.at;
         let bytes = self.take(length, what)?;
         std::str::from_utf8(bytes).map_err(|error| {
-            Fault::new(
-                at + error.valid_up_to(),
-                format!("{what} is not valid UTF-8"),
-            )
+            Fault::new(at + error.valid_up_to(), format!("{what} is not valid UTF-8"))
         })
     }
 }

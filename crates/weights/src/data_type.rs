@@ -86,16 +86,11 @@ impl DataType {
     }
 
     pub(crate) fn to_ggml(self) -> Option<u32> {
-        GGML.iter()
-            .find(|(_, known)| *known == self)
-            .map(|(number, _)| *number)
+        GGML.iter().find(|(_, known)| *known == self).map(|(number, _)| *number)
     }
 
     pub(crate) fn from_safetensors(name: &str) -> Option<DataType> {
-        SAFETENSORS
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, data_type)| *data_type)
+        SAFETENSORS.iter().find(|(known, _)| *known == name).map(|(_, data_type)| *data_type)
     }
 
     /// Values and bytes per block, where they are known.
@@ -113,9 +108,7 @@ impl DataType {
         let (values, bytes) = self.block()?;
         let row = shape.last().copied().unwrap_or(1);
         if row % values != 0 {
-            return Some(Err(format!(
-                "rows of {row} values are no whole number of {self} blocks"
-            )));
+            return Some(Err(format!("rows of {row} values are no whole number of {self} blocks")));
         }
         let outer = shape.iter().rev().skip(1);
         let size = outer.fold((row / values).checked_mul(bytes), |size, dimension| {
@@ -144,12 +137,7 @@ mod tests {
         let q8 = DataType::from_ggml(8);
         assert_eq!(q8.size(&[3, 64]), Some(Ok(3 * 2 * 34)));
         assert!(q8.size(&[3, 33]).unwrap().unwrap_err().contains("Q8_0"));
-        assert!(
-            DataType::from_ggml(0)
-                .size(&[usize::MAX, 2])
-                .unwrap()
-                .is_err()
-        );
+        assert!(DataType::from_ggml(0).size(&[usize::MAX, 2]).unwrap().is_err());
         assert_eq!(DataType::from_ggml(0).size(&[]), Some(Ok(4)));
         assert_eq!(DataType::from_ggml(99).size(&[1]), None);
         assert_eq!(DataType::from_ggml(99).to_string(), "ggml type 99");

@@ -16,10 +16,7 @@ pub fn digest_bytes(bytes: &[u8]) -> String {
 
 /// The SHA-256 of the file at `path` as `sha256:<64 hex>`, read in pieces of 1 MiB.
 pub fn digest_file(path: &Path) -> Result<String> {
-    let io = |source| Error::Io {
-        file: path.to_path_buf(),
-        source,
-    };
+    let io = |source| Error::Io { file: path.to_path_buf(), source };
     let mut file = File::open(path).map_err(io)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; READ_BYTES];

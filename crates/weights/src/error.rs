@@ -81,17 +81,10 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub fn new(at: usize, what: impl Into<String>) -> Fault {
-        Fault {
-            at: at as u64,
-            what: what.into(),
-        }
+        Fault { at: at as u64, what: what.into() }
     }
 
     pub fn in_file(self, file: &std::path::Path) -> Error {
-        Error::Malformed {
-            file: file.to_path_buf(),
-            at: self.at,
-            what: self.what,
-        }
+        Error::Malformed { file: file.to_path_buf(), at: self.at, what: self.what }
     }
 }

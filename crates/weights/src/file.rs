@@ -63,10 +63,7 @@ impl TensorFile {
             }
         }
         let what = format!("holds neither {SINGLE} nor {INDEX}");
-        Err(Error::NotATensorFile {
-            file: folder.to_path_buf(),
-            what,
-        })
+        Err(Error::NotATensorFile { file: folder.to_path_buf(), what })
     }
 
     fn open_shards(index: &Path) -> Result<TensorFile> {
@@ -86,29 +83,16 @@ impl TensorFile {
             parts.push(part);
         }
         let file = TensorFile::new(parts, Metadata::default(), entries);
-        match weight_map
-            .keys()
-            .find(|name| !file.by_name.contains_key(*name))
-        {
-            Some(name) => Err(index_error(
-                index,
-                format!("`{name}` is not in the shard named"),
-            )),
+        match weight_map.keys().find(|name| !file.by_name.contains_key(*name)) {
+            Some(name) => Err(index_error(index, format!("`{name}` is not in the shard named"))),
             None => Ok(file),
         }
     }
 
     fn new(parts: Vec<Part>, metadata: Metadata, entries: Vec<(usize, Entry)>) -> TensorFile {
         let names = entries.iter().enumerate();
-        let by_name = names
-            .map(|(index, (_, entry))| (entry.name.clone(), index))
-            .collect();
-        TensorFile {
-            parts,
-            metadata,
-            entries,
-            by_name,
-        }
+        let by_name = names.map(|(index, (_, entry))| (entry.name.clone(), index)).collect();
+        TensorFile { parts, metadata, entries, by_name }
     }
 
     /// The file's typed metadata: a GGUF's keys, or a single safetensors file's text metadata.
@@ -154,9 +138,7 @@ impl TensorFile {
 
     /// How many values the tensors hold together.
     pub fn parameters(&self) -> u64 {
-        self.tensors()
-            .map(|tensor| tensor.shape.iter().product::<usize>() as u64)
-            .sum()
+        self.tensors().map(|tensor| tensor.shape.iter().product::<usize>() as u64).sum()
     }
 
     /// SHA-256 of the file as `sha256:<hex>`. Of several shards, it is the SHA-256 of the lines
@@ -179,16 +161,10 @@ impl TensorFile {
 /// Lists the files, tensors and types; not the elements.
 impl std::fmt::Debug for TensorFile {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let types: BTreeMap<&str, DataType> = self
-            .entries
-            .iter()
-            .map(|(_, entry)| (&*entry.name, entry.data_type))
-            .collect();
+        let types: BTreeMap<&str, DataType> =
+            self.entries.iter().map(|(_, entry)| (&*entry.name, entry.data_type)).collect();
         let paths: Vec<&Path> = self.paths().collect();
-        out.debug_struct("TensorFile")
-            .field("paths", &paths)
-            .field("tensors", &types)
-            .finish()
+        out.debug_struct("TensorFile").field("paths", &paths).field("tensors", &types).finish()
     }
 }
 
@@ -199,36 +175,21 @@ fn open_part(path: &Path) -> Result<(Part, Metadata, Vec<Entry>)> {
         gguf::read(bytes).map_err(|fault| fault.in_file(path))?
     } else if safetensors::looks_like(bytes) || has_extension(path, "safetensors") {
         let (texts, entries) = safetensors::read(bytes).map_err(|fault| fault.in_file(path))?;
-        let values = texts
-            .into_iter()
-            .map(|(key, text)| (key, Value::Text(text)));
+        let values = texts.into_iter().map(|(key, text)| (key, Value::Text(text)));
         (Metadata(values.collect()), entries)
     } else {
         let what = "is neither GGUF nor safetensors by its first bytes".to_string();
-        return Err(Error::NotATensorFile {
-            file: path.to_path_buf(),
-            what,
-        });
+        return Err(Error::NotATensorFile { file: path.to_path_buf(), what });
     };
-    Ok((
-        Part {
-            path: path.to_path_buf(),
-            map,
-        },
-        metadata,
-        entries,
-    ))
+    Ok((Part { path: path.to_path_buf(), map }, metadata, entries))
 }
 
 fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension()
-        .is_some_and(|found| found.eq_ignore_ascii_case(extension))
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
 fn refuse_split(path: &Path, metadata: &Metadata) -> Result<()> {
-    let count = metadata
-        .number("split.count")
-        .and_then(|number| number.as_u64());
+    let count = metadata.number("split.count").and_then(|number| number.as_u64());
     match count {
         Some(count) if count > 1 => Err(Error::Unsupported {
             file: path.to_path_buf(),
@@ -242,11 +203,7 @@ fn refuse_split(path: &Path, metadata: &Metadata) -> Result<()> {
 }
 
 fn index_error(index: &Path, what: String) -> Error {
-    Error::Malformed {
-        file: index.to_path_buf(),
-        at: 0,
-        what,
-    }
+    Error::Malformed { file: index.to_path_buf(), at: 0, what }
 }
 
 /// Reads which shard holds which tensor. Shards lie beside the index: a name that leads
@@ -256,15 +213,9 @@ fn read_index(index: &Path) -> Result<BTreeMap<String, String>> {
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
-    let io = |source| Error::Io {
-        file: index.to_path_buf(),
-        source,
-    };
+    let io = |source| Error::Io { file: index.to_path_buf(), source };
     if std::fs::metadata(index).map_err(io)?.len() > INDEX_BYTES {
-        return Err(index_error(
-            index,
-            format!("an index has at most {INDEX_BYTES} bytes"),
-        ));
+        return Err(index_error(index, format!("an index has at most {INDEX_BYTES} bytes")));
     }
     let bytes = std::fs::read(index).map_err(io)?;
     let parsed: Index = serde_json::from_slice(&bytes)
@@ -274,10 +225,7 @@ fn read_index(index: &Path) -> Result<BTreeMap<String, String>> {
         return Err(index_error(index, format!("names {} shards", shards.len())));
     }
     match shards.iter().find(|shard| !is_plain_name(shard)) {
-        Some(shard) => Err(index_error(
-            index,
-            format!("shard `{shard}` is no plain file name"),
-        )),
+        Some(shard) => Err(index_error(index, format!("shard `{shard}` is no plain file name"))),
         None => Ok(parsed.weight_map),
     }
 }

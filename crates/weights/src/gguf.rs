@@ -34,9 +34,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Metadata, Vec<Entry>), Fault> {
     let alignment = alignment(&metadata)?;
     let infos = infos(&mut cursor, tensor_count)?;
     let data = align(cursor.at(), alignment).unwrap_or(usize::MAX);
-    let entries = infos
-        .into_iter()
-        .map(|info| info.place(data, alignment, bytes.len()));
+    let entries = infos.into_iter().map(|info| info.place(data, alignment, bytes.len()));
     Ok((metadata, entries.collect::<Result<_, _>>()?))
 }
 
@@ -84,10 +82,7 @@ fn value(cursor: &mut Cursor, kind: u32) -> Result<Value, Fault> {
 fn array(cursor: &mut Cursor, depth: usize) -> Result<Array, Fault> {
     let at = cursor.at();
     if depth == 0 {
-        return Err(Fault::new(
-            at,
-            format!("lists are nested more than {NESTING} deep"),
-        ));
+        return Err(Fault::new(at, format!("lists are nested more than {NESTING} deep")));
     }
     match cursor.u32("a list's type")? {
         TYPE_TEXT => {
@@ -125,10 +120,7 @@ fn number_kind(cursor: &Cursor, kind: u32) -> Result<NumberKind, Fault> {
         11 => NumberKind::I64,
         12 => NumberKind::F64,
         other => {
-            return Err(Fault::new(
-                cursor.at() - 4,
-                format!("metadata type {other} is not known"),
-            ));
+            return Err(Fault::new(cursor.at() - 4, format!("metadata type {other} is not known")));
         }
     })
 }
@@ -153,10 +145,7 @@ fn alignment(metadata: &Metadata) -> Result<usize, Fault> {
     let alignment = number.and_then(|number| u32::try_from(number).ok());
     match alignment {
         Some(alignment) if alignment.is_power_of_two() => Ok(alignment as usize),
-        _ => Err(Fault::new(
-            0,
-            format!("`{ALIGNMENT_KEY}` is not a power of two: {value:?}"),
-        )),
+        _ => Err(Fault::new(0, format!("`{ALIGNMENT_KEY}` is not a power of two: {value:?}"))),
     }
 }
 
@@ -179,10 +168,7 @@ fn infos<'a>(cursor: &mut Cursor<'a>, count: usize) -> Result<Vec<Info<'a>>, Fau
     for _ in 0..count {
         let info = info(cursor)?;
         if !names.insert(info.name) {
-            return Err(Fault::new(
-                info.at,
-                format!("the tensor `{}` occurs twice", info.name),
-            ));
+            return Err(Fault::new(info.at, format!("the tensor `{}` occurs twice", info.name)));
         }
         infos.push(info);
     }
@@ -200,41 +186,28 @@ fn info<'a>(cursor: &mut Cursor<'a>) -> Result<Info<'a>, Fault> {
     let mut shape = Vec::new();
     for _ in 0..dimensions {
         let dimension = cursor.u64("a tensor's dimension")?;
-        let dimension = usize::try_from(dimension)
-            .ok()
-            .filter(|dimension| *dimension > 0);
+        let dimension = usize::try_from(dimension).ok().filter(|dimension| *dimension > 0);
         let what = || format!("tensor `{name}` has an impossible dimension");
         shape.push(dimension.ok_or_else(|| Fault::new(at, what()))?);
     }
     shape.reverse();
     let data_type = DataType::from_ggml(cursor.u32("a tensor's type")?);
     let offset = cursor.u64("a tensor's offset")?;
-    Ok(Info {
-        at,
-        name,
-        shape,
-        data_type,
-        offset,
-    })
+    Ok(Info { at, name, shape, data_type, offset })
 }
 
 impl Info<'_> {
     /// Where the elements lie, given where the data section starts and the file ends.
     fn place(self, data: usize, alignment: usize, file_bytes: usize) -> Result<Entry, Fault> {
         let fault = |what: &str| Fault::new(self.at, format!("tensor `{}` {what}", self.name));
-        if self.offset % alignment as u64 != 0 {
-            return Err(fault(&format!(
-                "has offset {}, not aligned to {alignment}",
-                self.offset
-            )));
+        if !self.offset.is_multiple_of(alignment as u64) {
+            return Err(fault(&format!("has offset {}, not aligned to {alignment}", self.offset)));
         }
         let size = match self.data_type.size(&self.shape) {
             Some(size) => size.map_err(|what| fault(&what))?,
             None => 0,
         };
-        let start = usize::try_from(self.offset)
-            .ok()
-            .and_then(|offset| data.checked_add(offset));
+        let start = usize::try_from(self.offset).ok().and_then(|offset| data.checked_add(offset));
         let end = start.and_then(|start| start.checked_add(size));
         match (start, end) {
             (Some(start), Some(end)) if end <= file_bytes => Ok(Entry {
@@ -243,9 +216,7 @@ impl Info<'_> {
                 data_type: self.data_type,
                 range: start..end,
             }),
-            _ => Err(fault(&format!(
-                "ends past the end of the file ({file_bytes} bytes)"
-            ))),
+            _ => Err(fault(&format!("ends past the end of the file ({file_bytes} bytes)"))),
         }
     }
 }

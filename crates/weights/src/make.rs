@@ -61,26 +61,20 @@ impl GgufBuilder {
     /// Adds a list of 32-bit floats.
     pub fn f32s(self, key: &str, values: &[f32]) -> GgufBuilder {
         let mut value = list(6, values.len());
-        values
-            .iter()
-            .for_each(|number| value.extend(number.to_le_bytes()));
+        values.iter().for_each(|number| value.extend(number.to_le_bytes()));
         self.key(key, 9, &value)
     }
 
     /// Adds a list of 32-bit integers.
     pub fn i32s(self, key: &str, values: &[i32]) -> GgufBuilder {
         let mut value = list(5, values.len());
-        values
-            .iter()
-            .for_each(|number| value.extend(number.to_le_bytes()));
+        values.iter().for_each(|number| value.extend(number.to_le_bytes()));
         self.key(key, 9, &value)
     }
 
     /// Adds a tensor of `shape`, outermost dimension first, with elements in `format`.
     pub fn tensor(self, name: &str, shape: &[usize], format: Format, bytes: &[u8]) -> GgufBuilder {
-        let number = DataType::Format(format)
-            .to_ggml()
-            .expect("every format has a ggml number");
+        let number = DataType::Format(format).to_ggml().expect("every format has a ggml number");
         self.raw_tensor(name, shape, number, bytes)
     }
 
@@ -139,10 +133,7 @@ fn pad(bytes: &mut Vec<u8>) {
 }
 
 fn f32_bytes(values: &[f32]) -> Vec<u8> {
-    values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect()
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// The bytes of a safetensors file with the given 32-bit float tensors: name, shape, values.

@@ -114,9 +114,7 @@ impl Array {
             Array::Numbers(kind, bytes) => (*kind, bytes.as_slice()),
             _ => (NumberKind::U8, [].as_slice()),
         };
-        bytes
-            .chunks_exact(kind.bytes())
-            .map(move |bytes| kind.read(bytes))
+        bytes.chunks_exact(kind.bytes()).map(move |bytes| kind.read(bytes))
     }
 
     /// How many values the list has.

@@ -10,17 +10,11 @@ pub(crate) struct Mapped(memmap2::Mmap);
 
 impl Mapped {
     pub fn open(path: &Path) -> Result<Mapped> {
-        let io = |source| Error::Io {
-            file: path.to_path_buf(),
-            source,
-        };
+        let io = |source| Error::Io { file: path.to_path_buf(), source };
         let file = File::open(path).map_err(io)?;
         if !file.metadata().map_err(io)?.is_file() {
             let what = "is not a regular file".to_string();
-            return Err(Error::NotATensorFile {
-                file: path.to_path_buf(),
-                what,
-            });
+            return Err(Error::NotATensorFile { file: path.to_path_buf(), what });
         }
         // SAFETY: the map is private to this value, read only and never handed out mutably. Nothing
         // relies on the content staying the same between two reads: offsets were checked against

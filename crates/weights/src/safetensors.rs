@@ -130,27 +130,12 @@ fn entry(
     if end < start || end > file_bytes - data {
         return Err(fault(format!("ends at {end}, outside the file's data")));
     }
-    let data_type = DataType::from_safetensors(&description.dtype).ok_or_else(|| {
-        fault(format!(
-            "has type `{}`, which is not known",
-            description.dtype
-        ))
-    })?;
-    let size = data_type
-        .size(&description.shape)
-        .unwrap_or(Ok(end - start))
-        .map_err(&fault)?;
+    let data_type = DataType::from_safetensors(&description.dtype)
+        .ok_or_else(|| fault(format!("has type `{}`, which is not known", description.dtype)))?;
+    let size = data_type.size(&description.shape).unwrap_or(Ok(end - start)).map_err(&fault)?;
     if size != end - start {
-        let what = format!(
-            "has {} bytes but its shape and type make {size}",
-            end - start
-        );
+        let what = format!("has {} bytes but its shape and type make {size}", end - start);
         return Err(fault(what));
     }
-    Ok(Entry {
-        name,
-        shape: description.shape,
-        data_type,
-        range: data + start..data + end,
-    })
+    Ok(Entry { name, shape: description.shape, data_type, range: data + start..data + end })
 }

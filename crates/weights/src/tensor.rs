@@ -38,12 +38,7 @@ impl<'a> Tensor<'a> {
         let &[rows, columns] = self.shape else {
             return Err(self.shape_error("a matrix has two dimensions"));
         };
-        Ok(Matrix {
-            format: self.format()?,
-            rows,
-            columns,
-            bytes: self.bytes,
-        })
+        Ok(Matrix { format: self.format()?, rows, columns, bytes: self.bytes })
     }
 
     /// The values of a tensor with one dimension, decoded.

@@ -1,4 +1,5 @@
 //! Files that lie are refused with a reason; no file makes the readers panic.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use allod_weights::make::{GgufBuilder, safetensors, safetensors_with_header};
 use allod_weights::{Error, Number, TensorFile, Value};
@@ -14,9 +15,7 @@ fn open(bytes: &[u8], name: &str) -> Result<TensorFile, Error> {
 }
 
 fn refusal(bytes: &[u8], name: &str) -> String {
-    open(bytes, name)
-        .expect_err("the file is not sound")
-        .to_string()
+    open(bytes, name).expect_err("the file is not sound").to_string()
 }
 
 fn sample() -> GgufBuilder {
@@ -32,10 +31,7 @@ fn sample() -> GgufBuilder {
 
 fn sample_file() -> Vec<u8> {
     let values: Vec<f32> = (0..6).map(|value| value as f32).collect();
-    sample()
-        .f32_tensor("a", &[2, 3], &values)
-        .f32_tensor("b", &[1], &[7.0])
-        .build()
+    sample().f32_tensor("a", &[2, 3], &values).f32_tensor("b", &[1], &[7.0]).build()
 }
 
 #[test]
@@ -43,17 +39,11 @@ fn gguf_round_trip() {
     let file = open(&sample_file(), "x.gguf").unwrap();
     let metadata = file.metadata();
     assert_eq!(metadata.text("general.architecture"), Some("llama"));
-    assert_eq!(
-        metadata.number("llama.block_count"),
-        Some(Number::Unsigned(2))
-    );
+    assert_eq!(metadata.number("llama.block_count"), Some(Number::Unsigned(2)));
     assert_eq!(metadata.truth("x.flag"), Some(true));
     assert_eq!(metadata.texts("x.texts").unwrap(), ["a", "ß", ""]);
     let numbers: Vec<Number> = metadata.array("x.numbers").unwrap().numbers().collect();
-    assert_eq!(
-        numbers,
-        [Number::Signed(1), Number::Signed(-2), Number::Signed(3)]
-    );
+    assert_eq!(numbers, [Number::Signed(1), Number::Signed(-2), Number::Signed(3)]);
     let tensor = file.tensor("a").unwrap();
     assert_eq!(tensor.shape, [2, 3]);
     assert_eq!(tensor.matrix().unwrap().columns, 3);
@@ -96,14 +86,8 @@ fn shards_must_hold_what_the_index_says() {
     std::fs::write(folder.path().join("one.safetensors"), safetensors(&[a])).unwrap();
     let path = folder.path().join("model.safetensors.index.json");
     for (map, expected) in [
-        (
-            r#"{"a":"one.safetensors","b":"one.safetensors"}"#,
-            "`b` is not in the shard",
-        ),
-        (
-            r#"{"b":"one.safetensors"}"#,
-            "`a` is in one.safetensors but not listed",
-        ),
+        (r#"{"a":"one.safetensors","b":"one.safetensors"}"#, "`b` is not in the shard"),
+        (r#"{"b":"one.safetensors"}"#, "`a` is in one.safetensors but not listed"),
         (r#"{}"#, "names 0 shards"),
     ] {
         std::fs::write(&path, format!(r#"{{"weight_map":{map}}}"#)).unwrap();
@@ -114,9 +98,7 @@ fn shards_must_hold_what_the_index_says() {
 
 #[test]
 fn unknown_types_are_listed_and_refused_when_used() {
-    let bytes = sample()
-        .raw_tensor("k", &[1, 256], 14, &[0; 210])
-        .raw_tensor("u", &[4], 77, &[]);
+    let bytes = sample().raw_tensor("k", &[1, 256], 14, &[0; 210]).raw_tensor("u", &[4], 77, &[]);
     let file = open(&bytes.build(), "x.gguf").unwrap();
     let message = file.tensor("k").unwrap().matrix().unwrap_err().to_string();
     assert!(message.contains("`k` has type Q6_K"), "{message}");
@@ -134,70 +116,35 @@ fn gguf_lies_are_named() {
         bytes
     };
     let cases: Vec<(Vec<u8>, &str)> = vec![
-        (
-            header(3, u64::MAX, 0),
-            "number of tensors is 18446744073709551615",
-        ),
+        (header(3, u64::MAX, 0), "number of tensors is 18446744073709551615"),
         (header(3, 0, 1 << 40), "number of metadata keys is"),
         (header(1, 0, 0), "version 1"),
         (header(0x0300_0000, 0, 0), "big endian"),
         (header(9, 0, 0), "version 9"),
-        (
-            sample().u32("general.alignment", 3).build(),
-            "not a power of two",
-        ),
-        (
-            sample().u32("general.alignment", 0).build(),
-            "not a power of two",
-        ),
+        (sample().u32("general.alignment", 3).build(), "not a power of two"),
+        (sample().u32("general.alignment", 0).build(), "not a power of two"),
         (sample().u32("x.eps", 1).build(), "`x.eps` occurs twice"),
         (
-            sample()
-                .f32_tensor("a", &[1], &[1.0])
-                .f32_tensor("a", &[1], &[1.0])
-                .build(),
+            sample().f32_tensor("a", &[1], &[1.0]).f32_tensor("a", &[1], &[1.0]).build(),
             "`a` occurs twice",
         ),
-        (
-            sample().raw_tensor("a", &[1, 1 << 40], 0, &[0; 4]).build(),
-            "past the end",
-        ),
-        (
-            sample()
-                .raw_tensor("a", &[1 << 62, 1 << 62], 0, &[0; 4])
-                .build(),
-            "overflows",
-        ),
-        (
-            sample().raw_tensor("a", &[0], 0, &[0; 4]).build(),
-            "impossible dimension",
-        ),
-        (
-            sample().raw_tensor("a", &[1, 33], 8, &[0; 64]).build(),
-            "no whole number of Q8_0",
-        ),
-        (
-            sample().raw_tensor("a", &[1; 5], 0, &[0; 4]).build(),
-            "5 dimensions",
-        ),
+        (sample().raw_tensor("a", &[1, 1 << 40], 0, &[0; 4]).build(), "past the end"),
+        (sample().raw_tensor("a", &[1 << 62, 1 << 62], 0, &[0; 4]).build(), "overflows"),
+        (sample().raw_tensor("a", &[0], 0, &[0; 4]).build(), "impossible dimension"),
+        (sample().raw_tensor("a", &[1, 33], 8, &[0; 64]).build(), "no whole number of Q8_0"),
+        (sample().raw_tensor("a", &[1; 5], 0, &[0; 4]).build(), "5 dimensions"),
         (sample().u32("split.count", 2).build(), "one of 2 parts"),
     ];
     for (bytes, expected) in cases {
         let message = refusal(&bytes, "x.gguf");
-        assert!(
-            message.contains(expected),
-            "{message} should say {expected}"
-        );
+        assert!(message.contains(expected), "{message} should say {expected}");
     }
 }
 
 #[test]
 fn a_key_that_is_not_utf8_is_refused_at_its_place() {
     let mut bytes = GgufBuilder::new().text("abcd", "v").build();
-    let at = bytes
-        .windows(4)
-        .position(|window| window == b"abcd")
-        .unwrap();
+    let at = bytes.windows(4).position(|window| window == b"abcd").unwrap();
     bytes[at + 2] = 0xff;
     let message = refusal(&bytes, "x.gguf");
     assert!(message.contains("not valid UTF-8"), "{message}");
@@ -215,21 +162,12 @@ fn safetensors_lies_are_named() {
     let cases = [
         (entry("F32", "[2]", "[0,4]"), "its shape and type make 8"),
         (entry("F32", "[3]", "[0,12]"), "outside the file's data"),
-        (
-            entry("F32", "[1]", "[4,8]"),
-            "not where the one before ends",
-        ),
+        (entry("F32", "[1]", "[4,8]"), "not where the one before ends"),
         (entry("F32", "[1]", "[0,4]"), "belong to no tensor"),
-        (
-            entry("F32", "[2,9223372036854775807]", "[0,8]"),
-            "overflows",
-        ),
+        (entry("F32", "[2,9223372036854775807]", "[0,8]"), "overflows"),
         (entry("X9", "[2]", "[0,8]"), "type `X9`"),
         (entry("F32", "[-1]", "[0,8]"), "invalid value"),
-        (
-            entry("F32", "[2]", "[8,0]"),
-            "not where the one before ends",
-        ),
+        (entry("F32", "[2]", "[8,0]"), "not where the one before ends"),
         (twice.to_string(), "occurs twice"),
         (surplus.to_string(), "unknown field"),
         ("[]".to_string(), "does not begin with `{`"),
@@ -238,10 +176,7 @@ fn safetensors_lies_are_named() {
     ];
     for (header, expected) in cases {
         let message = refusal(&safetensors_with_header(&header, &[0; 8]), "x.safetensors");
-        assert!(
-            message.contains(expected),
-            "{message} should say {expected}"
-        );
+        assert!(message.contains(expected), "{message} should say {expected}");
     }
 }
 
@@ -258,10 +193,7 @@ fn other_files_and_folders_say_what_was_looked_for() {
     assert!(refusal(b"hello, world", "x.txt").contains("neither GGUF nor safetensors"));
     let folder = tempdir().unwrap();
     let message = TensorFile::open(folder.path()).unwrap_err().to_string();
-    assert!(
-        message.contains("model.safetensors.index.json"),
-        "{message}"
-    );
+    assert!(message.contains("model.safetensors.index.json"), "{message}");
     assert!(TensorFile::open(Path::new("/does/not/exist.gguf")).is_err());
     assert!(refusal(b"", "x.gguf").contains("neither GGUF"));
 }

@@ -159,7 +159,7 @@ impl Keys<'_> {
         let defined = Splitter::new(defined.map(|((text, _), id)| Entry::plain(text, id)));
         let encoder = ByteLevelBpe::new(mergeable, merges, &pre_tokenizer, defined)
             .map_err(|what| self.bad(what))?;
-        Ok((Encoder::Bytes(encoder), Writing::ByteLevel, pre_tokenizer.begins))
+        Ok((Encoder::Bytes(Box::new(encoder)), Writing::ByteLevel, pre_tokenizer.begins))
     }
 
     /// The begin-of-text token, if texts begin with one.
