@@ -42,10 +42,7 @@ impl PresentedKey {
     pub(crate) fn generate() -> Result<PresentedKey, Error> {
         let mut secret = [0; SECRET_BYTES];
         getrandom::fill(&mut secret).map_err(Error::NoRandomness)?;
-        Ok(PresentedKey {
-            id: random_id()?,
-            secret,
-        })
+        Ok(PresentedKey { id: random_id()?, secret })
     }
 
     /// Takes a key apart; `None` if it is malformed. The id has no `_`, the secret may.
@@ -53,19 +50,13 @@ impl PresentedKey {
         let (id, encoded) = text.strip_prefix(PREFIX)?.split_once('_')?;
         let mut secret = [0; SECRET_BYTES];
         let length = URL_SAFE_NO_PAD.decode_slice(encoded, &mut secret).ok()?;
-        (length == SECRET_BYTES && !id.is_empty()).then(|| PresentedKey {
-            id: id.to_owned(),
-            secret,
-        })
+        (length == SECRET_BYTES && !id.is_empty())
+            .then(|| PresentedKey { id: id.to_owned(), secret })
     }
 
     /// The whole key, to be shown once.
     pub(crate) fn reveal(&self) -> String {
-        format!(
-            "{PREFIX}{}_{}",
-            self.id,
-            URL_SAFE_NO_PAD.encode(self.secret)
-        )
+        format!("{PREFIX}{}_{}", self.id, URL_SAFE_NO_PAD.encode(self.secret))
     }
 
     /// What is stored of the secret.
@@ -76,10 +67,8 @@ impl PresentedKey {
     /// Whether `stored` is this key's digest, in a time that does not depend on where they differ.
     pub(crate) fn matches(&self, stored: &[u8]) -> bool {
         let own = self.secret_digest();
-        let difference = own
-            .iter()
-            .zip(stored)
-            .fold(0, |sum, (a, b)| std::hint::black_box(sum | (a ^ b)));
+        let difference =
+            own.iter().zip(stored).fold(0, |sum, (a, b)| std::hint::black_box(sum | (a ^ b)));
         own.len() == stored.len() && difference == 0
     }
 }
@@ -118,16 +107,7 @@ mod tests {
         let short = &whole[..whole.len() - 4];
         let long = format!("{whole}AAAA");
         let huge = format!("allod_x_{}", "A".repeat(1 << 20));
-        let bad = [
-            "",
-            "allod_",
-            "allod_x",
-            "allod_x_",
-            "allod__AAAA",
-            short,
-            &long,
-            &huge,
-        ];
+        let bad = ["", "allod_", "allod_x", "allod_x_", "allod__AAAA", short, &long, &huge];
         for text in bad {
             assert!(PresentedKey::parse(text).is_none(), "{text:.40}");
         }

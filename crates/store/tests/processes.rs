@@ -26,10 +26,7 @@ fn child(test: &str, folder: &Path, name: &str) -> Child {
 
 /// In a child: its folder and name.
 fn role() -> Option<(String, String)> {
-    Some((
-        env::var(FOLDER).ok()?,
-        env::var("ALLOD_STORE_TEST_NAME").ok()?,
-    ))
+    Some((env::var(FOLDER).ok()?, env::var("ALLOD_STORE_TEST_NAME").ok()?))
 }
 
 #[test]
@@ -37,18 +34,14 @@ fn processes_open_and_write_one_folder_together() {
     if let Some((folder, name)) = role() {
         let store = SqliteStore::open(Path::new(&folder)).unwrap();
         for number in 0..WRITES {
-            store
-                .set_setting(&format!("{name}/{number}"), &name)
-                .unwrap();
+            store.set_setting(&format!("{name}/{number}"), &name).unwrap();
         }
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let test = "processes_open_and_write_one_folder_together";
-    let children: Vec<_> = (0..4)
-        .map(|number| child(test, &data, &number.to_string()))
-        .collect();
+    let children: Vec<_> = (0..4).map(|number| child(test, &data, &number.to_string())).collect();
     for started in children {
         assert!(started.wait_with_output().unwrap().status.success());
     }
@@ -75,11 +68,7 @@ fn what_was_acknowledged_survives_a_kill() {
     }
     for round in 0..5 {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = child(
-            "what_was_acknowledged_survives_a_kill",
-            folder.path(),
-            "writer",
-        );
+        let mut writer = child("what_was_acknowledged_survives_a_kill", folder.path(), "writer");
         let lines = BufReader::new(writer.stdout.take().unwrap()).lines();
         let acknowledged = lines
             .map_while(Result::ok)
@@ -91,10 +80,7 @@ fn what_was_acknowledged_survives_a_kill() {
         let store = SqliteStore::open(folder.path()).unwrap();
         store.check().unwrap();
         for number in 0..=acknowledged {
-            assert_eq!(
-                store.setting(&number.to_string()).unwrap().as_deref(),
-                Some("kept")
-            );
+            assert_eq!(store.setting(&number.to_string()).unwrap().as_deref(), Some("kept"));
         }
     }
 }

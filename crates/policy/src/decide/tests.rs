@@ -269,7 +269,9 @@ fn policies() -> impl Strategy<Value = Policy> {
         move |(escalate, refuse, reviewed, own, percent, flag)| {
             let confidence = f64::from(percent) / 100.0;
             policy(&format!(
-                "retrieval: {{minimum_confidence: {confidence}, required_for_policy_answers: {flag}}}
+                "retrieval:
+  minimum_confidence: {confidence}
+  required_for_policy_answers: {flag}
 routing: {{escalate_on: [{}], refuse_on: [{}]}}
 logging: {{human_review: {}, citations: {}}}
 limits: {{question_chars_max: {}}}

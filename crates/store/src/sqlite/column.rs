@@ -75,8 +75,6 @@ pub(super) struct Count(pub(super) u64);
 impl FromSql for Count {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Count> {
         let number = value.as_i64()?;
-        u64::try_from(number)
-            .map(Count)
-            .map_err(|_| FromSqlError::OutOfRange(number))
+        u64::try_from(number).map(Count).map_err(|_| FromSqlError::OutOfRange(number))
     }
 }

@@ -111,9 +111,7 @@ pub(super) fn versions_of(
     path: &str,
 ) -> rusqlite::Result<Vec<VersionRow>> {
     connection
-        .prepare_cached(&format!(
-            "{VERSION} WHERE v.path = ?1 ORDER BY v.ingested_at, v.rowid"
-        ))?
+        .prepare_cached(&format!("{VERSION} WHERE v.path = ?1 ORDER BY v.ingested_at, v.rowid"))?
         .query_map([path], version_row)?
         .collect()
 }

@@ -34,24 +34,13 @@ fn insert(connection: &Connection, row: &KeyRow, digest: &[u8]) -> rusqlite::Res
     connection.execute(
         "INSERT INTO keys (id, name, tenant, labels, role, created_at, secret_digest)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        (
-            &row.id,
-            &row.name,
-            &row.tenant,
-            Json(&row.labels),
-            &row.role,
-            &row.created_at,
-            digest,
-        ),
+        (&row.id, &row.name, &row.tenant, Json(&row.labels), &row.role, &row.created_at, digest),
     )?;
     Ok(())
 }
 
 pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<KeyRow>> {
-    connection
-        .prepare_cached(&format!("{KEY} ORDER BY number"))?
-        .query_map([], key)?
-        .collect()
+    connection.prepare_cached(&format!("{KEY} ORDER BY number"))?.query_map([], key)?.collect()
 }
 
 pub(super) fn revoke(connection: &Connection, id: &str) -> rusqlite::Result<bool> {
@@ -70,9 +59,7 @@ pub(super) fn authenticate(store: &SqliteStore, secret: &str) -> Result<Option<K
     let found = store.with(|connection| {
         connection
             .prepare_cached(&format!("{KEY} WHERE id = ?1"))?
-            .query_row([&presented.id], |row| {
-                Ok((key(row)?, row.get::<_, Vec<u8>>(7)?))
-            })
+            .query_row([&presented.id], |row| Ok((key(row)?, row.get::<_, Vec<u8>>(7)?)))
             .optional()
     })?;
     Ok(found

@@ -112,18 +112,13 @@ fn known_version(connection: &Connection, path: &Path) -> Result<usize, Error> {
     let tables = number("schema_version")?;
     // A database without tables is new, whoever made it.
     if application != APPLICATION_ID && tables != 0 {
-        return Err(Error::Foreign {
-            path: path.to_owned(),
-            found: application,
-        });
+        return Err(Error::Foreign { path: path.to_owned(), found: application });
     }
     let found = number("user_version")?;
     match usize::try_from(found) {
         Ok(version) if version <= MIGRATIONS.len() => Ok(version),
-        _ => Err(Error::NewerSchema {
-            path: path.to_owned(),
-            found,
-            known: MIGRATIONS.len() as i32,
-        }),
+        _ => {
+            Err(Error::NewerSchema { path: path.to_owned(), found, known: MIGRATIONS.len() as i32 })
+        }
     }
 }

@@ -74,28 +74,19 @@ impl SqliteStore {
         if found == "ok" {
             return Ok(());
         }
-        Err(Error::Corrupt {
-            path: self.path.clone(),
-            detail: found,
-        })
+        Err(Error::Corrupt { path: self.path.clone(), detail: found })
     }
 
     fn from_connection(mut connection: Connection, path: PathBuf) -> Result<SqliteStore> {
         open::configure(&connection).map_err(|source| fault(&path, source))?;
         migrations::run(&mut connection, &path)?;
-        Ok(SqliteStore {
-            connection: Mutex::new(connection),
-            path,
-        })
+        Ok(SqliteStore { connection: Mutex::new(connection), path })
     }
 
     /// Runs `work` on the connection and explains what fails.
     fn with<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T> {
         // A thread that panicked has rolled its transaction back on the way; the connection is fit.
-        let mut connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         work(&mut connection).map_err(|source| fault(&self.path, source))
     }
 

@@ -17,10 +17,7 @@ pub(super) fn flags() -> OpenFlags {
 /// Makes the folder and an empty database where they are missing, for the owner only. SQLite gives
 /// the files that it makes beside the database the same mode.
 pub(super) fn prepare(folder: &Path) -> Result<PathBuf, Error> {
-    let explain = |path: &Path, source| Error::Folder {
-        path: path.to_owned(),
-        source,
-    };
+    let explain = |path: &Path, source| Error::Folder { path: path.to_owned(), source };
     private_folder(folder).map_err(|source| explain(folder, source))?;
     let path = folder.join(DATABASE_FILE);
     private_file(&path).map_err(|source| explain(&path, source))?;
@@ -70,11 +67,7 @@ fn tighten(_: &File) -> io::Result<()> {
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     // A relative file name's parent is the empty path, which means the current folder.
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder)?.sync_all()
 }
 
@@ -110,8 +103,5 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    )
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }

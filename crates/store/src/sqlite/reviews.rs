@@ -55,10 +55,7 @@ fn insert(connection: &Connection, row: &ReviewRow) -> rusqlite::Result<()> {
 pub(super) fn link(store: &SqliteStore, id: &str, receipt_index: u64) -> Result<()> {
     let index = integer("a receipt's index", receipt_index)?;
     let changed = store.with(|connection| {
-        connection.execute(
-            "UPDATE reviews SET receipt_index = ?2 WHERE id = ?1",
-            (id, index),
-        )
+        connection.execute("UPDATE reviews SET receipt_index = ?2 WHERE id = ?1", (id, index))
     })?;
     if changed == 0 {
         return Err(Error::NoSuchReview { id: id.to_owned() });
@@ -71,9 +68,7 @@ pub(super) fn all(
     state: Option<ReviewState>,
 ) -> rusqlite::Result<Vec<ReviewRow>> {
     connection
-        .prepare_cached(&format!(
-            "{REVIEW} WHERE ?1 IS NULL OR state = ?1 ORDER BY number"
-        ))?
+        .prepare_cached(&format!("{REVIEW} WHERE ?1 IS NULL OR state = ?1 ORDER BY number"))?
         .query_map([state], review)?
         .collect()
 }
@@ -90,12 +85,7 @@ pub(super) fn resolve(store: &SqliteStore, id: &str, resolution: &Resolution) ->
     let (changed, row) = store.write(|transaction| {
         let changed = transaction.execute(
             "UPDATE reviews SET state = ?2, resolution = ?3 WHERE id = ?1 AND state = ?4",
-            (
-                id,
-                ReviewState::Resolved,
-                Json(resolution),
-                ReviewState::Open,
-            ),
+            (id, ReviewState::Resolved, Json(resolution), ReviewState::Open),
         )?;
         Ok((changed, one(transaction, id)?))
     })?;

@@ -85,16 +85,10 @@ fn everything_is_there_after_reopening() {
         store.put_document(&row, Some(&text)).unwrap();
         let labels = ["confidential".to_owned()];
         let (key, secret) = store.create_key("n", "t", &labels, "ask").unwrap();
-        let review = store
-            .enqueue_review(&new_review(ReviewKind::Escalated))
-            .unwrap();
+        let review = store.enqueue_review(&new_review(ReviewKind::Escalated)).unwrap();
         store.link_review(&review.id, 41).unwrap();
-        store
-            .resolve_review(&review.id, &resolution("Luca"))
-            .unwrap();
-        store
-            .put_payloads(&[payload("sha256:c", "Wie viel?")])
-            .unwrap();
+        store.resolve_review(&review.id, &resolution("Luca")).unwrap();
+        store.put_payloads(&[payload("sha256:c", "Wie viel?")]).unwrap();
         store.set_setting("k", "v").unwrap();
         (key, secret, review)
     };
@@ -107,10 +101,7 @@ fn everything_is_there_after_reopening() {
     let resolved = store.review(&review.id).unwrap().unwrap();
     assert_eq!(resolved.receipt_index, Some(41));
     assert_eq!(resolved.resolution, Some(resolution("Luca")));
-    assert_eq!(
-        store.payload("sha256:c").unwrap().unwrap().content,
-        "Wie viel?"
-    );
+    assert_eq!(store.payload("sha256:c").unwrap().unwrap().content, "Wie viel?");
     assert_eq!(store.setting("k").unwrap().as_deref(), Some("v"));
     store.check().unwrap();
 }
@@ -142,32 +133,16 @@ fn old_versions_stay_and_a_text_may_stand_at_two_paths() {
         let mut row = version(path, digest, digest);
         row.ingested_at = at.into();
         row.label = label.map(Into::into);
-        store
-            .put_document(&document(path, Some(digest)), Some(&row))
-            .unwrap();
+        store.put_document(&document(path, Some(digest)), Some(&row)).unwrap();
     };
     put("b.md", "sha256:old", "2026-01-01T00:00:00Z", None);
     put("b.md", "sha256:new", "2026-02-01T00:00:00Z", None);
-    put(
-        "a.md",
-        "sha256:new",
-        "2026-03-01T00:00:00Z",
-        Some("confidential"),
-    );
-    let texts: Vec<_> = store
-        .versions_of("b.md")
-        .unwrap()
-        .into_iter()
-        .map(|v| v.text)
-        .collect();
+    put("a.md", "sha256:new", "2026-03-01T00:00:00Z", Some("confidential"));
+    let texts: Vec<_> = store.versions_of("b.md").unwrap().into_iter().map(|v| v.text).collect();
     assert_eq!(texts, ["sha256:old", "sha256:new"]);
     let found = |digest, path| store.version(digest, path).unwrap().map(|v| v.path);
     assert_eq!(found("sha256:new", Some("a.md")).as_deref(), Some("a.md"));
-    assert_eq!(
-        found("sha256:new", None).as_deref(),
-        Some("b.md"),
-        "public comes first"
-    );
+    assert_eq!(found("sha256:new", None).as_deref(), Some("b.md"), "public comes first");
     assert_eq!(found("sha256:old", None).as_deref(), Some("b.md"));
     assert_eq!(found("sha256:old", Some("a.md")), None);
 }
@@ -181,10 +156,7 @@ fn a_text_that_moved_behind_a_label_is_found_with_its_label() {
     row.state = DocumentState::Retired;
     let mut restricted = version("secret.md", "sha256:1", "text");
     restricted.label = Some("confidential".into());
-    let batch = [
-        (row, None),
-        (document("secret.md", Some("sha256:1")), Some(restricted)),
-    ];
+    let batch = [(row, None), (document("secret.md", Some("sha256:1")), Some(restricted))];
     store.put_documents(&batch).unwrap();
     let found = store.version("sha256:1", None).unwrap().unwrap();
     assert_eq!(found.label.as_deref(), Some("confidential"));
@@ -204,10 +176,7 @@ fn the_same_text_again_takes_the_new_label() {
 #[test]
 fn a_batch_is_written_whole_or_not_at_all() {
     let store = SqliteStore::in_memory().unwrap();
-    let good = (
-        document("a.md", Some("sha256:1")),
-        Some(version("a.md", "sha256:1", "x")),
-    );
+    let good = (document("a.md", Some("sha256:1")), Some(version("a.md", "sha256:1", "x")));
     let dangling = (document("b.md", Some("sha256:nowhere")), None);
     let error = store.put_documents(&[good, dangling]).unwrap_err();
     assert!(matches!(error, Error::UnknownVersion), "{error}");
@@ -221,16 +190,7 @@ fn a_size_beyond_the_database_is_refused() {
     let mut row = document("a.md", None);
     row.source_bytes = u64::MAX;
     let error = store.put_document(&row, None).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::TooLarge {
-                value: u64::MAX,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, Error::TooLarge { value: u64::MAX, .. }), "{error}");
 }
 
 #[test]
@@ -261,13 +221,7 @@ fn only_the_right_unrevoked_secret_opens() {
     let (other, other_secret) = store.create_key("clerk", "pradaval", &[], "ask").unwrap();
     assert_eq!(store.authenticate(&secret).unwrap(), Some(key.clone()));
     let crossed = other_secret.replacen(&other.id, &key.id, 1);
-    for wrong in [
-        crossed.as_str(),
-        "",
-        "allod_",
-        "Bearer x",
-        &secret[..secret.len() - 1],
-    ] {
+    for wrong in [crossed.as_str(), "", "allod_", "Bearer x", &secret[..secret.len() - 1]] {
         assert_eq!(store.authenticate(wrong).unwrap(), None, "{wrong}");
     }
     assert!(store.revoke_key(&key.id).unwrap());
@@ -284,12 +238,7 @@ fn the_secret_is_stored_nowhere() {
     let store = SqliteStore::open(folder.path()).unwrap();
     let (key, secret) = store.create_key("clerk", "pradaval", &[], "ask").unwrap();
     let tail = secret.rsplit('_').next().unwrap().as_bytes();
-    assert!(
-        !format!("{key:?}")
-            .as_bytes()
-            .windows(tail.len())
-            .any(|w| w == tail)
-    );
+    assert!(!format!("{key:?}").as_bytes().windows(tail.len()).any(|w| w == tail));
     for entry in fs::read_dir(folder.path()).unwrap() {
         let bytes = fs::read(entry.unwrap().path()).unwrap();
         assert!(!bytes.windows(tail.len()).any(|window| window == tail));
@@ -299,46 +248,25 @@ fn the_secret_is_stored_nowhere() {
 #[test]
 fn a_review_is_resolved_once_only() {
     let store = SqliteStore::in_memory().unwrap();
-    let first = store
-        .enqueue_review(&new_review(ReviewKind::HumanReview))
-        .unwrap();
-    let second = store
-        .enqueue_review(&new_review(ReviewKind::Escalated))
-        .unwrap();
-    let done = store
-        .resolve_review(&first.id, &resolution("Luca"))
-        .unwrap();
+    let first = store.enqueue_review(&new_review(ReviewKind::HumanReview)).unwrap();
+    let second = store.enqueue_review(&new_review(ReviewKind::Escalated)).unwrap();
+    let done = store.resolve_review(&first.id, &resolution("Luca")).unwrap();
     assert_eq!(done.state, ReviewState::Resolved);
-    let error = store
-        .resolve_review(&first.id, &resolution("Seraina"))
-        .unwrap_err();
-    let Error::AlreadyResolved { by, .. } = error else {
-        panic!("{error}")
-    };
+    let error = store.resolve_review(&first.id, &resolution("Seraina")).unwrap_err();
+    let Error::AlreadyResolved { by, .. } = error else { panic!("{error}") };
     assert_eq!(by, "Luca");
     let unknown = store.resolve_review("nobody", &resolution("Luca"));
     assert!(matches!(unknown, Err(Error::NoSuchReview { .. })));
-    assert!(matches!(
-        store.link_review("nobody", 1),
-        Err(Error::NoSuchReview { .. })
-    ));
-    assert_eq!(
-        store.reviews(Some(ReviewState::Open)).unwrap(),
-        std::slice::from_ref(&second)
-    );
-    assert_eq!(
-        store.reviews(Some(ReviewState::Resolved)).unwrap(),
-        std::slice::from_ref(&done)
-    );
+    assert!(matches!(store.link_review("nobody", 1), Err(Error::NoSuchReview { .. })));
+    assert_eq!(store.reviews(Some(ReviewState::Open)).unwrap(), std::slice::from_ref(&second));
+    assert_eq!(store.reviews(Some(ReviewState::Resolved)).unwrap(), std::slice::from_ref(&done));
     assert_eq!(store.reviews(None).unwrap(), [done, second]);
 }
 
 #[test]
 fn of_many_reviewers_at_once_one_succeeds() {
     let store = SqliteStore::in_memory().unwrap();
-    let review = store
-        .enqueue_review(&new_review(ReviewKind::Escalated))
-        .unwrap();
+    let review = store.enqueue_review(&new_review(ReviewKind::Escalated)).unwrap();
     let successes = std::thread::scope(|scope| {
         let reviewers: Vec<_> = (0..8)
             .map(|number| {
@@ -355,12 +283,8 @@ fn of_many_reviewers_at_once_one_succeeds() {
 #[test]
 fn a_payload_is_never_overwritten() {
     let store = SqliteStore::in_memory().unwrap();
-    store
-        .put_payloads(&[payload("sha256:1", "first"), payload("sha256:2", "other")])
-        .unwrap();
-    store
-        .put_payloads(&[payload("sha256:1", "second")])
-        .unwrap();
+    store.put_payloads(&[payload("sha256:1", "first"), payload("sha256:2", "other")]).unwrap();
+    store.put_payloads(&[payload("sha256:1", "second")]).unwrap();
     assert_eq!(store.payload("sha256:1").unwrap().unwrap().content, "first");
     assert_eq!(store.payload("sha256:3").unwrap(), None);
 }
@@ -368,37 +292,23 @@ fn a_payload_is_never_overwritten() {
 #[test]
 fn the_ledger_head_only_rises() {
     let store = SqliteStore::in_memory().unwrap();
-    let head = |size| HeadRow {
-        size,
-        root: format!("root {size}"),
-    };
+    let head = |size| HeadRow { size, root: format!("root {size}") };
     assert_eq!(store.ledger_head().unwrap(), None);
     for size in [3, 9, 5] {
         store.raise_ledger_head(&head(size)).unwrap();
     }
     assert_eq!(store.ledger_head().unwrap(), Some(head(9)));
-    assert!(
-        store
-            .setting(LEDGER_HEAD)
-            .unwrap()
-            .unwrap()
-            .contains("root 9")
-    );
+    assert!(store.setting(LEDGER_HEAD).unwrap().unwrap().contains("root 9"));
 }
 
 #[test]
 fn a_newer_schema_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    store
-        .with(|c| c.pragma_update(None, "user_version", 99))
-        .unwrap();
+    store.with(|c| c.pragma_update(None, "user_version", 99)).unwrap();
     drop(store);
     let error = SqliteStore::open(folder.path()).err().unwrap();
-    assert!(
-        matches!(error, Error::NewerSchema { found: 99, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, Error::NewerSchema { found: 99, .. }), "{error}");
     assert!(error.to_string().contains("newer version of allod"));
 }
 
@@ -419,9 +329,7 @@ fn filled_database() -> (tempfile::TempDir, PathBuf) {
     for number in 0..50 {
         let path = format!("{number}.md");
         let row = version(&path, "sha256:1", &"text ".repeat(500));
-        store
-            .put_document(&document(&path, Some("sha256:1")), Some(&row))
-            .unwrap();
+        store.put_document(&document(&path, Some("sha256:1")), Some(&row)).unwrap();
     }
     drop(store);
     let file = folder.path().join(DATABASE_FILE);
@@ -461,9 +369,7 @@ fn a_row_that_no_version_writes_is_damage_not_a_panic() {
     let store = SqliteStore::in_memory().unwrap();
     store.put_document(&document("a.md", None), None).unwrap();
     for change in ["state = 'lost'", "source_bytes = -1"] {
-        store
-            .with(|c| c.execute(&format!("UPDATE documents SET {change}"), []))
-            .unwrap();
+        store.with(|c| c.execute(&format!("UPDATE documents SET {change}"), [])).unwrap();
         let error = store.documents().unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }), "{change}: {error}");
     }
@@ -473,9 +379,8 @@ fn a_row_that_no_version_writes_is_damage_not_a_panic() {
 fn a_full_disk_is_named_and_nothing_is_half_written() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    let pages: i64 = store
-        .with(|c| c.pragma_query_value(None, "page_count", |row| row.get(0)))
-        .unwrap();
+    let pages: i64 =
+        store.with(|c| c.pragma_query_value(None, "page_count", |row| row.get(0))).unwrap();
     // SQLite reports its own page limit exactly as it reports a full disk.
     store
         .with(|c| c.pragma_update_and_check(None, "max_page_count", pages + 4, |_| Ok(())))
@@ -491,9 +396,7 @@ fn a_full_disk_is_named_and_nothing_is_half_written() {
 #[test]
 fn a_read_only_database_is_named() {
     let store = SqliteStore::in_memory().unwrap();
-    store
-        .with(|c| c.pragma_update(None, "query_only", true))
-        .unwrap();
+    store.with(|c| c.pragma_update(None, "query_only", true)).unwrap();
     let error = store.set_setting("k", "v").unwrap_err();
     assert!(matches!(error, Error::ReadOnly { .. }), "{error}");
 }
@@ -513,13 +416,8 @@ fn a_lock_that_is_held_too_long_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
     let other = SqliteStore::open(folder.path()).unwrap();
-    store
-        .with(|c| c.busy_timeout(Duration::from_millis(20)))
-        .unwrap();
-    let error = other
-        .write(|_| Ok(store.set_setting("k", "v")))
-        .unwrap()
-        .unwrap_err();
+    store.with(|c| c.busy_timeout(Duration::from_millis(20))).unwrap();
+    let error = other.write(|_| Ok(store.set_setting("k", "v"))).unwrap().unwrap_err();
     assert!(matches!(error, Error::Busy { .. }), "{error}");
     store.set_setting("k", "free again").unwrap();
 }
