@@ -11,7 +11,7 @@ use crate::disk::{self, Disk, RealDisk};
 use crate::error::{Error, Result};
 use crate::fault::{Fault, Place, Wrong};
 use crate::hash::Hash;
-use crate::head::{Head, read_vkey};
+use crate::head::{Head, read_signed, read_vkey};
 use crate::key::SigningKey;
 use crate::lock::LockFile;
 use crate::proof;
@@ -21,7 +21,8 @@ use crate::receipt::Receipt;
 use crate::recovery;
 use crate::round::{Round, create_folder};
 use crate::tiles::{
-    HEAD, TILE_WIDTH, Tiles, bundle_path, read_tile, tail_start, tile_path, whole_bundle,
+    CHECKPOINT, HEAD, TILE_WIDTH, Tiles, bundle_path, read_tile, tail_start, tile_path,
+    whole_bundle,
 };
 use crate::tree;
 
@@ -83,9 +84,11 @@ impl Ledger {
         let key = create::key_of(dir, key_file, origin, &*disk)?;
         check_identity(dir, key_file, &key, origin)?;
         let head = recovery::load(dir, key.verifier())?;
+        let (published, _) = read_signed(dir, CHECKPOINT, key.verifier())?;
+        check_continues(&Tiles { dir, edge: &head.edge }, &published, CHECKPOINT)?;
         recovery::settle(dir, &*disk, &head)?;
         recovery::trim_tail(dir, &*disk, &head)?;
-        recovery::sweep(dir, &*disk, &head, key.verifier())?;
+        recovery::sweep(dir, &*disk, head.checkpoint.size, published.size)?;
         drop(held);
         Ok(Ledger {
             dir: dir.to_owned(),
@@ -274,7 +277,7 @@ impl Ledger {
         }
         let head = recovery::load(&self.dir, self.key.verifier())?;
         let tiles = Tiles { dir: &self.dir, edge: &head.edge };
-        check_continues(&tiles, &known.checkpoint)?;
+        check_continues(&tiles, &known.checkpoint, HEAD)?;
         recovery::settle(&self.dir, &*self.disk, &head)?;
         Ok(self.set_head(head))
     }
@@ -338,14 +341,14 @@ fn check_identity(dir: &Path, key_file: &Path, key: &SigningKey, origin: &str) -
     Ok(())
 }
 
-/// Checks that the log in `tiles` begins with all that it held at `old`.
-pub(crate) fn check_continues(tiles: &Tiles<'_>, old: &Checkpoint) -> Result<()> {
+/// Checks that the log in `tiles` begins with all that it held at `old`; blames `file`.
+pub(crate) fn check_continues(tiles: &Tiles<'_>, old: &Checkpoint, file: &str) -> Result<()> {
     let found = tiles.edge.size();
     if found < old.size {
-        return Err(Fault::file(Wrong::Cut { found, expected: old.size }, HEAD).into());
+        return Err(Fault::file(Wrong::Cut { found, expected: old.size }, file).into());
     }
     if tree::root(tiles, old.size)? != old.root {
-        return Err(Fault::file(Wrong::Rewritten { size: old.size }, HEAD).into());
+        return Err(Fault::file(Wrong::Rewritten { size: old.size }, file).into());
     }
     Ok(())
 }

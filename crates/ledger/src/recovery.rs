@@ -13,8 +13,8 @@ use crate::key::VerifierKey;
 use crate::queue::Entry;
 use crate::round::{adopt_draft, write_draft};
 use crate::tiles::{
-    CHECKPOINT, HEAD, Name, TILE_WIDTH, full_tiles, levels, partial_width, read_tile, tail_path,
-    tail_start, unframe,
+    HEAD, Name, TILE_WIDTH, full_tiles, levels, partial_width, read_tile, tail_path, tail_start,
+    unframe,
 };
 use crate::tree;
 
@@ -81,11 +81,9 @@ pub(crate) fn trim_tail(dir: &Path, disk: &dyn Disk, head: &Head) -> Result<()> 
 
 /// Removes what an interrupted round or publication left. Files that no ledger has are left alone;
 /// `verify` names them.
-pub(crate) fn sweep(dir: &Path, disk: &dyn Disk, head: &Head, key: &VerifierKey) -> Result<()> {
-    let (published, _) = read_signed(dir, CHECKPOINT, key)?;
+pub(crate) fn sweep(dir: &Path, disk: &dyn Disk, size: u64, published: u64) -> Result<()> {
     for path in disk::list(dir)? {
-        let left = Name::parse(&path)
-            .is_some_and(|name| !name.belongs(head.checkpoint.size, published.size));
+        let left = Name::parse(&path).is_some_and(|name| !name.belongs(size, published));
         if left {
             let path = dir.join(path);
             disk.remove(&path).map_err(|error| Error::file("remove", &path, error))?;

@@ -81,8 +81,7 @@ pub fn verify_with(dir: &Path, expected: &Expected) -> Result<Verified, Fault> {
 
 /// Checks that the log continues `old`; blames `file`.
 fn continues(tiles: &Tiles<'_>, old: &Checkpoint, file: &str) -> Result<(), Fault> {
-    check_continues(tiles, old).map_err(|error| match error {
-        Error::Fault(fault) if fault.file == HEAD => Fault::file(fault.what, file),
+    check_continues(tiles, old, file).map_err(|error| match error {
         Error::Fault(fault) => fault,
         other => Fault::file(Wrong::Unreadable(other.to_string()), file),
     })

@@ -338,6 +338,22 @@ fn opening_refuses_an_altered_ledger() {
         assert!(verify(&subject.dir()).is_err(), "{name}");
         subject.exchange(&altered, &subject.files);
     }
+    // A head that is older than the published checkpoint: going on from there would be a fork.
+    let (dir, older) = (subject.dir(), &subject.files["checkpoint"]);
+    drop(Ledger::open(&dir, ORIGIN).unwrap());
+    fs::write(dir.join("head"), older).unwrap();
+    let refused = Ledger::open(&dir, ORIGIN).unwrap_err().to_string();
+    assert!(
+        refused.contains("checkpoint: the log was cut: it holds 290 entries, 300"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn an_altered_length_is_named() {
+    let subject = Subject::new();
     let bundle = subject.named("tile/entries/000");
-    assert_eq!(altered(&subject, &bundle, 2).what, Wrong::Entry);
+    let fault = altered(&subject, &bundle, 1);
+    assert_eq!(fault.file, bundle);
+    assert!(matches!(fault.what, Wrong::Malformed(_)), "{fault}");
 }
