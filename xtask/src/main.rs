@@ -14,11 +14,7 @@ fn main() -> ExitCode {
                 eprintln!("{complaint}");
             }
             println!("{} complaints", complaints.len());
-            if complaints.is_empty() {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            }
+            if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         _ => {
             eprintln!("usage: cargo xtask tidy    check the house rules that a program can check");

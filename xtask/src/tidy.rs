@@ -14,22 +14,10 @@ const UNSAFE_CRATES: [&str; 2] = ["kernels", "weights"];
 
 /// What must not stand in the code, and what to do instead.
 const BANNED: [(&str, &str); 4] = [
-    (
-        concat!("todo", "!("),
-        "write it, or leave it out and say so in the docs",
-    ),
-    (
-        concat!("unimplemented", "!("),
-        "write it, or leave it out and say so in the docs",
-    ),
-    (
-        concat!("FIX", "ME"),
-        "mend it or write down in the docs what does not work yet",
-    ),
-    (
-        concat!("#[ig", "nore"),
-        "a test that needs something says so by name and skips aloud",
-    ),
+    (concat!("todo", "!("), "write it, or leave it out and say so in the docs"),
+    (concat!("unimplemented", "!("), "write it, or leave it out and say so in the docs"),
+    (concat!("FIX", "ME"), "mend it or write down in the docs what does not work yet"),
+    (concat!("#[ig", "nore"), "a test that needs something says so by name and skips aloud"),
 ];
 
 /// Everything that is wrong, one line each: place, what, what to do.
@@ -37,11 +25,7 @@ pub fn check(root: &Path) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut functions = Vec::new();
     for file in rust_files(root) {
-        let name = file
-            .strip_prefix(root)
-            .unwrap_or(&file)
-            .display()
-            .to_string();
+        let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
         match fs::read_to_string(&file) {
             Ok(text) => check_file(&name, &text, &mut complaints, &mut functions),
             Err(error) => complaints.push(format!("{name}: not readable: {error}")),
@@ -61,10 +45,7 @@ struct Function {
 fn check_file(name: &str, text: &str, complaints: &mut Vec<String>, functions: &mut Vec<Function>) {
     let lines: Vec<&str> = text.lines().collect();
     if lines.len() > FILE_LINES_MAX {
-        complaints.push(format!(
-            "{name}: {} lines; is it still one noun?",
-            lines.len()
-        ));
+        complaints.push(format!("{name}: {} lines; is it still one noun?", lines.len()));
     }
     for (index, line) in lines.iter().enumerate() {
         let place = format!("{name}:{}", index + 1);
@@ -77,13 +58,9 @@ fn check_file(name: &str, text: &str, complaints: &mut Vec<String>, functions: &
             }
         }
         if uses_unsafe(line)
-            && !UNSAFE_CRATES
-                .iter()
-                .any(|c| name.contains(&format!("crates/{c}/")))
+            && !UNSAFE_CRATES.iter().any(|c| name.contains(&format!("crates/{c}/")))
         {
-            complaints.push(format!(
-                "{place}: `unsafe` stands only in {UNSAFE_CRATES:?}"
-            ));
+            complaints.push(format!("{place}: `unsafe` stands only in {UNSAFE_CRATES:?}"));
         }
     }
     functions_of(name, &lines, functions);
@@ -111,24 +88,13 @@ fn functions_of(name: &str, lines: &[&str], functions: &mut Vec<Function>) {
             || name.contains("/benches/")
             || tests_from.is_some_and(|from| index > from);
         let place = format!("{name}:{}", index + 1);
-        functions.push(Function {
-            place,
-            lines: length + 1,
-            is_test,
-        });
+        functions.push(Function { place, lines: length + 1, is_test });
     }
 }
 
 fn begins_function(code: &str) -> bool {
-    let words = [
-        "pub ",
-        "pub(crate) ",
-        "pub(super) ",
-        "const ",
-        "async ",
-        "unsafe ",
-        "extern \"C\" ",
-    ];
+    let words =
+        ["pub ", "pub(crate) ", "pub(super) ", "const ", "async ", "unsafe ", "extern \"C\" "];
     let mut code = code;
     while let Some(rest) = words.iter().find_map(|word| code.strip_prefix(word)) {
         code = rest;
@@ -137,23 +103,15 @@ fn begins_function(code: &str) -> bool {
 }
 
 fn check_functions(functions: &[Function], complaints: &mut Vec<String>) {
-    let long = functions
-        .iter()
-        .filter(|function| function.lines > FUNCTION_LINES_MAX);
+    let long = functions.iter().filter(|function| function.lines > FUNCTION_LINES_MAX);
     complaints.extend(long.map(|function| {
         format!(
             "{}: {} lines in one function; give its parts names",
             function.place, function.lines
         )
     }));
-    let code: Vec<&Function> = functions
-        .iter()
-        .filter(|function| !function.is_test)
-        .collect();
-    let usual = code
-        .iter()
-        .filter(|function| function.lines < FUNCTION_LINES_USUAL)
-        .count();
+    let code: Vec<&Function> = functions.iter().filter(|function| !function.is_test).collect();
+    let usual = code.iter().filter(|function| function.lines < FUNCTION_LINES_USUAL).count();
     if usual * 10 < code.len() * 9 {
         complaints.push(format!(
             "only {usual} of {} functions are under {FUNCTION_LINES_USUAL} lines; nine in ten are",
@@ -216,37 +174,17 @@ mod tests {
         let text = format!("// {}\nfn long() {{\n{body}}}\n", "x".repeat(COLUMNS_MAX));
         check_file("crates/a/src/b.rs", &text, &mut complaints, &mut functions);
         check_functions(&functions, &mut complaints);
-        assert!(
-            complaints
-                .iter()
-                .any(|c| c.starts_with("crates/a/src/b.rs:1:")),
-            "{complaints:?}"
-        );
-        assert!(
-            complaints
-                .iter()
-                .any(|c| c.starts_with("crates/a/src/b.rs:2:")),
-            "{complaints:?}"
-        );
+        assert!(complaints.iter().any(|c| c.starts_with("crates/a/src/b.rs:1:")), "{complaints:?}");
+        assert!(complaints.iter().any(|c| c.starts_with("crates/a/src/b.rs:2:")), "{complaints:?}");
     }
 
     #[test]
     fn unsafe_code_is_found_outside_its_crates() {
         let mut complaints = Vec::new();
         let text = concat!("fn f() {\n    unsafe", " { g() }\n}\n");
-        check_file(
-            "crates/corpus/src/a.rs",
-            text,
-            &mut complaints,
-            &mut Vec::new(),
-        );
+        check_file("crates/corpus/src/a.rs", text, &mut complaints, &mut Vec::new());
         assert_eq!(complaints.len(), 1, "{complaints:?}");
-        check_file(
-            "crates/kernels/src/a.rs",
-            text,
-            &mut complaints,
-            &mut Vec::new(),
-        );
+        check_file("crates/kernels/src/a.rs", text, &mut complaints, &mut Vec::new());
         assert_eq!(complaints.len(), 1, "{complaints:?}");
     }
 }

@@ -140,12 +140,7 @@ pub struct ShowArguments {
 #[derive(Debug, Args)]
 pub struct ServeArguments {
     /// The address; others than loopback need an API key (`allod key create`)
-    #[arg(
-        long,
-        default_value = "127.0.0.1:7999",
-        env = "ALLOD_LISTEN",
-        value_name = "ADDRESS"
-    )]
+    #[arg(long, default_value = "127.0.0.1:7999", env = "ALLOD_LISTEN", value_name = "ADDRESS")]
     pub listen: SocketAddr,
     #[command(flatten)]
     pub model: ModelArguments,

@@ -18,27 +18,18 @@ impl Place {
     /// What the arguments name: flags over environment over the platform's own place.
     pub fn of(arguments: &Arguments) -> Place {
         let data = arguments.data.clone().unwrap_or_else(platform_folder);
-        Place {
-            data,
-            policy: arguments.policy.clone(),
-        }
+        Place { data, policy: arguments.policy.clone() }
     }
 
     /// Opens the desk of this folder.
     pub fn desk(&self, model: ModelChoice) -> anyhow::Result<Desk> {
-        let options = DeskOptions {
-            policy: self.policy.clone(),
-            model,
-        };
+        let options = DeskOptions { policy: self.policy.clone(), model };
         Ok(Desk::open(&self.data, &options)?)
     }
 
     /// Opens the desk without any model, even if the policy names one.
     pub fn desk_without_model(&self) -> anyhow::Result<Desk> {
-        let model = ModelChoice {
-            none: true,
-            ..ModelChoice::default()
-        };
+        let model = ModelChoice { none: true, ..ModelChoice::default() };
         self.desk(model)
     }
 }

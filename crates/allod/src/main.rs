@@ -55,9 +55,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
-    let output = Output {
-        json: arguments.json,
-    };
+    let output = Output { json: arguments.json };
     let place = folder::Place::of(arguments);
     match &arguments.command {
         Command::Demo(demo) => commands::demo::run(demo, &output),
@@ -76,8 +74,6 @@ fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
 
 /// `allod … | head` ends the pipe early; that is no failure.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
     io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -18,11 +18,7 @@ impl Output {
         value: &T,
         text: impl FnOnce(&T) -> String,
     ) -> anyhow::Result<()> {
-        let shown = if self.json {
-            serde_json::to_string(value)?
-        } else {
-            text(value)
-        };
+        let shown = if self.json { serde_json::to_string(value)? } else { text(value) };
         self.line(shown.trim_end_matches('\n'))
     }
 

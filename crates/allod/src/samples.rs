@@ -9,9 +9,7 @@ static SAMPLES: Dir = include_dir!("$CARGO_MANIFEST_DIR/../../samples");
 
 /// Writes the documents below `folder` and says where.
 pub fn write(folder: &Path) -> anyhow::Result<PathBuf> {
-    let documents = SAMPLES
-        .get_dir("documents")
-        .context("the binary carries no documents")?;
+    let documents = SAMPLES.get_dir("documents").context("the binary carries no documents")?;
     let target = folder.join("documents");
     std::fs::create_dir_all(folder.join("documents"))?;
     for area in documents.dirs() {
@@ -26,7 +24,5 @@ pub fn write(folder: &Path) -> anyhow::Result<PathBuf> {
 /// The questions with known answers.
 pub fn questions() -> String {
     let file = SAMPLES.get_file("questions.jsonl");
-    file.and_then(|file| file.contents_utf8())
-        .unwrap_or_default()
-        .to_owned()
+    file.and_then(|file| file.contents_utf8()).unwrap_or_default().to_owned()
 }

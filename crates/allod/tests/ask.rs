@@ -72,11 +72,14 @@ fn a_policy_that_escalates_fills_the_queue() {
 fn a_runtime_that_is_not_there_says_how_to_get_it() {
     let folder = tempfile::tempdir().unwrap();
     small_library(folder.path());
-    std::fs::write(folder.path().join("allod.yaml"), "model: m\nruntime: vllm\n").unwrap();
-    let output = allod(folder.path()).args(["ask", "Was kostet ein Hund?"]).output().unwrap();
+    // A port on which nothing can listen.
+    let policy = "model: m\nruntime: vllm\nupstream:\n  url: http://127.0.0.1:1/v1\n";
+    std::fs::write(folder.path().join("allod.yaml"), policy).unwrap();
+    let output =
+        allod(folder.path()).args(["ask", "How much does a stall cost?"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = common::told(&output);
-    assert!(said.contains("upstream:") && said.contains("url:"), "{said}");
+    assert!(said.contains("vllm serve m") && said.contains("upstream.url"), "{said}");
 }
 
 #[test]

@@ -49,9 +49,11 @@ impl Desk {
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<ChatReply, Error> {
         let generator = self.generator.as_ref().ok_or_else(|| {
-            Error::NoModel("no model is loaded: start with --model PATH or name one in the \
+            Error::NoModel(
+                "no model is loaded: start with --model PATH or name one in the \
                             policy; questions to the documents need none"
-                .into())
+                    .into(),
+            )
         })?;
         let opened = Instant::now();
         let question = last_question(chat)?;

@@ -151,15 +151,8 @@ fn upstream(policy: &Policy, runtime: Runtime, model: Option<&str>) -> Result<Ge
     let model = model.ok_or_else(|| {
         Error::NoModel(format!("the policy names runtime `{runtime}` but no `model:` for it"))
     })?;
-    let settings = policy.upstream.as_ref().ok_or_else(|| {
-        Error::NoModel(format!(
-            "the policy names the model `{model}` on runtime `{runtime}`, but not where it runs. \
-             Start it (for vLLM: `vllm serve {model}`) and add to the policy:\n\
-             upstream:\n  url: http://127.0.0.1:8000/v1\n\
-             or, to use the built-in engine, set `runtime: allod` and pass --model PATH"
-        ))
-    })?;
     upstream_permitted(policy).map_err(|why| Error::NoModel(why.to_string()))?;
+    let settings = policy.upstream.as_ref().expect("a permitted upstream is there");
     let api_key = match &settings.api_key_env {
         Some(variable) => Some(std::env::var(variable).map_err(|_| {
             Error::NoModel(format!(

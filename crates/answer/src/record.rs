@@ -75,9 +75,9 @@ impl<'a> Record<'a> {
             Outcome::HumanReview => ReviewKind::HumanReview,
             Outcome::Answered | Outcome::Refused => return Ok(None),
         };
-        let draft = case.draft.as_ref().map(|draft| {
-            json!({"answer": draft.text, "mode": draft.mode, "citations": draft.citations})
-        });
+        let draft = case.draft.as_ref().map(
+            |draft| json!({"answer": draft.text, "mode": draft.mode, "citations": draft.citations}),
+        );
         let review = NewReview {
             kind,
             tenant: case.ask.caller.tenant.clone(),
@@ -231,7 +231,8 @@ pub(crate) fn facts(facts: &allod_policy::Facts) -> Value {
 }
 
 pub(crate) fn rules(fired: &[Fired]) -> Vec<receipt::Rule> {
-    let rule = |fired: &Fired| receipt::Rule { id: fired.id.clone(), because: fired.because.clone() };
+    let rule =
+        |fired: &Fired| receipt::Rule { id: fired.id.clone(), because: fired.because.clone() };
     fired.iter().map(rule).collect()
 }
 

@@ -119,7 +119,8 @@ impl Upstream {
     }
 
     fn generated(&self, text: &str) -> Result<Generated, Error> {
-        let unexpected = |what: &str| self.error(format!("its answer is no chat completion: {what}"));
+        let unexpected =
+            |what: &str| self.error(format!("its answer is no chat completion: {what}"));
         let completion: Completion =
             serde_json::from_str(text).map_err(|e| unexpected(&e.to_string()))?;
         let choice =
@@ -137,7 +138,11 @@ impl Upstream {
     }
 
     fn error(&self, reason: String) -> Error {
-        let advice = "check that it runs and that `upstream.url` in the policy is right";
+        let advice = format!(
+            "is it running? Start it (vLLM: `vllm serve {}`), set `upstream.url` in the policy to \
+             where it runs, or set `runtime: allod` and pass --model PATH",
+            self.model
+        );
         Error::Upstream { url: self.url.clone(), reason: format!("{reason}; {advice}") }
     }
 }

@@ -78,13 +78,8 @@ pub enum Error {
 /// # Errors
 /// [`Error`] with the line of the first mistake.
 pub fn read_questions(text: &str) -> Result<Vec<Question>, Error> {
-    let lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(index, line)| read_question(index + 1, line))
-        .collect()
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(index, line)| read_question(index + 1, line)).collect()
 }
 
 fn read_question(line: usize, text: &str) -> Result<Question, Error> {
@@ -97,11 +92,7 @@ fn read_question(line: usize, text: &str) -> Result<Question, Error> {
         (false, _, None) => "it is not answerable, but `why` is missing",
         _ => return Ok(question),
     };
-    Err(Error::Question {
-        line,
-        id: question.id,
-        reason,
-    })
+    Err(Error::Question { line, id: question.id, reason })
 }
 
 #[cfg(test)]

@@ -65,34 +65,19 @@ pub fn judge(
 ) -> (Verdict, bool) {
     if reply.outcome != Outcome::Answered {
         let right = !question.answerable;
-        return (
-            if right {
-                Verdict::RefusedCorrectly
-            } else {
-                Verdict::RefusedWrongly
-            },
-            false,
-        );
+        return (if right { Verdict::RefusedCorrectly } else { Verdict::RefusedWrongly }, false);
     }
     let mut holds = false;
     let mut exact = false;
     for citation in &reply.citations {
         let text = text_of(&citation.digest).unwrap_or_default();
-        for gold in question
-            .gold
-            .iter()
-            .filter(|gold| same_document(citation, &gold.path))
-        {
+        for gold in question.gold.iter().filter(|gold| same_document(citation, &gold.path)) {
             let words = spaced(&gold.quote);
             holds |= spaced(slice(&text, citation.passage)).contains(&words);
             exact |= spaced(&citation.quote).contains(&words);
         }
     }
-    if holds {
-        (Verdict::AnsweredCorrectly, exact)
-    } else {
-        (Verdict::Wrong, false)
-    }
+    if holds { (Verdict::AnsweredCorrectly, exact) } else { (Verdict::Wrong, false) }
 }
 
 /// Gold paths are given below the ingested folder, citations as ingested.

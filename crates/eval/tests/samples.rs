@@ -112,7 +112,8 @@ fn every_gold_place_stands_in_a_canonical_text() {
     for question in &municipality.questions {
         for gold in &question.gold {
             let ending = format!("/{}", gold.path);
-            let document = documents.iter().find(|d| d.path.ends_with(&ending) || d.path == gold.path);
+            let document =
+                documents.iter().find(|d| d.path.ends_with(&ending) || d.path == gold.path);
             let digest = document.and_then(|d| d.digest.clone());
             let text = digest.and_then(|d| municipality.text(&d)).unwrap_or_default();
             let spaced = text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -15,11 +15,7 @@ pub fn run(arguments: &AskArguments, place: &Place, output: &Output) -> anyhow::
     let reply = desk.ask(&ask)?;
     desk.rest()?;
     output.print(&reply, text)?;
-    Ok(if reply.outcome == Outcome::Refused {
-        Ending::Refused
-    } else {
-        Ending::Done
-    })
+    Ok(if reply.outcome == Outcome::Refused { Ending::Refused } else { Ending::Done })
 }
 
 /// The answer, its sources, and where the proof is.

@@ -38,10 +38,7 @@ pub fn run(arguments: &DemoArguments, output: &Output) -> anyhow::Result<Ending>
         output.print(&scores, text)?;
         return Ok(Ending::Done);
     }
-    let options = ServeOptions {
-        listen: arguments.listen,
-        ..ServeOptions::default()
-    };
+    let options = ServeOptions { listen: arguments.listen, ..ServeOptions::default() };
     allod_server::serve(Arc::clone(&desk), options, |address| {
         invite(&format!("http://{address}/"));
         if !arguments.no_browser {
@@ -53,15 +50,10 @@ pub fn run(arguments: &DemoArguments, output: &Output) -> anyhow::Result<Ending>
 
 fn set_up(scratch: &Path, output: &Output) -> anyhow::Result<Desk> {
     let documents = samples::write(scratch)?;
-    let options = DeskOptions {
-        policy: None,
-        model: ModelChoice::default(),
-    };
+    let options = DeskOptions { policy: None, model: ModelChoice::default() };
     let desk = Desk::open(&scratch.join("data"), &options)?;
     let bar = Bar::new();
-    let report = desk
-        .library()
-        .ingest(&[documents], &IngestOptions::default(), &bar)?;
+    let report = desk.library().ingest(&[documents], &IngestOptions::default(), &bar)?;
     bar.finish();
     if !output.json {
         say(&ingest::text(&report));
@@ -76,11 +68,7 @@ fn answer_all(desk: &Desk) -> anyhow::Result<Scores> {
     for question in &questions {
         let reply = desk.ask(&anyone_asks(question))?;
         let mut text_of = |digest: &str| {
-            desk.store()
-                .version(digest, None)
-                .ok()
-                .flatten()
-                .map(|version| version.text)
+            desk.store().version(digest, None).ok().flatten().map(|version| version.text)
         };
         scores.count(question, judge(question, &reply, &mut text_of));
     }
@@ -117,9 +105,7 @@ fn text(scores: &Scores) -> String {
 }
 
 fn invite(address: &str) {
-    say(&format!(
-        "The console of the sample municipality: {address}\nTry:"
-    ));
+    say(&format!("The console of the sample municipality: {address}\nTry:"));
     for question in QUESTIONS_SHOWN {
         say(&format!("  {question}"));
     }
@@ -129,14 +115,8 @@ fn invite(address: &str) {
 /// Opens the console in the person's browser, if there is a desktop to do it.
 fn open_browser(address: &str) {
     let has_desktop = cfg!(target_os = "macos")
-        || ["DISPLAY", "WAYLAND_DISPLAY"]
-            .iter()
-            .any(|name| std::env::var_os(name).is_some());
-    let opener = if cfg!(target_os = "macos") {
-        "open"
-    } else {
-        "xdg-open"
-    };
+        || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     if has_desktop {
         // Without a browser the address that is printed anyway does as well.
         let _ = std::process::Command::new(opener).arg(address).spawn();

@@ -13,10 +13,7 @@ use crate::output::Output;
 ///
 /// It answers nobody and uses no documents, so it needs no data folder and leaves no receipt.
 pub fn run(arguments: &GenerateArguments, output: &Output) -> anyhow::Result<Ending> {
-    let options = Options {
-        threads: arguments.threads,
-        ..Options::default()
-    };
+    let options = Options { threads: arguments.threads, ..Options::default() };
     let engine = Engine::load(&arguments.model, options)?;
     let request = request(arguments);
     let shows_prompt = !output.json && !arguments.chat;
@@ -28,11 +25,7 @@ pub fn run(arguments: &GenerateArguments, output: &Output) -> anyhow::Result<End
         if !output.json {
             printed = output.raw(text);
         }
-        if printed.is_ok() {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
+        if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     printed?;
     if output.json {
@@ -53,10 +46,7 @@ pub fn run(arguments: &GenerateArguments, output: &Output) -> anyhow::Result<End
 fn request(arguments: &GenerateArguments) -> GenerateRequest {
     let text = arguments.prompt.clone();
     let prompt = match arguments.chat {
-        true => Prompt::Chat(vec![Message {
-            role: "user".into(),
-            content: text,
-        }]),
+        true => Prompt::Chat(vec![Message { role: "user".into(), content: text }]),
         false => Prompt::Text(text),
     };
     GenerateRequest {

@@ -12,12 +12,7 @@ use crate::output::{Output, say};
 pub fn run(command: &KeyCommand, place: &Place, output: &Output) -> anyhow::Result<Ending> {
     let store = allod_answer::open_store(&place.data)?;
     match command {
-        KeyCommand::Create {
-            name,
-            tenant,
-            labels,
-            role,
-        } => {
+        KeyCommand::Create { name, tenant, labels, role } => {
             anyhow::ensure!(
                 ["user", "reviewer", "operator"].contains(&role.as_str()),
                 "--role {role}: use one of user, reviewer, operator"
@@ -36,10 +31,7 @@ pub fn run(command: &KeyCommand, place: &Place, output: &Output) -> anyhow::Resu
             output.print(&values, |_| rows.iter().map(line).collect())?;
         }
         KeyCommand::Revoke { id } => {
-            anyhow::ensure!(
-                store.revoke_key(id)?,
-                "there is no key {id} that is still valid"
-            );
+            anyhow::ensure!(store.revoke_key(id)?, "there is no key {id} that is still valid");
             output.print(&json!({"revoked": id}), |_| format!("revoked {id}"))?;
         }
     }
@@ -59,17 +51,7 @@ fn key(row: &KeyRow) -> Value {
 }
 
 fn line(row: &KeyRow) -> String {
-    let state = row
-        .revoked_at
-        .as_ref()
-        .map_or("valid".into(), |at| format!("revoked {at}"));
-    let labels = if row.labels.is_empty() {
-        "public".into()
-    } else {
-        row.labels.join(",")
-    };
-    format!(
-        "{}  {}  {}  {}  {labels}  {state}\n",
-        row.id, row.name, row.tenant, row.role
-    )
+    let state = row.revoked_at.as_ref().map_or("valid".into(), |at| format!("revoked {at}"));
+    let labels = if row.labels.is_empty() { "public".into() } else { row.labels.join(",") };
+    format!("{}  {}  {}  {}  {labels}  {state}\n", row.id, row.name, row.tenant, row.role)
 }

@@ -22,11 +22,7 @@ pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::R
         place.data.display()
     );
     match command {
-        LedgerCommand::Show {
-            index,
-            payload,
-            last,
-        } => {
+        LedgerCommand::Show { index, payload, last } => {
             let log = Log::open(&place.data, &folder, *payload)?;
             match index {
                 Some(index) => log.show(*index, output)?,
@@ -52,10 +48,7 @@ pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::R
 /// Checks the log against itself, its key, and the head that the store remembers.
 fn verify(data: &Path, folder: &Path, output: &Output) -> anyhow::Result<Ending> {
     let key_file = Some(key_file(data)).filter(|path| path.exists());
-    let expected = Expected {
-        head: remembered(data)?,
-        key_file,
-    };
+    let expected = Expected { head: remembered(data)?, key_file };
     match verify_with(folder, &expected) {
         Ok(verified) => {
             let value = json!({
@@ -90,16 +83,9 @@ fn remembered(data: &Path) -> anyhow::Result<Option<Checkpoint>> {
         return Ok(None);
     }
     let Some(head) = allod_answer::open_store(data)?.ledger_head()? else { return Ok(None) };
-    let root = head
-        .root
-        .parse()
-        .context("the head that the store remembers is damaged")?;
+    let root = head.root.parse().context("the head that the store remembers is damaged")?;
     let origin = allod_answer::LEDGER_ORIGIN.into();
-    Ok(Some(Checkpoint {
-        origin,
-        size: head.size,
-        root,
-    }))
+    Ok(Some(Checkpoint { origin, size: head.size, root }))
 }
 
 struct Log {
@@ -110,11 +96,7 @@ struct Log {
 impl Log {
     fn open(data: &Path, folder: &Path, payloads: bool) -> anyhow::Result<Log> {
         let ledger = Ledger::open(folder, allod_answer::LEDGER_ORIGIN)?;
-        let store = if payloads {
-            Some(allod_answer::open_store(data)?)
-        } else {
-            None
-        };
+        let store = if payloads { Some(allod_answer::open_store(data)?) } else { None };
         Ok(Log { ledger, store })
     }
 
@@ -135,16 +117,11 @@ impl Log {
         for index in size.saturating_sub(last)..size {
             rows.push((index, self.ledger.read(index)?));
         }
-        let values: Vec<Value> = rows
-            .iter()
-            .map(|(index, r)| json!({"index": index, "receipt": r}))
-            .collect();
+        let values: Vec<Value> =
+            rows.iter().map(|(index, r)| json!({"index": index, "receipt": r})).collect();
         output.print(&values, |_| match rows.is_empty() {
             true => "the log is empty".into(),
-            false => rows
-                .iter()
-                .map(|(index, receipt)| line(*index, receipt))
-                .collect(),
+            false => rows.iter().map(|(index, receipt)| line(*index, receipt)).collect(),
         })
     }
 }
@@ -153,10 +130,7 @@ impl Log {
 fn payload(store: &dyn Store, receipt: &Receipt) -> anyhow::Result<Value> {
     let read = |commitment: &str| -> anyhow::Result<Value> {
         let row = store.payload(commitment)?;
-        Ok(row.map_or(
-            Value::Null,
-            |row| json!({"salt": row.salt_hex, "content": row.content}),
-        ))
+        Ok(row.map_or(Value::Null, |row| json!({"salt": row.salt_hex, "content": row.content})))
     };
     Ok(json!({
         "prompt": read(&receipt.prompt_commitment)?,

@@ -21,10 +21,7 @@ use crate::arguments::{CallerArguments, ModelArguments};
 
 impl From<&ModelArguments> for ModelChoice {
     fn from(arguments: &ModelArguments) -> ModelChoice {
-        ModelChoice {
-            path: arguments.model.clone(),
-            threads: arguments.threads,
-        }
+        ModelChoice { path: arguments.model.clone(), threads: arguments.threads }
     }
 }
 
@@ -39,24 +36,14 @@ fn question(text: &str, caller: &CallerArguments) -> anyhow::Result<Ask> {
 }
 
 fn clearance(labels: &[String]) -> Clearance {
-    Clearance {
-        labels: labels.iter().cloned().collect(),
-    }
+    Clearance { labels: labels.iter().cloned().collect() }
 }
 
 fn language(caller: &CallerArguments) -> anyhow::Result<Option<Language>> {
     let Some(code) = &caller.language else {
         return Ok(None);
     };
-    let known = [
-        Language::De,
-        Language::Fr,
-        Language::It,
-        Language::Rm,
-        Language::En,
-    ];
+    let known = [Language::De, Language::Fr, Language::It, Language::Rm, Language::En];
     let language = known.into_iter().find(|language| language.code() == code);
-    language
-        .map(Some)
-        .with_context(|| format!("--language {code}: use one of de, fr, it, rm, en"))
+    language.map(Some).with_context(|| format!("--language {code}: use one of de, fr, it, rm, en"))
 }

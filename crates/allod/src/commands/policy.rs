@@ -16,10 +16,9 @@ use crate::output::Output;
 pub fn run(command: &PolicyCommand, place: &Place, output: &Output) -> anyhow::Result<Ending> {
     match command {
         PolicyCommand::Check { file } => check(file.as_deref(), place, output),
-        PolicyCommand::Explain {
-            question: text,
-            caller,
-        } => explain(&question(text, caller)?, place, output),
+        PolicyCommand::Explain { question: text, caller } => {
+            explain(&question(text, caller)?, place, output)
+        }
     }
 }
 
@@ -39,11 +38,7 @@ fn check(file: Option<&Path>, place: &Place, output: &Output) -> anyhow::Result<
 }
 
 fn valid(policy: &Policy) -> String {
-    format!(
-        "the policy `{}` is valid ({})",
-        policy.name,
-        policy.digest()
-    )
+    format!("the policy `{}` is valid ({})", policy.name, policy.digest())
 }
 
 /// Searches and decides as `ask` would with quotes; a model is not needed for it and not run.
@@ -71,10 +66,7 @@ fn text(explanation: &Explanation) -> String {
         ));
     }
     for citation in &explanation.citations {
-        text.push_str(&format!(
-            "  would cite {} {}\n",
-            citation.path, citation.place
-        ));
+        text.push_str(&format!("  would cite {} {}\n", citation.path, citation.place));
     }
     text.push_str(&format!("policy: {}\n", explanation.policy));
     text

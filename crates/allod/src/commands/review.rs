@@ -22,31 +22,14 @@ pub fn run(command: &ReviewCommand, place: &Place, output: &Output) -> anyhow::R
             })?;
         }
         ReviewCommand::Show { id } => {
-            let row = store
-                .review(id)?
-                .with_context(|| format!("there is no entry {id}"))?;
+            let row = store.review(id)?.with_context(|| format!("there is no entry {id}"))?;
             output.print(&value(&row), |_| entry(&row))?;
         }
-        ReviewCommand::Resolve {
-            id,
-            verdict,
-            by,
-            note,
-            answer,
-        } => {
+        ReviewCommand::Resolve { id, verdict, by, note, answer } => {
             let verdict = read_verdict(verdict, answer.is_some())?;
             let at = jiff::Timestamp::now().to_string();
             let (by, note, answer) = (by.clone(), note.clone(), answer.clone());
-            let row = store.resolve_review(
-                id,
-                &Resolution {
-                    verdict,
-                    by,
-                    note,
-                    answer,
-                    at,
-                },
-            )?;
+            let row = store.resolve_review(id, &Resolution { verdict, by, note, answer, at })?;
             output.print(&value(&row), |_| line(&row))?;
         }
     }
@@ -94,12 +77,7 @@ fn line(row: &ReviewRow) -> String {
         ReviewState::Open => "open",
         ReviewState::Resolved => "resolved",
     };
-    format!(
-        "{}  {}  {state}  {}\n",
-        row.id,
-        row.created_at,
-        question(row)
-    )
+    format!("{}  {}  {state}  {}\n", row.id, row.created_at, question(row))
 }
 
 fn entry(row: &ReviewRow) -> String {
@@ -108,11 +86,8 @@ fn entry(row: &ReviewRow) -> String {
     if let Some(index) = row.receipt_index {
         text.push_str(&format!("receipt: {index}\n"));
     }
-    let draft: Value = row
-        .draft_json
-        .as_deref()
-        .and_then(|d| serde_json::from_str(d).ok())
-        .unwrap_or_default();
+    let draft: Value =
+        row.draft_json.as_deref().and_then(|d| serde_json::from_str(d).ok()).unwrap_or_default();
     if let Some(answer) = draft["answer"].as_str() {
         text.push_str(&format!("\ndraft:\n{answer}\n"));
     }

@@ -12,14 +12,9 @@ use crate::output::say;
 /// Serves until it is told to stop, then finishes what it has begun.
 pub fn run(arguments: &ServeArguments, place: &Place) -> anyhow::Result<Ending> {
     let desk = Arc::new(place.desk((&arguments.model).into())?);
-    let options = ServeOptions {
-        listen: arguments.listen,
-        ..ServeOptions::default()
-    };
+    let options = ServeOptions { listen: arguments.listen, ..ServeOptions::default() };
     allod_server::serve(Arc::clone(&desk), options, |address| {
-        say(&format!(
-            "Allod listens on http://{address}/ (stop with Ctrl-C)"
-        ));
+        say(&format!("Allod listens on http://{address}/ (stop with Ctrl-C)"));
     })?;
     desk.rest()?;
     Ok(Ending::Done)
