@@ -1,1 +1,45 @@
-//! allod-server
+//! `allod-server`: an *endpoint*. The OpenAI-compatible interface, the console and its interface,
+//! metrics and health, all in front of one [`allod_answer::Desk`].
+//!
+//! Who asks is decided here, from the key; what may be answered is decided behind the desk. On an
+//! address other than loopback nothing but the console's own files and `/healthz` is served
+//! without a key. `docs/api.md` describes every endpoint.
+
+#![forbid(unsafe_code)]
+
+mod ask;
+mod body;
+mod chat;
+mod chat_completions;
+mod completion;
+mod console;
+mod documents;
+mod envelope;
+mod error;
+mod health;
+mod identity;
+mod ledger_files;
+mod limits;
+mod local;
+mod metrics;
+mod models;
+mod openapi;
+mod parameters;
+mod problem;
+mod receipts;
+mod reviews;
+mod router;
+mod serve;
+mod sight;
+mod state;
+mod status;
+mod stream;
+mod verify;
+mod workers;
+
+pub use error::Error;
+pub use limits::{Keyless, ServeOptions};
+pub use serve::{serve, serve_until};
+
+/// The model name under which questions are answered from the documents.
+pub const DOCUMENTS_MODEL: &str = "allod/documents";

@@ -1,0 +1,66 @@
+// The receipts: list and detail.
+
+import { get } from './api.js';
+import { h } from './dom.js';
+import { answerText, badge, confidence, facts, shortDigest, table, time } from './parts.js';
+import { openSource } from './source.js';
+import { verifyButton } from './verify.js';
+import { t } from './words.js';
+
+export async function receiptsView(parameters, status) {
+  const before = parameters.get('before');
+  const { receipts, before: next } = await get(`/api/receipts${before ? `?before=${before}` : ''}`);
+  if (receipts.length === 0 && !next) return h('p.empty', null, t('There are no receipts yet.'));
+  const rows = receipts.map((receipt) => [
+    h('a', { href: `#/receipts/${receipt.index}` }, `№ ${receipt.index}`),
+    time(receipt.time),
+    h('a.question', { href: `#/receipts/${receipt.index}` }, receipt.question ?? '—'),
+    badge(receipt.outcome),
+  ]);
+  return h('div', null, h('h1', null, t('Receipts')),
+    status.caller.role === 'operator' && wholeLog(),
+    table([t('Receipt'), t('Time'), t('Question'), t('Outcome')], rows),
+    next !== null && h('a.quiet', { href: `#/receipts?before=${next}` }, t('More')));
+}
+
+/** Lets an operator check every byte of the log. */
+function wholeLog() {
+  const result = h('span.fine', { role: 'status' });
+  const button = h('button.quiet', { type: 'button', onclick: run }, `${t('Verify')}: ${t('All')}`);
+  async function run() {
+    result.textContent = t('Checking …');
+    const log = await get('/api/ledger/verify').catch((error) => ({ fault: error.message }));
+    result.textContent = log.verified
+      ? `✓ ${t('The log proves it')}: ${log.size}, ${log.root.slice(0, 16)}`
+      : `✗ ${log.fault}`;
+  }
+  return h('p.whole-log', null, button, ' ', result);
+}
+
+export async function receiptView(index) {
+  const { receipt, entry, question, answer } = await get(`/api/receipts/${index}`);
+  const { button, result } = verifyButton(Number(index));
+  const cited = receipt.citations.map((place) => ({ ...place, title: place.path, place: '' }));
+  const open = (number) => openSource(cited[number - 1], number);
+  return h('div.detail', null,
+    h('p.eyebrow', null, h('a', { href: '#/receipts' }, t('Receipts'))),
+    h('h1', null, `${t('Receipt')} ${index}`),
+    h('div.state', null, badge(receipt.outcome), confidence(receipt.confidence), time(receipt.time)),
+    question && h('blockquote.question', null, question),
+    answer && h('div.answer', null, answerText(answer, cited, open)),
+    h('section.receipt', null,
+      h('div.receipt-line', null, h('b', null, t('Verify')), h('div.actions', null, button)), result),
+    facts([
+      ['Request', `${receipt.request.kind} · ${receipt.request.tenant} · ${receipt.request.subject}`],
+      ['Mode', receipt.mode],
+      ['Model', receipt.model && `${receipt.model.name} ${shortDigest(receipt.model.digest)}`],
+      ['Policy', `${receipt.policy.name} ${shortDigest(receipt.policy.digest)}`],
+      ['Numerics', receipt.numerics],
+      ['Tokens', `${receipt.tokens.prompt} + ${receipt.tokens.completion}`],
+      ['Milliseconds', `${receipt.timings_ms.total}`],
+      [t('Reasons'), receipt.rules.map((rule) => h('div', null, h('code', null, rule.id), ' ', rule.because))],
+      ['Evidence', receipt.evidence.map((place) => h('div', null,
+        h('a', { href: `#/documents/${place.digest}` }, place.path), ` ${place.start}–${place.end}`))],
+    ]),
+    h('details', null, h('summary', null, 'JSON (RFC 8785)'), h('pre', null, entry)));
+}

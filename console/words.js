@@ -1,0 +1,91 @@
+// The console's words. English is the key; a word that a language lacks stays English.
+
+const WORDS = {
+  de: {
+    'Ask': 'Fragen', 'Documents': 'Dokumente', 'Receipts': 'Belege', 'Reviews': 'Prüfung',
+    'Skip to content': 'Zum Inhalt', 'Light': 'Hell', 'Dark': 'Dunkel', 'Language': 'Sprache',
+    'Ask your documents': 'Fragen Sie Ihre Dokumente', 'Your question': 'Ihre Frage',
+    'Every sentence of an answer names the passage that supports it. If there is none, you are told so.':
+      'Jeder Satz einer Antwort nennt die Stelle, die ihn belegt. Gibt es keine, wird das gesagt.',
+    'Try one of these': 'Zum Ausprobieren', 'Looking …': 'Wird gesucht …', 'Sources': 'Quellen',
+    'answered': 'beantwortet', 'refused': 'nicht beantwortet', 'escalated': 'weitergeleitet',
+    'human review': 'von einer Person geprüft', 'Confidence': 'Sicherheit', 'Why': 'Warum',
+    'quoted word for word': 'wörtlich zitiert', 'written from the sources': 'aus den Quellen verfasst',
+    'written by the upstream': 'vom externen Modell verfasst',
+    'Receipt': 'Beleg', 'Verify': 'Nachprüfen', 'Details': 'Einzelheiten', 'Checking …': 'Wird geprüft …',
+    'Close': 'Schliessen', 'in force since': 'in Kraft seit', 'in force until': 'in Kraft bis',
+    'in force': 'in Kraft', 'not the current version': 'nicht die aktuelle Fassung', 'Source': 'Quelle',
+    'Title': 'Titel', 'Valid': 'Gültig', 'Time': 'Zeit', 'Question': 'Frage', 'Answer': 'Antwort',
+    'Outcome': 'Ausgang', 'Open': 'Offen', 'Resolved': 'Entschieden', 'All': 'Alle', 'Draft': 'Entwurf',
+    'Reasons': 'Gründe', 'Approve': 'Freigeben', 'Amend': 'Ändern', 'Reject': 'Ablehnen', 'Note': 'Notiz',
+    'Your decision': 'Ihr Entscheid', 'Nothing waits here.': 'Hier wartet nichts.', 'More': 'Mehr',
+    'There are no documents yet.': 'Es gibt noch keine Dokumente.', 'Decide': 'Entscheiden',
+    'There are no receipts yet.': 'Es gibt noch keine Belege.', 'API key': 'API-Schlüssel',
+    'This server wants an API key.': 'Dieser Server verlangt einen API-Schlüssel.', 'Sign in': 'Anmelden',
+    'It is kept in this tab only.': 'Er bleibt nur in diesem Tab.', 'Sign out': 'Abmelden',
+    'The log proves it': 'Das Protokoll beweist es', 'The proof does not hold': 'Der Beweis hält nicht',
+  },
+  fr: {
+    'Ask': 'Demander', 'Documents': 'Documents', 'Receipts': 'Reçus', 'Reviews': 'Contrôle',
+    'Skip to content': 'Aller au contenu', 'Light': 'Clair', 'Dark': 'Sombre', 'Language': 'Langue',
+    'Ask your documents': 'Interrogez vos documents', 'Your question': 'Votre question',
+    'Every sentence of an answer names the passage that supports it. If there is none, you are told so.':
+      'Chaque phrase d’une réponse indique le passage qui la prouve. S’il n’y en a pas, c’est dit.',
+    'Try one of these': 'Essayez', 'Looking …': 'Recherche …', 'Sources': 'Sources',
+    'answered': 'répondu', 'refused': 'sans réponse', 'escalated': 'transmis',
+    'human review': 'contrôle humain', 'Confidence': 'Confiance', 'Why': 'Pourquoi',
+    'quoted word for word': 'cité mot à mot', 'written from the sources': 'rédigé d’après les sources',
+    'written by the upstream': 'rédigé par le modèle externe',
+    'Receipt': 'Reçu', 'Verify': 'Vérifier', 'Details': 'Détails', 'Checking …': 'Vérification …',
+    'Close': 'Fermer', 'in force since': 'en vigueur depuis', 'in force until': 'en vigueur jusqu’au',
+    'in force': 'en vigueur', 'not the current version': 'pas la version actuelle', 'Source': 'Source',
+    'Title': 'Titre', 'Valid': 'Validité', 'Time': 'Heure', 'Question': 'Question', 'Answer': 'Réponse',
+    'Outcome': 'Issue', 'Open': 'Ouvert', 'Resolved': 'Décidé', 'All': 'Tous', 'Draft': 'Projet',
+    'Reasons': 'Motifs', 'Approve': 'Approuver', 'Amend': 'Modifier', 'Reject': 'Rejeter', 'Note': 'Note',
+    'Your decision': 'Votre décision', 'Nothing waits here.': 'Rien n’attend ici.', 'More': 'Plus',
+    'There are no documents yet.': 'Il n’y a pas encore de documents.', 'Decide': 'Décider',
+    'There are no receipts yet.': 'Il n’y a pas encore de reçus.', 'API key': 'Clé API',
+    'This server wants an API key.': 'Ce serveur demande une clé API.', 'Sign in': 'Entrer',
+    'It is kept in this tab only.': 'Elle ne reste que dans cet onglet.', 'Sign out': 'Sortir',
+    'The log proves it': 'Le journal le prouve', 'The proof does not hold': 'La preuve ne tient pas',
+  },
+  it: {
+    'Ask': 'Chiedere', 'Documents': 'Documenti', 'Receipts': 'Ricevute', 'Reviews': 'Verifica',
+    'Skip to content': 'Al contenuto', 'Light': 'Chiaro', 'Dark': 'Scuro', 'Language': 'Lingua',
+    'Ask your documents': 'Interroghi i Suoi documenti', 'Your question': 'La Sua domanda',
+    'Every sentence of an answer names the passage that supports it. If there is none, you are told so.':
+      'Ogni frase di una risposta indica il passaggio che la prova. Se non c’è, viene detto.',
+    'Try one of these': 'Provi', 'Looking …': 'Ricerca …', 'Sources': 'Fonti',
+    'answered': 'risposto', 'refused': 'senza risposta', 'escalated': 'inoltrato',
+    'human review': 'esame umano', 'Confidence': 'Certezza', 'Why': 'Perché',
+    'quoted word for word': 'citato alla lettera', 'written from the sources': 'scritto dalle fonti',
+    'written by the upstream': 'scritto dal modello esterno',
+    'Receipt': 'Ricevuta', 'Verify': 'Verificare', 'Details': 'Dettagli', 'Checking …': 'Verifica …',
+    'Close': 'Chiudere', 'in force since': 'in vigore dal', 'in force until': 'in vigore fino al',
+    'in force': 'in vigore', 'not the current version': 'non la versione attuale', 'Source': 'Fonte',
+    'Title': 'Titolo', 'Valid': 'Validità', 'Time': 'Ora', 'Question': 'Domanda', 'Answer': 'Risposta',
+    'Outcome': 'Esito', 'Open': 'Aperto', 'Resolved': 'Deciso', 'All': 'Tutti', 'Draft': 'Bozza',
+    'Reasons': 'Motivi', 'Approve': 'Approvare', 'Amend': 'Modificare', 'Reject': 'Respingere', 'Note': 'Nota',
+    'Your decision': 'La Sua decisione', 'Nothing waits here.': 'Qui non attende nulla.', 'More': 'Altro',
+    'There are no documents yet.': 'Non ci sono ancora documenti.', 'Decide': 'Decidere',
+    'There are no receipts yet.': 'Non ci sono ancora ricevute.', 'API key': 'Chiave API',
+    'This server wants an API key.': 'Questo server chiede una chiave API.', 'Sign in': 'Entrare',
+    'It is kept in this tab only.': 'Resta solo in questa scheda.', 'Sign out': 'Uscire',
+    'The log proves it': 'Il registro lo prova', 'The proof does not hold': 'La prova non regge',
+  },
+};
+
+export const LANGUAGES = ['en', 'de', 'fr', 'it'];
+
+const wanted = localStorage.getItem('allod.language') ?? navigator.language.slice(0, 2);
+let language = LANGUAGES.includes(wanted) ? wanted : 'en';
+
+export const currentLanguage = () => language;
+
+export function setLanguage(code) {
+  language = code;
+  localStorage.setItem('allod.language', code);
+}
+
+/** A word in the console's language. */
+export const t = (english) => WORDS[language]?.[english] ?? english;

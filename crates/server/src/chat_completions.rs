@@ -1,0 +1,118 @@
+//! `POST /v1/chat/completions`: the documents under one model name, the model itself under its own.
+
+use allod_answer::{Ask, Chat};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::body::Body;
+use crate::completion::{Finished, Heading};
+use crate::identity::Identity;
+use crate::parameters::{Delivery, Parameters};
+use crate::problem::Problem;
+use crate::state::Shared;
+use crate::{DOCUMENTS_MODEL, ask, chat, models, stream};
+
+/// What a chat completion may ask for; every other field is refused by its name.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the request; `Parameters` reads it")]
+pub(crate) struct ChatCompletionRequest {
+    /// `allod/documents` for cited answers from the documents, or the loaded model's name.
+    model: String,
+    /// Messages with `role` (system, developer, user, assistant) and `content` (a text or a list
+    /// of text parts). `allod/documents` reads the last user message only.
+    messages: Vec<Value>,
+    /// Whether to send server-sent events.
+    stream: Option<bool>,
+    /// `{"include_usage": true}` counts tokens in the last event.
+    stream_options: Option<Value>,
+    /// At most so many tokens; the policy's limit holds as well.
+    max_tokens: Option<u64>,
+    /// The same under its newer name.
+    max_completion_tokens: Option<u64>,
+    /// 0 (the default) takes the most likely token.
+    temperature: Option<f64>,
+    /// 1 is off.
+    top_p: Option<f64>,
+    /// 0 is off.
+    top_k: Option<u64>,
+    /// 0 is off.
+    min_p: Option<f64>,
+    /// 1 is off.
+    repetition_penalty: Option<f64>,
+    /// The seed of a draw; random, and in the receipt, when absent.
+    seed: Option<i64>,
+    /// A text or up to four that end the answer.
+    stop: Option<Value>,
+    /// Must be 1.
+    n: Option<u64>,
+    /// Accepted and without effect: who asks is decided by the key.
+    user: Option<String>,
+}
+
+/// `POST /v1/chat/completions`
+#[utoipa::path(post, path = "/v1/chat/completions", tag = "openai",
+    request_body = ChatCompletionRequest,
+    responses(
+        (status = 200, description = "A chat completion, or events if `stream` is true; the field \
+            `allod` holds outcome, citations and receipt", body = serde_json::Value),
+        (status = 400, description = "A field is wrong or not supported; `param` names it"),
+        (status = 404, description = "No such model"),
+        (status = 503, description = "Too many requests wait; `retry-after` says how long to stay away"),
+    ))]
+pub(crate) async fn create(
+    State(state): State<Shared>,
+    Extension(identity): Extension<Identity>,
+    Body(fields): Body<Map<String, Value>>,
+) -> Result<Response, Problem> {
+    let asked = Parameters::read(&fields)?;
+    if asked.model == DOCUMENTS_MODEL {
+        return from_documents(&state, identity, &asked).await;
+    }
+    let known = models::known(&state);
+    match known.contains(&asked.model) {
+        true => from_model(&state, identity, asked).await,
+        false => Err(Problem::unknown_model(&asked.model, &known)),
+    }
+}
+
+/// The receipt is durable before the first byte of the response is written.
+async fn from_documents(
+    state: &Shared,
+    identity: Identity,
+    asked: &Parameters,
+) -> Result<Response, Problem> {
+    asked.check_for_documents(models::answer_tokens_max(state))?;
+    let question = asked.question()?;
+    let ask = Ask { question, caller: identity.caller, on: None, language: None };
+    let finished = Finished::from(ask::reply(state, ask).await?);
+    let heading = Heading::new(DOCUMENTS_MODEL);
+    Ok(match asked.delivery {
+        Delivery::Whole => Json(heading.completion(&finished)).into_response(),
+        Delivery::Stream { usage } => stream::whole(&heading, &finished, usage),
+    })
+}
+
+async fn from_model(
+    state: &Shared,
+    identity: Identity,
+    asked: Parameters,
+) -> Result<Response, Problem> {
+    let heading = Heading::new(&asked.model);
+    let chat = Chat {
+        sampling: asked.sampling(),
+        max_tokens: asked.max_tokens.unwrap_or_else(|| models::answer_tokens_max(state)),
+        messages: asked.messages,
+        stop: asked.stop,
+        caller: identity.caller,
+    };
+    match asked.delivery {
+        Delivery::Whole => {
+            let finished = chat::whole(state, chat).await?;
+            Ok(Json(heading.completion(&finished)).into_response())
+        }
+        Delivery::Stream { usage } => chat::streamed(state, chat, heading, usage).await,
+    }
+}

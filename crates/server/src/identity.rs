@@ -1,0 +1,162 @@
+//! Who is asking: decided from the key alone, never from what the request says of itself.
+
+use allod_answer::{Caller, Desk};
+use allod_retrieval::Clearance;
+use allod_store::KeyRow;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::limits::Keyless;
+use crate::local;
+use crate::problem::Problem;
+use crate::state::Shared;
+
+/// What a caller may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    /// Ask, and see what the tenant may see.
+    User,
+    /// Also decide the tenant's review queue.
+    Reviewer,
+    /// Also see and decide for all tenants.
+    Operator,
+}
+
+impl Role {
+    /// A role that this version does not know may do the least.
+    fn read(name: &str) -> Role {
+        match name {
+            "operator" => Role::Operator,
+            "reviewer" => Role::Reviewer,
+            _ => Role::User,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Role::User => "user",
+            Role::Reviewer => "reviewer",
+            Role::Operator => "operator",
+        }
+    }
+}
+
+/// A caller and what they may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) caller: Caller,
+    pub(crate) role: Role,
+}
+
+impl Identity {
+    fn of_key(key: KeyRow) -> Identity {
+        let role = Role::read(&key.role);
+        let clearance = Clearance::of(key.labels);
+        Identity { caller: Caller { tenant: key.tenant, subject: key.id, clearance }, role }
+    }
+
+    fn local_operator() -> Identity {
+        Identity { caller: Caller::operator(Clearance::public()), role: Role::Operator }
+    }
+
+    /// Whether the records of a tenant are this caller's to see.
+    pub(crate) fn sees_tenant(&self, tenant: &str) -> bool {
+        self.role == Role::Operator || self.caller.tenant == tenant
+    }
+
+    /// Whether the words of a subject's request are this caller's to see.
+    pub(crate) fn sees_words_of(&self, subject: &str) -> bool {
+        self.role >= Role::Reviewer || self.caller.subject == subject
+    }
+}
+
+/// Lets a request through with its identity, or turns it away.
+pub(crate) async fn identify(
+    State(state): State<Shared>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match identity_of(&state, request.method().clone(), request.headers().clone()).await {
+        Ok(identity) => {
+            request.extensions_mut().insert(identity);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn identity_of(
+    state: &Shared,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Identity, Problem> {
+    if let Some(secret) = presented(&headers)? {
+        return state.read(move |desk| of_secret(desk, &secret)).await;
+    }
+    if !state.is_local() || state.options.keyless == Keyless::Refused {
+        let message = "an API key is needed: send `Authorization: Bearer allod_…`";
+        return Err(Problem::unauthenticated("no_api_key", message));
+    }
+    local::check(&method, &headers)?;
+    Ok(Identity::local_operator())
+}
+
+fn of_secret(desk: &Desk, secret: &str) -> Result<Identity, Problem> {
+    let key = desk.store().authenticate(secret)?;
+    key.map(Identity::of_key).ok_or_else(|| {
+        let message = "this API key is wrong or was revoked";
+        Problem::unauthenticated("invalid_api_key", message)
+    })
+}
+
+/// The key that the request presents. A header that holds something else is an error: whoever
+/// sends one means to be somebody.
+fn presented(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let words = value.to_str().ok().and_then(|text| text.split_once(' '));
+    match words {
+        Some((scheme, secret)) if scheme.eq_ignore_ascii_case("bearer") => {
+            Ok(Some(secret.trim().to_owned()))
+        }
+        _ => {
+            let message = "the Authorization header must be `Bearer allod_…`";
+            Err(Problem::unauthenticated("invalid_api_key", message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())])
+    }
+
+    #[test]
+    fn a_bearer_key_is_read_and_nothing_else() {
+        assert_eq!(presented(&HeaderMap::new()).unwrap(), None);
+        assert_eq!(presented(&with("Bearer allod_a_b")).unwrap().as_deref(), Some("allod_a_b"));
+        assert_eq!(presented(&with("bearer  allod_a_b")).unwrap().as_deref(), Some("allod_a_b"));
+        assert!(presented(&with("Basic YTpi")).is_err());
+        assert!(presented(&with("allod_a_b")).is_err());
+    }
+
+    #[test]
+    fn an_unknown_role_may_do_the_least() {
+        assert_eq!(Role::read("Operator"), Role::User);
+        assert_eq!(Role::read("reviewer"), Role::Reviewer);
+        assert!(Role::Operator > Role::Reviewer);
+    }
+
+    #[test]
+    fn only_an_operator_sees_another_tenant() {
+        let mut identity = Identity::local_operator();
+        assert!(identity.sees_tenant("other"));
+        identity.role = Role::Reviewer;
+        assert!(!identity.sees_tenant("other"));
+        assert!(identity.sees_tenant("local"));
+    }
+}

@@ -1,0 +1,60 @@
+//! What the server listens on and how much it takes.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Whether a request without a key is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keyless {
+    /// On a loopback address it is the local operator's, without any label.
+    #[default]
+    LocalOperator,
+    /// Never; for a server behind a proxy, whose callers all seem to be local.
+    Refused,
+}
+
+/// How to serve. Every limit has a default that suits a small machine.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// The address; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Whether a request without a key is served.
+    pub keyless: Keyless,
+    /// Questions that the console offers to try.
+    pub examples: Vec<String>,
+    /// Longest request body, in bytes.
+    pub body_bytes_max: usize,
+    /// Connections at one time; more wait to be accepted.
+    pub connections_max: usize,
+    /// Questions answered at one time.
+    pub answering_max: usize,
+    /// Questions that wait for their turn; more are turned away with 503.
+    pub waiting_max: usize,
+    /// How long a client may take to send the head of a request, and be idle between two.
+    pub head_timeout: Duration,
+    /// How long a request may take until its response begins.
+    pub request_timeout: Duration,
+    /// How long one connection may last.
+    pub connection_timeout: Duration,
+    /// How long requests in flight may go on after the signal to stop.
+    pub stop_timeout: Duration,
+}
+
+impl Default for ServeOptions {
+    fn default() -> ServeOptions {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        ServeOptions {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7999)),
+            keyless: Keyless::LocalOperator,
+            examples: Vec::new(),
+            body_bytes_max: 1 << 20,
+            connections_max: 512,
+            answering_max: cores.max(2),
+            waiting_max: 64,
+            head_timeout: Duration::from_secs(15),
+            request_timeout: Duration::from_secs(300),
+            connection_timeout: Duration::from_secs(3600),
+            stop_timeout: Duration::from_secs(10),
+        }
+    }
+}

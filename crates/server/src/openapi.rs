@@ -1,0 +1,66 @@
+//! `GET /openapi.json`
+
+use axum::Json;
+use axum::response::IntoResponse;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+/// The description of the whole interface.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Allod", description = "Answers from your own documents that you can prove. \
+         docs/api.md says more."),
+    paths(
+        crate::chat_completions::create, crate::models::list, crate::models::one,
+        crate::ask::ask, crate::status::status, crate::documents::list, crate::documents::one,
+        crate::receipts::list, crate::receipts::one, crate::verify::verify, crate::verify::proof,
+        crate::verify::verify_log, crate::reviews::list, crate::reviews::one,
+        crate::reviews::resolve, crate::ledger_files::file, crate::metrics::metrics,
+        crate::health::health, document,
+    ),
+    security(("key" = [])),
+    modifiers(&Key),
+)]
+struct Description;
+
+struct Key;
+
+impl Modify for Key {
+    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
+        let key = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key, `allod_…`; on loopback none is needed"));
+        let components = description.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(key.build()));
+    }
+}
+
+/// `GET /openapi.json`
+#[utoipa::path(get, path = "/openapi.json", tag = "operation",
+    responses((status = 200, description = "This description", body = serde_json::Value)))]
+pub(crate) async fn document() -> impl IntoResponse {
+    Json(Description::openapi())
+}
+
+/// The paths that are described, for the test that holds them against the router.
+#[cfg(test)]
+pub(crate) fn paths() -> Vec<String> {
+    Description::openapi().paths.paths.keys().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_described_and_nothing_else() {
+        let source = include_str!("router.rs").split(".route(\"").skip(1);
+        let mut routes: Vec<String> = source
+            .map(|rest| rest.split('"').next().unwrap().replace("{*", "{"))
+            .collect();
+        let mut described = paths();
+        routes.sort();
+        described.sort();
+        assert_eq!(routes, described);
+    }
+}

@@ -1,0 +1,196 @@
+//! What went wrong with one request, in the form that OpenAI clients read.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// So long a client that was turned away is told to wait.
+const RETRY_AFTER_SECONDS: u64 = 2;
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    code: &'static str,
+    message: String,
+    param: Option<String>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, code: &'static str, message: String) -> Problem {
+        Problem { status, kind, code, message, param: None }
+    }
+
+    /// The request itself is wrong.
+    pub(crate) fn request(code: &'static str, message: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_request_error", code, message.into())
+    }
+
+    /// A field of the request is wrong.
+    pub(crate) fn field(param: impl Into<String>, message: impl Into<String>) -> Problem {
+        let problem = Problem::request("invalid_value", message);
+        Problem { param: Some(param.into()), ..problem }
+    }
+
+    /// No key, or one that proves nothing.
+    pub(crate) fn unauthenticated(code: &'static str, message: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, "authentication_error", code, message.into())
+    }
+
+    /// The caller is known and may not.
+    pub(crate) fn forbidden(code: &'static str, message: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "permission_error", code, message.into())
+    }
+
+    /// There is no such thing, or none that the caller may know of.
+    pub(crate) fn absent(what: &str) -> Problem {
+        let message = format!("there is no such {what}, or none that you may see");
+        Problem::new(StatusCode::NOT_FOUND, "invalid_request_error", "not_found", message)
+    }
+
+    /// A model that is not served.
+    pub(crate) fn unknown_model(asked: &str, known: &[String]) -> Problem {
+        let shown: String = asked.chars().take(80).collect();
+        let message = format!("there is no model `{shown}`; known: {}", known.join(", "));
+        let status = StatusCode::NOT_FOUND;
+        let problem = Problem::new(status, "invalid_request_error", "model_not_found", message);
+        Problem { param: Some("model".into()), ..problem }
+    }
+
+    /// The thing is not in the state that the request needs.
+    pub(crate) fn conflict(message: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "invalid_request_error", "conflict", message.into())
+    }
+
+    /// Too much work waits already.
+    pub(crate) fn overloaded() -> Problem {
+        let message = "too many requests wait for an answer; try again in a few seconds";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Problem::new(status, "server_error", "overloaded", message.into())
+    }
+
+    /// The answer took too long.
+    pub(crate) fn timeout() -> Problem {
+        let message = "the request took longer than this server allows; it may still be recorded";
+        Problem::new(StatusCode::GATEWAY_TIMEOUT, "server_error", "timeout", message.into())
+    }
+
+    /// Whatever the request's transport has to say: too long, wrong type, wrong method.
+    pub(crate) fn transport(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Problem {
+        Problem::new(status, "invalid_request_error", code, message.into())
+    }
+
+    /// Our own failure. Its cause goes to the log, not to the caller: it may name files.
+    pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Problem {
+        tracing::error!(%cause, "a request failed");
+        let message = "the server failed; its log says why under this response's x-request-id";
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Problem::new(status, "server_error", "internal", message.into())
+    }
+
+    /// The body of the response.
+    pub(crate) fn body(&self) -> Value {
+        json!({"error": {
+            "message": self.message,
+            "type": self.kind,
+            "param": self.param,
+            "code": self.code,
+        }})
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body())).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.code == "overloaded" {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        response
+    }
+}
+
+impl From<allod_answer::Error> for Problem {
+    fn from(error: allod_answer::Error) -> Problem {
+        use allod_answer::Error;
+        use allod_engine::Error as EngineError;
+        match error {
+            Error::Limit(message) => Problem::request("limit", message),
+            Error::NoModel(message) => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Problem::new(status, "server_error", "no_model", message)
+            }
+            Error::Upstream { .. } => {
+                tracing::error!(cause = %error, "the upstream failed");
+                let message = "the model's server could not be used; the log says why";
+                let status = StatusCode::BAD_GATEWAY;
+                Problem::new(status, "server_error", "upstream_failed", message.into())
+            }
+            Error::Engine(error @ EngineError::PromptTooLong { .. }) => {
+                Problem::request("context_length_exceeded", error.to_string())
+            }
+            Error::Engine(error @ (EngineError::EmptyPrompt | EngineError::Sampling { .. })) => {
+                Problem::request("invalid_value", error.to_string())
+            }
+            other => Problem::internal(&other),
+        }
+    }
+}
+
+impl From<allod_store::Error> for Problem {
+    fn from(error: allod_store::Error) -> Problem {
+        Problem::internal(&error)
+    }
+}
+
+impl From<allod_retrieval::Error> for Problem {
+    fn from(error: allod_retrieval::Error) -> Problem {
+        Problem::internal(&error)
+    }
+}
+
+impl From<allod_ledger::Error> for Problem {
+    fn from(error: allod_ledger::Error) -> Problem {
+        match error {
+            allod_ledger::Error::NoSuchEntry { .. } => Problem::absent("receipt"),
+            other => Problem::internal(&other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_has_the_four_fields_that_clients_read() {
+        let body = Problem::field("top_p", "must be above 0").body();
+        let error = &body["error"];
+        assert_eq!(error["message"], "must be above 0");
+        assert_eq!(error["type"], "invalid_request_error");
+        assert_eq!(error["param"], "top_p");
+        assert_eq!(error["code"], "invalid_value");
+    }
+
+    #[test]
+    fn an_internal_failure_does_not_tell_its_cause() {
+        let body = Problem::internal(&"/var/lib/allod/allod.db is damaged").body().to_string();
+        assert!(!body.contains("/var/lib"), "{body}");
+    }
+
+    #[test]
+    fn who_is_turned_away_is_told_when_to_come_back() {
+        let response = Problem::overloaded().into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+    }
+}

@@ -1,0 +1,58 @@
+//! What all requests share.
+
+use std::sync::Arc;
+
+use allod_answer::Desk;
+use jiff::Timestamp;
+
+use crate::limits::ServeOptions;
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::workers::Workers;
+
+/// Reading is quick; so many at one time keep the disk busy and the memory bounded.
+const READING_MAX: usize = 8;
+const READING_WAITING_MAX: usize = 256;
+
+/// What all requests share. Cheap to clone.
+pub(crate) type Shared = Arc<State>;
+
+/// The desk and what stands around it.
+pub(crate) struct State {
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) options: ServeOptions,
+    pub(crate) metrics: Metrics,
+    /// Room for answering.
+    pub(crate) answering: Workers,
+    /// Room for reading, so that a long answer never holds up a look at the records.
+    pub(crate) reading: Workers,
+    /// When the server started, in seconds since 1970.
+    pub(crate) started: i64,
+}
+
+impl State {
+    pub(crate) fn new(desk: Arc<Desk>, options: ServeOptions) -> State {
+        State {
+            metrics: Metrics::default(),
+            answering: Workers::new(options.answering_max, options.waiting_max),
+            reading: Workers::new(READING_MAX, READING_WAITING_MAX),
+            started: Timestamp::now().as_second(),
+            desk,
+            options,
+        }
+    }
+
+    /// Whether only this machine can reach the server.
+    pub(crate) fn is_local(&self) -> bool {
+        self.options.listen.ip().is_loopback()
+    }
+
+    /// Runs a reading piece of work in its room.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<State>,
+        work: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let desk = Arc::clone(&self.desk);
+        self.reading.run(move || work(&desk)).await
+    }
+}

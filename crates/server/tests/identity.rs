@@ -1,0 +1,170 @@
+//! Who may have what: keys, tenants, labels, roles, and pages of other origins.
+
+mod common;
+
+use std::sync::Arc;
+
+use allod_server::{Error, Keyless, ServeOptions, serve_until};
+use common::{House, PERSON_QUESTION, SECRET_QUESTION, WASTE_QUESTION};
+use serde_json::json;
+
+#[test]
+fn off_loopback_the_server_does_not_start_without_a_key() {
+    let house = House::new();
+    let try_to = || {
+        let options =
+            ServeOptions { listen: "0.0.0.0:0".parse().unwrap(), ..ServeOptions::default() };
+        serve_until(Arc::clone(&house.desk), options, |_| {}, async {})
+    };
+    let error = try_to().unwrap_err();
+    assert!(matches!(error, Error::NoKeys { .. }), "{error}");
+    assert!(error.to_string().contains("allod key create"));
+    let secret = house.key("local", &[], "user");
+    try_to().unwrap();
+    let id = secret.split('_').nth(1).unwrap();
+    assert!(house.desk.store().revoke_key(id).unwrap());
+    assert!(try_to().is_err(), "a revoked key is no key");
+}
+
+#[test]
+fn on_loopback_no_key_is_the_operator_and_a_wrong_key_is_nobody() {
+    let house = House::new();
+    let key = house.key("office", &["confidential"], "user");
+    let server = house.serve();
+    let caller = |client: common::Client| client.get("/api/status").json()["caller"].clone();
+    let operator = caller(server.client());
+    assert_eq!((&operator["role"], &operator["labels"]), (&json!("operator"), &json!([])));
+    let known = caller(server.client_with(&key));
+    assert_eq!((&known["role"], &known["tenant"]), (&json!("user"), &json!("office")));
+    let wrong = server.client_with(&format!("{}x", &key[..key.len() - 1])).get("/v1/models");
+    assert_eq!((wrong.status, wrong.error_code().as_str()), (401, "invalid_api_key"));
+    assert_eq!(wrong.header("www-authenticate"), Some("Bearer"));
+    let basic = server.client().get_with("/v1/models", &[("Authorization", "Basic YTpi")]);
+    assert_eq!(basic.status, 401);
+}
+
+#[test]
+fn where_a_key_is_needed_only_health_and_the_console_go_without() {
+    let house = House::new();
+    let key = house.key("office", &[], "user");
+    let options = ServeOptions { keyless: Keyless::Refused, ..ServeOptions::default() };
+    let server = house.serve_with(options);
+    for path in ["/", "/app.js", "/style.css", "/healthz"] {
+        assert_eq!(server.client().get(path).status, 200, "{path}");
+    }
+    for path in [
+        "/v1/models", "/metrics", "/openapi.json", "/api/status", "/api/documents",
+        "/api/documents/sha256:00", "/api/receipts", "/api/receipts/0", "/api/receipts/0/verify",
+        "/api/receipts/0/proof", "/api/ledger/verify", "/api/reviews", "/api/reviews/x",
+        "/ledger/checkpoint",
+    ] {
+        let answer = server.client().get(path);
+        assert_eq!((answer.status, answer.error_code().as_str()), (401, "no_api_key"), "{path}");
+    }
+    for path in ["/v1/chat/completions", "/api/ask", "/api/reviews/x/resolve"] {
+        assert_eq!(server.client().post(path, &json!({})).status, 401, "{path}");
+    }
+    assert_eq!(server.client_with(&key).get("/v1/models").status, 200);
+}
+
+#[test]
+fn pages_of_other_origins_cannot_use_the_operator() {
+    let house = House::new();
+    let server = house.serve();
+    let client = server.client();
+    let own = format!("http://{}", server.address);
+    let rebound = client.get_with("/api/status", &[("Host", "evil.example")]);
+    assert_eq!((rebound.status, rebound.error_code().as_str()), (403, "not_local"));
+    let json_type = ("Content-Type", "application/json");
+    let ask = |origin: &str| {
+        let body = json!({"question": WASTE_QUESTION}).to_string();
+        client.post_with("/api/ask", &body, &[json_type, ("Origin", origin)])
+    };
+    assert_eq!(ask("http://evil.example").error_code(), "cross_site");
+    assert_eq!(ask("null").error_code(), "cross_site");
+    assert_eq!(ask(&own).status, 200);
+    let proxied = client.get_with("/api/status", &[("X-Forwarded-For", "203.0.113.9")]);
+    assert_eq!(proxied.status, 401);
+    assert_eq!(house.desk.ledger().checkpoint().size, 1);
+}
+
+#[test]
+fn a_restricted_document_is_as_absent_to_those_without_its_label() {
+    let house = House::new();
+    let cleared = house.key("office", &["confidential"], "user");
+    let plain = house.key("office", &[], "reviewer");
+    let server = house.serve();
+    let digest = house.digest_of("harbour.md");
+    let (cleared, plain) = (server.client_with(&cleared), server.client_with(&plain));
+    let seen = cleared.ask(SECRET_QUESTION);
+    assert!(seen.to_string().contains("123456"), "{seen}");
+    for client in [&plain, &server.client()] {
+        let reply = client.ask(SECRET_QUESTION).to_string();
+        assert!(!reply.contains("123456") && !reply.contains("harbour.md"), "{reply}");
+        let list = client.get("/api/documents").text;
+        assert!(list.contains("library.md") && !list.contains("arbour"), "{list}");
+        let hidden = client.get(&format!("/api/documents/{digest}"));
+        let absent = client.get(&format!("/api/documents/sha256:{}", "0".repeat(64)));
+        assert_eq!((hidden.status, &hidden.text), (404, &absent.text));
+        let index = seen["receipt"]["index"].as_u64().unwrap();
+        let receipts = client.get("/api/receipts").text;
+        assert!(!receipts.contains(&format!("\"index\":{index},")), "{receipts}");
+        let hidden = client.get(&format!("/api/receipts/{index}"));
+        let absent = client.get("/api/receipts/999");
+        assert_eq!((hidden.status, &hidden.text), (404, &absent.text));
+        assert_eq!(client.get(&format!("/api/receipts/{index}/verify")).status, 404);
+        assert_eq!(client.get(&format!("/api/receipts/{index}/proof")).status, 404);
+        let size = house.desk.ledger().publish().unwrap().size;
+        let bundle = client.get(&format!("/ledger/tile/entries/000.p/{size}"));
+        assert_eq!(bundle.status, 404, "{}", bundle.text);
+    }
+    assert!(cleared.get("/api/documents").text.contains("harbour.md"));
+    assert_eq!(cleared.get(&format!("/api/documents/{digest}")).status, 200);
+}
+
+#[test]
+fn a_tenant_sees_its_own_receipts_and_an_operator_all() {
+    let house = House::new();
+    let keys = [("a", "user"), ("b", "reviewer"), ("c", "operator")];
+    let [a, b, operator] = keys.map(|(tenant, role)| house.key(tenant, &[], role));
+    let server = house.serve();
+    server.client_with(&a).ask(WASTE_QUESTION);
+    assert_eq!(server.client_with(&a).get("/api/receipts/0").status, 200);
+    assert_eq!(server.client_with(&b).get("/api/receipts/0").status, 404);
+    assert_eq!(server.client_with(&b).get("/api/receipts").json()["receipts"], json!([]));
+    assert_eq!(server.client_with(&operator).get("/api/receipts/0").status, 200);
+    assert_eq!(server.client_with(&b).get("/api/ledger/verify").status, 403);
+    let colleague = house.key("a", &[], "user");
+    let seen = server.client_with(&colleague).get("/api/receipts/0").json();
+    assert_eq!(seen["question"], json!(null), "a colleague sees the receipt, not the words");
+}
+
+#[test]
+fn a_review_is_decided_once_by_a_reviewer_of_the_tenant() {
+    let house = House::new();
+    let keys = [("a", "user"), ("a", "reviewer"), ("b", "reviewer"), ("a", "user")];
+    let [asker, reviewer, stranger, colleague] =
+        keys.map(|(tenant, role)| house.key(tenant, &[], role));
+    let server = house.serve();
+    let [asker, reviewer, stranger, colleague] =
+        [asker, reviewer, stranger, colleague].map(|key| server.client_with(&key));
+    let reply = asker.ask(PERSON_QUESTION);
+    assert_eq!(reply["outcome"], "escalated", "{reply}");
+    let path = format!("/api/reviews/{}", reply["review"].as_str().unwrap());
+    let resolve = format!("{path}/resolve");
+    let amend = json!({"verdict": "amend", "note": "by phone", "answer": "Please call 081 555 01 00."});
+    assert_eq!(stranger.get(&path).status, 404);
+    assert_eq!(stranger.post(&resolve, &amend).status, 404);
+    assert_eq!(colleague.get(&path).status, 404);
+    assert_eq!(asker.post(&resolve, &amend).status, 403);
+    assert_eq!(asker.get(&path).json().get("draft"), None, "who asked must not see the draft");
+    assert_eq!(reviewer.get("/api/reviews?state=open").json()["reviews"].as_array().unwrap().len(), 1);
+    assert_eq!(reviewer.post(&resolve, &json!({"verdict": "amend"})).status, 400);
+    assert_eq!(reviewer.post(&resolve, &json!({"verdict": "perhaps"})).status, 400);
+    let resolved = reviewer.post(&resolve, &amend);
+    assert_eq!(resolved.status, 200, "{}", resolved.text);
+    assert_eq!(resolved.json()["state"], "resolved");
+    assert_eq!(reviewer.post(&resolve, &amend).error_code(), "conflict");
+    assert_eq!(asker.get(&path).json()["answer"], "Please call 081 555 01 00.");
+    assert_eq!(reviewer.get("/api/reviews?state=open").json()["reviews"], json!([]));
+}
