@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Rest, Serde, Value};
 use minijinja::{AutoEscape, Environment, ErrorKind, context};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Steps that a template may take: a published one takes a few hundred per message.
@@ -23,7 +23,7 @@ const NAME: &str = "chat template";
 const GUARDS: std::ops::RangeInclusive<char> = '\u{fdd0}'..='\u{fdef}';
 
 /// One message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Who speaks: `system`, `user` or `assistant`.
     pub role: String,

@@ -229,6 +229,20 @@ fn digests_tell_vocabularies_apart() {
     assert_ne!(digest(score_keys()), digest(changed));
 }
 
+#[test]
+fn very_long_runs_come_back_whole_and_in_time() {
+    let start = std::time::Instant::now();
+    for text in [" ".repeat(20_000) + "a", "a".repeat(20_000), "\n \t".repeat(7_000)] {
+        for pre in ["gpt-2", "llama-bpe", "tekken"] {
+            let tokenizer = read(byte_keys(pre)).unwrap();
+            assert!(tokenizer.decode(&tokenizer.encode_text(&text).unwrap()) == text, "{pre}");
+        }
+        let tokenizer = read(score_keys()).unwrap();
+        assert!(tokenizer.decode(&tokenizer.encode_text(&text).unwrap()) == text);
+    }
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 

@@ -10,7 +10,11 @@ use std::sync::Arc;
 /// Multiplications below which waking other threads costs more than it gains.
 const WORTH_SPLITTING: usize = 1 << 16;
 
-/// A pool of threads with working memory for each.
+/// Shares of a piece of work per thread: a thread that the machine holds up is then helped out by
+/// the others.
+const SHARES_PER_THREAD: usize = 4;
+
+/// A pool of threads, and working memory for each share of work.
 pub(super) struct Workers {
     pool: Option<Arc<rayon::ThreadPool>>,
     workers: Vec<Worker>,
@@ -33,7 +37,8 @@ impl Workers {
             _ => Some(rayon::ThreadPoolBuilder::new().num_threads(threads).build()),
         };
         let pool = pool.transpose().map_err(failed)?.map(Arc::new);
-        let workers = (0..threads).map(|_| Worker::default()).collect();
+        let shares = if threads == 1 { 1 } else { threads * SHARES_PER_THREAD };
+        let workers = (0..shares).map(|_| Worker::default()).collect();
         Ok(Workers { pool, workers })
     }
 

@@ -17,7 +17,14 @@ fn render(source: &str, messages: &[Message]) -> Result<String> {
 
 #[test]
 fn messages_and_variables_are_seen() {
-    let source = "{{ bos_token }}{% for m in messages %}\n  {% if m.role == 'user' %}\n<|{{ m['role'] }}|>\n{{ m.content | trim }}{% endif %}\n{% endfor %}\n{% if add_generation_prompt %}<|assistant|>{% endif %}";
+    let source = concat!(
+        "{{ bos_token }}{% for m in messages %}\n",
+        "  {% if m.role == 'user' %}\n",
+        "<|{{ m['role'] }}|>\n",
+        "{{ m.content | trim }}{% endif %}\n",
+        "{% endfor %}\n",
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}",
+    );
     let text = render(source, &[message("user", " hi ")]).unwrap();
     assert_eq!(text, "<s><|user|>\nhi<|assistant|>");
 }

@@ -11,7 +11,11 @@ import sys
 
 import numpy as np
 
-PROMPTS = ["Once upon a time", "The dog and the cat were very happy. One day,", "Zoe said \u201cÄpfel\u201d!"]
+PROMPTS = [
+    "Once upon a time",
+    "The dog and the cat were very happy. One day,",
+    "Zoe said \u201cÄpfel\u201d!",
+]
 TOP = 8
 
 
@@ -24,13 +28,15 @@ def tensors(path):
             continue
         assert entry["dtype"] == "F32", entry
         start, end = (8 + length + offset for offset in entry["data_offsets"])
-        found[name] = np.frombuffer(data[start:end], "<f4").reshape(entry["shape"]).astype(np.float64)
+        values = np.frombuffer(data[start:end], "<f4").reshape(entry["shape"])
+        found[name] = values.astype(np.float64)
     return found
 
 
 def encode(text, tokenizer):
     vocabulary = tokenizer["model"]["vocab"]
-    merges = [merge.split(" ", 1) if isinstance(merge, str) else merge for merge in tokenizer["model"]["merges"]]
+    merges = tokenizer["model"]["merges"]
+    merges = [merge.split(" ", 1) if isinstance(merge, str) else merge for merge in merges]
     ranks = {tuple(merge): rank for rank, merge in enumerate(merges)}
     parts = []
     for character in "\u2581" + text.replace(" ", "\u2581"):
