@@ -1,6 +1,7 @@
 //! The two hashes of the Merkle tree (RFC 6962, section 2.1).
 
 use std::fmt;
+use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
@@ -35,6 +36,27 @@ impl Hash {
     #[must_use]
     pub fn empty() -> Hash {
         Hash(Sha256::digest([]).into())
+    }
+}
+
+/// A text that is not 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a hash is written as 64 hexadecimal digits")]
+pub struct NotAHash;
+
+impl FromStr for Hash {
+    type Err = NotAHash;
+
+    fn from_str(text: &str) -> Result<Hash, NotAHash> {
+        if text.len() != 2 * HASH_BYTES || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(NotAHash);
+        }
+        let mut bytes = [0; HASH_BYTES];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            let digits = &text[2 * index..2 * index + 2];
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| NotAHash)?;
+        }
+        Ok(Hash(bytes))
     }
 }
 

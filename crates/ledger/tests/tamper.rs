@@ -59,6 +59,8 @@ impl Subject {
         for (path, bytes) in to.iter().filter(|(path, bytes)| from.get(*path) != Some(bytes)) {
             let path = self.dir().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
+            // To cut a file to nothing and fill it again would make the disk write at once: slow.
+            let _ = fs::remove_file(&path);
             fs::write(path, bytes).unwrap();
         }
     }
