@@ -71,3 +71,16 @@ impl fmt::Debug for Hash {
         fmt::Display::fmt(self, formatter)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_read_back_as_it_is_written() {
+        let hash = Hash::leaf(b"entry");
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        assert_eq!("ab".parse::<Hash>(), Err(NotAHash));
+        assert_eq!("é".repeat(32).parse::<Hash>(), Err(NotAHash));
+    }
+}

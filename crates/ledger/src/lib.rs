@@ -43,7 +43,7 @@ pub use checkpoint::Checkpoint;
 pub use commitment::{commit, new_salt};
 pub use error::{Error, Result};
 pub use fault::{Fault, Place, Wrong};
-pub use hash::Hash;
+pub use hash::{Hash, NotAHash};
 pub use key::{SigningKey, VerifierKey};
 pub use log::{Leaf, Ledger};
 pub use proof::{Proven, check_consistency, check_proof};

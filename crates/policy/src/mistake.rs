@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// One mistake, with its place.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Mistake {
     /// Line, from 1.
     pub line: usize,

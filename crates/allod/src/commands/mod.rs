@@ -21,7 +21,7 @@ use crate::arguments::{CallerArguments, ModelArguments};
 
 impl From<&ModelArguments> for ModelChoice {
     fn from(arguments: &ModelArguments) -> ModelChoice {
-        ModelChoice { path: arguments.model.clone(), threads: arguments.threads }
+        ModelChoice { path: arguments.model.clone(), threads: arguments.threads, none: false }
     }
 }
 
