@@ -30,7 +30,7 @@ pub struct Tokenizer {
     pieces: Pieces,
     specials: Splitter,
     special_ids: HashSet<u32>,
-    /// What stands for characters that the vocabulary lacks; the only special token that text makes.
+    /// Stands for characters that the vocabulary lacks; the only special token that text makes.
     unknown: Option<u32>,
     begin: Vec<u32>,
     strips_first_space: bool,
