@@ -4,14 +4,14 @@
 
 use allod_answer::Desk;
 use allod_ledger::Receipt;
-use allod_ledger::receipt::RequestKind;
+use allod_ledger::receipt::{Outcome, RequestKind};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use crate::identity::Identity;
+use crate::identity::{Identity, Role};
 use crate::problem::Problem;
 use crate::sight::Sight;
 use crate::state::Shared;
@@ -135,8 +135,11 @@ impl Words {
         }
         let prompt = content(desk, Some(&receipt.prompt_commitment))?;
         let question = prompt.and_then(|prompt| question_of(receipt.request.kind, &prompt));
-        let answer = content(desk, receipt.answer_commitment.as_deref())?;
-        Ok(Words { question, answer })
+        // What a person has yet to release is a draft; the queue shows it to those who decide.
+        let is_draft = receipt.outcome != Outcome::Answered;
+        let sees_drafts = identity.role >= Role::Reviewer;
+        let committed = receipt.answer_commitment.as_deref().filter(|_| sees_drafts || !is_draft);
+        Ok(Words { question, answer: content(desk, committed)? })
     }
 }
 

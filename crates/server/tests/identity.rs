@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use allod_server::{Error, Keyless, ServeOptions, serve_until};
-use common::{House, PERSON_QUESTION, SECRET_QUESTION, WASTE_QUESTION};
+use common::{House, SECRET_QUESTION, WASTE_QUESTION};
 use serde_json::json;
 
 #[test]
@@ -139,32 +139,58 @@ fn a_tenant_sees_its_own_receipts_and_an_operator_all() {
     assert_eq!(seen["question"], json!(null), "a colleague sees the receipt, not the words");
 }
 
+/// A house whose every answer a person must approve.
+fn careful_house() -> House {
+    House::with_policy(Some("logging:\n  citations: optional\n  human_review: required_for_all\n"))
+}
+
 #[test]
 fn a_review_is_decided_once_by_a_reviewer_of_the_tenant() {
-    let house = House::new();
+    let house = careful_house();
     let keys = [("a", "user"), ("a", "reviewer"), ("b", "reviewer"), ("a", "user")];
-    let [asker, reviewer, stranger, colleague] =
-        keys.map(|(tenant, role)| house.key(tenant, &[], role));
+    let keys = keys.map(|(tenant, role)| house.key(tenant, &[], role));
     let server = house.serve();
-    let [asker, reviewer, stranger, colleague] =
-        [asker, reviewer, stranger, colleague].map(|key| server.client_with(&key));
-    let reply = asker.ask(PERSON_QUESTION);
-    assert_eq!(reply["outcome"], "escalated", "{reply}");
+    let [asker, reviewer, stranger, colleague] = keys.map(|key| server.client_with(&key));
+    let reply = asker.ask(WASTE_QUESTION);
+    assert_eq!(reply["outcome"], "human_review", "{reply}");
     let path = format!("/api/reviews/{}", reply["review"].as_str().unwrap());
     let resolve = format!("{path}/resolve");
-    let amend = json!({"verdict": "amend", "note": "by phone", "answer": "Please call 081 555 01 00."});
-    assert_eq!(stranger.get(&path).status, 404);
-    assert_eq!(stranger.post(&resolve, &amend).status, 404);
-    assert_eq!(colleague.get(&path).status, 404);
-    assert_eq!(asker.post(&resolve, &amend).status, 403);
-    assert_eq!(asker.get(&path).json().get("draft"), None, "who asked must not see the draft");
-    assert_eq!(reviewer.get("/api/reviews?state=open").json()["reviews"].as_array().unwrap().len(), 1);
-    assert_eq!(reviewer.post(&resolve, &json!({"verdict": "amend"})).status, 400);
-    assert_eq!(reviewer.post(&resolve, &json!({"verdict": "perhaps"})).status, 400);
-    let resolved = reviewer.post(&resolve, &amend);
+    let approve = json!({"verdict": "approve", "note": "checked"});
+    for client in [&stranger, &colleague] {
+        assert_eq!(client.get(&path).status, 404);
+        assert_eq!(client.post(&resolve, &approve).status, 404);
+        assert_eq!(client.get("/api/reviews").json()["reviews"], json!([]));
+    }
+    assert_eq!(asker.post(&resolve, &approve).status, 403);
+    let own = asker.get(&path);
+    assert!(!own.text.contains("2.40"), "who asked must not see the draft: {}", own.text);
+    let draft = reviewer.get(&path).json()["draft"].clone();
+    assert!(draft["answer"].as_str().unwrap().contains("2.40"));
+    assert!(draft["citations"][0]["quote"].is_string());
+    for wrong in [
+        json!({"verdict": "amend"}),
+        json!({"verdict": "perhaps"}),
+        json!({"verdict": "reject", "answer": "no"}),
+    ] {
+        assert_eq!(reviewer.post(&resolve, &wrong).status, 400, "{wrong}");
+    }
+    let resolved = reviewer.post(&resolve, &approve);
     assert_eq!(resolved.status, 200, "{}", resolved.text);
     assert_eq!(resolved.json()["state"], "resolved");
-    assert_eq!(reviewer.post(&resolve, &amend).error_code(), "conflict");
-    assert_eq!(asker.get(&path).json()["answer"], "Please call 081 555 01 00.");
+    assert_eq!(reviewer.post(&resolve, &approve).error_code(), "conflict");
+    assert_eq!(asker.get(&path).json()["answer"], draft["answer"]);
     assert_eq!(reviewer.get("/api/reviews?state=open").json()["reviews"], json!([]));
+}
+
+#[test]
+fn a_draft_under_review_is_not_in_the_receipt_of_who_asked() {
+    let house = careful_house();
+    let key = house.key("a", &[], "user");
+    let server = house.serve();
+    let asker = server.client_with(&key);
+    let reply = asker.ask(WASTE_QUESTION);
+    assert!(!reply.to_string().contains("2.40"), "{reply}");
+    let receipt = asker.get("/api/receipts/0");
+    assert_eq!(receipt.json()["question"], WASTE_QUESTION);
+    assert!(!receipt.text.contains("2.40"), "{}", receipt.text);
 }

@@ -56,7 +56,8 @@ fn is_whole(request: &[u8]) -> bool {
 fn house(delay: Duration) -> House {
     let port = slow_upstream(delay);
     House::with_policy(Some(&format!(
-        "name: slow\nmodel: storyteller\nruntime: vllm\nupstream:\n  url: http://127.0.0.1:{port}/v1\n"
+        "model: storyteller\nruntime: vllm\nupstream:\n  url: http://127.0.0.1:{port}/v1\n\
+         logging:\n  citations: optional\n"
     )))
 }
 
@@ -99,7 +100,8 @@ fn the_model_itself_answers_under_its_own_name() {
 fn an_upstream_that_is_not_there_is_an_honest_error() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let house = House::with_policy(Some(&format!(
-        "model: gone\nruntime: vllm\nupstream:\n  url: http://127.0.0.1:{port}/v1\n"
+        "model: gone\nruntime: vllm\nupstream:\n  url: http://127.0.0.1:{port}/v1\n\
+         logging:\n  citations: optional\n"
     )));
     let server = house.serve();
     for stream in [false, true] {

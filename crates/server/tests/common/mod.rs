@@ -17,7 +17,6 @@ use tempfile::TempDir;
 pub const WASTE_QUESTION: &str = "Wie viel kostet ein 35-Liter-Kehrichtsack?";
 pub const LIBRARY_QUESTION: &str = "When is the library open on Saturday?";
 pub const SECRET_QUESTION: &str = "What is the salary of the harbour master?";
-pub const PERSON_QUESTION: &str = "I want to speak to a person about the library, please.";
 
 const DOCUMENTS: [(&str, &str); 4] = [
     (
@@ -65,7 +64,7 @@ impl House {
         if let Some(policy) = policy {
             std::fs::write(data.join("allod.yaml"), policy).unwrap();
         }
-        let model = ModelChoice { none: policy.is_none(), ..ModelChoice::default() };
+        let model = ModelChoice::default();
         let desk = Desk::open(&data, &DeskOptions { policy: None, model }).unwrap();
         desk.library().ingest(&[sources], &IngestOptions::default(), &Silent).unwrap();
         House { folder, desk: Arc::new(desk) }
