@@ -34,7 +34,7 @@ async function route() {
     status ??= await get('/api/status');
     const [list, one] = VIEWS[view];
     const parameters = new URLSearchParams(query);
-    const shown = thing ? await one(thing, status) : await list(parameters, status);
+    const shown = thing ? await one(thing, status, parameters) : await list(parameters, status);
     if (own !== turn) return;
     fill(byId('main'), shown);
     showFoot();

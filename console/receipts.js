@@ -37,11 +37,12 @@ function wholeLog() {
   return h('p.whole-log', null, button, ' ', result);
 }
 
-export async function receiptView(index) {
+export async function receiptView(index, status, parameters) {
   const { receipt, entry, question, answer } = await get(`/api/receipts/${index}`);
   const { button, result } = verifyButton(Number(index));
   const cited = receipt.citations.map((place) => ({ ...place, title: place.path, place: '' }));
   const open = (number) => openSource(cited[number - 1], number);
+  if (parameters.has('verify')) button.click();
   return h('div.detail', null,
     h('p.eyebrow', null, h('a', { href: '#/receipts' }, t('Receipts'))),
     h('h1', null, `${t('Receipt')} ${index}`),
