@@ -7,7 +7,7 @@ mod weights;
 use allod_corpus::{ByteRange, Language};
 use allod_retrieval::analysis::words;
 use allod_retrieval::{Evidence, EvidenceSet, Question};
-use expected::Expected;
+use expected::{Expected, focus};
 use units::{Unit, units};
 
 /// Passages that are looked into.
@@ -15,9 +15,11 @@ const PASSAGES: usize = 6;
 /// Sentences that are quoted at most.
 const QUOTES: usize = 3;
 /// What a word in a heading counts beside one in the sentence.
-const HEADING: f64 = 0.8;
+const HEADING: f64 = 0.95;
 /// What a word in a neighbouring sentence counts.
 const NEIGHBOUR: f64 = 0.45;
+/// What holding the kind of thing asked for is worth.
+const KIND: f64 = 0.5;
 /// A second sentence must come this close to the first.
 const SECOND_AT_LEAST: f64 = 0.8;
 /// And from another passage this close.
@@ -55,12 +57,14 @@ struct Candidate {
     unit: Unit,
     /// How well each concept of the question is matched by the unit itself.
     own: Vec<f64>,
+    /// The same with what stands above and beside it.
+    joined: Vec<f64>,
     /// Share of the question matched by the unit itself.
     own_coverage: f64,
     /// Share of the question matched by the unit with what stands above and beside it.
     coverage: f64,
-    /// Whether it holds the kind of thing asked for; `None` if the question names none.
-    holds_expected: Option<bool>,
+    /// How well it holds the kind of thing asked for; `None` if the question names none.
+    holds_expected: Option<f64>,
     score: f64,
 }
 
@@ -73,28 +77,32 @@ pub fn quote(question: &str, language: Language, found: &EvidenceSet) -> Quotati
         b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b)))
     });
     let Some(best) = candidates.first() else { return Quotation::default() };
-    let signals = signals(best, &candidates, found);
+    let signals = signals(best, found, focus(question, language).as_deref());
     let quotes = choose(&candidates, &found.evidence);
     Quotation { quotes, confidence: weights::confidence(&signals), signals }
 }
 
-/// What answerability is judged by, each between 0 and 1 but for the first, a log-odds.
-fn signals(best: &Candidate, all: &[Candidate], found: &EvidenceSet) -> Signals {
-    let retrieval = found.confidence.clamp(0.001, 0.999);
-    let second = all.get(1).map_or(0.0, |second| second.score);
+/// What answerability is judged by, each between 0 and 1.
+fn signals(best: &Candidate, found: &EvidenceSet, focus: Option<&str>) -> Signals {
+    let focused = focus.and_then(|focus| focus_strength(focus, best, found));
     [
-        (retrieval / (1.0 - retrieval)).ln(),
-        best.own_coverage,
+        found.signals.coverage,
+        found.signals.margin,
         best.coverage,
-        f64::from(best.holds_expected == Some(true)),
-        f64::from(best.holds_expected == Some(false)),
-        (best.score - second).clamp(0.0, 1.0),
-        f64::from(best.evidence == 0),
+        best.holds_expected.map_or(0.0, |holds| 1.0 - holds),
+        focused.map_or(0.0, |strength| 1.0 - strength),
     ]
 }
 
+/// How well the word that the question puts forward is matched; `None` if it is no concept of it.
+fn focus_strength(focus: &str, best: &Candidate, found: &EvidenceSet) -> Option<f64> {
+    let question = &found.evidence.get(best.evidence)?.question;
+    let at = question.concepts.iter().position(|concept| concept.word == focus)?;
+    best.joined.get(at).copied()
+}
+
 fn candidates(text: &str, language: Language, evidence: &[Evidence]) -> Vec<Candidate> {
-    let expected = Expected::of(text);
+    let expected = Expected::of(text, language);
     let plain = Question::plain(text, language);
     let mut candidates = Vec::new();
     let best = evidence.first().map_or(1.0, |e| e.score.max(f64::MIN_POSITIVE));
@@ -103,7 +111,7 @@ fn candidates(text: &str, language: Language, evidence: &[Evidence]) -> Vec<Cand
         let searched = !passage.question.concepts.is_empty();
         let question = if searched { &passage.question } else { &plain };
         let rank = (passage.score / best).clamp(0.0, 1.0);
-        candidates.extend(of_passage(at, passage, question, expected, rank));
+        candidates.extend(of_passage(at, passage, question, expected.as_ref(), rank));
     }
     candidates
 }
@@ -116,14 +124,21 @@ fn of_passage(
     at: usize,
     passage: &Evidence,
     question: &Question,
-    expected: Option<Expected>,
+    expected: Option<&Expected>,
     rank: f64,
 ) -> Vec<Candidate> {
     let above = above(passage, question);
     let units = units(&passage.text, passage.language);
+    // What stands under a question answers it: the question's words are each sentence's own.
+    let asked = passage.heading_path.last().filter(|heading| heading.ends_with('?'));
+    let asked = asked.map(|heading| strengths(question, heading, passage.language));
     let own: Vec<Vec<f64>> = units
         .iter()
-        .map(|unit| strengths(question, unit.text(&passage.text), passage.language))
+        .map(|unit| {
+            let mut own = strengths(question, unit.text(&passage.text), passage.language);
+            raise(&mut own, asked.as_deref().unwrap_or_default(), 1.0);
+            own
+        })
         .collect();
     units
         .iter()
@@ -136,12 +151,22 @@ fn of_passage(
                 raise(&mut joined, &own[neighbour], weight);
             }
             let text = unit.text(&passage.text);
-            let holds_expected = expected.map(|expected| expected.stands_in(text));
+            let holds_expected =
+                expected.map(|expected| expected.stands_in(text, passage.language));
             let coverage = question.coverage(&joined);
             let own_coverage = question.coverage(&own[index]);
             let score = score(own_coverage, coverage, holds_expected, rank);
             let own = own[index].clone();
-            Candidate { evidence: at, unit: unit.clone(), own, own_coverage, coverage, holds_expected, score }
+            Candidate {
+                evidence: at,
+                unit: unit.clone(),
+                own,
+                joined,
+                own_coverage,
+                coverage,
+                holds_expected,
+                score,
+            }
         })
         .collect()
 }
@@ -169,14 +194,13 @@ fn raise(strengths: &mut [f64], other: &[f64], weight: f64) {
     }
 }
 
-fn score(own: f64, joined: f64, holds_expected: Option<bool>, rank: f64) -> f64 {
+fn score(own: f64, joined: f64, holds_expected: Option<f64>, rank: f64) -> f64 {
     let fit = 0.6 * own + 0.4 * joined;
     let kind = match holds_expected {
-        Some(true) => 0.15,
-        Some(false) => -0.1,
+        Some(holds) => KIND * (holds - 0.5),
         None => 0.0,
     };
-    ((fit + kind) * (0.35 + 0.65 * rank) / 1.15).clamp(0.0, 1.0)
+    ((fit + kind) * (0.35 + 0.65 * rank) / (1.0 + KIND / 2.0)).clamp(0.0, 1.0)
 }
 
 /// The best candidate, and others that come close or add what it lacks.

@@ -5,7 +5,7 @@
 //! choice, a limit turned round.
 
 mod lexicon;
-mod quantity;
+pub(crate) mod quantity;
 
 use allod_corpus::{ByteRange, Language, sentences};
 use allod_retrieval::analysis::{Word, is_stop_word, words};
@@ -98,7 +98,8 @@ fn verdict(coverage: f64, missing: Vec<String>, contradictions: Vec<String>) -> 
         return Support { verdict: Verdict::Unsupported, score: 0.3 * coverage, because: missing };
     }
     if coverage < COVERAGE_AT_LEAST {
-        let because = vec![format!("only {:.0} % of its words stand in the cited text", coverage * 100.0)];
+        let because =
+            vec![format!("only {:.0} % of its words stand in the cited text", coverage * 100.0)];
         return Support { verdict: Verdict::Unsupported, score: 0.5 * coverage, because };
     }
     Support { verdict: Verdict::Supported, score: coverage, because: Vec::new() }
@@ -134,7 +135,8 @@ fn aligned<'a>(said: &Analysed, cited: &'a str, language: Language) -> Analysed<
 
 /// How much two texts share: words, and quantities a little less.
 fn overlap(said: &Analysed, part: &Analysed, language: Language) -> f64 {
-    let shared = said.quantities.iter().filter(|q| part.quantities.iter().any(|p| p.same(q))).count();
+    let shared =
+        said.quantities.iter().filter(|q| part.quantities.iter().any(|p| p.same(q))).count();
     coverage(said, part, language) + 0.1 * shared as f64
 }
 
@@ -194,9 +196,8 @@ fn missing_names(said: &Analysed, whole: &Analysed, language: Language) -> Vec<S
     let absent = |word: &Word| best_match(word, whole) == 0.0 && !word.is_number();
     let named = |at: usize| {
         let word = &said.words[at];
-        let capital = |at: usize| {
-            said.words.get(at).is_some_and(|w| w.capital && is_content(w, language))
-        };
+        let capital =
+            |at: usize| said.words.get(at).is_some_and(|w| w.capital && is_content(w, language));
         let follows = at > 0 && capital(at - 1) && adjacent(said, at - 1);
         let leads = capital(at + 1) && adjacent(said, at);
         let german = language == Language::De;
@@ -220,14 +221,16 @@ fn adjacent(text: &Analysed, at: usize) -> bool {
 /// Differences of polarity, modality and limits between two sentences about the same thing.
 fn differences(said: &Analysed, aligned: &Analysed, language: Language) -> Vec<String> {
     let mut found = Vec::new();
-    let (ours, theirs) = (Polarity::of(&said.words, language), Polarity::of(&aligned.words, language));
+    let (ours, theirs) =
+        (Polarity::of(&said.words, language), Polarity::of(&aligned.words, language));
     if ours != theirs {
         found.push(match ours {
             Polarity::Negative => "the sentence denies what the cited text affirms".to_owned(),
             Polarity::Affirmative => "the sentence affirms what the cited text denies".to_owned(),
         });
     }
-    let (duty, other) = (Modality::of(&said.words, language), Modality::of(&aligned.words, language));
+    let (duty, other) =
+        (Modality::of(&said.words, language), Modality::of(&aligned.words, language));
     if ours == theirs && duty.is_some() && other.is_some() && duty != other {
         found.push("a duty and a choice are confused".to_owned());
     }

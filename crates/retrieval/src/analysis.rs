@@ -49,7 +49,9 @@ pub fn words(text: &str, language: Language) -> Vec<Word> {
         if word.is_number() {
             let reference = match sign.take() {
                 Some(sign) => Some((sign.start, "art")),
-                None => words.last().and_then(|w: &Word| Some((w.range.start, place_kind(&w.folded)?))),
+                None => {
+                    words.last().and_then(|w: &Word| Some((w.range.start, place_kind(&w.folded)?)))
+                }
             };
             if let Some((start, kind)) = reference {
                 words.push(reference_word(start, kind, &word));

@@ -72,11 +72,15 @@ mod tests {
 
     #[test]
     fn folder_names_are_safe_and_distinct() {
-        let labels = ["confidential", "Confidential", "../x", "a/b", "a b", "a_b", "é", "", "public"];
+        let labels =
+            ["confidential", "Confidential", "../x", "a/b", "a b", "a_b", "é", "", "public"];
         let names: BTreeSet<String> = labels.iter().map(|l| folder_name(Some(l))).collect();
         assert_eq!(names.len(), labels.len());
         for (label, name) in labels.iter().map(|l| (l, folder_name(Some(l)))) {
-            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b)));
+            assert!(
+                name.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+            );
             assert_ne!(name, PUBLIC);
             assert_eq!(label_of_folder(&name), Some(Some((*label).to_owned())));
         }
@@ -88,6 +92,8 @@ mod tests {
     fn a_clearance_opens_its_labels_only() {
         let clearance = Clearance::of(["staff"]);
         assert!(clearance.permits(None) && clearance.permits(Some("staff")));
-        assert!(!clearance.permits(Some("confidential")) && !Clearance::public().permits(Some("staff")));
+        assert!(
+            !clearance.permits(Some("confidential")) && !Clearance::public().permits(Some("staff"))
+        );
     }
 }

@@ -125,8 +125,12 @@ impl Compartment {
     pub(crate) fn open(folder: &Path, label: Option<&str>) -> Result<Option<Compartment>> {
         let (schema, fields) = schema();
         let Ok(index) = Index::open_in_dir(folder) else { return Ok(None) };
-        let open =
-            Compartment { label: label.map(str::to_owned), folder: folder.to_owned(), index, fields };
+        let open = Compartment {
+            label: label.map(str::to_owned),
+            folder: folder.to_owned(),
+            index,
+            fields,
+        };
         let same = open.index.schema() == schema && open.searcher().is_ok();
         Ok(same.then_some(open))
     }
@@ -225,7 +229,8 @@ fn vocabulary(searcher: &Searcher, fields: Fields) -> tantivy::Result<Vocabulary
 }
 
 fn documents(searcher: &Searcher, fields: Fields) -> tantivy::Result<Vec<DocumentEntry>> {
-    let query = TermQuery::new(Term::from_field_text(fields.kind, DOCUMENT), IndexRecordOption::Basic);
+    let query =
+        TermQuery::new(Term::from_field_text(fields.kind, DOCUMENT), IndexRecordOption::Basic);
     let mut documents = Vec::new();
     for address in searcher.search(&query, &DocSetCollector)? {
         if let Some(entry) = entry(&searcher.doc(address)?, fields) {

@@ -22,8 +22,14 @@ pub struct Signals {
     pub rarest_two: f64,
     /// Share of the question's weight that lies in words of no passage at all.
     pub unknown: f64,
+    /// Share of the weight of the known words that the best passage and its headings match.
+    pub known_coverage: f64,
+    /// How much of the question's weight is matched, not as a share: 1 for three telling words.
+    pub mass: f64,
     /// How far the best passage is ahead of the next of another document or place.
     pub margin: f64,
+    /// How far the best passage is ahead of the best one of another document.
+    pub document_margin: f64,
     /// 1 for a question of one word of weight, toward 0 for many.
     pub brevity: f64,
 }
@@ -38,7 +44,7 @@ pub(crate) fn confidence(signals: Option<&Signals>) -> f64 {
 impl Signals {
     /// The signals in the order of their weights.
     #[must_use]
-    pub fn values(&self) -> [f64; 8] {
+    pub fn values(&self) -> [f64; 11] {
         [
             self.coverage,
             self.text_coverage,
@@ -46,7 +52,10 @@ impl Signals {
             self.rarest,
             self.rarest_two,
             self.unknown,
+            self.known_coverage,
+            self.mass,
             self.margin,
+            self.document_margin,
             self.brevity,
         ]
     }
@@ -60,8 +69,12 @@ pub(crate) fn signals(question: &Question, ranked: &[Ranked]) -> Option<Signals>
     }
     let total: f64 = question.concepts.iter().map(|c| c.weight).sum();
     let unknown: f64 = question.concepts.iter().filter(|c| !c.known).map(|c| c.weight).sum();
+    let weighed = question.concepts.iter().zip(&best.fit.strengths).filter(|(c, _)| c.known);
+    let known: f64 = weighed.map(|(c, s)| c.weight * s).sum();
     let (rarest, rarest_two) = rarest(question, &best.fit.strengths);
     let next = ranked.get(1).map_or(0.0, |next| next.fit.score);
+    let other =
+        ranked.iter().find(|r| r.entry.path != best.entry.path).map_or(0.0, |r| r.fit.score);
     Some(Signals {
         coverage: best.fit.coverage,
         text_coverage: best.fit.text_coverage,
@@ -69,7 +82,10 @@ pub(crate) fn signals(question: &Question, ranked: &[Ranked]) -> Option<Signals>
         rarest,
         rarest_two,
         unknown: unknown / total.max(f64::MIN_POSITIVE),
+        known_coverage: (known / (total - unknown).max(f64::MIN_POSITIVE)).min(1.0),
+        mass: (best.fit.coverage * total / 3.0).min(1.0),
         margin: (best.fit.score - next) / best.fit.score,
+        document_margin: (best.fit.score - other) / best.fit.score,
         brevity: 1.0 / total.max(1.0),
     })
 }

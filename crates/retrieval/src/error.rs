@@ -11,7 +11,9 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] allod_store::Error),
     /// The index failed.
-    #[error("the index {folder} failed: {source}; run `allod ingest` again, it rebuilds what is missing")]
+    #[error(
+        "the index {folder} failed: {source}; run `allod ingest` again, it rebuilds what is missing"
+    )]
     Index {
         /// Folder of the compartment.
         folder: PathBuf,

@@ -105,7 +105,9 @@ pub(crate) fn run(
     let mut to_read = Vec::new();
     for file in &found.files {
         let row = known.get(file.path.as_str()).copied();
-        if options.reread == Reread::Changed && row.is_some_and(|row| looks_unchanged(row, &file.stamp)) {
+        if options.reread == Reread::Changed
+            && row.is_some_and(|row| looks_unchanged(row, &file.stamp))
+        {
             count_unchanged(&mut report, row);
             progress.advance(&file.path);
         } else {

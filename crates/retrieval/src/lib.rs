@@ -16,6 +16,7 @@ mod library;
 mod question;
 mod rank;
 mod search;
+mod suspicion;
 mod thesaurus;
 mod validity;
 mod vocabulary;

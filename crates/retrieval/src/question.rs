@@ -12,6 +12,12 @@ use std::collections::HashMap;
 const PASSAGES_AT_LEAST: u64 = 400;
 /// How much a weak word (`kostet`, `need`) counts beside one of the subject.
 const WEAK_SHARE: f64 = 0.35;
+/// A word that no passage has is as often another way to say it as another thing to ask for.
+const UNKNOWN_SHARE: f64 = 0.9;
+/// A number in a question is often a case (`65'000 Franken`) that falls under a rule without it.
+const NUMBER_SHARE: f64 = 0.5;
+/// A form that counts at least so much surely means the word.
+const SURE_FORM: f64 = 0.65;
 /// A compound whose parts all stand in a passage, but not the compound itself.
 const PARTS_STRENGTH: f64 = 0.9;
 /// How much a word counts that is found in a document of another language.
@@ -132,7 +138,8 @@ impl Question {
         let own = self.language == Some(language);
         let mut hits = Vec::new();
         for (at, word) in words.iter().enumerate() {
-            let targets = if own { self.by_stem.get(&word.stem) } else { self.by_folded.get(&word.folded) };
+            let targets =
+                if own { self.by_stem.get(&word.stem) } else { self.by_folded.get(&word.folded) };
             for target in targets.into_iter().flatten() {
                 // A number is the same in every language.
                 let strength = if word.is_number() && !own { 1.0 } else { target.strength };
@@ -147,7 +154,8 @@ impl Question {
     #[must_use]
     pub fn strengths<'a>(&self, hits: impl IntoIterator<Item = &'a Hit>) -> Vec<f64> {
         let mut whole = vec![0.0_f64; self.concepts.len()];
-        let mut parts: Vec<Vec<f64>> = self.concepts.iter().map(|c| vec![0.0; c.parts.len()]).collect();
+        let mut parts: Vec<Vec<f64>> =
+            self.concepts.iter().map(|c| vec![0.0; c.parts.len()]).collect();
         for hit in hits {
             let best = match hit.part {
                 None => &mut whole[hit.concept],
@@ -188,12 +196,16 @@ fn content_words(text: &str, language: Language) -> Vec<Word> {
 }
 
 fn concept(word: Word, language: Language, known: &Vocabularies) -> Concept {
-    let term = term(&word.stem, language);
-    let count = known.count(&term);
     let weak = analysis::is_weak_word(&word.folded, language);
-    let passages = known.count(&self::term("", language)).max(1);
-    let share = if weak { WEAK_SHARE } else { 1.0 };
+    let passages = known.count(&term("", language)).max(1);
     let (forms, parts) = expand::forms(&word, language, known);
+    let count = occurrences(&word, &forms, language, known);
+    let share = match (weak, count) {
+        (true, _) => WEAK_SHARE,
+        (false, _) if word.is_number() => NUMBER_SHARE,
+        (false, 0) => UNKNOWN_SHARE,
+        (false, _) => 1.0,
+    };
     Concept {
         weight: information(u64::from(count), u64::from(passages)) * share,
         known: count > 0,
@@ -202,6 +214,21 @@ fn concept(word: Word, language: Language, known: &Vocabularies) -> Concept {
         parts,
         word: word.folded,
     }
+}
+
+/// In how many passages the word stands or, if in none, the forms that surely mean it.
+fn occurrences(
+    word: &Word,
+    forms: &[(String, f64)],
+    language: Language,
+    known: &Vocabularies,
+) -> u32 {
+    let own = known.count(&term(&word.stem, language));
+    if own > 0 {
+        return own;
+    }
+    let sure = forms.iter().filter(|(_, strength)| *strength >= SURE_FORM);
+    sure.map(|(form, _)| known.count(&term(form, language))).sum()
 }
 
 /// How a stem of a language is written in the index. The empty stem stands in every passage of the language.
@@ -225,12 +252,16 @@ fn guess_language(text: &str, known: &Vocabularies) -> Language {
             .iter()
             .filter(|w| w.folded.len() > 1 && !w.is_number())
             .filter(|w| {
-                analysis::is_stop_word(&w.folded, language) || known.count(&term(&w.stem, language)) > 0
+                analysis::is_stop_word(&w.folded, language)
+                    || known.count(&term(&w.stem, language)) > 0
             })
             .count();
         own as f64 + if language == detected { 1.5 } else { 0.0 }
     };
-    let best = Language::ALL.into_iter().map(|l| (l, score(l))).reduce(|a, b| if b.1 > a.1 { b } else { a });
+    let best = Language::ALL
+        .into_iter()
+        .map(|l| (l, score(l)))
+        .reduce(|a, b| if b.1 > a.1 { b } else { a });
     best.filter(|(_, score)| *score > 0.0).map_or(detected, |(language, _)| language)
 }
 
@@ -261,8 +292,13 @@ mod tests {
     #[test]
     fn compounds_match_their_parts_and_back() {
         let known = known(&[
-            ("de|", 1000), ("de|hund", 9), ("de|steu", 9), ("de|hundesteu", 2), ("de|abfallgebuhr", 3),
-            ("de|abfall", 4), ("de|gebuhr", 40),
+            ("de|", 1000),
+            ("de|hund", 9),
+            ("de|steu", 9),
+            ("de|hundesteu", 2),
+            ("de|abfallgebuhr", 3),
+            ("de|abfall", 4),
+            ("de|gebuhr", 40),
         ]);
         let question = Question::new("Hundesteuer", Some(Language::De), &known);
         assert_eq!(coverage(&question, "Die Hundesteuer beträgt CHF 5.", Language::De), 1.0);

@@ -19,6 +19,9 @@ const WINDOW_WORDS: usize = 30;
 pub(crate) struct Place<'a> {
     /// The text of the passage.
     pub(crate) text: &'a str,
+    /// The heading right above it, if that is a question: what follows answers it, so its words
+    /// count as the passage's own.
+    pub(crate) asked: Option<&'a str>,
     /// Title, headings, place and introduction.
     pub(crate) above: &'a str,
     /// Its language.
@@ -42,7 +45,9 @@ pub(crate) struct Fit {
 
 /// Fits one passage.
 pub(crate) fn fit(question: &Question, place: &Place) -> Fit {
-    let words = analysis::words(place.text, place.language);
+    let mut words =
+        place.asked.map_or_else(Vec::new, |asked| analysis::words(asked, place.language));
+    words.extend(analysis::words(place.text, place.language));
     let hits = question.hits(&words, place.language);
     let above = analysis::words(place.above, place.language);
     let above = question.strengths(&question.hits(&above, place.language));
@@ -80,7 +85,8 @@ fn weigh(question: &Question, words: &[Word], hits: &[Hit], text: &[f64], above:
 /// The best share of the question's weight that stands close together. What stands above the
 /// passage counts half: it holds for all of it.
 fn best_window(question: &Question, words: &[Word], hits: &[Hit], above: &[f64]) -> f64 {
-    let mut best = 0.0_f64;
+    let halved: Vec<f64> = above.iter().map(|a| a * 0.5).collect();
+    let mut best = question.coverage(&halved);
     for (at, first) in hits.iter().enumerate() {
         let inside = hits[at..].iter().take_while(|hit| hit.word < first.word + WINDOW_WORDS);
         let near = question.strengths(inside);

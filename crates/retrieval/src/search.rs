@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::evidence::{Evidence, EvidenceSet, Query, Searched};
 use crate::question::{Concept, Question, term};
 use crate::rank::{self, Fit, Place};
+use crate::suspicion;
 use crate::validity::Amendments;
 use crate::vocabulary::Vocabularies;
 use allod_corpus::{ByteRange, Language};
@@ -40,9 +41,8 @@ pub(crate) struct Ranked {
 /// Searches the compartments that the caller may read. The others are not touched: neither their
 /// postings nor their statistics.
 pub(crate) fn search(permitted: &[&Loaded], query: &Query) -> Result<EvidenceSet> {
-    let known = Vocabularies {
-        each: permitted.iter().map(|c| Arc::clone(&c.vocabulary)).collect(),
-    };
+    let known =
+        Vocabularies { each: permitted.iter().map(|c| Arc::clone(&c.vocabulary)).collect() };
     let question = Arc::new(Question::new(query.text, query.language, &known));
     let language = question.language.unwrap_or(Language::Other);
     let mut ranked = ranked(permitted, &question, language, query)?;
@@ -108,8 +108,12 @@ fn ranked(
         let Some(lookup) = lookup(question, language, compartment) else { continue };
         for entry in candidates(compartment, lookup.as_ref(), &statistics, &amendments, query)? {
             let above = entry.above();
-            let place = Place { text: &entry.text, above: &above, language: entry.language };
-            let fit = rank::fit(question, &place);
+            let asked = entry.heading_path.last().map(String::as_str).filter(|h| h.ends_with('?'));
+            let place = Place { text: &entry.text, asked, above: &above, language: entry.language };
+            let mut fit = rank::fit(question, &place);
+            if suspicion::speaks_to_a_model(&entry.text) {
+                fit.score *= suspicion::KEPT;
+            }
             ranked.push(Ranked { fit, entry, label: compartment.label.clone() });
         }
     }
@@ -175,11 +179,17 @@ fn lookup(
 }
 
 /// The best of a concept's forms; a few percent of the others break ties.
-fn any_form(concept: &Concept, language: Language, field: Field, boost: f64) -> Box<dyn IndexQuery> {
+fn any_form(
+    concept: &Concept,
+    language: Language,
+    field: Field,
+    boost: f64,
+) -> Box<dyn IndexQuery> {
     let whole = concept.forms.iter().map(|(form, strength)| (form, *strength));
-    let parts = concept.parts.iter().flat_map(|part| {
-        part.forms.iter().map(|(form, strength)| (form, strength * part.share))
-    });
+    let parts = concept
+        .parts
+        .iter()
+        .flat_map(|part| part.forms.iter().map(|(form, strength)| (form, strength * part.share)));
     let forms = whole
         .chain(parts)
         .map(|(form, strength)| (form, strength * concept.weight * boost))

@@ -77,7 +77,13 @@ fn touches(amendment: &Amendment, passage: &PassageEntry) -> bool {
     }
     let own = references(&passage.place);
     let own = if own.is_empty() {
-        passage.heading_path.iter().rev().map(|h| references(h)).find(|r| !r.is_empty()).unwrap_or_default()
+        passage
+            .heading_path
+            .iter()
+            .rev()
+            .map(|h| references(h))
+            .find(|r| !r.is_empty())
+            .unwrap_or_default()
     } else {
         own
     };
@@ -118,7 +124,10 @@ mod tests {
 
     fn amended(place: Option<&str>, passage: &PassageEntry) -> bool {
         let place = place.map(str::to_owned);
-        touches(&Amendment { document: String::new(), place, from: jiff::civil::date(2026, 1, 1) }, passage)
+        touches(
+            &Amendment { document: String::new(), place, from: jiff::civil::date(2026, 1, 1) },
+            passage,
+        )
     }
 
     #[test]
@@ -146,7 +155,11 @@ mod tests {
         let exists = |path: &str| path == "docs/regulations/waste.md";
         let from = "docs/circulars/c.md";
         for to in ["../regulations/waste.md", "regulations/waste.md", "./../regulations/waste.md"] {
-            assert_eq!(resolve(from, to, exists).as_deref(), Some("docs/regulations/waste.md"), "{to}");
+            assert_eq!(
+                resolve(from, to, exists).as_deref(),
+                Some("docs/regulations/waste.md"),
+                "{to}"
+            );
         }
         assert_eq!(resolve(from, "waste.md", exists), None);
         let absolute = |path: &str| path == "/srv/a.md";

@@ -44,7 +44,8 @@ impl Vocabulary {
     /// Terms of the same language that end like `term` and are longer.
     fn ending_like<'a>(&'a self, term: &'a str) -> impl Iterator<Item = (&'a str, u32)> {
         let entry = |at: &u32| &self.terms[*at as usize];
-        let first = self.by_ending.partition_point(|at| backwards(&entry(at).0, term) == Ordering::Less);
+        let first =
+            self.by_ending.partition_point(|at| backwards(&entry(at).0, term) == Ordering::Less);
         let (code, stem) = parts(term);
         self.by_ending[first..]
             .iter()
@@ -155,7 +156,8 @@ mod tests {
 
     #[test]
     fn compounds_are_found_from_both_ends() {
-        let names = |found: Vec<(String, u32)>| found.into_iter().map(|(t, _)| t).collect::<Vec<_>>();
+        let names =
+            |found: Vec<(String, u32)>| found.into_iter().map(|(t, _)| t).collect::<Vec<_>>();
         let vocabularies = vocabularies();
         assert_eq!(names(vocabularies.beginning_with("de|hund", 9)), ["de|hundesteu", "de|hund"]);
         assert_eq!(names(vocabularies.ending_like("de|steu", 9)), ["de|grundsteu", "de|hundesteu"]);

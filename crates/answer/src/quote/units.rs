@@ -81,12 +81,18 @@ mod tests {
 
     #[test]
     fn rows_and_items_stay_whole_and_know_their_introduction() {
-        let passage = "Die Gebühren sind:\n- Hund: CHF 120\n- Zweithund: CHF 180\n\nAnmeldung bis Ende März.";
+        let passage =
+            "Die Gebühren sind:\n- Hund: CHF 120\n- Zweithund: CHF 180\n\nAnmeldung bis Ende März.";
         let units = units(passage, Language::De);
         let texts: Vec<&str> = units.iter().map(|u| u.text(passage)).collect();
         assert_eq!(
             texts,
-            ["Die Gebühren sind:", "- Hund: CHF 120", "- Zweithund: CHF 180", "Anmeldung bis Ende März."]
+            [
+                "Die Gebühren sind:",
+                "- Hund: CHF 120",
+                "- Zweithund: CHF 180",
+                "Anmeldung bis Ende März."
+            ]
         );
         assert_eq!(units[2].introduction, Some(0));
         assert_eq!(units[3].introduction, None);

@@ -139,7 +139,8 @@ fn holds(lists: &[&str; 5], folded: &str, language: Language) -> bool {
 impl Polarity {
     /// Two negations cancel out, as in `nicht verboten`.
     pub(super) fn of(words: &[Word], language: Language) -> Polarity {
-        let count = |lists| words.iter().filter(|word| holds(lists, &word.folded, language)).count();
+        let count =
+            |lists| words.iter().filter(|word| holds(lists, &word.folded, language)).count();
         let negations = match count(&NEGATIONS) {
             0 => usize::from(columns(language).contains(&1) && no_more(words)),
             more => more,
@@ -183,7 +184,9 @@ pub(super) fn opposites(
         let ours = (find(said, a), find(said, b));
         let theirs = (find(cited, a), find(cited, b));
         match (ours, theirs) {
-            ((Some(x), None), (None, Some(y))) | ((None, Some(x)), (Some(y), None)) => found.push((x, y)),
+            ((Some(x), None), (None, Some(y))) | ((None, Some(x)), (Some(y), None)) => {
+                found.push((x, y))
+            }
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use allod_retrieval::analysis::fold;
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     Money,
     Percent,
     Minute,
@@ -28,7 +28,7 @@ pub(super) enum Unit {
 
 /// What stands in a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// A number with what it counts, if that is said. Hundredths of a hundredth, to compare exactly.
     Number { value: i64, unit: Option<Unit> },
     /// A month or a weekday by name: 1 to 12, 21 to 27.
@@ -37,8 +37,8 @@ pub(super) enum Value {
 
 /// A quantity and where it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Quantity {
-    pub(super) value: Value,
+pub(crate) struct Quantity {
+    pub(crate) value: Value,
     start: usize,
     end: usize,
 }
@@ -46,7 +46,7 @@ pub(super) struct Quantity {
 impl Quantity {
     /// Whether this one, of the cited text, says the same as one of a sentence. A unit that one of
     /// the two leaves out does not differ.
-    pub(super) fn same(&self, other: &Quantity) -> bool {
+    pub(crate) fn same(&self, other: &Quantity) -> bool {
         match (self.value, other.value) {
             (Value::Number { value: a, unit: u }, Value::Number { value: b, unit: v }) => {
                 a == b && (u == v || u.is_none() || v.is_none())
@@ -56,7 +56,7 @@ impl Quantity {
     }
 
     /// Whether it is of the kind that could stand in its place.
-    pub(super) fn same_kind(&self, other: &Quantity) -> bool {
+    pub(crate) fn same_kind(&self, other: &Quantity) -> bool {
         match (self.value, other.value) {
             (Value::Number { value: a, unit: u }, Value::Number { value: b, unit: v }) => {
                 u == v || u.is_none() || v.is_none() || a == b
@@ -66,7 +66,12 @@ impl Quantity {
         }
     }
 
-    pub(super) fn shown<'a>(&self, text: &'a str) -> &'a str {
+    /// Its first byte.
+    pub(crate) fn start(&self) -> usize {
+        self.start
+    }
+
+    pub(crate) fn shown<'a>(&self, text: &'a str) -> &'a str {
         &text[self.start..self.end]
     }
 }
@@ -79,7 +84,7 @@ struct Token {
 }
 
 /// The quantities of a text.
-pub(super) fn quantities(text: &str, language: Language) -> Vec<Quantity> {
+pub(crate) fn quantities(text: &str, language: Language) -> Vec<Quantity> {
     let tokens = tokens(text);
     let folded = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|t| t.folded.as_str());
     let mut found = Vec::new();
@@ -123,7 +128,9 @@ fn tokens(text: &str) -> Vec<Token> {
         if first.is_alphanumeric() {
             let digit = first.is_ascii_digit();
             while let Some((at, next)) = characters.peek().copied() {
-                let inner = digit && ".,:'’".contains(next) && followed_by_digit(text, at + next.len_utf8());
+                let inner = digit
+                    && ".,:'’".contains(next)
+                    && followed_by_digit(text, at + next.len_utf8());
                 let more = next.is_alphanumeric() && next.is_ascii_digit() == digit;
                 if !inner && !more {
                     break;
@@ -152,7 +159,9 @@ fn digits(token: &str, before: Option<&str>, after: Option<&str>) -> Vec<Value> 
         let month = month.parse::<u8>().ok().filter(|m| (1..=12).contains(m));
         let (day, year) = (scaled(day), scaled(year));
         return match (day, month, year) {
-            (Some(day), Some(month), Some(year)) => vec![plain(day), Value::Name(month), plain(year)],
+            (Some(day), Some(month), Some(year)) => {
+                vec![plain(day), Value::Name(month), plain(year)]
+            }
             _ => Vec::new(),
         };
     }
@@ -203,7 +212,7 @@ fn unit(before: Option<&str>, after: Option<&str>) -> Option<Unit> {
 }
 
 /// The unit that a word names.
-pub(super) fn unit_of_word(word: &str) -> Option<Unit> {
+pub(crate) fn unit_of_word(word: &str) -> Option<Unit> {
     let begins = |starts: &[&str]| starts.iter().any(|start| word.starts_with(start));
     Some(match word {
         "chf" | "fr" | "eur" | "€" => Unit::Money,

@@ -71,7 +71,11 @@ pub(super) fn find(roots: &[PathBuf]) -> Result<Found> {
         }
         walk.roots.push(path);
     }
-    Ok(Found { files: walk.files.into_values().collect(), refused: walk.refused, roots: walk.roots })
+    Ok(Found {
+        files: walk.files.into_values().collect(),
+        refused: walk.refused,
+        roots: walk.roots,
+    })
 }
 
 /// A root as typed, without `.` and doubled separators, with `/`; `.` itself is empty.
@@ -149,7 +153,8 @@ impl Walk {
             Err(error) => return self.refuse(path, reason(&error)),
         };
         if !target.starts_with(&self.root) {
-            return self.refuse(path, "a link that leads out of the folder is not followed".to_owned());
+            return self
+                .refuse(path, "a link that leads out of the folder is not followed".to_owned());
         }
         match std::fs::metadata(place) {
             Ok(metadata) if metadata.is_file() => self.file(place, path, &metadata),

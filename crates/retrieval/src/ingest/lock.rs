@@ -8,12 +8,7 @@ use std::path::Path;
 pub(super) fn take(index_folder: &Path) -> Result<File> {
     let path = index_folder.join("ingest.lock");
     let io = |source| Error::Folder { path: path.clone(), source };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(io)?;
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Busy { lock: path }),

@@ -71,7 +71,9 @@ fn prepare(file: &File, before: Option<&DocumentRow>, reread: Reread) -> Prepare
         Err(reason) => unreadable(row, reason),
         Ok(bytes) => {
             let row = DocumentRow { source_digest: bytes.digest(), ..row };
-            match before.filter(|b| reread == Reread::Changed && b.source_digest == row.source_digest) {
+            match before
+                .filter(|b| reread == Reread::Changed && b.source_digest == row.source_digest)
+            {
                 Some(before) => same(row, before),
                 None => parse(row, &bytes),
             }
@@ -118,7 +120,9 @@ impl FileBytes {
         let own = Digest::of(&self.own).to_string();
         match &self.sidecar {
             None => own,
-            Some(sidecar) => Digest::of(format!("{own} {}", Digest::of(sidecar)).as_bytes()).to_string(),
+            Some(sidecar) => {
+                Digest::of(format!("{own} {}", Digest::of(sidecar)).as_bytes()).to_string()
+            }
         }
     }
 }

@@ -167,7 +167,9 @@ fn hidden_files_and_sidecars_are_no_documents_but_a_sidecar_counts() {
     house.write(".hidden.md", WASTE);
     house.write("hunde.txt.meta.yaml", "title: Hundetaxe 2026\nlanguage: de\n");
     assert_eq!(house.ingest().added, 1);
-    let title = |house: &House| house.find("Hundetaxe", &Clearance::public(), TODAY).evidence[0].title.clone();
+    let title = |house: &House| {
+        house.find("Hundetaxe", &Clearance::public(), TODAY).evidence[0].title.clone()
+    };
     assert_eq!(title(&house), "Hundetaxe 2026");
     house.write("hunde.txt.meta.yaml", "title: Hundetaxe 2027\nlanguage: de\n");
     assert_eq!(house.ingest().changed, 1);
@@ -183,7 +185,8 @@ fn a_forbidden_document_changes_nothing_to_the_bit() {
     house.write("hunde.md", DOGS);
     house.write("abfall.md", WASTE);
     house.ingest();
-    let questions = ["Wie hoch ist die Hundetaxe?", "Lohn der Gemeindeschreiberin", "Geheime Hunde"];
+    let questions =
+        ["Wie hoch ist die Hundetaxe?", "Lohn der Gemeindeschreiberin", "Geheime Hunde"];
     let before = questions.map(|q| house.find(q, &Clearance::public(), TODAY));
     house.write("lohn.md", SALARIES);
     assert_eq!(house.ingest().added, 1);
@@ -220,7 +223,10 @@ fn a_new_label_moves_the_document_and_leaves_no_trace() {
     assert_eq!(names(&house.find("Lohn Gemeindeschreiberin", &cleared, TODAY))[0], "lohn.md");
     // Not even in the statistics.
     let after = house.find("Geheime Hunde", &Clearance::public(), TODAY);
-    assert_eq!((after.confidence.to_bits(), after.evidence), (before.confidence.to_bits(), before.evidence));
+    assert_eq!(
+        (after.confidence.to_bits(), after.evidence),
+        (before.confidence.to_bits(), before.evidence)
+    );
     house.write("lohn.md", &SALARIES.replace("confidential", "staff"));
     house.ingest();
     assert!(house.find("Lohn Gemeindeschreiberin", &cleared, TODAY).evidence.is_empty());
@@ -240,7 +246,8 @@ fn only_what_is_in_force_on_the_day_is_found() {
     house.write("circulars/kreis.md", CIRCULAR);
     house.ingest();
     let prices = |on| {
-        let found = house.find("Was kostet der Kehrichtsack zu 35 Litern?", &Clearance::public(), on);
+        let found =
+            house.find("Was kostet der Kehrichtsack zu 35 Litern?", &Clearance::public(), on);
         let has = |price: &str| found.evidence.iter().any(|e| e.text.contains(price));
         (has("CHF 2.00"), has("CHF 2.40"))
     };
@@ -294,14 +301,21 @@ fn a_crash_between_store_and_index_is_repaired() {
     house.ingest();
     let before = held(&house);
     // As if a process had died after the store took a new version: intent open, index behind.
-    let row = house.store.documents().unwrap().into_iter().find(|r| r.path.ends_with("hunde.md")).unwrap();
+    let row = house
+        .store
+        .documents()
+        .unwrap()
+        .into_iter()
+        .find(|r| r.path.ends_with("hunde.md"))
+        .unwrap();
     let generation: u64 = house.store.setting(GENERATION).unwrap().unwrap().parse().unwrap();
     house.write("hunde.md", &DOGS.replace("120", "140"));
     let other = House { folder: tempfile::tempdir().unwrap(), store: Arc::clone(&house.store) };
     let options = IngestOptions::default();
     let library = other.library();
     library.ingest(&[house.documents()], &options, &Silent).unwrap();
-    let intent = serde_json::json!({ "generation": generation + 1, "paths": [row.path] }).to_string();
+    let intent =
+        serde_json::json!({ "generation": generation + 1, "paths": [row.path] }).to_string();
     house.store.set_setting("index.intent", &intent).unwrap();
     house.store.set_setting(GENERATION, &generation.to_string()).unwrap();
     assert_eq!(held(&house), before);

@@ -114,10 +114,8 @@ impl<'a> Writer<'a> {
 
     /// Brings the index entries of these documents in line with the store.
     fn rebuild(&mut self, paths: &BTreeSet<String>) -> Result<()> {
-        let intent = Intent {
-            generation: self.generation + 1,
-            paths: paths.iter().cloned().collect(),
-        };
+        let intent =
+            Intent { generation: self.generation + 1, paths: paths.iter().cloned().collect() };
         self.begin(&intent)?;
         self.remove(|_, path| paths.contains(path))?;
         for path in paths {

@@ -14,6 +14,7 @@ const SYNONYM: f64 = 0.65;
 const COMPOUND_WITH: f64 = 0.75;
 const LONGER_FORM: f64 = 0.7;
 const FAMILY: f64 = 0.5;
+const VERB_FORM: f64 = 0.85;
 const MISSPELLING: f64 = 0.7;
 /// So many words of each kind at most.
 const FORMS_PER_KIND: usize = 12;
@@ -36,6 +37,16 @@ pub(super) fn forms(word: &Word, language: Language, known: &Vocabularies) -> (F
     }
     add_longer(&mut forms, &word.stem, language, known);
     add_family(&mut forms, &word.stem, language, known);
+    if language == Language::De {
+        for infinitive in german_infinitives(&word.folded) {
+            let root = stem(&infinitive, &infinitive, language);
+            forms.add(&root, VERB_FORM);
+            add_longer(&mut forms, &root, language, known);
+            for synonym in thesaurus::synonyms(&root, language) {
+                forms.add(synonym, SYNONYM);
+            }
+        }
+    }
     let parts = compound_parts(word, language, known);
     let unknown = forms.0.keys().all(|form| known.count(&term(form, language)) == 0);
     if unknown && parts.is_empty() && word.stem.len() > SHORTEST_PART {
@@ -97,6 +108,27 @@ fn add_family(forms: &mut Collected, stem: &str, language: Language, known: &Voc
         }
     }
 }
+
+/// What a German participle or infinitive with `zu` may be a form of: `gearbeitet` is `arbeiten`,
+/// `abgeholt` and `abzuholen` are `abholen`.
+fn german_infinitives(folded: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for prefix in SEPARABLE {
+        let Some(rest) = folded.strip_prefix(prefix) else { continue };
+        let infinitive = rest.strip_prefix("zu").filter(|rest| rest.ends_with("en"));
+        let root = infinitive.or(rest.strip_prefix("ge"));
+        let Some(root) = root.filter(|root| root.len() > SHORTEST_PART) else { continue };
+        let bare = root.strip_suffix("et").or(root.strip_suffix("en")).or(root.strip_suffix('t'));
+        found.extend(bare.map(|bare| format!("{prefix}{bare}en")));
+    }
+    found
+}
+
+/// Parts that German verbs begin with and may lose; the empty one for verbs without.
+const SEPARABLE: &[&str] = &[
+    "", "ab", "an", "auf", "aus", "bei", "ein", "her", "hin", "hinaus", "los", "mit", "nach", "um",
+    "vor", "weg", "zu", "zuruck", "zusammen",
+];
 
 /// The two parts of a German compound, both of them words of the passages, or none.
 fn compound_parts(word: &Word, language: Language, known: &Vocabularies) -> Vec<Part> {
