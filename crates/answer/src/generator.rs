@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use allod_engine::{Engine, GenerateRequest, Generated, Options};
 use allod_ledger::receipt::Model;
-use allod_policy::{Policy, Runtime, upstream_permitted};
+use allod_policy::{Policy, Runtime, quantization_met, upstream_permitted};
 
 use crate::error::Error;
 use crate::prompt::TEMPLATE;
@@ -48,11 +48,11 @@ impl Generator {
             return Ok(None);
         }
         if let Some(path) = &choice.path {
-            return local(path, choice).map(Some);
+            return local(policy, path, choice).map(Some);
         }
         match (policy.runtime, policy.model.as_deref()) {
             (Runtime::Allod, None) => Ok(None),
-            (Runtime::Allod, Some(name)) => local(&find(models, name)?, choice).map(Some),
+            (Runtime::Allod, Some(name)) => local(policy, &find(models, name)?, choice).map(Some),
             (runtime, name) => upstream(policy, runtime, name).map(Some),
         }
     }
@@ -120,7 +120,7 @@ impl Generator {
     }
 }
 
-fn local(path: &Path, choice: &ModelChoice) -> Result<Generator, Error> {
+fn local(policy: &Policy, path: &Path, choice: &ModelChoice) -> Result<Generator, Error> {
     if !path.exists() {
         return Err(Error::NoModel(format!(
             "there is no model at {}: give a .gguf file or a folder with config.json, \
@@ -129,7 +129,10 @@ fn local(path: &Path, choice: &ModelChoice) -> Result<Generator, Error> {
         )));
     }
     let options = Options { threads: choice.threads, ..Options::default() };
-    Ok(Generator::Local(Box::new(Engine::load(path, options)?)))
+    let engine = Engine::load(path, options)?;
+    quantization_met(policy, Some(&engine.identity().format))
+        .map_err(|why| Error::NoModel(why.to_string()))?;
+    Ok(Generator::Local(Box::new(engine)))
 }
 
 /// A model of the policy stands in the data folder under its own name.

@@ -47,6 +47,8 @@ pub struct ModelIdentity {
     pub numerics: &'static str,
     /// How many values the weights hold.
     pub parameters: u64,
+    /// The element type of most of them, such as `Q8_0`.
+    pub format: String,
 }
 
 /// A loaded model. Requests are served one at a time, by their order of arrival.
@@ -169,5 +171,6 @@ fn identity(model: &Model) -> Result<ModelIdentity> {
         template_digest: digests.template,
         numerics: NUMERICS,
         parameters: model.checkpoint.file().parameters(),
+        format: model.checkpoint.file().main_type(),
     })
 }

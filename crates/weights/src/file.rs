@@ -136,6 +136,19 @@ impl TensorFile {
         (0..self.entries.len()).map(|position| self.tensor_at(position))
     }
 
+    /// The element type that holds most of the values, by name: what a model is called after.
+    pub fn main_type(&self) -> String {
+        let mut values: Vec<(String, usize)> = Vec::new();
+        for tensor in self.tensors() {
+            let (name, count) = (tensor.data_type.to_string(), tensor.shape.iter().product());
+            match values.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) => *sum += count,
+                None => values.push((name, count)),
+            }
+        }
+        values.into_iter().max_by_key(|(_, sum)| *sum).map_or_else(String::new, |(name, _)| name)
+    }
+
     /// How many values the tensors hold together.
     pub fn parameters(&self) -> u64 {
         self.tensors().map(|tensor| tensor.shape.iter().product::<usize>() as u64).sum()

@@ -49,6 +49,7 @@ fn gguf_round_trip() {
     assert_eq!(tensor.matrix().unwrap().columns, 3);
     assert_eq!(file.tensor("b").unwrap().vector().unwrap(), [7.0]);
     assert_eq!(file.parameters(), 7);
+    assert_eq!(file.main_type(), "F32");
 }
 
 #[test]
