@@ -307,11 +307,11 @@ impl Expected {
         let asks = |phrases: &[&str]| phrases.iter().any(|phrase| folded.contains(phrase));
         let counted = COUNT.iter().find_map(|phrase| counted(question, &folded, phrase, language));
         let kinds = [
-            (CONTACT, Expected::Contact),
             (DURATION, Expected::Duration),
             (WHEN, Expected::When),
             (MEASURE, Expected::Measure),
             (AMOUNT, Expected::Amount),
+            (CONTACT, Expected::Contact),
             (WHO, Expected::Who(words(question, language).into_iter().map(|w| w.folded).collect())),
         ];
         // `how many years` asks for a period.
@@ -386,20 +386,59 @@ fn counted(question: &str, folded: &str, phrase: &str, language: Language) -> Op
     let before = folded[..at].split_whitespace().count();
     let skip = before + phrase.split_whitespace().count();
     let plain = words(question, language).into_iter().filter(|w| !w.folded.contains('_'));
-    plain.skip(skip).find(|word| word.folded.len() > 2)
+    plain.skip(skip).find(|word| word.folded.len() > 2 && !is_adjective(&word.folded))
 }
 
-/// A number beside the word that is counted; any number is worth a little.
+/// Common adjectives that stand before the noun that is counted or asked for.
+fn is_adjective(folded: &str) -> bool {
+    const ADJECTIVES: &[&str] = &[
+        "bon",
+        "bons",
+        "bonne",
+        "bonnes",
+        "nouveau",
+        "nouveaux",
+        "nouvelle",
+        "nouvelles",
+        "grand",
+        "grande",
+        "petit",
+        "petite",
+        "neue",
+        "neuen",
+        "neuer",
+        "grosse",
+        "grossen",
+        "kleine",
+        "kleinen",
+        "nuovi",
+        "nuove",
+        "nuovo",
+        "nuova",
+        "buoni",
+        "buone",
+        "grandi",
+        "novs",
+        "novas",
+        "gronds",
+        "grondas",
+        "new",
+        "good",
+        "right",
+    ];
+    ADJECTIVES.contains(&folded)
+}
+
+/// Whether a number stands beside the word that is counted: `14 places`, `26 right answers`, `places: 14`.
 fn count_of(word: &Word, text: &str, language: Language, found: &[Quantity]) -> f64 {
     let words = words(text, language);
-    let near = |quantity: &Quantity| {
+    let beside = |quantity: &Quantity| {
         let at = words.iter().position(|w| w.range.end > quantity.start()).unwrap_or(0);
-        let around = at.saturating_sub(4)..(at + 4).min(words.len());
+        let around = at.saturating_sub(2)..(at + 4).min(words.len());
         words[around].iter().any(|other| alike(word, other))
     };
-    let numbers = found.iter().filter(|q| matches!(q.value, Value::Number { .. }));
-    let (any, beside) = numbers.fold((false, false), |(_, b), q| (true, b || near(q)));
-    if beside { 1.0 } else { 0.2 * f64::from(any) }
+    let bare = |q: &&Quantity| matches!(q.value, Value::Number { unit: None, .. });
+    f64::from(found.iter().filter(bare).any(beside))
 }
 
 fn alike(a: &Word, b: &Word) -> bool {

@@ -1,1 +1,109 @@
+use super::*;
+use allod_corpus::Language::{De, Fr};
+use std::sync::Arc;
 
+/// A passage that begins at byte 100 of its document.
+fn passage(text: &str, headings: &[&str], language: Language) -> Evidence {
+    Evidence {
+        path: "a.md".into(),
+        title: headings.first().copied().unwrap_or("Reglement").into(),
+        digest: String::new(),
+        range: ByteRange { start: 100, end: 100 + text.len() },
+        text: text.into(),
+        place: String::new(),
+        heading_path: headings.iter().map(|h| (*h).to_owned()).collect(),
+        introduction: None,
+        language,
+        score: 1.0,
+        coverage: 0.9,
+        matched_terms: Vec::new(),
+        valid_from: None,
+        valid_until: None,
+        label: None,
+        question: Arc::default(),
+    }
+}
+
+fn found(evidence: Vec<Evidence>) -> EvidenceSet {
+    EvidenceSet {
+        evidence,
+        confidence: 0.8,
+        signals: allod_retrieval::Signals { coverage: 0.9, margin: 0.5, ..Default::default() },
+        searched: allod_retrieval::Searched {
+            documents: 1,
+            passages: 1,
+            compartments: vec!["public".into()],
+            terms: Vec::new(),
+            on: jiff::civil::date(2026, 11, 21),
+            language: De,
+        },
+    }
+}
+
+fn texts(quotation: &Quotation, found: &EvidenceSet) -> Vec<String> {
+    let text = |quote: &Quoted| {
+        let item = &found.evidence[quote.evidence];
+        item.text[quote.range.start - item.range.start..quote.range.end - item.range.start]
+            .to_owned()
+    };
+    quotation.quotes.iter().map(text).collect()
+}
+
+#[test]
+fn the_sentence_that_holds_the_amount_is_quoted_byte_for_byte() {
+    let text =
+        "Hunde sind anzumelden. Die Hundetaxe beträgt CHF 120 im Jahr. Im Wald gilt Leinenpflicht.";
+    let found = found(vec![passage(text, &["Hundereglement"], De)]);
+    let quotation = quote("Was kostet die Hundetaxe?", De, &found);
+    assert_eq!(texts(&quotation, &found), ["Die Hundetaxe beträgt CHF 120 im Jahr."]);
+    assert!(quotation.confidence > 0.5);
+}
+
+#[test]
+fn without_the_kind_of_thing_asked_for_there_is_no_answer() {
+    let text = "Die Hundetaxe ist bei der Gemeindekasse zu bezahlen.";
+    let found = found(vec![passage(text, &["Hundereglement"], De)]);
+    let with = quote("Wo ist die Hundetaxe zu bezahlen?", De, &found).confidence;
+    let without = quote("Wie viel kostet die Hundetaxe?", De, &found).confidence;
+    assert!(without < 0.5 && with > without + 0.2, "{with} {without}");
+}
+
+#[test]
+fn rows_and_items_are_quoted_whole_with_what_introduces_them() {
+    let rows =
+        "Gebinde: Sack 17 Liter; Gebühr: CHF 1.30\n\nGebinde: Sack 35 Liter; Gebühr: CHF 2.40";
+    let set = found(vec![passage(rows, &["Abfallgebühren"], De)]);
+    let quotation = quote("Was kostet ein Sack zu 35 Litern?", De, &set);
+    assert_eq!(texts(&quotation, &set)[0], "Gebinde: Sack 35 Liter; Gebühr: CHF 2.40");
+
+    let list = "Das Personal darf mitnehmen:\n- zwei Flaschen Wein;\n- einen Käse.";
+    let set = found(vec![passage(list, &["Fest"], De)]);
+    let quotation = quote("Wie viele Flaschen Wein darf das Personal mitnehmen?", De, &set);
+    let texts = texts(&quotation, &set);
+    assert!(texts.contains(&"- zwei Flaschen Wein;".to_owned()), "{texts:?}");
+    assert!(texts.contains(&"Das Personal darf mitnehmen:".to_owned()), "{texts:?}");
+}
+
+#[test]
+fn what_stands_under_a_question_answers_it() {
+    let answer = "À la pharmacie du village.";
+    let asked = passage(answer, &["Déchetterie", "Où rapporter les médicaments périmés ?"], Fr);
+    let set = found(vec![asked, passage("Les médicaments sont chers.", &["Santé"], Fr)]);
+    let quotation = quote("Où rapporter des médicaments périmés ?", Fr, &set);
+    assert_eq!(texts(&quotation, &set)[0], answer);
+}
+
+#[test]
+fn ranges_are_of_the_document_and_there_are_three_at_most() {
+    let text = "Der Hund kostet CHF 1. Der Hund kostet CHF 2. Der Hund kostet CHF 3. Der Hund kostet CHF 4.";
+    let set = found(vec![passage(text, &["Hund"], De)]);
+    let quotation = quote("Was kostet der Hund?", De, &set);
+    assert!((1..=QUOTES).contains(&quotation.quotes.len()));
+    assert!(quotation.quotes.iter().all(|q| set.evidence[0].range.contains(q.range)));
+}
+
+#[test]
+fn nothing_found_is_nothing_quoted() {
+    let quotation = quote("Was kostet der Hund?", De, &found(Vec::new()));
+    assert!(quotation.quotes.is_empty() && quotation.confidence == 0.0);
+}

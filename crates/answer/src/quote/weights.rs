@@ -13,9 +13,9 @@ pub(crate) const SIGNALS: usize = 5;
 /// In this order: the passage's coverage of the question, its lead over the next passage, the coverage
 /// by the best sentence in its surroundings, the kind of thing asked for missing from it, the word
 /// that the question puts forward missing from it.
-const WEIGHTS: [f64; SIGNALS] = [3.0, 2.3, 4.7, -4.0, -1.0];
+const WEIGHTS: [f64; SIGNALS] = [3.0, 2.3, 4.7, -5.5, -1.0];
 /// The constant term: with it, 0.5 is where wrong answers and wrong refusals balance.
-const BIAS: f64 = -4.6;
+const BIAS: f64 = -4.7;
 
 /// 0 to 1.
 pub(super) fn confidence(signals: &[f64; SIGNALS]) -> f64 {
