@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use allod_ledger::{Checkpoint, Expected, Ledger, Receipt, verify_with};
+use allod_ledger::{Checkpoint, Expected, Ledger, Receipt, Verified, Wrong, verify_with};
 use allod_store::{DATABASE_FILE, Store};
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -49,27 +49,45 @@ pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::R
 fn verify(data: &Path, folder: &Path, output: &Output) -> anyhow::Result<Ending> {
     let key_file = Some(key_file(data)).filter(|path| path.exists());
     let expected = Expected { head: remembered(data)?, key_file };
-    match verify_with(folder, &expected) {
-        Ok(verified) => {
-            let value = json!({
-                "verified": true,
-                "size": verified.size,
-                "root": verified.root.to_string(),
-                "origin": verified.origin,
-            });
-            output.print(&value, |_| {
-                format!(
-                    "{} entries verify; root {}, signed by {}",
-                    verified.size, verified.root, verified.origin
-                )
-            })?;
-            Ok(Ending::Done)
+    let (value, ending) = match verify_settled(folder, &expected) {
+        Ok(verified) => (verified_value(&verified), Ending::Done),
+        Err(fault) => (json!({"verified": false, "fault": fault}), Ending::Failed),
+    };
+    output.print(&value, verified_text)?;
+    Ok(ending)
+}
+
+/// Verifies. What a crash left half written was never acknowledged and is no part of the log;
+/// opening the log takes it away (and refuses if anything else is wrong), then it counts again.
+fn verify_settled(folder: &Path, expected: &Expected) -> Result<Verified, String> {
+    match verify_with(folder, expected) {
+        Err(fault) if fault.what == Wrong::LeftOver => {
+            Ledger::open(folder, allod_answer::LEDGER_ORIGIN).map_err(|e| e.to_string())?;
+            verify_with(folder, expected).map_err(|fault| fault.to_string())
         }
-        Err(fault) => {
-            let value = json!({"verified": false, "fault": fault.to_string()});
-            output.print(&value, |_| format!("the log does not verify: {fault}"))?;
-            Ok(Ending::Failed)
-        }
+        result => result.map_err(|fault| fault.to_string()),
+    }
+}
+
+fn verified_value(verified: &Verified) -> Value {
+    json!({
+        "verified": true,
+        "size": verified.size,
+        "root": verified.root.to_string(),
+        "origin": verified.origin,
+    })
+}
+
+fn verified_text(value: &Value) -> String {
+    let text = |key: &str| value[key].as_str().unwrap_or_default();
+    match value["verified"] == true {
+        true => format!(
+            "{} entries verify; root {}, signed by {}",
+            value["size"],
+            text("root"),
+            text("origin")
+        ),
+        false => format!("the log does not verify: {}", text("fault")),
     }
 }
 
