@@ -10,6 +10,7 @@ import { t } from './words.js';
 /** Replies of this tab by question: going back shows an answer again without asking anew. */
 const replies = new Map();
 let shown = null;
+let turn = 0;
 
 export function forgetReplies() {
   replies.clear();
@@ -32,8 +33,9 @@ export function askView(parameters, status) {
     h('p', null, t('Every sentence of an answer names the passage that supports it. If there is none, you are told so.')));
   const view = h('div.asking', null, opening, form, question === '' && examples(status.examples), output);
   shown = null;
+  turn += 1;
   if (question !== '') show(question, Number(parameters.get('source')), output);
-  queueMicrotask(() => { grow.call(box); if (question === '') box.focus(); });
+  requestAnimationFrame(() => { grow.call(box); if (question === '') box.focus(); });
   return view;
 
   function submit(event) {
@@ -65,6 +67,7 @@ const examples = (questions) => questions.length > 0 && h('div.examples', null,
     h('a', { href: `#/ask?q=${encodeURIComponent(question)}` }, question)))));
 
 async function show(question, source, output) {
+  const own = ++turn;
   closeSource();
   output.setAttribute('aria-busy', 'true');
   fill(output, h('p.wait', null, t('Looking …')));
@@ -72,7 +75,7 @@ async function show(question, source, output) {
   try {
     const reply = replies.get(question) ?? await post('/api/ask', { question });
     replies.set(question, reply);
-    if (!output.isConnected) return;
+    if (own !== turn) return;
     shown = reply;
     fill(output, replyView(reply));
     announce(`${reply.outcome}: ${reply.answer}`);

@@ -16,13 +16,16 @@ export async function documentsView(parameters) {
       : h('span.problem', null, document.path),
     h('span.fine', null, document.digest ? document.path : document.reason),
     document.language ?? '',
-    [validity(document), document.label && h('span.label', null, document.label),
+    [span(document), document.label && h('span.label', null, document.label),
       document.state !== 'current' && h('span.label', null, document.state)],
   ]);
   return h('div', null, h('h1', null, t('Documents')),
     table([t('Title'), t('Source'), t('Language'), t('Valid')], rows),
     next && h('a.quiet', { href: `#/documents?after=${encodeURIComponent(next)}` }, t('More')));
 }
+
+const span = ({ valid_from: from, valid_until: until }) =>
+  (from || until) && h('span.span', null, `${from ?? ''} – ${until ?? ''}`);
 
 export async function documentView(digest) {
   const document = await get(`/api/documents/${digest}`);

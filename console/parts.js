@@ -30,10 +30,11 @@ export function confidence(value) {
 /** An answer's text; `[1]` becomes a button that opens the first citation. */
 export function answerText(text, citations, open) {
   const paragraphs = text.split(/\n+/).filter((line) => line.trim() !== '');
-  return paragraphs.map((line) => h('p', null, line.split(/(\[\d+\])/).map((piece) => {
-    const number = Number(/^\[(\d+)\]$/.exec(piece)?.[1] ?? 0);
+  // A word and the number after it stay on one line.
+  return paragraphs.map((line) => h('p', null, line.split(/(\S*\s*\[\d+\])/).map((piece) => {
+    const [, word, number] = /^(\S*\s*)\[(\d+)\]$/.exec(piece) ?? [];
     const citation = citations[number - 1];
-    return citation ? citationButton(number, citation, open) : piece;
+    return citation ? h('span.hold', null, word, citationButton(number, citation, open)) : piece;
   })));
 }
 

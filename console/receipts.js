@@ -26,7 +26,7 @@ export async function receiptsView(parameters, status) {
 /** Lets an operator check every byte of the log. */
 function wholeLog() {
   const result = h('span.fine', { role: 'status' });
-  const button = h('button.quiet', { type: 'button', onclick: run }, `${t('Verify')}: ${t('All')}`);
+  const button = h('button.quiet', { type: 'button', onclick: run }, t('Verify the whole log'));
   async function run() {
     result.textContent = t('Checking …');
     const log = await get('/api/ledger/verify').catch((error) => ({ fault: error.message }));

@@ -30,7 +30,7 @@ export async function openSource(citation, number) {
     const document = await load(citation.digest);
     fill(panel, head(document, citation, number), body(document, citation));
     panel.focus({ preventScroll: true });
-    panel.querySelector('mark')?.scrollIntoView({ block: 'center' });
+    toMark('auto');
     announce(`${t('Source')} ${number}: ${document.title} ${citation.place}`);
   } catch (error) {
     fill(panel, closeButton(), h('p.problem', null, error.message));
@@ -43,6 +43,15 @@ export function closeSource() {
   byId('frame').classList.remove('with-source');
   markActive(null);
   opener?.focus?.();
+}
+
+/** Brings the cited words into the middle of the panel; the page itself stays where it is. */
+function toMark(behavior) {
+  const text = byId('source').querySelector('.text');
+  const mark = text.querySelector('mark');
+  if (!mark) return;
+  const offset = mark.getBoundingClientRect().top - text.getBoundingClientRect().top;
+  text.scrollBy({ top: offset - text.clientHeight / 3, behavior });
 }
 
 function markActive(number) {
@@ -103,7 +112,7 @@ function blockElement({ kind, level }) {
   }
 }
 
-/** Where the passage stands in the document, and where its headings are. */
+/** Where the cited words stand in the document, and where its headings are. */
 function map(document, bytes, { start, end }) {
   const length = Math.max(bytes.length, 1);
   const at = (element, from, to) => {
@@ -118,6 +127,6 @@ function map(document, bytes, { start, end }) {
   const label = `${percent} %`;
   return h('button.map', {
     type: 'button', title: label, 'aria-label': `${t('Source')}: ${label}`,
-    onclick: () => byId('source').querySelector('mark')?.scrollIntoView({ block: 'center', behavior: 'smooth' }),
+    onclick: () => toMark('smooth'),
   }, ticks, at(h('b'), start, end));
 }

@@ -23,7 +23,7 @@ const WORDS = {
     'There are no receipts yet.': 'Es gibt noch keine Belege.', 'API key': 'API-Schlüssel',
     'This server wants an API key.': 'Dieser Server verlangt einen API-Schlüssel.', 'Sign in': 'Anmelden',
     'It is kept in this tab only.': 'Er bleibt nur in diesem Tab.', 'Sign out': 'Abmelden',
-    'The log proves it': 'Das Protokoll beweist es', 'The proof does not hold': 'Der Beweis hält nicht',
+    'The log proves it': 'Das Protokoll beweist es', 'The proof does not hold': 'Der Beweis hält nicht', 'Verify the whole log': 'Ganzes Protokoll prüfen',
   },
   fr: {
     'Ask': 'Demander', 'Documents': 'Documents', 'Receipts': 'Reçus', 'Reviews': 'Contrôle',
@@ -47,7 +47,7 @@ const WORDS = {
     'There are no receipts yet.': 'Il n’y a pas encore de reçus.', 'API key': 'Clé API',
     'This server wants an API key.': 'Ce serveur demande une clé API.', 'Sign in': 'Entrer',
     'It is kept in this tab only.': 'Elle ne reste que dans cet onglet.', 'Sign out': 'Sortir',
-    'The log proves it': 'Le journal le prouve', 'The proof does not hold': 'La preuve ne tient pas',
+    'The log proves it': 'Le journal le prouve', 'The proof does not hold': 'La preuve ne tient pas', 'Verify the whole log': 'Vérifier tout le journal',
   },
   it: {
     'Ask': 'Chiedere', 'Documents': 'Documenti', 'Receipts': 'Ricevute', 'Reviews': 'Verifica',
@@ -71,7 +71,7 @@ const WORDS = {
     'There are no receipts yet.': 'Non ci sono ancora ricevute.', 'API key': 'Chiave API',
     'This server wants an API key.': 'Questo server chiede una chiave API.', 'Sign in': 'Entrare',
     'It is kept in this tab only.': 'Resta solo in questa scheda.', 'Sign out': 'Uscire',
-    'The log proves it': 'Il registro lo prova', 'The proof does not hold': 'La prova non regge',
+    'The log proves it': 'Il registro lo prova', 'The proof does not hold': 'La prova non regge', 'Verify the whole log': 'Verificare tutto il registro',
   },
 };
 

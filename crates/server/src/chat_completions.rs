@@ -60,7 +60,7 @@ pub(crate) struct ChatCompletionRequest {
             `allod` holds outcome, citations and receipt", body = serde_json::Value),
         (status = 400, description = "A field is wrong or not supported; `param` names it"),
         (status = 404, description = "No such model"),
-        (status = 503, description = "Too many requests wait; `retry-after` says how long to stay away"),
+        (status = 503, description = "Too many requests wait; see `retry-after`"),
     ))]
 pub(crate) async fn create(
     State(state): State<Shared>,

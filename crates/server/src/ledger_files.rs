@@ -26,7 +26,10 @@ enum File {
     /// A tile of hashes.
     Tile,
     /// The entries from `first` on.
-    Bundle { first: u64, entries: u64 },
+    Bundle {
+        first: u64,
+        entries: u64,
+    },
 }
 
 /// `GET /ledger/{path}`
@@ -124,11 +127,29 @@ mod tests {
     #[test]
     fn no_other_name_is_a_public_file() {
         for path in [
-            "", "head", "vkey", "tail.0", "checkpoint.new", "../keys/ledger.key", "tile",
-            "tile/0", "tile/0/", "tile/0/0", "tile/00/000", "tile/64/000", "tile/0/000.p/0",
-            "tile/0/000.p/256", "tile/0/000.p/05", "tile/0/../../keys/ledger.key",
-            "tile/0/x00/000", "tile/0/001/000", "tile/0/x001", "tile/entries/000.p/../1",
-            "tile/entries/+01", "tile//000", "tile/0/x999/x999/x999/x999/x999/x999/x999/999",
+            "",
+            "head",
+            "vkey",
+            "tail.0",
+            "checkpoint.new",
+            "../keys/ledger.key",
+            "tile",
+            "tile/0",
+            "tile/0/",
+            "tile/0/0",
+            "tile/00/000",
+            "tile/64/000",
+            "tile/0/000.p/0",
+            "tile/0/000.p/256",
+            "tile/0/000.p/05",
+            "tile/0/../../keys/ledger.key",
+            "tile/0/x00/000",
+            "tile/0/001/000",
+            "tile/0/x001",
+            "tile/entries/000.p/../1",
+            "tile/entries/+01",
+            "tile//000",
+            "tile/0/x999/x999/x999/x999/x999/x999/x999/999",
         ] {
             assert_eq!(File::parse(path), None, "{path}");
         }

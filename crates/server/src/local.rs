@@ -11,7 +11,8 @@ const PROXY_HEADERS: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "
 /// Checks a request without a key.
 pub(crate) fn check(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     if PROXY_HEADERS.iter().any(|name| headers.contains_key(*name)) {
-        let message = "this request came through a proxy; behind one, every caller needs an API key";
+        let message =
+            "this request came through a proxy; behind one, every caller needs an API key";
         return Err(Problem::unauthenticated("no_api_key", message));
     }
     let host = text(headers, header::HOST.as_str()).unwrap_or_default();

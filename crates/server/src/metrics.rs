@@ -77,7 +77,7 @@ pub(crate) fn outcome_name(outcome: allod_answer::Outcome) -> &'static str {
 
 /// `GET /metrics`
 #[utoipa::path(get, path = "/metrics", tag = "operation",
-    responses((status = 200, description = "Counts in the text format of Prometheus", body = String)))]
+    responses((status = 200, description = "Counts in the form of Prometheus", body = String)))]
 pub(crate) async fn metrics(State(state): State<Shared>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&state))
 }
@@ -103,7 +103,9 @@ fn text(state: &ServerState) -> String {
     }
     let running = state.answering.running();
     let waiting = state.answering.waiting();
-    for (name, labels) in [("allod_tokens_total", "kind=\"prompt\""), ("vllm:prompt_tokens_total", &model)] {
+    for (name, labels) in
+        [("allod_tokens_total", "kind=\"prompt\""), ("vllm:prompt_tokens_total", &model)]
+    {
         page.counted(name, labels, "Tokens read.", counts.tokens.prompt);
     }
     page.sample("allod_tokens_total", "kind=\"completion\"", counts.tokens.completion);

@@ -55,9 +55,8 @@ mod tests {
     #[test]
     fn every_route_is_described_and_nothing_else() {
         let source = include_str!("router.rs").split(".route(\"").skip(1);
-        let mut routes: Vec<String> = source
-            .map(|rest| rest.split('"').next().unwrap().replace("{*", "{"))
-            .collect();
+        let mut routes: Vec<String> =
+            source.map(|rest| rest.split('"').next().unwrap().replace("{*", "{")).collect();
         let mut described = paths();
         routes.sort();
         described.sort();

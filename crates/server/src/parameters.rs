@@ -11,8 +11,21 @@ const STOPS_MAX: usize = 4;
 
 /// What is honoured.
 const HONOURED: [&str; 15] = [
-    "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens",
-    "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed", "stop", "n", "user",
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "seed",
+    "stop",
+    "n",
+    "user",
 ];
 
 /// What a chat completion asks for.
@@ -72,9 +85,9 @@ impl Parameters {
     /// The last message of the user: the question, when the documents are asked.
     pub(crate) fn question(&self) -> Result<String, Problem> {
         let asked = self.messages.iter().rev().find(|message| message.role == "user");
-        asked.map(|message| message.content.clone()).ok_or_else(|| {
-            Problem::field("messages", "there is no message with the role `user`")
-        })
+        asked
+            .map(|message| message.content.clone())
+            .ok_or_else(|| Problem::field("messages", "there is no message with the role `user`"))
     }
 
     /// The sampling of a chat: greedy, unless the request draws. A draw without a seed gets a
@@ -109,16 +122,24 @@ impl Parameters {
             ("stop", !self.stop.is_empty()),
         ];
         if let Some((name, _)) = refused.iter().find(|(_, refused)| *refused) {
-            return Err(Problem::field(*name, format!(
-                "`{name}` cannot be set for {}: its answers are never drawn at random or cut; \
-                 leave it out", crate::DOCUMENTS_MODEL
-            )));
+            return Err(Problem::field(
+                *name,
+                format!(
+                    "`{name}` cannot be set for {}: its answers are never drawn at random or cut; \
+                 leave it out",
+                    crate::DOCUMENTS_MODEL
+                ),
+            ));
         }
         if self.max_tokens.is_some_and(|tokens| tokens < answer_tokens_max) {
-            return Err(Problem::field("max_tokens", format!(
-                "an answer of {} cannot be cut below the policy's limit of {answer_tokens_max} \
-                 tokens; leave `max_tokens` out", crate::DOCUMENTS_MODEL
-            )));
+            return Err(Problem::field(
+                "max_tokens",
+                format!(
+                    "an answer of {} cannot be cut below the policy's limit of {answer_tokens_max} \
+                 tokens; leave `max_tokens` out",
+                    crate::DOCUMENTS_MODEL
+                ),
+            ));
         }
         Ok(())
     }
@@ -163,10 +184,9 @@ fn delivery(fields: &Fields) -> Result<Delivery, Problem> {
     if !fields.boolean("stream")? {
         return match options {
             None => Ok(Delivery::Whole),
-            Some(_) => Err(Problem::field(
-                "stream_options",
-                "`stream_options` is only for `stream: true`",
-            )),
+            Some(_) => {
+                Err(Problem::field("stream_options", "`stream_options` is only for `stream: true`"))
+            }
         };
     }
     let Some(options) = options else { return Ok(Delivery::Stream { usage: false }) };
@@ -242,9 +262,8 @@ fn stop(value: Option<&Value>) -> Result<Vec<String>, Problem> {
         }
         Some(_) => None,
     };
-    let fits = |texts: &Vec<String>| {
-        texts.len() <= STOPS_MAX && texts.iter().all(|text| !text.is_empty())
-    };
+    let fits =
+        |texts: &Vec<String>| texts.len() <= STOPS_MAX && texts.iter().all(|text| !text.is_empty());
     texts.filter(fits).ok_or_else(wrong)
 }
 
@@ -338,7 +357,10 @@ mod tests {
                 json!({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}),
                 "messages[0].content",
             ),
-            (json!({"messages": [{"role": "user", "content": "x", "name": "y"}]}), "messages[0].name"),
+            (
+                json!({"messages": [{"role": "user", "content": "x", "name": "y"}]}),
+                "messages[0].name",
+            ),
         ] {
             assert_eq!(refused_param(extra), param);
         }
@@ -359,7 +381,9 @@ mod tests {
         let parameters = read(json!({"messages": [
             {"role": "developer", "content": "Be kind."},
             {"role": "assistant", "content": "Yes?", "refusal": null, "tool_calls": []},
-            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+            {"role": "user", "content": [
+                {"type": "text", "text": "a"}, {"type": "text", "text": "b"},
+            ]},
         ]}))
         .unwrap();
         assert_eq!(parameters.messages[0].role, "system");
@@ -398,8 +422,12 @@ mod tests {
             check(plain).unwrap();
         }
         for drawn in [
-            json!({"temperature": 0.7}), json!({"top_p": 0.9}), json!({"top_k": 40}),
-            json!({"stop": "x"}), json!({"max_tokens": 5}), json!({"repetition_penalty": 1.1}),
+            json!({"temperature": 0.7}),
+            json!({"top_p": 0.9}),
+            json!({"top_k": 40}),
+            json!({"stop": "x"}),
+            json!({"max_tokens": 5}),
+            json!({"repetition_penalty": 1.1}),
         ] {
             assert!(check(drawn.clone()).is_err(), "{drawn}");
         }

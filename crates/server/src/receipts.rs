@@ -157,6 +157,7 @@ fn question_of(kind: RequestKind, prompt: &str) -> Option<String> {
     if let Some(question) = prompt["question"].as_str() {
         return Some(question.to_owned());
     }
-    let asked = prompt["messages"].as_array()?.iter().rev().find(|message| message["role"] == "user");
+    let asked =
+        prompt["messages"].as_array()?.iter().rev().find(|message| message["role"] == "user");
     asked.and_then(|message| message["content"].as_str()).map(str::to_owned)
 }

@@ -123,7 +123,9 @@ fn resolved(
     };
     match desk.store().resolve_review(id, &resolution) {
         Ok(review) => Ok(shown(&review, identity)),
-        Err(error @ StoreError::AlreadyResolved { .. }) => Err(Problem::conflict(error.to_string())),
+        Err(error @ StoreError::AlreadyResolved { .. }) => {
+            Err(Problem::conflict(error.to_string()))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -135,10 +137,15 @@ impl Decision {
         }
         let answer = self.answer.as_deref().map(str::trim).filter(|answer| !answer.is_empty());
         if answer.is_some_and(|answer| answer.chars().count() > ANSWER_CHARS_MAX) {
-            return Err(Problem::field("answer", format!("at most {ANSWER_CHARS_MAX} characters go")));
+            return Err(Problem::field(
+                "answer",
+                format!("at most {ANSWER_CHARS_MAX} characters go"),
+            ));
         }
         match (self.verdict, answer) {
-            (Verdict::Amend, None) => Err(Problem::field("answer", "`amend` needs the answer to give")),
+            (Verdict::Amend, None) => {
+                Err(Problem::field("answer", "`amend` needs the answer to give"))
+            }
             (Verdict::Approve | Verdict::Reject, Some(_)) => {
                 Err(Problem::field("answer", "an answer goes only with `amend`"))
             }

@@ -57,9 +57,10 @@ fn known_callers() -> Router<Shared> {
 /// A path or query that does not fit its type is refused by axum in plain text; here it gets the
 /// form of all other refusals.
 async fn in_our_form(response: Response) -> Response {
-    let is_plain = response.headers().get("content-type").is_some_and(|kind| {
-        kind.to_str().is_ok_and(|kind| kind.starts_with("text/plain"))
-    });
+    let is_plain = response
+        .headers()
+        .get("content-type")
+        .is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.starts_with("text/plain")));
     if response.status() != axum::http::StatusCode::BAD_REQUEST || !is_plain {
         return response;
     }

@@ -1,4 +1,5 @@
 //! The OpenAI-compatible interface and the console's own, over real connections.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod common;
 
@@ -22,7 +23,8 @@ fn a_question_is_answered_with_citations_and_a_receipt() {
     assert_eq!(reply["outcome"], "answered", "{reply}");
     assert!(reply["answer"].as_str().unwrap().contains("2.40"));
     let citation = &reply["citations"][0];
-    let shown = server.client().get(&format!("/api/documents/{}", citation["digest"].as_str().unwrap()));
+    let shown =
+        server.client().get(&format!("/api/documents/{}", citation["digest"].as_str().unwrap()));
     let text = shown.json()["text"].as_str().unwrap().to_owned();
     let at = |field: &str| citation[field].as_u64().unwrap() as usize;
     assert_eq!(&text[at("start")..at("end")], citation["quote"].as_str().unwrap());
@@ -33,7 +35,8 @@ fn a_question_is_answered_with_citations_and_a_receipt() {
 fn a_completion_has_the_shape_of_openai_and_the_extension() {
     let house = House::new();
     let server = house.serve();
-    let answer = server.client().post("/v1/chat/completions", &completion(WASTE_QUESTION, json!({})));
+    let answer =
+        server.client().post("/v1/chat/completions", &completion(WASTE_QUESTION, json!({})));
     assert_eq!(answer.status, 200, "{}", answer.text);
     let value = answer.json();
     assert_eq!(value["object"], "chat.completion");
@@ -55,9 +58,12 @@ fn a_completion_has_the_shape_of_openai_and_the_extension() {
 fn a_stream_gives_the_same_answer_and_ends_as_openai_ends_it() {
     let house = House::new();
     let server = house.serve();
-    let body = completion(LIBRARY_QUESTION, json!({
-        "stream": true, "stream_options": {"include_usage": true},
-    }));
+    let body = completion(
+        LIBRARY_QUESTION,
+        json!({
+            "stream": true, "stream_options": {"include_usage": true},
+        }),
+    );
     let answer = server.client().post("/v1/chat/completions", &body);
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert!(answer.header("content-type").unwrap().starts_with("text/event-stream"));
@@ -74,7 +80,8 @@ fn a_stream_gives_the_same_answer_and_ends_as_openai_ends_it() {
     assert_eq!(last["choices"][0]["finish_reason"], "stop");
     assert_eq!(last["allod"]["outcome"], "answered");
     assert!(text.iter().all(|chunk| chunk["choices"][0]["finish_reason"].is_null()));
-    let text: String = text.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
+    let text: String =
+        text.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
     assert!(text.contains("09:00 to 12:00"), "{text}");
     let index = last["allod"]["receipt"]["index"].as_u64().unwrap();
     assert!(house.desk.ledger().read(index).is_ok());
@@ -95,7 +102,10 @@ fn errors_name_the_field_and_the_models_that_there_are() {
     assert_eq!((drawn.status, &drawn.json()["error"]["param"]), (400, &json!("temperature")));
     let empty = post(&completion("  ", json!({})));
     assert_eq!(empty.status, 400, "{}", empty.text);
-    assert_eq!(server.client().post("/api/ask", &json!({"question": "x", "as": "root"})).status, 400);
+    assert_eq!(
+        server.client().post("/api/ask", &json!({"question": "x", "as": "root"})).status,
+        400
+    );
     let nothing_recorded = house.desk.ledger().checkpoint().size;
     assert_eq!(nothing_recorded, 0);
 }
@@ -108,7 +118,8 @@ fn what_is_no_json_or_too_long_or_elsewhere_is_refused_in_the_same_form() {
     let json_type = [("Content-Type", "application/json")];
     let broken = client.post_with("/api/ask", "{", &json_type);
     assert_eq!((broken.status, broken.error_code().as_str()), (400, "invalid_json"));
-    let plain = client.post_with("/api/ask", "{\"question\":\"x\"}", &[("Content-Type", "text/plain")]);
+    let plain =
+        client.post_with("/api/ask", "{\"question\":\"x\"}", &[("Content-Type", "text/plain")]);
     assert_eq!((plain.status, plain.error_code().as_str()), (415, "not_json"));
     let long = client.post_with("/api/ask", &" ".repeat((1 << 20) + 1), &json_type);
     assert_eq!((long.status, long.error_code().as_str()), (413, "too_long"));

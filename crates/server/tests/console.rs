@@ -1,5 +1,6 @@
 //! The console in a real browser: headless Chromium loads it from a live server. Where there is no
 //! Chromium the tests say that they were skipped. `ALLOD_CHROMIUM` names one that is not in PATH.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
 
 mod common;
 
@@ -32,9 +33,18 @@ fn page(chromium: &str, server: &Server, hash: &str) -> String {
     let profile = tempfile::tempdir().unwrap();
     let mut browser = Command::new(chromium)
         .args([
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", "--lang=en-US", "--virtual-time-budget=10000", "--dump-dom",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--lang=en-US",
+            "--virtual-time-budget=10000",
+            "--dump-dom",
         ])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("http://{}/{hash}", server.address))
@@ -112,7 +122,8 @@ fn documents_receipts_and_the_queue_are_shown() {
     assert!(receipt.contains("allod-receipt-1") && receipt.contains(LIBRARY_QUESTION), "{receipt}");
     let queue = page(&chromium, &server, "#/reviews");
     assert!(queue.contains(LIBRARY_QUESTION), "{queue}");
-    let review = page(&chromium, &server, &format!("#/reviews/{}", reply["review"].as_str().unwrap()));
+    let review =
+        page(&chromium, &server, &format!("#/reviews/{}", reply["review"].as_str().unwrap()));
     assert!(review.contains("09:00 to 12:00") && review.contains("value=\"approve\""), "{review}");
 }
 
@@ -125,7 +136,8 @@ fn the_browser_checks_the_proof_itself() {
         server.client().ask(WASTE_QUESTION);
     }
     let page = page(&chromium, &server, "#/receipts/3?verify=1");
-    for part in ["✓ The log proves it", "followed the path to the root", "checked the signature"] {
+    for part in ["✓ The log proves it", "followed the path to the root", "checked the signature"]
+    {
         assert!(page.contains(part), "{part} is not in\n{page}");
     }
     assert!(!page.contains("<li class=\"bad\">"), "{page}");
@@ -146,7 +158,8 @@ fn where_a_key_is_needed_the_console_asks_for_it() {
 fn markup_in_a_document_stays_text() {
     let Some(chromium) = chromium() else { return };
     let house = House::new();
-    let version = house.desk.store().version(&house.digest_of("library.md"), None).unwrap().unwrap();
+    let version =
+        house.desk.store().version(&house.digest_of("library.md"), None).unwrap().unwrap();
     let mut row = house.desk.store().document(&version.path).unwrap().unwrap();
     let mut hostile = version;
     hostile.text = "<img src=x onerror=\"document.title='taken'\">".into();

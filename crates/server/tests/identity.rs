@@ -1,4 +1,5 @@
 //! Who may have what: keys, tenants, labels, roles, and pages of other origins.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod common;
 
@@ -53,9 +54,19 @@ fn where_a_key_is_needed_only_health_and_the_console_go_without() {
         assert_eq!(server.client().get(path).status, 200, "{path}");
     }
     for path in [
-        "/v1/models", "/metrics", "/openapi.json", "/api/status", "/api/documents",
-        "/api/documents/sha256:00", "/api/receipts", "/api/receipts/0", "/api/receipts/0/verify",
-        "/api/receipts/0/proof", "/api/ledger/verify", "/api/reviews", "/api/reviews/x",
+        "/v1/models",
+        "/metrics",
+        "/openapi.json",
+        "/api/status",
+        "/api/documents",
+        "/api/documents/sha256:00",
+        "/api/receipts",
+        "/api/receipts/0",
+        "/api/receipts/0/verify",
+        "/api/receipts/0/proof",
+        "/api/ledger/verify",
+        "/api/reviews",
+        "/api/reviews/x",
         "/ledger/checkpoint",
     ] {
         let answer = server.client().get(path);

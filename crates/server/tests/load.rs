@@ -1,4 +1,5 @@
 //! Limits, back-pressure, streams that break off, and stopping, with a slow model behind the desk.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod common;
 
@@ -39,8 +40,11 @@ fn complete(mut stream: TcpStream, delay: Duration) -> std::io::Result<()> {
     })
     .to_string();
     let length = body.len();
-    write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\
-                    Content-Length: {length}\r\n\r\n{body}")
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\
+                    Content-Length: {length}\r\n\r\n{body}"
+    )
 }
 
 fn is_whole(request: &[u8]) -> bool {
@@ -92,8 +96,10 @@ fn the_model_itself_answers_under_its_own_name() {
         chunks.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
     assert_eq!(text, TEXT);
     let last = chunks.last().unwrap();
-    assert_eq!((&last["choices"][0]["finish_reason"], &last["allod"]["receipt"]["index"]),
-               (&json!("stop"), &json!(1)));
+    assert_eq!(
+        (&last["choices"][0]["finish_reason"], &last["allod"]["receipt"]["index"]),
+        (&json!("stop"), &json!(1))
+    );
 }
 
 #[test]
@@ -204,8 +210,13 @@ fn a_client_that_goes_away_leaves_a_receipt_and_frees_its_place() {
     let server = house.serve_with(options);
     let body = chat(json!({"stream": true})).to_string();
     let mut stream = TcpStream::connect(server.address).unwrap();
-    write!(stream, "POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
-                    Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    write!(
+        stream,
+        "POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+                    Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
     let client = server.client();
     wait_until(|| client.get("/metrics").text.contains("\nallod_requests_in_flight 1\n"));
     drop(stream);

@@ -1,4 +1,5 @@
 //! SIGTERM stops the server in good order. Alone in its file: the signal is for the whole process.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![cfg(unix)]
 
 mod common;
@@ -16,7 +17,8 @@ fn a_signal_stops_the_server() {
     let house = House::new();
     let desk = Arc::clone(&house.desk);
     let (tell, told) = mpsc::channel();
-    let options = ServeOptions { listen: "127.0.0.1:0".parse().unwrap(), ..ServeOptions::default() };
+    let options =
+        ServeOptions { listen: "127.0.0.1:0".parse().unwrap(), ..ServeOptions::default() };
     let server = std::thread::spawn(move || {
         serve(desk, options, move |address| tell.send(address).unwrap())
     });

@@ -231,4 +231,3 @@ pub fn events(text: &str) -> Vec<String> {
     let data = blocks.filter_map(|block| block.strip_prefix("data: "));
     data.map(str::to_owned).collect()
 }
-
