@@ -190,8 +190,8 @@ fn other_quantities(said: &Analysed, whole: &Analysed, aligned: &Analysed) -> Ve
         .collect()
 }
 
-/// Names of the sentence that the cited text does not hold. Outside German a capital letter within a
-/// sentence marks a name; in German two capitalised words in a row may be one.
+/// Names of the sentence that the cited text does not hold. Outside German a capital letter within
+/// a sentence marks a name; in German two capitalised words in a row may be one.
 fn missing_names(said: &Analysed, whole: &Analysed, language: Language) -> Vec<String> {
     let absent = |word: &Word| best_match(word, whole) == 0.0 && !word.is_number();
     let named = |at: usize| {

@@ -33,8 +33,8 @@ impl Word {
     }
 }
 
-/// The words of a text, in order. `Art. 12` gives `12` and, before it, `art_12`; `§ 5` gives `art_5`,
-/// `Abs. 3` (`al. 3`, `cpv. 3`) gives `abs_3`.
+/// The words of a text, in order. `Art. 12` gives `12` and, before it, `art_12`; `§ 5` gives
+/// `art_5`, `Abs. 3` (`al. 3`, `cpv. 3`) gives `abs_3`.
 #[must_use]
 pub fn words(text: &str, language: Language) -> Vec<Word> {
     let mut words = Vec::with_capacity(text.len() / 7 + 1);
@@ -102,8 +102,8 @@ impl<'a> Pieces<'a> {
         Pieces { text, at: 0 }
     }
 
-    /// End of the number that starts at `start`: digits with `.`, `,`, `'` or `’` between digits, and letters
-    /// that follow at once (`12a`, `5bis`).
+    /// End of the number that starts at `start`: digits with `.`, `,`, `'` or `’` between digits,
+    /// and letters that follow at once (`12a`, `5bis`).
     fn number_end(&self, start: usize) -> usize {
         let rest = &self.text[start..];
         let mut end = 0;

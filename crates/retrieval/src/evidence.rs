@@ -83,7 +83,8 @@ pub struct Searched {
 pub struct EvidenceSet {
     /// Best first.
     pub evidence: Vec<Evidence>,
-    /// How likely the best passages hold the answer, 0 to 1; about 0.5 where refusing begins to pay.
+    /// How likely the best passages hold the answer, 0 to 1; about 0.5 where refusing begins to
+    /// pay.
     pub confidence: f64,
     /// What the confidence was judged by.
     pub signals: Signals,

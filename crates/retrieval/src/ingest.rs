@@ -132,7 +132,7 @@ fn looks_unchanged(row: &DocumentRow, stamp: &Stamp) -> bool {
 }
 
 fn count_unchanged(report: &mut IngestReport, row: Option<&DocumentRow>) {
-    match row.and_then(|row| unreadable(row)) {
+    match row.and_then(unreadable) {
         Some(file) => report.unreadable.push(file),
         None => report.unchanged += 1,
     }

@@ -81,7 +81,8 @@ impl Library {
         ingest::run(self, roots, options, progress)
     }
 
-    /// The passages that bear on a question, of those that the caller may read and that are in force.
+    /// The passages that bear on a question, of those that the caller may read and that are in
+    /// force.
     ///
     /// # Errors
     /// What the store and the index say.

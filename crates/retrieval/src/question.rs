@@ -231,7 +231,8 @@ fn occurrences(
     sure.map(|(form, _)| known.count(&term(form, language))).sum()
 }
 
-/// How a stem of a language is written in the index. The empty stem stands in every passage of the language.
+/// How a stem of a language is written in the index. The empty stem stands in every passage of the
+/// language.
 pub(crate) fn term(stem: &str, language: Language) -> String {
     format!("{}|{stem}", language.code())
 }

@@ -1,7 +1,8 @@
 //! Text that speaks to a language model instead of to a reader.
 //!
 //! A document may hold instructions that somebody planted there. They are data: nothing here obeys
-//! them. But they are also written to be found, so a passage that holds one is held back in the ranking.
+//! them. But they are also written to be found, so a passage that holds one is held back in the
+//! ranking.
 
 use crate::analysis::fold;
 

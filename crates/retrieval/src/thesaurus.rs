@@ -1,5 +1,6 @@
-//! Words of public administration that mean nearly the same. A citizen asks for the price of a rubbish bag, the
-//! regulation speaks of the fee for a refuse sack. Groups are per language; a word may stand in several.
+//! Words of public administration that mean nearly the same. A citizen asks for the price of a
+//! rubbish bag, the regulation speaks of the fee for a refuse sack. Groups are per language; a word
+//! may stand in several.
 
 use crate::analysis::{fold, stem};
 use allod_corpus::Language;

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 pub(crate) struct Amendments(HashMap<String, Vec<Amendment>>);
 
 impl Amendments {
-    /// The amendments said by documents of these compartments about documents of these compartments.
-    /// A forbidden document thus cannot make a public article vanish.
+    /// The amendments said by documents of these compartments about documents of these
+    /// compartments. A forbidden document thus cannot make a public article vanish.
     pub(crate) fn of(compartments: &[&Loaded]) -> Amendments {
         let exists = |path: &str| compartments.iter().any(|c| c.documents.contains_key(path));
         let mut by_path: HashMap<String, Vec<Amendment>> = HashMap::new();
@@ -66,9 +66,9 @@ fn join(folder: &str, path: &str) -> String {
     if absolute { format!("/{joined}") } else { joined }
 }
 
-/// Whether the amendment changes the passage: the whole document, the passage's article or a heading
-/// above it. An amended paragraph takes a passage that holds the whole article with it: better not
-/// found than cited as in force.
+/// Whether the amendment changes the passage: the whole document, the passage's article or a
+/// heading above it. An amended paragraph takes a passage that holds the whole article with it:
+/// better not found than cited as in force.
 fn touches(amendment: &Amendment, passage: &PassageEntry) -> bool {
     let Some(place) = &amendment.place else { return true };
     let amended = references(place);

@@ -49,7 +49,7 @@ impl Vocabulary {
         let (code, stem) = parts(term);
         self.by_ending[first..]
             .iter()
-            .map(move |at| entry(at))
+            .map(entry)
             .take_while(move |(t, _)| parts(t).0 == code && parts(t).1.ends_with(stem))
             .map(|(t, n)| (t.as_ref(), *n))
             .filter(move |(t, _)| t.len() > term.len())

@@ -429,7 +429,8 @@ fn is_adjective(folded: &str) -> bool {
     ADJECTIVES.contains(&folded)
 }
 
-/// Whether a number stands beside the word that is counted: `14 places`, `26 right answers`, `places: 14`.
+/// Whether a number stands beside the word that is counted: `14 places`, `26 right answers`,
+/// `places: 14`.
 fn count_of(word: &Word, text: &str, language: Language, found: &[Quantity]) -> f64 {
     let words = words(text, language);
     let beside = |quantity: &Quantity| {

@@ -95,7 +95,8 @@ fn what_stands_under_a_question_answers_it() {
 
 #[test]
 fn ranges_are_of_the_document_and_there_are_three_at_most() {
-    let text = "Der Hund kostet CHF 1. Der Hund kostet CHF 2. Der Hund kostet CHF 3. Der Hund kostet CHF 4.";
+    let text = "Der Hund kostet CHF 1. Der Hund kostet CHF 2. Der Hund kostet CHF 3. Der Hund \
+    kostet CHF 4.";
     let set = found(vec![passage(text, &["Hund"], De)]);
     let quotation = quote("Was kostet der Hund?", De, &set);
     assert!((1..=QUOTES).contains(&quotation.quotes.len()));

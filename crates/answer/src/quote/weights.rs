@@ -1,18 +1,18 @@
 //! The constants of the answer confidence.
 //!
 //! Fitted by logistic regression on questions with known answers: half of the sample questions and,
-//! with little weight, questions in German, English and Italian over encyclopedia paragraphs of which half
-//! were withheld, so that their questions have no answer. Of 19 candidate signals those were kept that
-//! helped on questions left out of the fit (cross-validation); a longer list did worse there. The two
-//! penalties are set by hand: a quote without the kind of thing asked for is no answer, however well
-//! its words match, but too few questions show it for a fit.
+//! with little weight, questions in German, English and Italian over encyclopedia paragraphs of
+//! which half were withheld, so that their questions have no answer. Of 19 candidate signals those
+//! were kept that helped on questions left out of the fit (cross-validation); a longer list did
+//! worse there. The two penalties are set by hand: a quote without the kind of thing asked for is
+//! no answer, however well its words match, but too few questions show it for a fit.
 
 /// How many signals there are.
 pub(crate) const SIGNALS: usize = 5;
 
-/// In this order: the passage's coverage of the question, its lead over the next passage, the coverage
-/// by the best sentence in its surroundings, the kind of thing asked for missing from it, the word
-/// that the question puts forward missing from it.
+/// In this order: the passage's coverage of the question, its lead over the next passage, the
+/// coverage by the best sentence in its surroundings, the kind of thing asked for missing from it,
+/// the word that the question puts forward missing from it.
 const WEIGHTS: [f64; SIGNALS] = [3.0, 2.3, 4.7, -5.5, -1.0];
 /// The constant term: with it, 0.5 is where wrong answers and wrong refusals balance.
 const BIAS: f64 = -4.7;

@@ -29,7 +29,8 @@ pub(crate) enum Unit {
 /// What stands in a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Value {
-    /// A number with what it counts, if that is said. Hundredths of a hundredth, to compare exactly.
+    /// A number with what it counts, if that is said. Hundredths of a hundredth, to compare
+    /// exactly.
     Number { value: i64, unit: Option<Unit> },
     /// A month or a weekday by name: 1 to 12, 21 to 27.
     Name(u8),

@@ -7,7 +7,8 @@ type Case = (Language, &'static str, &'static [&'static str], &'static [&'static
 const CASES: &[Case] = &[
     (
         De,
-        "Die Hundetaxe beträgt CHF 120 pro Jahr für den ersten Hund. Sie ist bis zum 31. März 2026 zu bezahlen.",
+        "Die Hundetaxe beträgt CHF 120 pro Jahr für den ersten Hund. Sie ist bis zum 31. März \
+         2026 zu bezahlen.",
         &[
             "Die Hundetaxe beträgt CHF 120 pro Jahr für den ersten Hund.",
             "Für den ersten Hund beträgt die Taxe 120 Franken pro Jahr.",
@@ -27,7 +28,8 @@ const CASES: &[Case] = &[
     ),
     (
         De,
-        "Das Hinausstellen am Vorabend ist verboten. Die Säcke müssen am Abfuhrtag bis 07:00 Uhr bereitstehen.",
+        "Das Hinausstellen am Vorabend ist verboten. Die Säcke müssen am Abfuhrtag bis 07:00 Uhr \
+         bereitstehen.",
         &[
             "Das Hinausstellen der Säcke am Vorabend ist verboten.",
             "Am Abfuhrtag müssen die Säcke bis 7.00 Uhr bereitstehen.",
@@ -41,7 +43,8 @@ const CASES: &[Case] = &[
     ),
     (
         De,
-        "Die Frist für die Beschwerde beträgt 30 Tage. Die Gemeindepräsidentin Seraina Caduff unterschreibt den Entscheid.",
+        "Die Frist für die Beschwerde beträgt 30 Tage. Die Gemeindepräsidentin Seraina Caduff \
+         unterschreibt den Entscheid.",
         &[
             "Die Frist für die Beschwerde beträgt dreissig Tage.",
             "Den Entscheid unterschreibt die Gemeindepräsidentin Seraina Caduff.",
@@ -56,7 +59,8 @@ const CASES: &[Case] = &[
     ),
     (
         De,
-        "Der Beitrag beträgt mindestens 10 Prozent und höchstens 40 Prozent der Kosten. Der Schalter ist am Dienstag \
+        "Der Beitrag beträgt mindestens 10 Prozent und höchstens 40 Prozent der Kosten. Der \
+         Schalter ist am Dienstag \
          von 14:00 bis 18:00 Uhr geöffnet.",
         &["Der Schalter ist am Dienstag von 14:00 bis 18:00 Uhr geöffnet."],
         &[
@@ -69,7 +73,8 @@ const CASES: &[Case] = &[
     ),
     (
         Fr,
-        "La taxe de séjour s'élève à 3 francs par nuitée. Les enfants de moins de douze ans ne paient pas la taxe.",
+        "La taxe de séjour s'élève à 3 francs par nuitée. Les enfants de moins de douze ans ne \
+         paient pas la taxe.",
         &[
             "La taxe de séjour s'élève à trois francs par nuitée.",
             "Les enfants de moins de 12 ans ne paient pas la taxe.",
@@ -85,7 +90,8 @@ const CASES: &[Case] = &[
     ),
     (
         Fr,
-        "L'autorisation doit être demandée au plus tard le 15 mars 2026. Elle est interdite après 22 h 00. Le guichet \
+        "L'autorisation doit être demandée au plus tard le 15 mars 2026. Elle est interdite après \
+         22 h 00. Le guichet \
          ouvre à 8h30 le lundi.",
         &[
             "L'autorisation doit être demandée au plus tard le 15.03.2026.",
@@ -118,7 +124,8 @@ const CASES: &[Case] = &[
     ),
     (
         It,
-        "La domanda deve essere presentata entro 30 giorni. Il municipio non rimborsa la cauzione. La sindaca Elena \
+        "La domanda deve essere presentata entro 30 giorni. Il municipio non rimborsa la \
+         cauzione. La sindaca Elena \
          Bianchi decide entro giugno.",
         &[
             "La domanda deve essere presentata entro trenta giorni.",
@@ -135,7 +142,8 @@ const CASES: &[Case] = &[
     ),
     (
         Rm,
-        "La taxa munta a 40 francs per persuna. Igl è scumandà da parcar sin la plazza. L'uffizi è avert il mardi.",
+        "La taxa munta a 40 francs per persuna. Igl è scumandà da parcar sin la plazza. L'uffizi \
+         è avert il mardi.",
         &["La taxa munta a 40 francs per persuna.", "L'uffizi è avert il mardi."],
         &[
             "La taxa munta a 45 francs per persuna.",
@@ -147,7 +155,8 @@ const CASES: &[Case] = &[
     ),
     (
         En,
-        "A permit is required for fires above 1,000 m. Dogs must be kept on a lead before 1 July 2026. Children under \
+        "A permit is required for fires above 1,000 m. Dogs must be kept on a lead before 1 July \
+         2026. Children under \
          12 travel free of charge.",
         &[
             "Dogs must be kept on a lead before 1 July 2026.",
@@ -166,7 +175,8 @@ const CASES: &[Case] = &[
     ),
     (
         En,
-        "The fee is CHF 25 per hour. The pool is closed on Mondays. Payment is due within 30 days of the invoice.",
+        "The fee is CHF 25 per hour. The pool is closed on Mondays. Payment is due within 30 days \
+         of the invoice.",
         &[
             "The fee is 25 francs per hour.",
             "On Mondays the pool is closed.",

@@ -2,12 +2,12 @@
 //!
 //! Fitted by logistic regression, as the answer confidence of `allod-answer` is: half of the sample
 //! questions and, with little weight, questions over encyclopedia paragraphs of which half were
-//! withheld. Of the signals only those have a weight that helped on questions left out of the fit; the
-//! others are kept for later calibration.
+//! withheld. Of the signals only those have a weight that helped on questions left out of the fit;
+//! the others are kept for later calibration.
 
-/// Weights of [`super::Signals::values`], in that order: coverage, text coverage, window coverage, the
-/// word that tells most, the two that tell most, unknown words, known coverage, mass, margin, margin
-/// over other documents, brevity.
+/// Weights of [`super::Signals::values`], in that order: coverage, text coverage, window coverage,
+/// the word that tells most, the two that tell most, unknown words, known coverage, mass, margin,
+/// margin over other documents, brevity.
 pub(super) const WEIGHTS: [f64; 11] = [3.5, 0.0, 2.8, 0.0, 0.0, 0.0, 0.0, 0.0, 1.3, 0.0, 0.0];
 /// The constant term: with it, 0.5 is where missing answers and needless refusals balance.
 pub(super) const BIAS: f64 = -4.2;

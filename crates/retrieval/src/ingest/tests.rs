@@ -176,7 +176,8 @@ fn hidden_files_and_sidecars_are_no_documents_but_a_sidecar_counts() {
     assert_eq!(title(&house), "Hundetaxe 2027");
 }
 
-const SALARIES: &str = "---\ntitle: Lohnband\nlanguage: de\nlabel: confidential\n---\n# Lohnband\n\n\
+const SALARIES: &str = "---\ntitle: Lohnband\nlanguage: de\nlabel: confidential\n---\n# \
+Lohnband\n\n\
 Der Lohn der Gemeindeschreiberin beträgt CHF 9000. Die Hundetaxe ist geheim, Hunde sind geheim.\n";
 
 #[test]
@@ -232,10 +233,12 @@ fn a_new_label_moves_the_document_and_leaves_no_trace() {
     assert!(house.find("Lohn Gemeindeschreiberin", &cleared, TODAY).evidence.is_empty());
 }
 
-const OLD: &str = "---\ntitle: Gebührenreglement\nlanguage: de\nvalid_from: 2020-01-01\n---\n# Gebührenreglement\n\n\
+const OLD: &str = "---\ntitle: Gebührenreglement\nlanguage: de\nvalid_from: 2020-01-01\n---\n# \
+Gebührenreglement\n\n\
 ## Art. 7 Sackgebühr\n\nDer Kehrichtsack zu 35 Litern kostet CHF 2.00.\n\n\
 ## Art. 8 Sperrgut\n\nDie Sperrgutmarke kostet CHF 8.\n";
-const CIRCULAR: &str = "---\ntitle: Kreisschreiben\nlanguage: de\nvalid_from: 2026-01-01\namends:\n  - document: \
+const CIRCULAR: &str = "---\ntitle: Kreisschreiben\nlanguage: de\nvalid_from: \
+2026-01-01\namends:\n  - document: \
 regulations/gebuehren.md\n    place: \"Art. 7\"\n    from: 2026-01-01\n---\n# Kreisschreiben\n\n\
 Der Kehrichtsack zu 35 Litern kostet neu CHF 2.40.\n";
 
@@ -384,7 +387,11 @@ fn a_missing_root_retires_nothing() {
 #[test]
 fn names_and_numbers_are_found_across_languages() {
     let house = House::new();
-    house.write("fr.md", "---\nlanguage: fr\ntitle: Conseil\n---\nLa séance du conseil est dirigée par Bernasconi, salle 4711.\n");
+    house.write(
+        "fr.md",
+        "---\nlanguage: fr\ntitle: Conseil\n---\nLa séance du conseil est \
+    dirigée par Bernasconi, salle 4711.\n",
+    );
     house.write("abfall.md", WASTE);
     house.ingest();
     assert_eq!(house.names("Wer ist Bernasconi?")[0], "fr.md");

@@ -13,7 +13,8 @@ use tantivy::{IndexWriter, Term};
 
 /// Setting that holds the batch being written, as the JSON of an [`Intent`]; empty between batches.
 const INTENT: &str = "index.intent";
-/// Memory of one compartment's writer. One thread writes, so that the order of passages is the same each time.
+/// Memory of one compartment's writer. One thread writes, so that the order of passages is the same
+/// each time.
 const WRITER_BYTES: usize = 64 << 20;
 
 /// A label, `None` for public.
