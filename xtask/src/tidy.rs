@@ -77,7 +77,8 @@ fn functions_of(name: &str, lines: &[&str], functions: &mut Vec<Function>) {
     let tests_from = lines.iter().position(|line| line.trim() == "#[cfg(test)]");
     for (index, line) in lines.iter().enumerate() {
         let indent = line.len() - line.trim_start().len();
-        if !begins_function(line.trim_start()) {
+        let one_line = line.trim_end().ends_with('}') || line.trim_end().ends_with(';');
+        if one_line || !begins_function(line.trim_start()) {
             continue;
         }
         let end = format!("{}}}", " ".repeat(indent));

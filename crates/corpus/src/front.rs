@@ -321,9 +321,12 @@ mod tests {
 
     #[test]
     fn all_keys() {
-        let yaml = "Title: 'Der Tarif'\nLANGUAGE: de-CH\nvalid_from: 2026-01-01\nvalid-until: \"2026-12-31\"\n\
-                    label: confidential\nsource: Nr. 5\nversion_date: '2009-01-01'\nsr_number: [1]\n\
-                    amends:\n  - {document: a.md, place: Art. 7, from: 2026-01-01}\n  - document: b.md\n    from: 2026-02-01";
+        let yaml = "Title: 'Der Tarif'\nLANGUAGE: de-CH\nvalid_from: 2026-01-01\nvalid-until: \
+            \"2026-12-31\"\n\
+                    label: confidential\nsource: Nr. 5\nversion_date: '2009-01-01'\nsr_number: \
+                    [1]\n\
+                    amends:\n  - {document: a.md, place: Art. 7, from: 2026-01-01}\n  - document: \
+                    b.md\n    from: 2026-02-01";
         let read = front(yaml).unwrap();
         assert_eq!(read.title.as_deref(), Some("Der Tarif"));
         assert_eq!(read.language, Some(Language::De));

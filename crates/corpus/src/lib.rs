@@ -10,16 +10,19 @@
 //! - A sequence of *blocks* (title, headings, articles, paragraphs, list items, table rows, quotes,
 //!   code), separated by exactly one blank line. Each block is a byte range; between two ranges
 //!   stands `\n\n` and nothing else.
-//! - Inside a block, blanks of every kind are single spaces. `\n` stands only where the author broke
+//! - Inside a block, blanks of every kind are single spaces. `\n` stands only where the author
+//! broke
 //!   the line on purpose, and in code, which keeps its lines and blanks.
 //! - Markup is gone; what it says to a reader stays: list markers and numbers as written ("3.",
 //!   "a)", "-"), numbers of paragraphs ("2 …", "(2) …"), alternative texts of pictures.
-//! - A table row is written "Header: cell; Header: cell", or "cell | cell" without a header, so that
+//! - A table row is written "Header: cell; Header: cell", or "cell | cell" without a header, so
+//! that
 //!   it can be quoted alone. Empty cells are left out; cells that span rows are repeated.
 //! - Gone are: front matter, comments, scripts, navigation, struck-out and hidden text, targets of
 //!   links, control characters, and characters that are not seen but could hide or reorder words
 //!   (zero-width, bidirectional controls, variation selectors, tags, soft hyphens).
-//! - Four repairs of what conversions break: "Art. 1 Art. 1 Purpose" says its label once; list items
+//! - Four repairs of what conversions break: "Art. 1 Art. 1 Purpose" says its label once; list
+//! items
 //!   glued into one line ("… are:a. this;b. that") become blocks; the title that follows a bare
 //!   "Article 5" joins it; words hyphenated at the line ends of plain text are joined.
 //!

@@ -563,9 +563,12 @@ mod tests {
 
     #[test]
     fn an_act_without_blank_lines() {
-        let text = "1. Titel: Allgemeines\nArt. 1 Zweck\n1 Die Gemeinde regelt den Verkehr, insbesondere innert\n\
-            30 Tagen, auf ihren Strassen. Sie kann nach Art. 5\nAbs. 2 weitere Regeln erlassen.\n2 Sie sorgt für:\n\
-            a. Ordnung;\nb. Ruhe.\nArt. 2          Mittel\nKeine.\n1    Angenommen am 5. Mai,\n     in Kraft.\n3 Ende.\n";
+        let text = "1. Titel: Allgemeines\nArt. 1 Zweck\n1 Die Gemeinde regelt den Verkehr, \
+            insbesondere innert\n\
+            30 Tagen, auf ihren Strassen. Sie kann nach Art. 5\nAbs. 2 weitere Regeln \
+            erlassen.\n2 Sie sorgt für:\n\
+            a. Ordnung;\nb. Ruhe.\nArt. 2          Mittel\nKeine.\n1    Angenommen am 5. Mai,\n   \
+              in Kraft.\n3 Ende.\n";
         let found = blocks(text);
         let texts: Vec<&str> = found.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(
@@ -573,7 +576,8 @@ mod tests {
             [
                 "1. Titel: Allgemeines",
                 "Art. 1 Zweck",
-                "1 Die Gemeinde regelt den Verkehr, insbesondere innert 30 Tagen, auf ihren Strassen. Sie kann nach Art. 5 Abs. 2 weitere Regeln erlassen.",
+                "1 Die Gemeinde regelt den Verkehr, insbesondere innert 30 Tagen, auf ihren \
+                    Strassen. Sie kann nach Art. 5 Abs. 2 weitere Regeln erlassen.",
                 "2 Sie sorgt für:",
                 "a. Ordnung;",
                 "b. Ruhe.",
@@ -599,7 +603,8 @@ mod tests {
 
     #[test]
     fn headings_of_minutes() {
-        let text = "GEMEINDE X\nProtokoll des Rates\n\n1. Heizung\n\nDer Rat vergibt den Auftrag, der am\n\
+        let text = "GEMEINDE X\nProtokoll des Rates\n\n1. Heizung\n\nDer Rat vergibt den Auftrag, \
+            der am\n\
             1. Mai beginnt.\n\nTitel\n=====\nText.\n\n2.1 Tarif\n\nText.";
         let kinds: Vec<BlockKind> = blocks(text).into_iter().map(|(kind, _)| kind).collect();
         let heading = |level| BlockKind::Heading { level };
@@ -621,12 +626,15 @@ mod tests {
 
     #[test]
     fn lines_are_joined_or_kept() {
-        let text = "Die Gemeinde führt ein öffent-\nliches Bad sowie Ein- und Aus-\ngänge. Das Bad ist im Winter-\n\
+        let text = "Die Gemeinde führt ein öffent-\nliches Bad sowie Ein- und Aus-\ngänge. Das \
+            Bad ist im Winter-\n\
             Halbjahr zu. Die Ein-\nund Ausgänge auch.";
-        let joined = "Die Gemeinde führt ein öffentliches Bad sowie Ein- und Ausgänge. Das Bad ist im Winter-Halbjahr zu. \
+        let joined = "Die Gemeinde führt ein öffentliches Bad sowie Ein- und Ausgänge. Das Bad \
+            ist im Winter-Halbjahr zu. \
             Die Ein- und Ausgänge auch.";
         assert_eq!(texts(text), [joined]);
-        let text = "Montag: 08:30-11:30\nDienstag: 14:00-18:00\nAm Mittwoch bleibt das Gemeindehaus den ganzen Nachmittag zu.";
+        let text = "Montag: 08:30-11:30\nDienstag: 14:00-18:00\nAm Mittwoch bleibt das \
+            Gemeindehaus den ganzen Nachmittag zu.";
         assert!(texts(text)[0].contains("11:30\nDienstag"), "{:?}", texts(text));
         assert!(texts(text)[0].contains("18:00\nAm"), "{:?}", texts(text));
     }
@@ -640,7 +648,8 @@ mod tests {
 
     #[test]
     fn a_caption_over_text() {
-        let text = "Tit\n\nBiblioteca, Via Sura 5\nLa biblioteca è averta il mardi ed il venderdi da las 15:00\nfin las 18:30.";
+        let text = "Tit\n\nBiblioteca, Via Sura 5\nLa biblioteca è averta il mardi ed il venderdi \
+            da las 15:00\nfin las 18:30.";
         assert_eq!(blocks(text)[1].0, BlockKind::Heading { level: 3 });
     }
 }

@@ -5,40 +5,51 @@ use crate::Language;
 /// How much of a text is looked at.
 const SAMPLE_BYTES: usize = 8 << 10;
 
-const GERMAN: &str = "der die das den dem des ein eine einen einem einer eines und oder ist sind war wird werden \
-    wurde hat haben kann können darf dürfen muss müssen soll sollen nicht kein keine für mit von vom zu zur zum bei \
-    beim nach auf aus über unter durch gegen ohne wie was wer wo wann warum wen wem welche welcher welches welchen \
-    wieviel wie viele viel ich mich mir mein meine meinen meinem meiner sie ihr ihre ihren er es wir uns unser sich \
-    man als auch nur noch wenn dass ob bis ab im am an um hoch lange gibt gilt dieser diese dieses diesem jede jeder \
-    jedes alle gemäss sowie innert pro offen kostet";
+const GERMAN: &str = "\
+    der die das den dem des ein eine einen einem einer eines und oder ist sind war wird werden \
+    wurde hat haben kann können darf dürfen muss müssen soll sollen nicht kein keine für mit von \
+    vom zu zur zum bei beim nach auf aus über unter durch gegen ohne wie was wer wo wann warum \
+    wen wem welche welcher welches welchen wieviel wie viele viel ich mich mir mein meine meinen \
+    meinem meiner sie ihr ihre ihren er es wir uns unser sich man als auch nur noch wenn dass ob \
+    bis ab im am an um hoch lange gibt gilt dieser diese dieses diesem jede jeder jedes alle \
+    gemäss sowie innert pro offen kostet";
 
-const FRENCH: &str = "le la les un une des du de et ou où est sont était sera été être a ont avoir peut peuvent doit \
-    doivent dois puis faut ne pas plus pour par avec sans sur sous dans en au aux à ce cet cette ces qui que quoi quand \
-    comment combien pourquoi quel quelle quels quelles je tu il elle nous vous ils elles on se me mon ma mes son sa ses \
-    leur leurs notre votre si entre chez selon dont y l d qu n s j c m t jusqu lors dès très aussi tout toute tous \
-    toutes cas délai coûte heures horaires tarif taxe commune enfant enfants prix séjour décision contre adultes";
+const FRENCH: &str = "\
+    le la les un une des du de et ou où est sont était sera été être a ont avoir peut peuvent \
+    doit doivent dois puis faut ne pas plus pour par avec sans sur sous dans en au aux à ce cet \
+    cette ces qui que quoi quand comment combien pourquoi quel quelle quels quelles je tu il elle \
+    nous vous ils elles on se me mon ma mes son sa ses leur leurs notre votre si entre chez selon \
+    dont y l d qu n s j c m t jusqu lors dès très aussi tout toute tous toutes cas délai coûte \
+    heures horaires tarif taxe commune enfant enfants prix séjour décision contre adultes";
 
-const ITALIAN: &str = "il lo la i gli le un uno una di del dello della dei degli delle da dal dalla dai dalle in nel \
-    nella nei nelle su sul sulla per con tra fra e ed o è sono era sarà essere ha hanno avere può possono posso deve \
-    devono devo bisogna non più che chi cosa quando come quanto quanti quanta quante perché dove quale quali qual si mi \
-    ci vi ne se al alla ai agli alle questo questa questi queste suo sua suoi loro mio mia anche ogni entro senza prima \
-    dopo sopra sotto presso l d un c dell all nell sull dall serve servono costa orari tariffa tassa comune numero \
-    giorni anno anni ore";
+const ITALIAN: &str = "\
+    il lo la i gli le un uno una di del dello della dei degli delle da dal dalla dai dalle in nel \
+    nella nei nelle su sul sulla per con tra fra e ed o è sono era sarà essere ha hanno avere può \
+    possono posso deve devono devo bisogna non più che chi cosa quando come quanto quanti quanta \
+    quante perché dove quale quali qual si mi ci vi ne se al alla ai agli alle questo questa \
+    questi queste suo sua suoi loro mio mia anche ogni entro senza prima dopo sopra sotto presso \
+    l d un c dell all nell sull dall serve servono costa orari tariffa tassa comune numero giorni \
+    anno anni ore";
 
-const ROMANSH: &str = "il ils la las in ina ins da dal dals dalla dad e ed u ubain è èn era sun es vegn vegnan vegnir \
-    vegnì ha han hai avair po pon poss pos pudair sto ston stoss stuair duai duain na nagin nagina betg cun senza per \
-    tras sin sut en tar tranter suenter avant cunter fin davent che ch tgi tge tgeninas tgenina tgenin tgenins cura nua \
-    co quant quants quanta quantas pertge jau ti el ella nus vus els ellas ses sia sias mes mia mias ans as sa ma ta quai \
-    quest questa quests questas quel quella quels quellas sco er era mintga tut tuts tuttas auter autra auters sche cas \
-    tenor pervia dapi adina gia anc pli datti custa dretg vischnanca communala communal chantun lescha uffants uffant \
-    chasa chaun chauns onn onns emna mais uras ura scola plazza taxa taxas permiss dumonda dumondas avert averta avertura \
-    serrà mesemna gievgia venderdi sonda dumengia glindesdi mardi annunziar biro dovra daut stad d n l esser pajar vi";
+const ROMANSH: &str = "\
+    il ils la las in ina ins da dal dals dalla dad e ed u ubain è èn era sun es vegn vegnan \
+    vegnir vegnì ha han hai avair po pon poss pos pudair sto ston stoss stuair duai duain na \
+    nagin nagina betg cun senza per tras sin sut en tar tranter suenter avant cunter fin davent \
+    che ch tgi tge tgeninas tgenina tgenin tgenins cura nua co quant quants quanta quantas pertge \
+    jau ti el ella nus vus els ellas ses sia sias mes mia mias ans as sa ma ta quai quest questa \
+    quests questas quel quella quels quellas sco er era mintga tut tuts tuttas auter autra auters \
+    sche cas tenor pervia dapi adina gia anc pli datti custa dretg vischnanca communala communal \
+    chantun lescha uffants uffant chasa chaun chauns onn onns emna mais uras ura scola plazza \
+    taxa taxas permiss dumonda dumondas avert averta avertura serrà mesemna gievgia venderdi \
+    sonda dumengia glindesdi mardi annunziar biro dovra daut stad d n l esser pajar vi";
 
-const ENGLISH: &str = "the a an of to in on at for from with by about and or is are was were be been has have had do does \
-    did can could may might must shall should will would not no if when where who whom what which why how much many long \
-    i me my you your he she it its we us our they their them this that these those there here any all each every as than \
-    then after before under over between during without per late tell need open opening fee fees deadline cost costs \
-    hours prices pay allowed";
+const ENGLISH: &str = "\
+    the a an of to in on at for from with by about and or is are was were be been has have had do \
+    does did can could may might must shall should will would not no if when where who whom what \
+    which why how much many long i me my you your he she it its we us our they their them this \
+    that these those there here any all each every as than then after before under over between \
+    during without per late tell need open opening fee fees deadline cost costs hours prices pay \
+    allowed";
 
 /// Words that only one of the languages has, so that one of them outweighs shared ones.
 fn is_telling(word: &str, lists: usize) -> bool {

@@ -214,7 +214,8 @@ mod tests {
         whole(
             Language::De,
             &[
-                "Die Gebühr gilt ab dem 1. Januar 2026 nach Art. 5 Abs. 2 Bst. a und § 7 Abs. 1 Satz 2.",
+                "Die Gebühr gilt ab dem 1. Januar 2026 nach Art. 5 Abs. 2 Bst. a und § 7 Abs. 1 \
+                    Satz 2.",
                 "Es braucht z. B. einen Pass, d. h. ein Dokument mit Bild, bzw. eine Kopie.",
                 "Das Büro liegt im 3. Stock und kostet ca. 3 Franken, inkl. MwSt.",
                 "Dr. A. Muster wohnt an der Bahnhofstr. 5 in Pradaval.",

@@ -1,5 +1,5 @@
 //! What the tests of the binary share.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -53,12 +53,13 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 pub fn small_library(data: &Path) {
     let documents = data.join("documents");
     std::fs::create_dir_all(&documents).unwrap();
-    let market = "---\ntitle: Market rules\nlanguage: en\n---\n\n# Market rules\n\n## Article 1 Stalls\n\n\
-                  A stall costs CHF 35 a day.\n\n## Article 2 Opening\n\nThe market opens at seven \
-                  in the morning on Saturdays.\n";
-    let dogs = "---\ntitle: Hundereglement\nlanguage: de\n---\n\n# Hundereglement\n\n## Art. 1 Steuer\n\n\
-                Die Hundesteuer beträgt CHF 120 im Jahr.\n\n## Art. 2 Leinenpflicht\n\nIm Wald sind \
-                Hunde von April bis Juli an der Leine zu führen.\n";
+    let market = "---\ntitle: Market rules\nlanguage: en\n---\n\n# Market rules\n\n\
+                  ## Article 1 Stalls\n\nA stall costs CHF 35 a day.\n\n\
+                  ## Article 2 Opening\n\nThe market opens at seven in the morning on Saturdays.\n";
+    let dogs = "---\ntitle: Hundereglement\nlanguage: de\n---\n\n# Hundereglement\n\n\
+                ## Art. 1 Steuer\n\nDie Hundesteuer beträgt CHF 120 im Jahr.\n\n\
+                ## Art. 2 Leinenpflicht\n\nIm Wald sind Hunde von April bis Juli an der Leine zu \
+                führen.\n";
     std::fs::write(documents.join("market.md"), market).unwrap();
     std::fs::write(documents.join("dogs.md"), dogs).unwrap();
     run(allod(data).arg("ingest").arg(&documents), 0);
