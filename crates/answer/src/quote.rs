@@ -55,9 +55,10 @@ pub struct Quotation {
 struct Candidate {
     evidence: usize,
     unit: Unit,
-    /// How well each concept of the question is matched by the unit itself.
-    own: Vec<f64>,
-    /// The same with what stands above and beside it.
+    /// The introduction of the list it is an item of, where that says something that it does not.
+    introduction: Option<ByteRange>,
+    /// How well each concept of the question is matched by the unit, with what stands above and
+    /// beside it.
     joined: Vec<f64>,
     /// Share of the question matched by the unit itself.
     own_coverage: f64,
@@ -129,46 +130,49 @@ fn of_passage(
 ) -> Vec<Candidate> {
     let above = above(passage, question);
     let units = units(&passage.text, passage.language);
-    // What stands under a question answers it: the question's words are each sentence's own.
+    let own = own_strengths(passage, question, &units);
+    let candidate = |(index, unit): (usize, &Unit)| {
+        let joined = joined_strengths(&above, &units, &own, index);
+        let text = unit.text(&passage.text);
+        let holds_expected = expected.map(|kind| kind.stands_in(text, passage.language));
+        let own_coverage = question.coverage(&own[index]);
+        let coverage = question.coverage(&joined);
+        Candidate {
+            evidence: at,
+            unit: unit.clone(),
+            introduction: adding_introduction(&units, &own, index),
+            score: score(own_coverage, coverage, holds_expected, rank),
+            joined,
+            own_coverage,
+            coverage,
+            holds_expected,
+        }
+    };
+    units.iter().enumerate().map(candidate).collect()
+}
+
+/// How well each unit matches each concept. What stands under a question answers it: the heading's
+/// words are each unit's own.
+fn own_strengths(passage: &Evidence, question: &Question, units: &[Unit]) -> Vec<Vec<f64>> {
     let asked = passage.heading_path.last().filter(|heading| heading.ends_with('?'));
     let asked = asked.map(|heading| strengths(question, heading, passage.language));
-    let own: Vec<Vec<f64>> = units
-        .iter()
-        .map(|unit| {
-            let mut own = strengths(question, unit.text(&passage.text), passage.language);
-            raise(&mut own, asked.as_deref().unwrap_or_default(), 1.0);
-            own
-        })
-        .collect();
-    units
-        .iter()
-        .enumerate()
-        .map(|(index, unit)| {
-            let mut joined: Vec<f64> = above.iter().map(|s| s * HEADING).collect();
-            raise(&mut joined, &own[index], 1.0);
-            for neighbour in neighbours(&units, index) {
-                let weight = if unit.introduction == Some(neighbour) { HEADING } else { NEIGHBOUR };
-                raise(&mut joined, &own[neighbour], weight);
-            }
-            let text = unit.text(&passage.text);
-            let holds_expected =
-                expected.map(|expected| expected.stands_in(text, passage.language));
-            let coverage = question.coverage(&joined);
-            let own_coverage = question.coverage(&own[index]);
-            let score = score(own_coverage, coverage, holds_expected, rank);
-            let own = own[index].clone();
-            Candidate {
-                evidence: at,
-                unit: unit.clone(),
-                own,
-                joined,
-                own_coverage,
-                coverage,
-                holds_expected,
-                score,
-            }
-        })
-        .collect()
+    let own = |unit: &Unit| {
+        let mut own = strengths(question, unit.text(&passage.text), passage.language);
+        raise(&mut own, asked.as_deref().unwrap_or_default(), 1.0);
+        own
+    };
+    units.iter().map(own).collect()
+}
+
+/// How well a unit matches each concept together with what stands above and beside it.
+fn joined_strengths(above: &[f64], units: &[Unit], own: &[Vec<f64>], index: usize) -> Vec<f64> {
+    let mut joined: Vec<f64> = above.iter().map(|strength| strength * HEADING).collect();
+    raise(&mut joined, &own[index], 1.0);
+    for neighbour in neighbours(units, index) {
+        let introduces = units[index].introduction == Some(neighbour);
+        raise(&mut joined, &own[neighbour], if introduces { HEADING } else { NEIGHBOUR });
+    }
+    joined
 }
 
 /// How well what stands above the passage matches each concept.
@@ -220,7 +224,8 @@ fn choose(candidates: &[Candidate], evidence: &[Evidence]) -> Vec<Quoted> {
     }
     let mut quotes: Vec<Quoted> = Vec::new();
     for candidate in chosen {
-        quotes.extend(introduction(candidate, evidence, &quotes));
+        let introduction = candidate.introduction.filter(|_| quotes.len() + 2 <= QUOTES);
+        quotes.extend(introduction.map(|range| quoted(candidate, range, evidence)));
         let range = candidate.unit.range;
         quotes.push(quoted(candidate, range, evidence));
     }
@@ -231,16 +236,11 @@ fn text<'a>(candidate: &Candidate, evidence: &'a [Evidence]) -> &'a str {
     candidate.unit.text(&evidence[candidate.evidence].text)
 }
 
-/// The introduction of a list item, where it says something that the item does not.
-fn introduction(candidate: &Candidate, evidence: &[Evidence], quotes: &[Quoted]) -> Option<Quoted> {
-    let passage = &evidence[candidate.evidence];
-    let index = candidate.unit.introduction?;
-    let introduction = units(&passage.text, passage.language).into_iter().nth(index)?;
-    let question = &passage.question;
-    let said = strengths(question, introduction.text(&passage.text), passage.language);
-    let adds = said.iter().zip(&candidate.own).any(|(said, own)| *said > *own + 0.3);
-    let quote = quoted(candidate, introduction.range, evidence);
-    (adds && quotes.len() + 2 <= QUOTES).then_some(quote)
+/// The introduction of a list item, where it matches what the item does not.
+fn adding_introduction(units: &[Unit], own: &[Vec<f64>], index: usize) -> Option<ByteRange> {
+    let introduction = units[index].introduction?;
+    let mut pairs = own[introduction].iter().zip(&own[index]);
+    pairs.any(|(said, own)| *said > *own + 0.3).then_some(units[introduction].range)
 }
 
 fn quoted(candidate: &Candidate, range: ByteRange, evidence: &[Evidence]) -> Quoted {
