@@ -53,7 +53,9 @@ fn set_up(scratch: &Path, output: &Output) -> anyhow::Result<Desk> {
     let options = DeskOptions { policy: None, model: ModelChoice::default() };
     let desk = Desk::open(&scratch.join("data"), &options)?;
     let bar = Bar::new();
-    let report = desk.library().ingest(&[documents], &IngestOptions::default(), &bar)?;
+    // Documents are known by the path as given: from inside the folder it is the short one.
+    std::env::set_current_dir(&documents).context("the scratch folder cannot be entered")?;
+    let report = desk.library().ingest(&[".".into()], &IngestOptions::default(), &bar)?;
     bar.finish();
     if !output.json {
         say(&ingest::text(&report));
@@ -133,6 +135,7 @@ impl Scratch {
         let path = std::env::temp_dir().join(format!("allod-demo-{}", std::process::id()));
         std::fs::create_dir_all(&path)
             .with_context(|| format!("the scratch folder {} cannot be made", path.display()))?;
+        let path = path.canonicalize().context("the scratch folder cannot be found again")?;
         Ok(Scratch { path })
     }
 }
