@@ -1,11 +1,11 @@
 //! The constants of the answer confidence.
 //!
-//! Fitted by logistic regression on questions with known answers: half of the sample questions and,
-//! with little weight, questions in German, English and Italian over encyclopedia paragraphs of
-//! which half were withheld, so that their questions have no answer. Of 19 candidate signals those
-//! were kept that helped on questions left out of the fit (cross-validation); a longer list did
-//! worse there. The two penalties are set by hand: a quote without the kind of thing asked for is
-//! no answer, however well its words match, but too few questions show it for a fit.
+//! Fitted by logistic regression on the sample questions and, with little weight, on questions in
+//! German, English and Italian over encyclopedia paragraphs of which half were withheld, so that
+//! their questions have no answer; then rounded. Of 19 candidate signals those were kept that
+//! helped in six-fold cross-validation; a longer list did worse there. The two penalties are set by
+//! hand: a quote without the kind of thing asked for is no answer, however well its words match, but
+//! too few questions show it for a fit. The constant term is set where the errors balance.
 
 /// How many signals there are.
 pub(crate) const SIGNALS: usize = 5;

@@ -1,9 +1,9 @@
 //! The constants of the retrieval confidence.
 //!
-//! Fitted by logistic regression, as the answer confidence of `allod-answer` is: half of the sample
-//! questions and, with little weight, questions over encyclopedia paragraphs of which half were
-//! withheld. Of the signals only those have a weight that helped on questions left out of the fit;
-//! the others are kept for later calibration.
+//! Fitted by logistic regression on the sample questions and, with little weight, on questions over
+//! encyclopedia paragraphs of which half were withheld; then rounded, the constant term a little
+//! stricter than fitted. The signals without weight did not help in cross-validation; they are kept
+//! for later calibration on larger sets.
 
 /// Weights of [`super::Signals::values`], in that order: coverage, text coverage, window coverage,
 /// the word that tells most, the two that tell most, unknown words, known coverage, mass, margin,
