@@ -142,6 +142,9 @@ pub struct ServeArguments {
     /// The address; others than loopback need an API key (`allod key create`)
     #[arg(long, default_value = "127.0.0.1:7999", env = "ALLOD_LISTEN", value_name = "ADDRESS")]
     pub listen: SocketAddr,
+    /// Ask for a key on loopback too; needed behind a proxy, whose callers all seem to be local
+    #[arg(long)]
+    pub require_key: bool,
     #[command(flatten)]
     pub model: ModelArguments,
 }

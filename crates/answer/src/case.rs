@@ -79,11 +79,13 @@ impl<'a> Case<'a> {
         let started = Instant::now();
         let found = self.desk.library.search(&Query {
             text: self.ask.question.trim(),
-            language: Some(self.language),
+            language: self.ask.language,
             clearance: &self.ask.caller.clearance,
             on: self.on,
             limit: self.desk.policy.retrieval.passages as usize,
         })?;
+        // The library knows the documents' words too, so it guesses the language of key words better.
+        self.language = found.searched.language;
         let quotation = quote(self.ask.question.trim(), self.language, &found);
         self.facts.evidence = Some(evidence_facts(&found.evidence, quotation.confidence));
         self.decision = decide(&self.desk.policy, &self.facts);

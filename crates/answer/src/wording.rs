@@ -42,7 +42,8 @@ pub fn wording(language: Language) -> &'static Wording {
 
 static ENGLISH: Wording = Wording {
     not_found: "I cannot answer this from the documents. I searched {documents} documents \
-                ({passages} passages in force on {date}) for: {terms}. Nothing found is sure enough.",
+                ({passages} passages in force on {date}) for: {terms}. Nothing found is sure \
+                enough.",
     empty: "I cannot answer: there are no documents yet that you may read.",
     nearest: "The nearest place is {nearest}.",
     refused: "This request is not answered here: {because}.",

@@ -61,7 +61,8 @@ fn read_request(reader: &mut impl BufRead) -> Value {
 fn desk(folder: &Path, policy: &str) -> Result<Desk, Error> {
     let documents = folder.join("documents");
     std::fs::create_dir_all(&documents).unwrap();
-    let text = "---\nlanguage: en\n---\n\n# Market rules\n\n## Article 1 Stalls\n\nA stall costs CHF 35 \
+    let text = "---\nlanguage: en\n---\n\n# Market rules\n\n## Article 1 Stalls\n\nA stall costs \
+        CHF 35 \
                 a day.\n\n## Article 2 Opening\n\nThe market opens at seven in the morning on \
                 Saturdays.\n";
     std::fs::write(documents.join("market.md"), text).unwrap();

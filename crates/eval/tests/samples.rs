@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use allod_answer::{Ask, Caller, Desk, DeskOptions, Outcome, Reply};
+use allod_answer::{Ask, Caller, Desk, DeskOptions, Reply};
 use allod_eval::{Question, Scores, Verdict, Why, judge, read_questions};
 use allod_retrieval::{Clearance, IngestOptions, Silent};
 
@@ -97,8 +97,9 @@ fn the_restricted_document_is_read_with_clearance_only() {
     let mut cited = 0;
     for question in questions {
         let reply = municipality.ask(&question.question, Clearance::default());
-        assert_ne!(reply.outcome, Outcome::Answered, "{}: {reply:?}", question.id);
-        assert!(!reply.answer.contains("Lohnband"), "the refusal names it: {}", reply.answer);
+        assert!(reply.citations.iter().all(|c| c.label.is_none()), "{}: {reply:?}", question.id);
+        let title = "Lohnbänder, Personalsachen";
+        assert!(!reply.answer.contains(title), "the refusal names it: {}", reply.answer);
         let reply = municipality.ask(&question.question, Clearance::of(["confidential"]));
         cited += usize::from(reply.citations.iter().any(|c| c.label.is_some()));
     }

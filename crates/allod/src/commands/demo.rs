@@ -38,7 +38,8 @@ pub fn run(arguments: &DemoArguments, output: &Output) -> anyhow::Result<Ending>
         output.print(&scores, text)?;
         return Ok(Ending::Done);
     }
-    let options = ServeOptions { listen: arguments.listen, ..ServeOptions::default() };
+    let examples = QUESTIONS_SHOWN.map(String::from).to_vec();
+    let options = ServeOptions { listen: arguments.listen, examples, ..ServeOptions::default() };
     allod_server::serve(Arc::clone(&desk), options, |address| {
         invite(&format!("http://{address}/"));
         if !arguments.no_browser {

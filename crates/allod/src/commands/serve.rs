@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use allod_server::ServeOptions;
+use allod_server::{Keyless, ServeOptions};
 
 use crate::Ending;
 use crate::arguments::ServeArguments;
@@ -12,7 +12,8 @@ use crate::output::say;
 /// Serves until it is told to stop, then finishes what it has begun.
 pub fn run(arguments: &ServeArguments, place: &Place) -> anyhow::Result<Ending> {
     let desk = Arc::new(place.desk((&arguments.model).into())?);
-    let options = ServeOptions { listen: arguments.listen, ..ServeOptions::default() };
+    let keyless = if arguments.require_key { Keyless::Refused } else { Keyless::LocalOperator };
+    let options = ServeOptions { listen: arguments.listen, keyless, ..ServeOptions::default() };
     allod_server::serve(Arc::clone(&desk), options, |address| {
         say(&format!("Allod listens on http://{address}/ (stop with Ctrl-C)"));
     })?;
