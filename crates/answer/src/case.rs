@@ -84,7 +84,7 @@ impl<'a> Case<'a> {
             on: self.on,
             limit: self.desk.policy.retrieval.passages as usize,
         })?;
-        // The library knows the documents' words too, so it guesses the language of key words better.
+        // The library knows the words of the documents too: its guess holds for key words.
         self.language = found.searched.language;
         let quotation = quote(self.ask.question.trim(), self.language, &found);
         self.facts.evidence = Some(evidence_facts(&found.evidence, quotation.confidence));

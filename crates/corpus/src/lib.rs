@@ -11,20 +11,17 @@
 //!   code), separated by exactly one blank line. Each block is a byte range; between two ranges
 //!   stands `\n\n` and nothing else.
 //! - Inside a block, blanks of every kind are single spaces. `\n` stands only where the author
-//! broke
-//!   the line on purpose, and in code, which keeps its lines and blanks.
+//!   broke the line on purpose, and in code, which keeps its lines and blanks.
 //! - Markup is gone; what it says to a reader stays: list markers and numbers as written ("3.",
 //!   "a)", "-"), numbers of paragraphs ("2 …", "(2) …"), alternative texts of pictures.
 //! - A table row is written "Header: cell; Header: cell", or "cell | cell" without a header, so
-//! that
-//!   it can be quoted alone. Empty cells are left out; cells that span rows are repeated.
+//!   that it can be quoted alone. Empty cells are left out; cells that span rows are repeated.
 //! - Gone are: front matter, comments, scripts, navigation, struck-out and hidden text, targets of
 //!   links, control characters, and characters that are not seen but could hide or reorder words
 //!   (zero-width, bidirectional controls, variation selectors, tags, soft hyphens).
 //! - Four repairs of what conversions break: "Art. 1 Art. 1 Purpose" says its label once; list
-//! items
-//!   glued into one line ("… are:a. this;b. that") become blocks; the title that follows a bare
-//!   "Article 5" joins it; words hyphenated at the line ends of plain text are joined.
+//!   items glued into one line ("… are:a. this;b. that") become blocks; the title that follows a
+//!   bare "Article 5" joins it; words hyphenated at the line ends of plain text are joined.
 //!
 //! Any change to these rules changes digests, and is a change that users must hear of.
 //! `docs/canonical-text.md` says what is kept and dropped per format, with examples.
