@@ -1,8 +1,13 @@
 //! The decision: a pure function of policy and facts.
 //!
-//! Every rule whose facts are known is asked, and the most severe outcome wins: refuse, then
-//! human review, then escalate, then answer. A later stage knows more facts and asks more rules
-//! but none less, so its outcome is never milder than that of an earlier stage.
+//! Every rule whose facts are known is asked, and the weightiest finding wins: forbidden, then
+//! human review, then escalate, then "nothing to answer with", then answer. A later stage knows
+//! more facts and asks more rules but none less, and a refusal is never taken back, so its outcome
+//! is never milder than that of an earlier stage.
+//!
+//! There are two kinds of refusal. One forbids: no person's time is spent on it. The other says
+//! that the documents give no answer, which is no reason to withhold a question from the person
+//! whom it asks for or whom the policy wants to decide it.
 
 use crate::facts::{AnswerFacts, EvidenceFacts, Facts, RequestFacts, recorded};
 use crate::policy::{Citations, HumanReview, Policy, Settings, Trigger};
@@ -80,27 +85,49 @@ pub struct Decision {
 /// A rule that fired, with what it asks for.
 struct Finding {
     outcome: Outcome,
+    /// Whether it says that there is nothing to answer with.
+    empty_handed: bool,
     fired: Fired,
+}
+
+impl Finding {
+    /// Rank by which findings win over each other.
+    fn weight(&self) -> u8 {
+        match self.outcome {
+            Outcome::Answered => 0,
+            Outcome::Refused if self.empty_handed => 1,
+            Outcome::Escalated => 2,
+            Outcome::HumanReview => 3,
+            Outcome::Refused => 4,
+        }
+    }
 }
 
 fn finding(outcome: Outcome, id: &str, because: String) -> Finding {
     let id = id.to_owned();
-    Finding { outcome, fired: Fired { id, because } }
+    Finding { outcome, empty_handed: false, fired: Fired { id, because } }
+}
+
+fn empty_handed(outcome: Outcome, id: &str, because: &str) -> Finding {
+    Finding { empty_handed: true, ..finding(outcome, id, because.to_owned()) }
 }
 
 /// Decides what becomes of a question, from the policy and the facts known so far.
 pub fn decide(policy: &Policy, facts: &Facts) -> Decision {
     let mut findings = request_findings(policy, &facts.request);
-    if let Some(evidence) = &facts.evidence {
-        findings.extend(confidence_finding(policy, evidence));
-    }
+    let nothing = nothing_to_say(policy, facts);
     if let Some(answer) = &facts.answer {
-        findings.extend(answer_findings(policy, facts, answer));
+        // An answer that cannot be given needs no citation and no review.
+        if nothing.iter().all(|finding| finding.outcome != Outcome::Refused) {
+            findings.extend(answer_findings(policy, facts, answer));
+        }
+        findings.extend(memory_finding(policy, facts));
     }
+    findings.extend(nothing);
     let own = policy.rules.iter().filter(|rule| fires(rule, facts));
     findings.extend(own.map(own_finding));
-    // Stable: rules of one severity stay in the order in which they were asked.
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.outcome.severity()));
+    // Stable: rules of one weight stay in the order in which they were asked.
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight()));
     Decision {
         outcome: findings.first().map_or(Outcome::Answered, |first| first.outcome),
         rules: findings.into_iter().map(|finding| finding.fired).collect(),
@@ -180,6 +207,15 @@ fn reason(trigger: Trigger) -> &'static str {
     }
 }
 
+/// Why there is nothing to answer with, if so.
+fn nothing_to_say(policy: &Settings, facts: &Facts) -> Vec<Finding> {
+    let evidence = facts.evidence.as_ref();
+    let confidence = evidence.and_then(|evidence| confidence_finding(policy, evidence));
+    let grounded = evidence.is_some();
+    let answer = facts.answer.as_ref().and_then(|answer| empty_finding(answer, grounded));
+    confidence.into_iter().chain(answer).collect()
+}
+
 /// Too little evidence is refused unless the policy escalates it.
 fn confidence_finding(policy: &Settings, evidence: &EvidenceFacts) -> Option<Finding> {
     let minimum = policy.retrieval.minimum_confidence;
@@ -187,46 +223,50 @@ fn confidence_finding(policy: &Settings, evidence: &EvidenceFacts) -> Option<Fin
     // What the receipt will say, so that the recorded facts give the same decision.
     let confidence = recorded(evidence.confidence);
     if evidence.passages == 0 {
-        let because = "no document that the caller may read bears on the question".to_owned();
-        return Some(finding(outcome, "retrieval.nothing_found", because));
+        let because = "no document that the caller may read bears on the question";
+        return Some(empty_handed(outcome, "retrieval.nothing_found", because));
     }
     // A confidence that is no number is not enough either.
     (confidence < minimum || evidence.confidence.is_nan()).then(|| {
         let because = format!(
             "retrieval is sure to {confidence}, which is less than the policy's minimum {minimum}"
         );
-        finding(outcome, "retrieval.low_confidence", because)
+        empty_handed(outcome, "retrieval.low_confidence", &because)
+    })
+}
+
+fn empty_finding(answer: &AnswerFacts, grounded: bool) -> Option<Finding> {
+    let refused = |id: &str, because: &str| Some(empty_handed(Outcome::Refused, id, because));
+    if answer.sentences == 0 {
+        refused("answer.empty", "nothing was found to say")
+    } else if grounded && answer.supported == 0 {
+        let because = "no sentence of the answer is supported by the passage that it cites";
+        refused("answer.unsupported", because)
+    } else {
+        None
+    }
+}
+
+/// A model's memory is no source for what a rule says.
+fn memory_finding(policy: &Settings, facts: &Facts) -> Option<Finding> {
+    let from_memory = facts.evidence.is_none() && facts.request.policy_question;
+    (from_memory && policy.retrieval.required_for_policy_answers).then(|| {
+        let because = "the question is about a rule, and the policy answers those from documents \
+                       only";
+        finding(Outcome::Refused, "retrieval.required", because.to_owned())
     })
 }
 
 fn answer_findings(policy: &Settings, facts: &Facts, answer: &AnswerFacts) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut refuse = |fires: bool, id: &str, because: &str| {
-        if fires {
-            findings.push(finding(Outcome::Refused, id, because.to_owned()));
-        }
-    };
     let grounded = facts.evidence.is_some();
-    refuse(
-        !grounded && facts.request.policy_question && policy.retrieval.required_for_policy_answers,
-        "retrieval.required",
-        "the question is about a rule, and the policy answers those from documents only",
-    );
-    refuse(answer.sentences == 0, "answer.empty", "nothing was found to say");
-    refuse(
-        grounded && answer.sentences > 0 && answer.supported == 0,
-        "answer.unsupported",
-        "no sentence of the answer is supported by the passage that it cites",
-    );
     let must_cite = policy.logging.citations == Citations::Required
         || grounded && policy.retrieval.cite_source_documents;
-    refuse(
-        must_cite && !answer.cited,
-        "answer.uncited",
-        "the answer has a sentence without a citation, and the policy requires citations",
-    );
-    findings.extend(review_finding(policy, answer));
-    findings
+    let uncited = (must_cite && !answer.cited).then(|| {
+        let because =
+            "the answer has a sentence without a citation, and the policy requires citations";
+        finding(Outcome::Refused, "answer.uncited", because.to_owned())
+    });
+    uncited.into_iter().chain(review_finding(policy, answer)).collect()
 }
 
 fn review_finding(policy: &Settings, answer: &AnswerFacts) -> Option<Finding> {

@@ -161,6 +161,48 @@ fn refusing_wins_over_review_over_escalating() {
     assert_eq!(rules.len(), 3, "and the others are still named");
 }
 
+/// That the documents are silent does not keep a question from the person whom it asks for, nor
+/// from the one who must decide it; what is forbidden is kept from both.
+#[test]
+fn a_wish_for_a_person_is_heard_when_nothing_is_found() {
+    let built_in = Policy::built_in();
+    let person = || question("I want to speak to a person about the library fees");
+    let act = || question("Lehnen Sie das Gesuch von Frau Meier ab.");
+    for confidence in [0.0, 0.2] {
+        assert_eq!(
+            decided(&built_in, &with_evidence(person(), confidence)),
+            (
+                Outcome::Escalated,
+                vec!["routing.user_request".into(), "retrieval.low_confidence".into()]
+            )
+        );
+        let reviewed = decided(&built_in, &with_evidence(act(), confidence));
+        assert_eq!(reviewed.0, Outcome::HumanReview);
+    }
+    let mut empty = with_answer(with_evidence(person(), 0.9));
+    empty.answer = Some(AnswerFacts { mode: "quote".into(), ..AnswerFacts::default() });
+    assert_eq!(
+        decided(&built_in, &empty),
+        (Outcome::Escalated, vec!["routing.user_request".into(), "answer.empty".into()])
+    );
+    let mut found = with_evidence(act(), 0.9);
+    found.evidence.as_mut().unwrap().passages = 0;
+    assert_eq!(decided(&built_in, &found).0, Outcome::HumanReview);
+    let forbidding = policy("routing: {escalate_on: [user_request], refuse_on: [adverse_action]}");
+    let both = question("Refuse her benefit. I want to talk to a human.");
+    assert_eq!(decided(&forbidding, &with_evidence(both, 0.2)).0, Outcome::Refused);
+}
+
+/// A person reviews answers; where there is none, asking for one would only fill the queue.
+#[test]
+fn an_answer_that_cannot_be_given_is_not_reviewed() {
+    let all = policy("logging: {human_review: required_for_all}");
+    let mut facts = with_answer(with_evidence(Facts::default(), 0.9));
+    let answer = facts.answer.as_mut().unwrap();
+    (answer.supported, answer.cited) = (0, false);
+    assert_eq!(decided(&all, &facts), (Outcome::Refused, one("answer.unsupported")));
+}
+
 #[test]
 fn human_review_as_the_policy_wants_it() {
     let answered = with_answer(with_evidence(Facts::default(), 0.9));
