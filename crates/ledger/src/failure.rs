@@ -157,7 +157,7 @@ impl Place {
     }
 
     fn open(&self, disk: Arc<FailingDisk>) -> Result<Ledger> {
-        Ledger::open_on(disk, &self.dir(), &default_key_file(&self.dir()), ORIGIN)
+        Ledger::open_on(disk, &self.dir(), &default_key_file(&self.dir()), ORIGIN, None)
     }
 
     fn copy(&self) -> Place {

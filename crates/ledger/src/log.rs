@@ -68,7 +68,17 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::open`].
     pub fn open_with_key(dir: &Path, key_file: &Path, origin: &str) -> Result<Ledger> {
-        Ledger::open_on(Arc::new(RealDisk), dir, key_file, origin)
+        Ledger::open_on(Arc::new(RealDisk), dir, key_file, origin, None)
+    }
+
+    /// As [`Ledger::open`], if the log continues a head that was seen before. Otherwise someone put
+    /// an older or another log here, and nothing is changed: what opening would clear away as
+    /// never acknowledged is the trace of what was.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`]; a [`Fault`] if the log was cut or rewritten.
+    pub fn open_seen(dir: &Path, origin: &str, seen: &Checkpoint) -> Result<Ledger> {
+        Ledger::open_on(Arc::new(RealDisk), dir, &default_key_file(dir), origin, Some(seen))
     }
 
     pub(crate) fn open_on(
@@ -76,6 +86,7 @@ impl Ledger {
         dir: &Path,
         key_file: &Path,
         origin: &str,
+        seen: Option<&Checkpoint>,
     ) -> Result<Ledger> {
         create_folder(dir, &*disk)?;
         create_folder(create::parent(key_file), &*disk)?;
@@ -85,7 +96,9 @@ impl Ledger {
         check_identity(dir, key_file, &key, origin)?;
         let head = recovery::load(dir, key.verifier())?;
         let (published, _) = read_signed(dir, CHECKPOINT, key.verifier())?;
-        check_continues(&Tiles { dir, edge: &head.edge }, &published, CHECKPOINT)?;
+        let tiles = Tiles { dir, edge: &head.edge };
+        check_continues(&tiles, &published, CHECKPOINT)?;
+        seen.map_or(Ok(()), |seen| check_continues(&tiles, seen, HEAD))?;
         recovery::settle(dir, &*disk, &head)?;
         recovery::trim_tail(dir, &*disk, &head)?;
         recovery::sweep(dir, &*disk, head.checkpoint.size, published.size)?;

@@ -75,6 +75,7 @@ pub fn verify_with(dir: &Path, expected: &Expected) -> Result<Verified, Fault> {
     if let Some(key_file) = &expected.key_file {
         check_key(key_file, &snapshot.key)?;
     }
+    snapshot.check_left_over(&edge)?;
     let Checkpoint { origin, size, root } = snapshot.head;
     Ok(Verified { size, root, origin })
 }
@@ -125,15 +126,29 @@ impl<'a> Snapshot<'a> {
         Ok(Snapshot { dir, key, head, published, tail, paths, partials })
     }
 
-    /// Every file must be one that a log of this size has.
+    /// Every file must be one that a ledger has.
     fn check_names(&self) -> Result<(), Fault> {
-        for path in &self.paths {
-            let name = Name::parse(path).ok_or_else(|| Fault::file(Wrong::Unknown, path))?;
-            if !name.belongs(self.head.size, self.published.size) {
-                return Err(Fault::file(Wrong::LeftOver, path));
-            }
+        let unknown = self.paths.iter().find(|path| Name::parse(path).is_none());
+        unknown.map_or(Ok(()), |path| Err(Fault::file(Wrong::Unknown, path)))
+    }
+
+    /// Nothing may lie beyond what a log of this size has. This is asked last: it is the mildest
+    /// fault, which opening the ledger removes, and must not stand before one that opening would
+    /// remove the traces of.
+    fn check_left_over(&self, edge: &Edge) -> Result<(), Fault> {
+        let (size, published) = (self.head.size, self.published.size);
+        let beyond = |path: &String| {
+            Name::parse(path).is_none_or(|name| !name.belongs(size, published))
+        };
+        if let Some(path) = self.paths.iter().find(|path| beyond(path)) {
+            return Err(Fault::file(Wrong::LeftOver, path));
         }
-        Ok(())
+        match edge.tail_bytes() {
+            expected if self.tail.len() as u64 > expected => {
+                Err(Fault::new(Wrong::LeftOver, edge.tail_path(), Place::Byte(expected)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Every partial tile must be what the full tile, or the edge, begins with.
@@ -244,14 +259,9 @@ impl<'a> Replay<'a> {
             Fault::new(wrong, &*path, Place::Byte(at))
         };
         let ranges = unframe(tail, count).map_err(cut)?;
-        let expected = ranges.last().map_or(0, |range| range.end) as u64;
         let entries: Vec<&[u8]> = ranges.into_iter().map(|range| &tail[range]).collect();
         let (tile_path, tile) = self.published_hashes()?;
-        self.push_all(&entries, &tile, (&path, &tile_path))?;
-        if tail.len() as u64 > expected {
-            return Err(Fault::new(Wrong::LeftOver, path, Place::Byte(expected)));
-        }
-        Ok(())
+        self.push_all(&entries, &tile, (&path, &tile_path))
     }
 
     /// The published hashes of the tail's entries, as far as there are any.

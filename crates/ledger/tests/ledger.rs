@@ -8,7 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use allod_ledger::{Error, Hash, Ledger, RECEIPT_BYTES_MAX, Receipt, Wrong, verify};
+use allod_ledger::{
+    Error, Expected, Hash, Ledger, RECEIPT_BYTES_MAX, Receipt, Wrong, verify, verify_with,
+};
 use common::{ORIGIN, receipt, short_receipt};
 use tempfile::TempDir;
 
@@ -202,6 +204,31 @@ fn bytes_beyond_the_head_are_cut_before_the_next_append() {
     assert_eq!(verify(&dir).unwrap_err().what, Wrong::LeftOver);
     ledger.append(&short_receipt("1")).unwrap();
     assert_eq!(verify(&dir).unwrap().size, 2);
+}
+
+/// An older head under a longer log looks like what a crash leaves. Who remembers the newer head is
+/// told that the log was cut, and the entries are not cleared away.
+#[test]
+fn an_older_head_that_is_put_back_does_not_pass_for_a_crash() {
+    let (_data, dir) = place();
+    let ledger = Ledger::open(&dir, ORIGIN).unwrap();
+    ledger.append_all(&receipts(0..3)).unwrap();
+    let older = fs::read(dir.join("head")).unwrap();
+    ledger.append_all(&receipts(3..5)).unwrap();
+    let seen = ledger.checkpoint();
+    std::mem::forget(ledger); // killed: it does not publish
+    fs::write(dir.join("head"), older).unwrap();
+    let tail = fs::read(dir.join("tail.0")).unwrap();
+
+    assert_eq!(verify(&dir).unwrap_err().what, Wrong::LeftOver);
+    let expected = Expected { head: Some(seen.clone()), key_file: None };
+    let cut = Wrong::Cut { found: 3, expected: 5 };
+    assert_eq!(verify_with(&dir, &expected).unwrap_err().what, cut);
+    let refused = Ledger::open_seen(&dir, ORIGIN, &seen).unwrap_err();
+    assert!(matches!(refused, Error::Fault(fault) if fault.what == cut));
+    assert_eq!(fs::read(dir.join("tail.0")).unwrap(), tail, "nothing was cleared away");
+
+    assert_eq!(ids(&Ledger::open(&dir, ORIGIN).unwrap()), ["r0", "r1", "r2"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use allod_answer::LEDGER_ORIGIN;
 use allod_ledger::{Checkpoint, Expected, Ledger, Receipt, Verified, Wrong, verify_with};
 use allod_store::{DATABASE_FILE, Store};
 use anyhow::Context;
@@ -32,7 +33,7 @@ pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::R
         }
         LedgerCommand::Verify => verify(&place.data, &folder, output),
         LedgerCommand::Prove { index } => {
-            let ledger = Ledger::open(&folder, allod_answer::LEDGER_ORIGIN)?;
+            let ledger = open(&folder, remembered(&place.data)?.as_ref())?;
             let proof = ledger.prove(*index)?;
             let value = json!({"index": index, "vkey": ledger.vkey(), "proof": proof});
             if output.json {
@@ -45,47 +46,69 @@ pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::R
     }
 }
 
-/// Checks the log against itself, its key, and the head that the store remembers.
+/// Checks the log against itself, its key, and the head that the store remembers. Only a copy of
+/// the log alone, such as an auditor has, is without those two.
 fn verify(data: &Path, folder: &Path, output: &Output) -> anyhow::Result<Ending> {
-    let key_file = Some(key_file(data)).filter(|path| path.exists());
-    let expected = Expected { head: remembered(data)?, key_file };
-    let (value, ending) = match verify_settled(folder, &expected) {
-        Ok(verified) => (verified_value(&verified), Ending::Done),
+    let key_file = key_file(data);
+    let is_home = key_file.parent().is_some_and(Path::exists) || data.join(DATABASE_FILE).exists();
+    let head = remembered(data)?;
+    let seen = head.as_ref().map(|head| head.size);
+    let expected = Expected { head, key_file: is_home.then_some(key_file) };
+    let missing = is_home && !data.join(DATABASE_FILE).exists();
+    let result = match missing {
+        true => Err(format!("{DATABASE_FILE} is missing, which says how long the log was")),
+        false => verify_settled(folder, &expected),
+    };
+    let (value, ending) = match result {
+        Ok(verified) => (verified_value(&verified, seen), Ending::Done),
         Err(fault) => (json!({"verified": false, "fault": fault}), Ending::Failed),
     };
     output.print(&value, verified_text)?;
     Ok(ending)
 }
 
-/// Verifies. What a crash left half written was never acknowledged and is no part of the log;
-/// opening the log takes it away (and refuses if anything else is wrong), then it counts again.
+/// Verifies. What a crash left half written was never acknowledged and is no part of the log. It is
+/// the last thing that is looked for, so all else is in order, and opening the log takes it away.
 fn verify_settled(folder: &Path, expected: &Expected) -> Result<Verified, String> {
     match verify_with(folder, expected) {
-        Err(fault) if fault.what == Wrong::LeftOver => {
-            Ledger::open(folder, allod_answer::LEDGER_ORIGIN).map_err(|e| e.to_string())?;
+        Err(fault) if fault.what == Wrong::LeftOver && expected.key_file.is_some() => {
+            open(folder, expected.head.as_ref()).map_err(|error| error.to_string())?;
             verify_with(folder, expected).map_err(|fault| fault.to_string())
         }
         result => result.map_err(|fault| fault.to_string()),
     }
 }
 
-fn verified_value(verified: &Verified) -> Value {
+/// Opens the log, if it continues the head that was seen before.
+fn open(folder: &Path, seen: Option<&Checkpoint>) -> Result<Ledger, allod_ledger::Error> {
+    match seen {
+        Some(seen) => Ledger::open_seen(folder, LEDGER_ORIGIN, seen),
+        None => Ledger::open(folder, LEDGER_ORIGIN),
+    }
+}
+
+fn verified_value(verified: &Verified, seen: Option<u64>) -> Value {
     json!({
         "verified": true,
         "size": verified.size,
         "root": verified.root.to_string(),
         "origin": verified.origin,
+        "remembered": seen,
     })
 }
+
+/// Said where nothing outside the log speaks for its length.
+const UNSEEN: &str = "; no earlier head is remembered here, so whether it was cut cannot be seen";
 
 fn verified_text(value: &Value) -> String {
     let text = |key: &str| value[key].as_str().unwrap_or_default();
     match value["verified"] == true {
         true => format!(
-            "{} entries verify; root {}, signed by {}",
+            "{} entries verify; root {}, signed by {}{}",
             value["size"],
             text("root"),
-            text("origin")
+            text("origin"),
+            if value["remembered"].is_null() { UNSEEN } else { "" },
         ),
         false => format!("the log does not verify: {}", text("fault")),
     }
@@ -102,7 +125,7 @@ fn remembered(data: &Path) -> anyhow::Result<Option<Checkpoint>> {
     }
     let Some(head) = allod_answer::open_store(data)?.ledger_head()? else { return Ok(None) };
     let root = head.root.parse().context("the head that the store remembers is damaged")?;
-    let origin = allod_answer::LEDGER_ORIGIN.into();
+    let origin = LEDGER_ORIGIN.into();
     Ok(Some(Checkpoint { origin, size: head.size, root }))
 }
 
@@ -113,7 +136,7 @@ struct Log {
 
 impl Log {
     fn open(data: &Path, folder: &Path, payloads: bool) -> anyhow::Result<Log> {
-        let ledger = Ledger::open(folder, allod_answer::LEDGER_ORIGIN)?;
+        let ledger = open(folder, remembered(data)?.as_ref())?;
         let store = if payloads { Some(allod_answer::open_store(data)?) } else { None };
         Ok(Log { ledger, store })
     }

@@ -1,0 +1,60 @@
+//! `allod ledger` on data folders that someone meddled with.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{allod, json, run, small_library};
+
+fn ask(data: &Path, times: usize) {
+    for _ in 0..times {
+        run(allod(data).args(["ask", "What does a stall cost at the market?"]), 0);
+    }
+}
+
+fn verify(data: &Path, code: i32) -> serde_json::Value {
+    json(&run(allod(data).args(["--json", "ledger", "verify"]), code))
+}
+
+/// Whoever puts an older head back over a longer log makes it look like what a crash leaves behind.
+#[test]
+fn verify_does_not_clear_away_the_traces_of_a_log_that_was_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let file = |name: &str| data.join("ledger").join(name);
+    small_library(data);
+    ask(data, 2);
+    let older = ["head", "checkpoint", "tile/0/000.p/2", "tile/entries/000.p/2"];
+    let older = older.map(|name| (file(name), fs::read(file(name)).unwrap()));
+    ask(data, 2);
+    older.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    let tail = fs::read(file("tail.0")).unwrap();
+
+    let said = verify(data, 1)["fault"].to_string();
+    assert!(said.contains("the log was cut: it holds 2 entries, 4 were seen before"), "{said}");
+    run(allod(data).args(["ledger", "prove", "0"]), 1);
+    run(allod(data).args(["ledger", "show"]), 1);
+    assert_eq!(fs::read(file("tail.0")).unwrap(), tail, "the entries are still there");
+}
+
+#[test]
+fn a_key_or_a_store_that_is_gone_is_a_fault_but_a_copy_of_the_log_alone_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    small_library(data);
+    ask(data, 1);
+    assert_eq!(verify(data, 0)["remembered"], 1);
+    for (name, blamed) in [("keys/ledger.key", "ledger.key"), ("allod.db", "allod.db")] {
+        let away = data.join("away");
+        fs::rename(data.join(name), &away).unwrap();
+        let said = verify(data, 1)["fault"].to_string();
+        assert!(said.contains(blamed), "{said}");
+        fs::rename(away, data.join(name)).unwrap();
+    }
+    let copy = data.join("copy");
+    fs::create_dir(&copy).unwrap();
+    fs::rename(data.join("ledger"), copy.join("ledger")).unwrap();
+    assert!(verify(&copy, 0)["remembered"].is_null());
+}
