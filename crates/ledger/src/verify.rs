@@ -137,9 +137,8 @@ impl<'a> Snapshot<'a> {
     /// remove the traces of.
     fn check_left_over(&self, edge: &Edge) -> Result<(), Fault> {
         let (size, published) = (self.head.size, self.published.size);
-        let beyond = |path: &String| {
-            Name::parse(path).is_none_or(|name| !name.belongs(size, published))
-        };
+        let beyond =
+            |path: &String| Name::parse(path).is_none_or(|name| !name.belongs(size, published));
         if let Some(path) = self.paths.iter().find(|path| beyond(path)) {
             return Err(Fault::file(Wrong::LeftOver, path));
         }

@@ -7,14 +7,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
+use crate::state::Shared;
 
 /// A request body, read.
 pub(crate) struct Body<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Body<T>, Problem> {
+    async fn from_request(request: Request, state: &Shared) -> Result<Body<T>, Problem> {
         if !is_json(request.headers()) {
             return Err(Problem::transport(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -22,7 +23,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 "send the body as JSON, with `content-type: application/json`",
             ));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+        let longest = state.options.body_timeout;
+        let arrived = tokio::time::timeout(longest, Bytes::from_request(request, state)).await;
+        let bytes = arrived.map_err(|_| too_slow())?.map_err(|rejection| {
             let status = rejection.status();
             let code = if status == StatusCode::PAYLOAD_TOO_LARGE { "too_long" } else { "broken" };
             Problem::transport(status, code, rejection.body_text())
@@ -32,6 +35,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         })?;
         Ok(Body(value))
     }
+}
+
+/// Whoever sends a byte now and then would hold one of the connections that others wait for.
+fn too_slow() -> Problem {
+    let message = "the body did not arrive in time; send it at once";
+    Problem::transport(StatusCode::REQUEST_TIMEOUT, "too_slow", message)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -4,7 +4,7 @@ use allod_answer::{Caller, Desk};
 use allod_retrieval::Clearance;
 use allod_store::KeyRow;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -78,7 +78,8 @@ pub(crate) async fn identify(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match identity_of(&state, request.method().clone(), request.headers().clone()).await {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    match identity_of(&state, method, uri, request.headers().clone()).await {
         Ok(identity) => {
             request.extensions_mut().insert(identity);
             next.run(request).await
@@ -90,6 +91,7 @@ pub(crate) async fn identify(
 async fn identity_of(
     state: &Shared,
     method: Method,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Identity, Problem> {
     if let Some(secret) = presented(&headers)? {
@@ -99,7 +101,7 @@ async fn identity_of(
         let message = "an API key is needed: send `Authorization: Bearer allod_…`";
         return Err(Problem::unauthenticated("no_api_key", message));
     }
-    local::check(&method, &headers)?;
+    local::check(&method, &uri, &headers)?;
     Ok(Identity::local_operator())
 }
 

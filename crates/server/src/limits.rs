@@ -32,6 +32,8 @@ pub struct ServeOptions {
     pub waiting_max: usize,
     /// How long a client may take to send the head of a request, and be idle between two.
     pub head_timeout: Duration,
+    /// How long a client may take to send the body of a request.
+    pub body_timeout: Duration,
     /// How long a request may take until its response begins.
     pub request_timeout: Duration,
     /// How long one connection may last.
@@ -52,6 +54,7 @@ impl Default for ServeOptions {
             answering_max: cores.max(2),
             waiting_max: 64,
             head_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(300),
             connection_timeout: Duration::from_secs(3600),
             stop_timeout: Duration::from_secs(10),

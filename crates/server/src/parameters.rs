@@ -201,7 +201,8 @@ fn delivery(fields: &Fields) -> Result<Delivery, Problem> {
 
 fn messages(value: Option<&Value>) -> Result<Vec<Message>, Problem> {
     let given = value.and_then(Value::as_array).filter(|messages| !messages.is_empty());
-    let given = given.ok_or_else(|| Problem::field("messages", "`messages` must be a list"))?;
+    let wrong = || Problem::field("messages", "`messages` must be a list of one message or more");
+    let given = given.ok_or_else(wrong)?;
     if given.len() > MESSAGES_MAX {
         let message = format!("there are {} messages, at most {MESSAGES_MAX} go", given.len());
         return Err(Problem::field("messages", message));
