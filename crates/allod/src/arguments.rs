@@ -218,7 +218,8 @@ pub enum LedgerCommand {
         #[arg(long)]
         payload: bool,
         /// How many of the newest, when no index is given
-        #[arg(long, default_value_t = 10, value_name = "N")]
+        #[arg(long, default_value_t = 10, value_name = "N",
+              value_parser = clap::value_parser!(u64).range(1..))]
         last: u64,
     },
     /// Check every byte of the log
@@ -252,7 +253,7 @@ pub enum ReviewCommand {
         #[arg(long, value_name = "VERDICT")]
         verdict: String,
         /// Who decides
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = name)]
         by: String,
         /// Why
         #[arg(long, default_value = "", value_name = "TEXT")]
@@ -269,13 +270,13 @@ pub enum KeyCommand {
     /// Make a key; it is shown once
     Create {
         /// Whose key it is
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = name)]
         name: String,
         /// The tenant
-        #[arg(long, default_value = "local", value_name = "TENANT")]
+        #[arg(long, default_value = "local", value_name = "TENANT", value_parser = name)]
         tenant: String,
         /// An access label that the key may read; can be given several times
-        #[arg(long = "clearance", value_name = "LABEL")]
+        #[arg(long = "clearance", value_name = "LABEL", value_parser = name)]
         labels: Vec<String>,
         /// user, reviewer or operator
         #[arg(long, default_value = "user", value_name = "ROLE")]
@@ -288,4 +289,13 @@ pub enum KeyCommand {
         /// The key's id
         id: String,
     },
+}
+
+/// A name is recorded and shown in lists: one line, and not nothing.
+fn name(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a name cannot be empty".into()),
+        name if name.contains(char::is_control) => Err("a name is one line of plain text".into()),
+        name => Ok(name.into()),
+    }
 }

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         Ok(ending) => ending.into(),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::complain(&format!("{error:#}"));
+            output::complain(&output::reasons(&error));
             ExitCode::from(1)
         }
     }

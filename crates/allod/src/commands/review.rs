@@ -26,9 +26,14 @@ pub fn run(command: &ReviewCommand, place: &Place, output: &Output) -> anyhow::R
             output.print(&value(&row), |_| entry(&row))?;
         }
         ReviewCommand::Resolve { id, verdict, by, note, answer } => {
+            let answer = answer.as_deref().map(str::trim).filter(|answer| !answer.is_empty());
             let verdict = read_verdict(verdict, answer.is_some())?;
+            anyhow::ensure!(
+                verdict != Verdict::Approve || store.review(id)?.is_none_or(|row| has_draft(&row)),
+                "review {id} has no draft to approve; amend it with --answer TEXT, or reject it"
+            );
             let at = jiff::Timestamp::now().to_string();
-            let (by, note, answer) = (by.clone(), note.clone(), answer.clone());
+            let (by, note, answer) = (by.clone(), note.clone(), answer.map(Into::into));
             let row = store.resolve_review(id, &Resolution { verdict, by, note, answer, at })?;
             output.print(&value(&row), |_| line(&row))?;
         }
@@ -50,6 +55,14 @@ fn read_verdict(name: &str, has_answer: bool) -> anyhow::Result<Verdict> {
     }
 }
 
+fn has_draft(row: &ReviewRow) -> bool {
+    draft(row)["answer"].as_str().is_some_and(|answer| !answer.is_empty())
+}
+
+fn draft(row: &ReviewRow) -> Value {
+    row.draft_json.as_deref().and_then(|d| serde_json::from_str(d).ok()).unwrap_or_default()
+}
+
 fn value(row: &ReviewRow) -> Value {
     let parsed = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
     json!({
@@ -68,7 +81,7 @@ fn value(row: &ReviewRow) -> Value {
 
 fn question(row: &ReviewRow) -> String {
     let request: Value = serde_json::from_str(&row.request_json).unwrap_or(Value::Null);
-    let asked = request["question"].as_str().map(str::to_owned);
+    let asked = request["question"].as_str().map(|text| text.replace(['\n', '\r'], " "));
     asked.unwrap_or_else(|| request["messages"].to_string())
 }
 
@@ -86,8 +99,7 @@ fn entry(row: &ReviewRow) -> String {
     if let Some(index) = row.receipt_index {
         text.push_str(&format!("receipt: {index}\n"));
     }
-    let draft: Value =
-        row.draft_json.as_deref().and_then(|d| serde_json::from_str(d).ok()).unwrap_or_default();
+    let draft = draft(row);
     if let Some(answer) = draft["answer"].as_str() {
         text.push_str(&format!("\ndraft:\n{answer}\n"));
     }
