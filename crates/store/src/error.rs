@@ -58,6 +58,17 @@ pub enum Error {
         /// The database.
         path: PathBuf,
     },
+    /// The disk did not take or give what the database needs. Some systems say so of a full disk.
+    #[error(
+        "the disk failed for {path} ({detail}); is it full? Free some space and try again; if there \
+         is room, look for what the system says of the disk"
+    )]
+    Disk {
+        /// The database.
+        path: PathBuf,
+        /// What the database said.
+        detail: String,
+    },
     /// The database may not be written.
     #[error("{path} is read-only; give this user the right to write to it and to its folder")]
     ReadOnly {
@@ -120,6 +131,7 @@ impl Error {
         let path = path.to_owned();
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Error::DiskFull { path },
+            Some(ErrorCode::SystemIoFailure) => Error::Disk { path, detail: source.to_string() },
             Some(ErrorCode::ReadOnly) => Error::ReadOnly { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Error::Busy { path, waited_ms }
@@ -153,4 +165,18 @@ fn is_foreign_key(error: &rusqlite::Error) -> bool {
     error
         .sqlite_error()
         .is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A full disk shows as this where the file that SQLite shares between processes cannot grow.
+    #[test]
+    fn a_disk_that_fails_says_what_to_do() {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
+        let source = rusqlite::Error::SqliteFailure(code, None);
+        let told = Error::from_database(Path::new("x/allod.db"), source, 0).to_string();
+        assert!(told.contains("x/allod.db") && told.contains("Free some space"), "{told}");
+    }
 }
