@@ -16,8 +16,8 @@ fn a_key_needs_a_name_that_a_list_can_show() {
     assert_eq!(json(&run(allod(folder.path()).args(["--json", "key", "list"]), 0)), json("[]"));
 }
 
-/// The wish reaches the queue though the documents are silent; there is no draft to approve, and the
-/// question gives the reviewer's terminal no commands.
+/// The wish reaches the queue though the documents are silent; there is no draft to approve, and
+/// the question gives the reviewer's terminal no commands.
 #[test]
 fn a_wish_for_a_person_waits_for_a_person() {
     let folder = tempfile::tempdir().unwrap();

@@ -60,8 +60,8 @@ pub enum Error {
     },
     /// The disk did not take or give what the database needs. Some systems say so of a full disk.
     #[error(
-        "the disk failed for {path} ({detail}); is it full? Free some space and try again; if there \
-         is room, look for what the system says of the disk"
+        "the disk failed for {path} ({detail}); is it full? Free some space and try again; if \
+         there is room, look for what the system says of the disk"
     )]
     Disk {
         /// The database.

@@ -6,34 +6,33 @@ use std::sync::Arc;
 use allod_answer::LEDGER_ORIGIN;
 use allod_ledger::{Checkpoint, Expected, Ledger, Receipt, Verified, Wrong, verify_with};
 use allod_store::{DATABASE_FILE, Store};
-use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::Ending;
 use crate::arguments::LedgerCommand;
-use crate::folder::Place;
+use crate::folder::{self, Place};
 use crate::output::Output;
 
 /// Shows, verifies and proves receipts.
 pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::Result<Ending> {
-    let folder = place.data.join("ledger");
+    let log = place.data.join("ledger");
     anyhow::ensure!(
-        folder.is_dir(),
+        log.is_dir(),
         "{} has no ledger yet; it begins with the first question",
         place.data.display()
     );
     match command {
         LedgerCommand::Show { index, payload, last } => {
-            let log = Log::open(&place.data, &folder, *payload)?;
+            let log = Log::open(&place.data, &log, *payload)?;
             match index {
                 Some(index) => log.show(*index, output)?,
                 None => log.list(*last, output)?,
             }
             Ok(Ending::Done)
         }
-        LedgerCommand::Verify => verify(&place.data, &folder, output),
+        LedgerCommand::Verify => verify(&place.data, &log, output),
         LedgerCommand::Prove { index } => {
-            let ledger = open(&folder, remembered(&place.data)?.as_ref())?;
+            let ledger = open(&log, folder::remembered(&place.data)?.as_ref())?;
             let proof = ledger.prove(*index)?;
             let value = json!({"index": index, "vkey": ledger.vkey(), "proof": proof});
             if output.json {
@@ -48,16 +47,16 @@ pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::R
 
 /// Checks the log against itself, its key, and the head that the store remembers. Only a copy of
 /// the log alone, such as an auditor has, is without those two.
-fn verify(data: &Path, folder: &Path, output: &Output) -> anyhow::Result<Ending> {
+fn verify(data: &Path, log: &Path, output: &Output) -> anyhow::Result<Ending> {
     let key_file = key_file(data);
     let is_home = key_file.parent().is_some_and(Path::exists) || data.join(DATABASE_FILE).exists();
-    let head = remembered(data)?;
+    let head = folder::remembered(data)?;
     let seen = head.as_ref().map(|head| head.size);
     let expected = Expected { head, key_file: is_home.then_some(key_file) };
     let missing = is_home && !data.join(DATABASE_FILE).exists();
     let result = match missing {
         true => Err(format!("{DATABASE_FILE} is missing, which says how long the log was")),
-        false => verify_settled(folder, &expected),
+        false => verify_settled(log, &expected),
     };
     let (value, ending) = match result {
         Ok(verified) => (verified_value(&verified, seen), Ending::Done),
@@ -118,25 +117,14 @@ fn key_file(data: &Path) -> PathBuf {
     data.join("keys").join("ledger.key")
 }
 
-/// The head that the store remembers; a log that is shorter was cut.
-fn remembered(data: &Path) -> anyhow::Result<Option<Checkpoint>> {
-    if !data.join(DATABASE_FILE).exists() {
-        return Ok(None);
-    }
-    let Some(head) = allod_answer::open_store(data)?.ledger_head()? else { return Ok(None) };
-    let root = head.root.parse().context("the head that the store remembers is damaged")?;
-    let origin = LEDGER_ORIGIN.into();
-    Ok(Some(Checkpoint { origin, size: head.size, root }))
-}
-
 struct Log {
     ledger: Ledger,
     store: Option<Arc<dyn Store>>,
 }
 
 impl Log {
-    fn open(data: &Path, folder: &Path, payloads: bool) -> anyhow::Result<Log> {
-        let ledger = open(folder, remembered(data)?.as_ref())?;
+    fn open(data: &Path, log: &Path, payloads: bool) -> anyhow::Result<Log> {
+        let ledger = open(log, folder::remembered(data)?.as_ref())?;
         let store = if payloads { Some(allod_answer::open_store(data)?) } else { None };
         Ok(Log { ledger, store })
     }
