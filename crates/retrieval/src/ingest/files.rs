@@ -78,24 +78,29 @@ pub(super) fn find(roots: &[PathBuf]) -> Result<Found> {
     })
 }
 
-/// A root as typed, without `.` and doubled separators, with `/`; `.` itself is empty.
+/// A root as typed, without `.`, doubled separators and inner `..`, with `/`; `.` itself is empty.
+/// A `..` at the beginning stays.
 fn known_path(root: &Path) -> Result<String> {
-    let mut path = String::new();
+    let mut absolute = false;
+    let mut parts: Vec<&str> = Vec::new();
     for component in root.components() {
-        let part = match component {
-            Component::CurDir => continue,
-            Component::RootDir => "",
-            other => other
-                .as_os_str()
-                .to_str()
-                .ok_or_else(|| Error::NameNotUtf8 { path: root.to_owned() })?,
-        };
-        if component == Component::RootDir || !(path.is_empty() || path.ends_with('/')) {
-            path.push('/');
+        match component {
+            Component::CurDir => {}
+            Component::RootDir => absolute = true,
+            Component::ParentDir => match parts.last() {
+                Some(&last) if last != ".." => drop(parts.pop()),
+                None if absolute => {}
+                _ => parts.push(".."),
+            },
+            other => parts.push(
+                other
+                    .as_os_str()
+                    .to_str()
+                    .ok_or_else(|| Error::NameNotUtf8 { path: root.to_owned() })?,
+            ),
         }
-        path.push_str(part);
     }
-    Ok(path)
+    Ok(if absolute { "/" } else { "" }.to_owned() + &parts.join("/"))
 }
 
 #[derive(Default)]
@@ -202,6 +207,10 @@ mod tests {
             ("./a//b/", "a/b"),
             (".", ""),
             ("../x", "../x"),
+            ("a/../b", "b"),
+            ("../../a/./b/../c", "../../a/c"),
+            ("a/..", ""),
+            ("/../srv", "/srv"),
             ("/srv/docs/", "/srv/docs"),
             ("/", "/"),
         ] {
