@@ -24,6 +24,8 @@ const KIND: f64 = 0.5;
 const SECOND_AT_LEAST: f64 = 0.8;
 /// And from another passage this close.
 const OTHER_PASSAGE_AT_LEAST: f64 = 0.85;
+/// One match is clearly better than another from this difference on.
+const CLEARLY: f64 = 0.3;
 
 /// What the answer confidence is judged by.
 pub type Signals = [f64; weights::SIGNALS];
@@ -60,6 +62,8 @@ struct Candidate {
     /// How well each concept of the question is matched by the unit, with what stands above and
     /// beside it.
     joined: Vec<f64>,
+    /// How well each concept is matched by the unit itself.
+    own: Vec<f64>,
     /// Share of the question matched by the unit itself.
     own_coverage: f64,
     /// Share of the question matched by the unit with what stands above and beside it.
@@ -85,13 +89,15 @@ pub fn quote(question: &str, language: Language, found: &EvidenceSet) -> Quotati
 
 /// What answerability is judged by, each between 0 and 1.
 fn signals(best: &Candidate, found: &EvidenceSet, focus: Option<&str>) -> Signals {
+    let named = found.evidence[best.evidence].named;
     let focused = focus.and_then(|focus| focus_strength(focus, best, found));
     [
         found.signals.coverage,
         found.signals.margin,
         best.coverage,
-        best.holds_expected.map_or(0.0, |holds| 1.0 - holds),
+        best.holds_expected.filter(|_| !named).map_or(0.0, |holds| 1.0 - holds),
         focused.map_or(0.0, |strength| 1.0 - strength),
+        f64::from(named),
     ]
 }
 
@@ -106,8 +112,10 @@ fn candidates(text: &str, language: Language, evidence: &[Evidence]) -> Vec<Cand
     let expected = Expected::of(text, language);
     let plain = Question::plain(text, language);
     let mut candidates = Vec::new();
-    let best = evidence.first().map_or(1.0, |e| e.score.max(f64::MIN_POSITIVE));
-    for (at, passage) in evidence.iter().enumerate().take(PASSAGES) {
+    let best = evidence.iter().find(|passage| !passage.suspicious);
+    let best = best.map_or(1.0, |e| e.score.max(f64::MIN_POSITIVE));
+    let quotable = evidence.iter().enumerate().filter(|(_, passage)| !passage.suspicious);
+    for (at, passage) in quotable.take(PASSAGES) {
         // Evidence from elsewhere than a search carries no question.
         let searched = !passage.question.concepts.is_empty();
         let question = if searched { &passage.question } else { &plain };
@@ -143,6 +151,7 @@ fn of_passage(
             introduction: adding_introduction(&units, &own, index),
             score: score(own_coverage, coverage, holds_expected, rank),
             joined,
+            own: own[index].clone(),
             own_coverage,
             coverage,
             holds_expected,
@@ -177,12 +186,7 @@ fn joined_strengths(above: &[f64], units: &[Unit], own: &[Vec<f64>], index: usiz
 
 /// How well what stands above the passage matches each concept.
 fn above(passage: &Evidence, question: &Question) -> Vec<f64> {
-    let mut above = format!("{}\n{}", passage.place, passage.title);
-    for line in passage.heading_path.iter().chain(&passage.introduction) {
-        above.push('\n');
-        above.push_str(line);
-    }
-    strengths(question, &above, passage.language)
+    strengths(question, &passage.above(), passage.language)
 }
 
 /// The sentence before, the sentence after, and the introduction of a list.
@@ -218,7 +222,8 @@ fn choose(candidates: &[Candidate], evidence: &[Evidence]) -> Vec<Quoted> {
         let same_passage = other.evidence == best.evidence;
         let least = if same_passage { SECOND_AT_LEAST } else { OTHER_PASSAGE_AT_LEAST };
         let repeats = chosen.iter().any(|c| text(c, evidence) == text(other, evidence));
-        if other.score >= best.score * least && other.own_coverage > 0.0 && !repeats {
+        let near = other.score >= best.score * least && other.own_coverage > 0.0;
+        if near && !repeats && !lacks(best, other) {
             chosen.push(other);
         }
     }
@@ -230,6 +235,14 @@ fn choose(candidates: &[Candidate], evidence: &[Evidence]) -> Vec<Quoted> {
         quotes.push(quoted(candidate, range, evidence));
     }
     dedup(quotes)
+}
+
+/// Whether the best quote itself matches a word or number that the other quote lacks, and the other
+/// one matches nothing that the best lacks: then it is about something else.
+fn lacks(best: &Candidate, other: &Candidate) -> bool {
+    let over =
+        |a: &Candidate, b: &Candidate| a.own.iter().zip(&b.own).any(|(a, b)| a - b > CLEARLY);
+    over(best, other) && !over(other, best)
 }
 
 fn text<'a>(candidate: &Candidate, evidence: &'a [Evidence]) -> &'a str {

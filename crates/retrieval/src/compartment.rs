@@ -2,6 +2,7 @@
 
 use crate::clearance::{PUBLIC, folder_name};
 use crate::error::{Error, Result};
+use crate::evidence::above;
 use crate::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use tantivy::schema::{
 use tantivy::{Index, ReloadPolicy, Searcher, TantivyDocument, Term};
 
 /// Changes whenever what is written to the index changes; an index of another format is rebuilt.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 const DOCUMENT: &str = "document";
 
 /// The fields of the index.
@@ -29,7 +30,7 @@ pub(crate) struct Fields {
     pub(crate) body: Field,
     /// Terms of what stands above the passage, each with its language.
     pub(crate) head: Field,
-    /// Folded words of the passage, for questions in another language.
+    /// Folded words of the passage and of what stands above it, for questions in another language.
     pub(crate) plain: Field,
     /// The entry itself, as JSON.
     pub(crate) entry: Field,
@@ -53,14 +54,11 @@ pub(crate) struct PassageEntry {
 }
 
 impl PassageEntry {
-    /// What stands above the passage: its place, its headings, the sentence that introduces it.
+    /// What stands above the passage: its place, its headings, the sentence that introduces it,
+    /// the name of its file.
     pub(crate) fn above(&self) -> String {
-        let mut above = format!("{}\n{}", self.place, self.title);
-        for line in self.heading_path.iter().chain(&self.introduction) {
-            above.push('\n');
-            above.push_str(line);
-        }
-        above
+        let headings = self.heading_path.iter().chain(&self.introduction);
+        above(&self.path, [&self.place, &self.title].into_iter().chain(headings))
     }
 }
 

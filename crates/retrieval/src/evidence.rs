@@ -56,9 +56,47 @@ pub struct Evidence {
     pub valid_until: Option<Date>,
     /// Access label; `None` = public.
     pub label: Option<String>,
+    /// Whether the text speaks to a language model instead of to a reader. Such a passage is shown
+    /// to a person who searches, but is never quoted and never given to a model.
+    pub suspicious: bool,
+    /// Whether the question names this very place (`§ 5 UrhG`).
+    pub named: bool,
     /// The question as it was searched, to score sentences by.
     #[serde(skip)]
     pub question: Arc<Question>,
+}
+
+impl Evidence {
+    /// What stands above the passage and holds for it: its place, title, headings, introduction and
+    /// the name of its file.
+    #[must_use]
+    pub fn above(&self) -> String {
+        let headings = self.heading_path.iter().chain(&self.introduction);
+        above(&self.path, [&self.place, &self.title].into_iter().chain(headings))
+    }
+}
+
+/// Lines that stand above a passage, the last names of its path among them: an act is often known
+/// by an abbreviation that is only there (`u/urhg/index.md`).
+pub(crate) fn above<'a>(path: &str, lines: impl Iterator<Item = &'a String>) -> String {
+    let mut above = String::new();
+    for line in lines {
+        above.push_str(line);
+        above.push('\n');
+    }
+    above.push_str(file_name(path));
+    above
+}
+
+/// The name of a document's file without its ending, or of its folder where all files are called
+/// the same.
+fn file_name(path: &str) -> &str {
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let name = file.split_once('.').map_or(file, |(name, _)| name);
+    match name.to_ascii_lowercase().as_str() {
+        "index" | "readme" => folder.rsplit('/').next().unwrap_or(""),
+        _ => name,
+    }
 }
 
 /// What was searched.

@@ -15,6 +15,7 @@ mod ingest;
 mod library;
 mod question;
 mod rank;
+mod reference;
 mod search;
 mod suspicion;
 mod thesaurus;

@@ -1,10 +1,12 @@
 //! A question, weighed and expanded: what to look for, and how much each find counts.
 
 mod expand;
+mod range;
 
 use crate::analysis::{self, Word};
 use crate::vocabulary::Vocabularies;
 use allod_corpus::Language;
+use range::Amount;
 use std::collections::HashMap;
 
 /// A passage is taken as one of at least so many, so that a handful of documents does not make
@@ -20,6 +22,8 @@ const NUMBER_SHARE: f64 = 0.5;
 const SURE_FORM: f64 = 0.65;
 /// A compound whose parts all stand in a passage, but not the compound itself.
 const PARTS_STRENGTH: f64 = 0.9;
+/// A number that falls in a range of the passage.
+const RANGE_STRENGTH: f64 = 0.9;
 /// How much a word counts that is found in a document of another language.
 const FOREIGN_STRENGTH: f64 = 0.6;
 
@@ -56,6 +60,8 @@ pub struct Question {
     pub concepts: Vec<Concept>,
     by_stem: HashMap<String, Vec<Target>>,
     by_folded: HashMap<String, Vec<Target>>,
+    /// Its numbers: the concept that each is, and what is counted.
+    numbers: Vec<(usize, Amount)>,
 }
 
 /// What a word of a passage stands for.
@@ -96,7 +102,7 @@ impl Question {
                 }
             })
             .collect();
-        Question::assemble(language, concepts)
+        Question::assemble(text, language, concepts)
     }
 
     /// A question over the words of the passages that the caller may see.
@@ -109,10 +115,10 @@ impl Question {
         if concepts.iter().all(|c| c.weak) {
             concepts.iter_mut().for_each(|c| c.weight /= WEAK_SHARE);
         }
-        Question::assemble(language, concepts)
+        Question::assemble(text, language, concepts)
     }
 
-    fn assemble(language: Language, concepts: Vec<Concept>) -> Question {
+    fn assemble(text: &str, language: Language, concepts: Vec<Concept>) -> Question {
         let mut by_stem: HashMap<String, Vec<Target>> = HashMap::new();
         let mut by_folded: HashMap<String, Vec<Target>> = HashMap::new();
         for (at, concept) in concepts.iter().enumerate() {
@@ -129,7 +135,13 @@ impl Question {
             let target = Target { concept: at, part: None, strength: FOREIGN_STRENGTH };
             by_folded.entry(concept.word.clone()).or_default().push(target);
         }
-        Question { language: Some(language), concepts, by_stem, by_folded }
+        let numbers = range::amounts(&analysis::words(text, language))
+            .into_iter()
+            .filter_map(|(word, amount)| {
+                Some((concepts.iter().position(|concept| concept.word == word)?, amount))
+            })
+            .collect();
+        Question { language: Some(language), concepts, by_stem, by_folded, numbers }
     }
 
     /// Which words of a text in `language` stand for which concepts.
@@ -147,6 +159,12 @@ impl Question {
                 hits.push(Hit { word: at, concept, part, strength });
             }
         }
+        for (concept, amount) in &self.numbers {
+            if let Some(word) = range::containing(words, amount) {
+                hits.push(Hit { word, concept: *concept, part: None, strength: RANGE_STRENGTH });
+            }
+        }
+        hits.sort_by_key(|hit| hit.word);
         hits
     }
 
@@ -188,6 +206,13 @@ fn content_words(text: &str, language: Language) -> Vec<Word> {
     for word in analysis::words(text, language) {
         let letter = word.folded.len() < 2 && !word.is_number();
         let repeated = content.iter().any(|w| w.stem == word.stem);
+        // The number of `Art. 12` is in the reference already.
+        let referred = content.last().is_some_and(|w| {
+            w.folded.contains('_') && w.range.end == word.range.end && w.range != word.range
+        });
+        if referred {
+            continue;
+        }
         if !letter && !repeated && !analysis::is_stop_word(&word.folded, language) {
             content.push(word);
         }

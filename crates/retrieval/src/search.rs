@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::evidence::{Evidence, EvidenceSet, Query, Searched};
 use crate::question::{Concept, Question, term};
 use crate::rank::{self, Fit, Place};
+use crate::reference;
 use crate::suspicion;
 use crate::validity::Amendments;
 use crate::vocabulary::Vocabularies;
@@ -36,6 +37,10 @@ pub(crate) struct Ranked {
     pub(crate) entry: PassageEntry,
     pub(crate) label: Option<String>,
     pub(crate) fit: Fit,
+    /// Whether it speaks to a model.
+    pub(crate) suspicious: bool,
+    /// Whether the question names its place.
+    pub(crate) named: bool,
 }
 
 /// Searches the compartments that the caller may read. The others are not touched: neither their
@@ -73,7 +78,7 @@ fn drop_repeats(ranked: &mut Vec<Ranked>) {
 }
 
 fn evidence(ranked: Ranked, question: &Arc<Question>) -> Evidence {
-    let Ranked { entry, label, fit } = ranked;
+    let Ranked { entry, label, fit, suspicious, named } = ranked;
     let matched = question.concepts.iter().zip(&fit.strengths);
     Evidence {
         range: ByteRange { start: entry.start, end: entry.end },
@@ -91,6 +96,8 @@ fn evidence(ranked: Ranked, question: &Arc<Question>) -> Evidence {
         valid_from: entry.valid_from,
         valid_until: entry.valid_until,
         label,
+        suspicious,
+        named,
         question: Arc::clone(question),
     }
 }
@@ -111,10 +118,16 @@ fn ranked(
             let asked = entry.heading_path.last().map(String::as_str).filter(|h| h.ends_with('?'));
             let place = Place { text: &entry.text, asked, above: &above, language: entry.language };
             let mut fit = rank::fit(question, &place);
-            if suspicion::speaks_to_a_model(&entry.text) {
+            let suspicious = suspicion::speaks_to_a_model(&entry.text);
+            if suspicious {
                 fit.score *= suspicion::KEPT;
             }
-            ranked.push(Ranked { fit, entry, label: compartment.label.clone() });
+            let named = !suspicious && reference::names(question, &entry, &fit.strengths);
+            if named {
+                fit.score *= reference::NAMED;
+            }
+            let label = compartment.label.clone();
+            ranked.push(Ranked { fit, entry, label, suspicious, named });
         }
     }
     Ok(ranked)

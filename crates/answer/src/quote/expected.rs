@@ -2,7 +2,7 @@
 
 use crate::support::quantity::{Quantity, Unit, Value, quantities};
 use allod_corpus::Language;
-use allod_retrieval::analysis::{Word, fold, words};
+use allod_retrieval::analysis::{Word, fold, is_stop_word, words};
 
 /// The kind of thing asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,14 +11,16 @@ pub(super) enum Expected {
     Amount,
     /// A number of the things that the word names.
     Count(Word),
-    /// An age, a size, a distance.
-    Measure,
+    /// An age, a size, a distance: a number of something that begins with one of these.
+    Measure(&'static [&'static str]),
     /// A day or a time of day.
     When,
     /// A period.
     Duration,
     /// A person or a body, other than those that the question names.
     Who(Vec<String>),
+    /// The name of the one who is what the word says: `wer ist der Brunnenmeister`.
+    Name(Word),
     /// A telephone number, an address of the post or the network.
     Contact,
 }
@@ -48,6 +50,12 @@ const AMOUNT: &[&str] = &[
     " tariffa",
     " si paga",
     " multa",
+    " lohn",
+    " verdien",
+    " salaire",
+    " stipendio",
+    " salary",
+    " wage",
     " quanto ammonta",
     " custa ",
     " custan",
@@ -73,32 +81,51 @@ const COUNT: &[&str] = &[
     " quantas ",
     " how many ",
 ];
-const MEASURE: &[&str] = &[
-    " wie gross",
-    " wie weit",
-    " wie alt",
-    " welchem alter",
-    " mindestalter",
-    " wie schnell",
-    " wie breit",
-    " wie laut",
-    " wie tief",
-    " quel age",
-    " a partir de quel age",
-    " quelle taille",
-    " quelle distance",
-    " che eta",
-    " quale eta",
-    " quale distanza",
-    " che distanza",
-    " tge vegliadetgna",
-    " how old",
-    " how big",
-    " how far",
-    " how fast",
-    " how high",
-    " what age",
+/// Measures: how they are asked for, and how their units begin.
+const MEASURES: &[(&[&str], &[&str])] = &[
+    (
+        &[
+            " wie alt",
+            " welchem alter",
+            " mindestalter",
+            " quel age",
+            " che eta",
+            " quale eta",
+            " tge vegliadetgna",
+            " how old",
+            " what age",
+        ],
+        &["jahr", "monat", "woche", "an", "mois", "mes", "onn", "mais", "year", "month", "week"],
+    ),
+    (
+        &[
+            " wie gross",
+            " wie weit",
+            " wie breit",
+            " wie tief",
+            " wie hoch darf",
+            " quelle taille",
+            " quelle distance",
+            " quelle est la surface",
+            " quelle surface",
+            " quale distanza",
+            " che distanza",
+            " how big",
+            " how far",
+            " how high",
+        ],
+        &[
+            "meter", "metre", "metr", "zenti", "centi", "milli", "kilom", "chilom", "quadrat",
+            "kubik", "cubi", "hekt", "hect", "ett", "prozent", "m", "cm", "km", "m2", "qm", "ha",
+        ],
+    ),
+    (&[" wie schnell", " quelle vitesse", " how fast"], &["km", "kilom", "chilom", "stunden"]),
+    (&[" wie laut", " how loud"], &["dez", "dec", "db"]),
 ];
+/// A name stands so many words from its role at most.
+const NEAR_WORDS: usize = 6;
+/// What a number of another kind is worth where a measure is asked for.
+const OTHER_MEASURE: f64 = 0.3;
 const WHEN: &[&str] = &[
     " wann ",
     " um wie viel uhr",
@@ -132,6 +159,29 @@ const WHEN: &[&str] = &[
     " quelles dates",
     " quali date",
 ];
+/// Questions after a condition, not after a time.
+const CONDITION: &[&str] = &[
+    " wann besteht",
+    " wann darf ",
+    " wann kann",
+    " wann liegt",
+    " wann gilt",
+    " wann hat ",
+    " wann ist ein ",
+    " wann ist eine ",
+    " wann sind ",
+    " wann muss",
+    " quand peut",
+    " quand doit",
+    " quand y a t il",
+    " quando si ha",
+    " quando si puo",
+    " quando e ammess",
+    " when may",
+    " when can",
+    " when must",
+    " when is a ",
+];
 const DURATION: &[&str] = &[
     " wie lange",
     " welche frist",
@@ -163,12 +213,32 @@ const WHO: &[&str] = &[
     " chi ",
     " da chi ",
     " tgi ",
+    " qui conduit",
+    " qui dirige",
+    " qui paie",
     " who ",
     " whom ",
     " welche firma",
     " quelle entreprise",
     " quale ditta",
     " which company",
+];
+/// Before the role whose holder is asked for.
+const ROLE: &[&str] = &[
+    " wer ist der ",
+    " wer ist die ",
+    " wer ist das ",
+    " wie heisst der ",
+    " wie heisst die ",
+    " qui est le ",
+    " qui est la ",
+    " qui est l ",
+    " chi e il ",
+    " chi e la ",
+    " chi e l ",
+    " tgi e il ",
+    " tgi e la ",
+    " who is the ",
 ];
 const CONTACT: &[&str] = &[
     " telefon",
@@ -304,18 +374,28 @@ impl Expected {
     /// What the question asks for; `None` if it does not tell.
     pub(super) fn of(question: &str, language: Language) -> Option<Expected> {
         let folded = blanked(question);
+        let role = ROLE.iter().find_map(|phrase| counted(question, &folded, phrase, language));
+        if let Some(role) = role.filter(|role| language != Language::De || role.capital) {
+            return Some(Expected::Name(role));
+        }
         let asks = |phrases: &[&str]| phrases.iter().any(|phrase| folded.contains(phrase));
         let counted = COUNT.iter().find_map(|phrase| counted(question, &folded, phrase, language));
         let kinds = [
             (DURATION, Expected::Duration),
             (WHEN, Expected::When),
-            (MEASURE, Expected::Measure),
             (AMOUNT, Expected::Amount),
             (CONTACT, Expected::Contact),
             (WHO, Expected::Who(words(question, language).into_iter().map(|w| w.folded).collect())),
         ];
         // `how many years` asks for a period.
         let time = |word: &Word| is_period_word(&word.folded);
+        let measure = MEASURES.iter().find(|(phrases, _)| asks(phrases));
+        if let (None, Some((_, units))) = (&counted, measure) {
+            return Some(Expected::Measure(units));
+        }
+        if counted.is_none() && asks(CONDITION) {
+            return None;
+        }
         match counted {
             Some(word) if time(&word) => Some(Expected::Duration),
             Some(word) => Some(Expected::Count(word)),
@@ -325,6 +405,7 @@ impl Expected {
 
     /// How well a text holds such a thing: 1 surely, 0 not at all.
     pub(super) fn stands_in(&self, text: &str, language: Language) -> f64 {
+        let text = without_marker(text, language);
         let found = quantities(text, language);
         let begins = |starts: &[&str]| {
             let folded = blanked(text);
@@ -333,9 +414,10 @@ impl Expected {
         let holds = match self {
             Expected::Amount => found.iter().any(is_sum) || begins(FREE),
             Expected::Count(word) => return count_of(word, text, language, &found),
-            Expected::Measure => !found.is_empty(),
+            Expected::Measure(units) => return measure(units, text, &found),
             Expected::When => found.iter().any(is_time) || clock(text) || begins(TIMES),
             Expected::Duration => found.iter().any(is_time),
+            Expected::Name(role) => named_beside(role, text, language),
             Expected::Who(asked) => names_someone(text, language, asked),
             Expected::Contact => text.contains('@') || text.contains("www.") || long_number(text),
         };
@@ -386,7 +468,8 @@ fn counted(question: &str, folded: &str, phrase: &str, language: Language) -> Op
     let before = folded[..at].split_whitespace().count();
     let skip = before + phrase.split_whitespace().count();
     let plain = words(question, language).into_iter().filter(|w| !w.folded.contains('_'));
-    plain.skip(skip).find(|word| word.folded.len() > 2 && !is_adjective(&word.folded))
+    let tells = |word: &Word| !is_stop_word(&word.folded, language) && !is_adjective(&word.folded);
+    plain.skip(skip).find(|word| word.folded.len() > 2 && tells(word))
 }
 
 /// Common adjectives that stand before the noun that is counted or asked for.
@@ -440,6 +523,30 @@ fn count_of(word: &Word, text: &str, language: Language, found: &[Quantity]) -> 
     };
     let bare = |q: &&Quantity| matches!(q.value, Value::Number { unit: None, .. });
     f64::from(found.iter().filter(bare).any(beside))
+}
+
+/// Whether a number of such a unit stands there.
+fn measure(units: &[&str], text: &str, found: &[Quantity]) -> f64 {
+    let of_unit = |quantity: &Quantity| {
+        let after = blanked(&text[quantity.start() + quantity.shown(text).len()..]);
+        let next = after.split_whitespace().next().unwrap_or_default();
+        units.iter().any(|unit| if unit.len() < 3 { next == *unit } else { next.starts_with(unit) })
+    };
+    let other = if found.is_empty() { 0.0 } else { OTHER_MEASURE };
+    if found.iter().any(of_unit) { 1.0 } else { other }
+}
+
+/// The text without the number of its paragraph or item: that counts nothing.
+fn without_marker(text: &str, language: Language) -> &str {
+    let marker = text.split_whitespace().next().unwrap_or_default();
+    let rest = text[marker.len()..].trim_start();
+    let digits = marker.trim_matches(['(', ')', '.']);
+    let number = digits.len() < 6 && digits.starts_with(|c: char| c.is_ascii_digit());
+    let first = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    let sentence = is_stop_word(&fold(&first.to_lowercase()), language);
+    let capital = first.starts_with(char::is_uppercase);
+    let marked = marker.len() > digits.len() || digits.contains('.') || sentence;
+    if number && capital && marked { rest } else { text }
 }
 
 fn alike(a: &Word, b: &Word) -> bool {
@@ -500,6 +607,22 @@ fn names_someone(text: &str, language: Language, asked: &[String]) -> bool {
     words.iter().any(|word| body(word) && new(word)) || words.windows(2).any(name)
 }
 
+/// Whether a name, two capitalised words in a row, stands within a few words of the role.
+fn named_beside(role: &Word, text: &str, language: Language) -> bool {
+    let words = words(text, language);
+    let roles = words.iter().enumerate().filter(|(_, word)| alike(word, role));
+    let name = |pair: &[Word]| {
+        let between = pair[0].range.end.min(pair[1].range.start)..pair[1].range.start;
+        let plain = pair.iter().all(|w| w.capital && !alike(w, role) && w.folded.len() > 1);
+        plain && text[between].trim().is_empty()
+    };
+    roles.into_iter().any(|(at, _)| {
+        // The first word has its capital from the sentence.
+        let near = at.saturating_sub(NEAR_WORDS).max(1)..(at + NEAR_WORDS).min(words.len());
+        words[near].windows(2).any(name)
+    })
+}
+
 /// Seven digits or more with nothing but blanks between: a telephone number.
 fn long_number(text: &str) -> bool {
     let mut digits = 0;
@@ -543,6 +666,10 @@ mod tests {
         }
         let counted = Expected::of("How many dogs may I keep?", En);
         assert!(matches!(counted, Some(Expected::Count(word)) if word.folded == "dogs"));
+        let condition = Expected::of("Wann besteht ein Anspruch auf Auskunft?", De);
+        assert_eq!(condition, None);
+        let role = Expected::of("Wer ist der Brunnenmeister der Gemeinde?", De);
+        assert!(matches!(role, Some(Expected::Name(word)) if word.folded == "brunnenmeister"));
         assert!(matches!(Expected::of("Tgi è responsabel?", Rm), Some(Expected::Who(_))));
     }
 
@@ -557,6 +684,14 @@ mod tests {
         let who = Expected::of("Wer leitet die Alp Crap Alv?", De).unwrap();
         assert_eq!(holds(who.clone(), "Auf der Alp Crap Alv weiden Schafe.", De), 0.0);
         assert_eq!(holds(who, "Die Alp leitet Seraina Caduff.", De), 1.0);
+        let role = Expected::of("Who is the mayor?", En).unwrap();
+        assert_eq!(holds(role.clone(), "The mayor, Seraina Caduff, leads the council.", En), 1.0);
+        assert_eq!(holds(role, "The mayor decides within ten days.", En), 0.0);
+        let age = Expected::of("Wie alt muss ein Hund sein?", De).unwrap();
+        assert_eq!(holds(age.clone(), "Der Hund ist mindestens zwei Jahre alt.", De), 1.0);
+        assert!(holds(age, "Der Kurs hat vier Lektionen.", De) < 0.5);
+        let graves = Expected::of("Wie viele Hunde leben hier?", De).unwrap();
+        assert_eq!(holds(graves, "3 Die Hunde sind anzuleinen.", De), 0.0);
         let dogs = Expected::of("Wie viele Hunde darf ich halten?", De).unwrap();
         assert_eq!(holds(dogs.clone(), "Erlaubt sind höchstens zwei Hunde.", De), 1.0);
         assert!(

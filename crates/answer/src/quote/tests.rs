@@ -20,6 +20,8 @@ fn passage(text: &str, headings: &[&str], language: Language) -> Evidence {
         valid_from: None,
         valid_until: None,
         label: None,
+        suspicious: false,
+        named: false,
         question: Arc::default(),
     }
 }

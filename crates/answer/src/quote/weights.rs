@@ -8,14 +8,15 @@
 //! too few questions show it for a fit. The constant term is set where the errors balance.
 
 /// How many signals there are.
-pub(crate) const SIGNALS: usize = 5;
+pub(crate) const SIGNALS: usize = 6;
 
 /// In this order: the passage's coverage of the question, its lead over the next passage, the
 /// coverage by the best sentence in its surroundings, the kind of thing asked for missing from it,
-/// the word that the question puts forward missing from it.
-const WEIGHTS: [f64; SIGNALS] = [3.0, 2.3, 4.7, -5.5, -1.0];
+/// the word that the question puts forward missing from it, the place being the one that the
+/// question names.
+const WEIGHTS: [f64; SIGNALS] = [3.0, 2.8, 5.0, -5.0, -1.2, 4.0];
 /// The constant term: with it, 0.5 is where wrong answers and wrong refusals balance.
-const BIAS: f64 = -4.7;
+const BIAS: f64 = -5.0;
 
 /// 0 to 1.
 pub(super) fn confidence(signals: &[f64; SIGNALS]) -> f64 {

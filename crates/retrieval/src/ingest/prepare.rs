@@ -202,7 +202,7 @@ fn prepare_passage(path: &str, document: &Document, passage: &Passage) -> Prepar
         // The empty stem counts the passages of a language.
         body: terms(&body, entry.language) + " " + &term("", entry.language),
         head: terms(&head, entry.language),
-        plain: plain(&body, entry.language),
+        plain: plain(&body, entry.language) + &plain(&head, entry.language),
         entry: serde_json::to_string(&entry).expect("an entry has only string keys"),
     }
 }

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 
 /// How well each kind of form stands for the word.
 const SYNONYM: f64 = 0.65;
+/// A synonym that is far more frequent than a word that the passages have themselves is a wider
+/// word: a hall is a room, but not every room is the hall.
+const WIDER: f64 = 0.45;
 const COMPOUND_WITH: f64 = 0.75;
 const LONGER_FORM: f64 = 0.7;
 const FAMILY: f64 = 0.5;
@@ -32,8 +35,10 @@ pub(super) fn forms(word: &Word, language: Language, known: &Vocabularies) -> (F
     }
     let mut forms = Collected::default();
     forms.add(&word.stem, 1.0);
+    let own = count(&word.stem, language, known);
     for synonym in thesaurus::synonyms(&word.stem, language) {
-        forms.add(synonym, SYNONYM);
+        let wider = own > 0 && count(synonym, language, known) > 4 * own + 4;
+        forms.add(synonym, if wider { WIDER } else { SYNONYM });
     }
     add_longer(&mut forms, &word.stem, language, known);
     add_family(&mut forms, &word.stem, language, known);

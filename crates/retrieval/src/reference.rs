@@ -1,0 +1,42 @@
+//! Questions that name a place: `§ 5 UrhG`, `Art. 12 Abs. 3 des Baureglements`.
+
+use crate::analysis::words;
+use crate::compartment::PassageEntry;
+use crate::question::Question;
+
+/// What a passage at the named place gains over others that only speak of it.
+pub(crate) const NAMED: f64 = 4.0;
+/// A name of the document must be met at least so well.
+const NAME_STRENGTH: f64 = 0.6;
+
+/// Whether the passage stands at the place that the question names, in the document that it names.
+/// `strengths` says how well each concept is matched by the passage and what stands above it.
+pub(crate) fn names(question: &Question, entry: &PassageEntry, strengths: &[f64]) -> bool {
+    let place = words(&entry.place, entry.language);
+    let at = |reference: &str| place.iter().any(|word| word.folded == reference);
+    let mut articles = question.concepts.iter().filter(|c| c.word.starts_with("art_")).peekable();
+    if articles.peek().is_none() || !articles.all(|c| at(&c.word)) {
+        return false;
+    }
+    let paragraphs: Vec<&str> = references(question, "abs_").collect();
+    let numbered = place.iter().any(|word| word.folded.starts_with("abs_"));
+    let paragraph = !numbered || paragraphs.is_empty() || paragraphs.iter().any(|p| at(p));
+    paragraph && names_document(question, entry, strengths)
+}
+
+fn references<'a>(question: &'a Question, kind: &'a str) -> impl Iterator<Item = &'a str> {
+    let words = question.concepts.iter().map(|concept| concept.word.as_str());
+    words.filter(move |word| word.starts_with(kind))
+}
+
+/// Whether a word of the question is the document's name: in its title or the name of its file.
+fn names_document(question: &Question, entry: &PassageEntry, strengths: &[f64]) -> bool {
+    let name = crate::evidence::above(&entry.path, std::iter::once(&entry.title));
+    let name = words(&name, entry.language);
+    let hits = question.hits(&name, entry.language);
+    hits.iter().any(|hit| {
+        let concept = &question.concepts[hit.concept];
+        let tells = !concept.weak && !concept.word.starts_with(|c: char| c.is_ascii_digit());
+        tells && hit.strength >= NAME_STRENGTH && strengths[hit.concept] > 0.0
+    })
+}
