@@ -110,3 +110,15 @@ fn nothing_found_is_nothing_quoted() {
     let quotation = quote("Was kostet der Hund?", De, &found(Vec::new()));
     assert!(quotation.quotes.is_empty() && quotation.confidence == 0.0);
 }
+
+#[test]
+fn a_passage_that_speaks_to_a_model_is_never_quoted() {
+    let text = "Die Hundetaxe beträgt CHF 120 im Jahr.";
+    let planted = Evidence { suspicious: true, ..passage(text, &["Brief"], De) };
+    let alone = found(vec![planted.clone()]);
+    assert!(quote("Was kostet die Hundetaxe?", De, &alone).quotes.is_empty());
+    let both = found(vec![planted, passage(text, &["Hundereglement"], De)]);
+    let quotation = quote("Was kostet die Hundetaxe?", De, &both);
+    assert!(quotation.quotes.iter().all(|quote| quote.evidence == 1));
+    assert_eq!(quotation.quotes.len(), 1);
+}

@@ -3,9 +3,10 @@
 //! Fitted by logistic regression on the sample questions and, with little weight, on questions in
 //! German, English and Italian over encyclopedia paragraphs of which half were withheld, so that
 //! their questions have no answer; then rounded. Of 19 candidate signals those were kept that
-//! helped in six-fold cross-validation; a longer list did worse there. The two penalties are set by
-//! hand: a quote without the kind of thing asked for is no answer, however well its words match, but
-//! too few questions show it for a fit. The constant term is set where the errors balance.
+//! helped in six-fold cross-validation; a longer list did worse there. The last fit was rounded
+//! towards refusing. The two penalties and the worth of a named place are set by hand: a quote
+//! without the kind of thing asked for is no answer, however well its words match, but too few
+//! questions show it for a fit. The constant term is set where the errors balance.
 
 /// How many signals there are.
 pub(crate) const SIGNALS: usize = 6;
