@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use allod_answer::{Desk, DeskOptions, LEDGER_ORIGIN, ModelChoice};
-use allod_ledger::{Checkpoint, Ledger};
+use allod_answer::{Desk, DeskOptions, ModelChoice};
+use allod_ledger::Checkpoint;
 use allod_store::DATABASE_FILE;
-use anyhow::Context;
 
 use crate::arguments::Arguments;
 
@@ -25,20 +24,7 @@ impl Place {
     }
 
     /// Opens the desk of this folder.
-    ///
-    /// An older ledger than the one that was left here is refused: to go on from it would write a
-    /// second history over what was acknowledged.
     pub fn desk(&self, model: ModelChoice) -> anyhow::Result<Desk> {
-        if let Some(seen) = remembered(&self.data)? {
-            let log = self.data.join("ledger");
-            let opened = Ledger::open_seen(&log, LEDGER_ORIGIN, &seen);
-            opened.map(drop).with_context(|| {
-                format!(
-                    "{} is not as it was left; put back what belongs there, or its newest backup",
-                    log.display()
-                )
-            })?;
-        }
         let options = DeskOptions { policy: self.policy.clone(), model };
         Ok(Desk::open(&self.data, &options)?)
     }
@@ -55,9 +41,8 @@ pub fn remembered(data: &Path) -> anyhow::Result<Option<Checkpoint>> {
     if !data.join(DATABASE_FILE).exists() {
         return Ok(None);
     }
-    let Some(head) = allod_answer::open_store(data)?.ledger_head()? else { return Ok(None) };
-    let root = head.root.parse().context("the head that the store remembers is damaged")?;
-    Ok(Some(Checkpoint { origin: LEDGER_ORIGIN.into(), size: head.size, root }))
+    let store = allod_answer::open_store(data)?;
+    Ok(allod_answer::remembered_head(store.as_ref())?)
 }
 
 fn platform_folder() -> PathBuf {

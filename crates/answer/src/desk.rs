@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use allod_ledger::Ledger;
+use allod_ledger::{Checkpoint, Ledger};
 use allod_policy::Policy;
 use allod_retrieval::Library;
 use allod_store::{HeadRow, SqliteStore, Store};
@@ -49,7 +49,7 @@ impl Desk {
         let generator = Generator::open(&policy, &data.join("models"), &options.model)?;
         let store = open_store(data)?;
         let library = Library::open(data, Arc::clone(&store))?;
-        let ledger = Ledger::open(&data.join("ledger"), LEDGER_ORIGIN)?;
+        let ledger = open_ledger(&data.join("ledger"), store.as_ref())?;
         Ok(Desk { store, library, ledger, policy, generator })
     }
 
@@ -122,6 +122,34 @@ impl Desk {
         self.store.raise_ledger_head(&HeadRow { size: head.size, root: head.root.to_string() })?;
         Ok(())
     }
+}
+
+/// Opens the log, if it continues the head that the store remembers. To go on from an older log
+/// would write a second history over what was acknowledged.
+fn open_ledger(log: &Path, store: &dyn Store) -> Result<Ledger, Error> {
+    let Some(seen) = remembered_head(store)? else {
+        return Ok(Ledger::open(log, LEDGER_ORIGIN)?);
+    };
+    Ledger::open_seen(log, LEDGER_ORIGIN, &seen).map_err(|error| Error::Folder {
+        path: log.into(),
+        reason: format!(
+            "{error}; the log is not as it was left: put back what belongs there, or its newest \
+             backup"
+        ),
+    })
+}
+
+/// The log's head that the store remembers; a log that is shorter was cut.
+///
+/// # Errors
+/// When the store cannot be read, or what it remembers is no head.
+pub fn remembered_head(store: &dyn Store) -> Result<Option<Checkpoint>, Error> {
+    let Some(head) = store.ledger_head()? else { return Ok(None) };
+    let root = head.root.parse().map_err(|error| Error::Folder {
+        path: allod_store::DATABASE_FILE.into(),
+        reason: format!("the head of the log that it remembers is damaged: {error}"),
+    })?;
+    Ok(Some(Checkpoint { origin: LEDGER_ORIGIN.into(), size: head.size, root }))
 }
 
 /// Opens the store of a data folder.

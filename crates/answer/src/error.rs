@@ -5,10 +5,10 @@ use std::path::PathBuf;
 /// Why there is no reply. A refusal is a reply, not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The data folder cannot be used.
-    #[error("the data folder {path}: {reason}")]
+    /// A file or folder of the installation cannot be used.
+    #[error("{path}: {reason}")]
     Folder {
-        /// The folder.
+        /// The file or folder.
         path: PathBuf,
         /// What went wrong and what to do.
         reason: String,

@@ -24,7 +24,7 @@ mod wording;
 pub use allod_policy::{Fired, Outcome};
 pub use ask::{Ask, Caller, Chat};
 pub use chat::ChatReply;
-pub use desk::{Desk, DeskOptions, LEDGER_ORIGIN, open_store, read_policy};
+pub use desk::{Desk, DeskOptions, LEDGER_ORIGIN, open_store, read_policy, remembered_head};
 pub use error::Error;
 pub use explanation::Explanation;
 pub use generator::{Generator, ModelChoice};
