@@ -130,6 +130,9 @@ impl<'a> Case<'a> {
         evidence: &[Evidence],
     ) -> Result<(GenerateRequest, Draft), Error> {
         let question = self.ask.question.trim();
+        // Text that speaks to a language model is shown to none.
+        let evidence: Vec<Evidence> =
+            evidence.iter().filter(|item| !item.suspicious).cloned().collect();
         let mut passages = evidence.len();
         loop {
             let shown = &evidence[..passages];

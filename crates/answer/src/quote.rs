@@ -41,6 +41,11 @@ pub struct Quoted {
     pub score: f64,
 }
 
+/// A sentence with the kind of thing asked for goes before the best one if it scores so much of it
+/// and matches so much of the question itself.
+const KIND_SCORE_LEAST: f64 = 0.6;
+const KIND_COVERAGE_LEAST: f64 = 0.75;
+
 /// What can be quoted in answer to a question.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Quotation {
@@ -73,6 +78,13 @@ struct Candidate {
     score: f64,
 }
 
+impl Candidate {
+    /// Whether it holds the kind of thing asked for; never if the question names none.
+    fn holds_kind(&self) -> bool {
+        self.holds_expected.is_some_and(|holds| holds >= 0.5)
+    }
+}
+
 /// Picks what to quote from the evidence, and says how likely it answers.
 #[must_use]
 pub fn quote(question: &str, language: Language, found: &EvidenceSet) -> Quotation {
@@ -81,6 +93,7 @@ pub fn quote(question: &str, language: Language, found: &EvidenceSet) -> Quotati
         let place = |c: &Candidate| (c.evidence, c.unit.range.start);
         b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b)))
     });
+    prefer_kind(&mut candidates);
     let Some(best) = candidates.first() else { return Quotation::default() };
     let signals = signals(best, found, focus(question, language).as_deref());
     let quotes = choose(&candidates, &found.evidence);
@@ -212,6 +225,17 @@ fn score(own: f64, joined: f64, holds_expected: Option<f64>, rank: f64) -> f64 {
 }
 
 /// The best candidate, and others that come close or add what it lacks.
+/// Puts a sentence first that holds the kind of thing asked for, if the best one does not and the
+/// other speaks of the same thing nearly as fully.
+fn prefer_kind(candidates: &mut [Candidate]) {
+    let Some(best) = candidates.first().filter(|best| !best.holds_kind()) else { return };
+    let (score, own) = (best.score * KIND_SCORE_LEAST, best.own_coverage * KIND_COVERAGE_LEAST);
+    let fits = |c: &Candidate| c.holds_kind() && c.score >= score && c.own_coverage >= own;
+    if let Some(at) = candidates.iter().position(fits) {
+        candidates[..=at].rotate_right(1);
+    }
+}
+
 fn choose(candidates: &[Candidate], evidence: &[Evidence]) -> Vec<Quoted> {
     let best = &candidates[0];
     let mut chosen: Vec<&Candidate> = vec![best];
@@ -223,7 +247,8 @@ fn choose(candidates: &[Candidate], evidence: &[Evidence]) -> Vec<Quoted> {
         let least = if same_passage { SECOND_AT_LEAST } else { OTHER_PASSAGE_AT_LEAST };
         let repeats = chosen.iter().any(|c| text(c, evidence) == text(other, evidence));
         let near = other.score >= best.score * least && other.own_coverage > 0.0;
-        if near && !repeats && !lacks(best, other) {
+        let kind = other.holds_kind() || !best.holds_kind();
+        if near && kind && !repeats && !lacks(best, other) {
             chosen.push(other);
         }
     }

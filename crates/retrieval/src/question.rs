@@ -203,7 +203,15 @@ impl Question {
 /// The words that are no stop words, each once.
 fn content_words(text: &str, language: Language) -> Vec<Word> {
     let mut content: Vec<Word> = Vec::new();
+    let mut asking = false;
     for word in analysis::words(text, language) {
+        // `wie hoch`, `how much`: the second word says what kind of answer is wanted, and would
+        // only match by chance.
+        let measure = asking && analysis::is_weak_word(&word.folded, language);
+        asking = matches!(word.folded.as_str(), "wie" | "how");
+        if measure {
+            continue;
+        }
         let letter = word.folded.len() < 2 && !word.is_number();
         let repeated = content.iter().any(|w| w.stem == word.stem);
         // The number of `Art. 12` is in the reference already.

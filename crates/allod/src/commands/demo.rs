@@ -21,10 +21,10 @@ use crate::samples;
 const TODAY: jiff::civil::Date = jiff::civil::date(2026, 11, 21);
 
 const QUESTIONS_SHOWN: [&str; 5] = [
-    "Wie viel kostet ein 35-Liter-Kehrichtsack?",
-    "Combien coûte l'inscription à la bibliothèque ?",
-    "Quali sono gli orari della piscina comunale?",
-    "Cura è averta la chanzlia?",
+    "Wann wird das Sperrgut abgeholt?",
+    "Quand la déchetterie est-elle ouverte ?",
+    "Quanto costa un ingresso singolo in piscina?",
+    "Cura è averta la biblioteca?",
     "How do I register when I move to Pradaval?",
 ];
 

@@ -35,6 +35,10 @@ const AMOUNT: &[&str] = &[
     " taxe",
     " tarif",
     " busse",
+    "steuer ",
+    " wie hoch ist der beitrag",
+    " impot ",
+    " imposta ",
     " wie viel bezahl",
     " wie viel zahl",
     " coute",
@@ -119,7 +123,10 @@ const MEASURES: &[(&[&str], &[&str])] = &[
             "kubik", "cubi", "hekt", "hect", "ett", "prozent", "m", "cm", "km", "m2", "qm", "ha",
         ],
     ),
-    (&[" wie schnell", " quelle vitesse", " how fast"], &["km", "kilom", "chilom", "stunden"]),
+    (
+        &[" wie schnell darf", " wie schnell fahr", " quelle vitesse", " how fast"],
+        &["km", "kilom", "chilom", "stunden"],
+    ),
     (&[" wie laut", " how loud"], &["dez", "dec", "db"]),
 ];
 /// A name stands so many words from its role at most.
