@@ -57,6 +57,8 @@ mod routing;
 mod samples;
 mod scratch;
 mod tanh;
+#[cfg(target_arch = "x86_64")]
+mod turned;
 
 pub use activation::{silu, silu_mul, softmax};
 pub use argmax::argmax;
