@@ -32,6 +32,6 @@ pub use spec::{
     Activation, Biases, DecoderSpec, ExpertSpec, LayerSpec, Norms, QueryKeyNorm, RopeScaling,
     RopeSpec, Scales,
 };
-pub use template::{ChatTemplate, Message, Rendered};
+pub use template::{ChatTemplate, Message, Rendered, TemplateInput};
 pub use tokenizer::{Detokenizer, Tokenizer};
 pub use weight::{Part, WeightId};
