@@ -256,10 +256,10 @@ impl Loader<'_> {
         let names = [format!("{name}_blocks"), format!("{name}_scales")];
         let positions = [self.tensor(&names[0])?, self.tensor(&names[1])?];
         let [blocks, scales] = positions.map(|position| self.file.tensor_at(position));
-        let expected = experts * of * groups;
+        let expected = experts as u128 * of as u128 * groups as u128;
         let sound = columns.is_multiple_of(2 * HALF)
-            && blocks.bytes.len() == expected * HALF
-            && scales.bytes.len() == expected;
+            && blocks.bytes.len() as u128 == expected * HALF as u128
+            && scales.bytes.len() as u128 == expected;
         if !sound {
             let (found, scales) = (blocks.shape, scales.shape);
             let what = format!("`{}` {found:?} and its scales {scales:?}", names[0]);
@@ -295,4 +295,44 @@ pub(crate) fn place_of(
     }
     let other = place(Part::Output);
     if file.position(&other.name).is_some() { other } else { own }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use allod_weights::make::safetensors_with_header;
+
+    /// Two experts with two rows of 32 that alternate between two weights: every value is its
+    /// number in the table, its scale 2^row.
+    #[test]
+    fn blocks_and_scales_are_put_together_as_they_are_read() {
+        let table = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
+        let pairs =
+            |row: u8| (0..16_u8).map(move |j| (2 * j + row) % 8 | (2 * j + 1 + row) % 8 << 4);
+        let blocks: Vec<u8> = (0..4).flat_map(pairs).collect();
+        let data = [blocks, (127..131).collect()].concat();
+        let header = r#"{"x_blocks":{"dtype":"U8","shape":[2,2,1,16],"data_offsets":[0,64]},
+            "x_scales":{"dtype":"U8","shape":[2,2,1],"data_offsets":[64,68]}}"#;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        std::fs::write(&path, safetensors_with_header(header, &data)).unwrap();
+        let file = TensorFile::open(&path).unwrap();
+        let used = std::collections::HashSet::new();
+        let mut loader = Loader { path: &path, file: &file, used };
+        let id = WeightId { layer: 0, part: Part::ExpertUp };
+        let packed = Place { holder: Holder::BlocksAndScales, ..Place::tensor("x") };
+        let weight = loader.load(&packed.clone().every_other(1, 2), id, &[2, 1, 32]).unwrap();
+        for expert in 0..2 {
+            let matrix = weight.expert(expert).and_then(|own| own.matrix(&file)).unwrap();
+            let mut found = [0.0; 32];
+            matrix.decode_row(0, &mut found);
+            let row = 2 * expert + 1;
+            for (k, found) in found.into_iter().enumerate() {
+                assert_eq!(found, table[(k + row) % 8] * 2.0_f32.powi(row as i32), "{expert} {k}");
+            }
+        }
+        assert_eq!(loader.used.len(), 2);
+        let message = loader.load(&packed, id, &[2, 3, 32]).unwrap_err().to_string();
+        assert!(message.contains("x_blocks") && message.contains("[3, 32]"), "{message}");
+    }
 }
