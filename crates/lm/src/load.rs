@@ -308,7 +308,7 @@ mod tests {
     fn blocks_and_scales_are_put_together_as_they_are_read() {
         let table = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
         let pairs =
-            |row: u8| (0..16_u8).map(move |j| (2 * j + row) % 8 | (2 * j + 1 + row) % 8 << 4);
+            |row: u8| (0..16_u8).map(move |j| ((2 * j + row) % 8) | (((2 * j + 1 + row) % 8) << 4));
         let blocks: Vec<u8> = (0..4).flat_map(pairs).collect();
         let data = [blocks, (127..131).collect()].concat();
         let header = r#"{"x_blocks":{"dtype":"U8","shape":[2,2,1,16],"data_offsets":[0,64]},
