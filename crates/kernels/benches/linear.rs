@@ -12,13 +12,17 @@ const COLUMNS: usize = 2048;
 fn weights(format: Format) -> Vec<u8> {
     let row_bytes = format.row_bytes(COLUMNS).expect("2048 columns are whole blocks");
     let mut bytes: Vec<u8> = (0..ROWS * row_bytes).map(|i| (i * 37 % 251) as u8).collect();
-    let high = match format {
-        Format::F32 => 3..4,
-        Format::F16 | Format::BF16 => 1..2,
-        Format::Q8_0 | Format::Q4_0 => 1..2, // the scale's high byte
+    let high: &[usize] = match format {
+        Format::F32 => &[3],
+        Format::Q4_1 | Format::Q5_1 | Format::Q4_K | Format::Q5_K => &[1, 3],
+        Format::Q2_K => &[81, 83],
+        Format::Q3_K => &[109],
+        Format::Q6_K => &[209],
+        Format::MXFP4 => &[0],
+        _ => &[1], // the value's or the scale's high byte
     };
     for block in bytes.chunks_exact_mut(format.block_bytes()) {
-        block[high.clone()].fill(0x2c);
+        high.iter().for_each(|place| block[*place] = 0x2c);
     }
     bytes
 }

@@ -7,6 +7,7 @@ use crate::isa::{Isa, on_isa};
 use crate::lanes::{LANES, fold, larger, largest, sum};
 use crate::panel::{BAND_TOKENS, PANEL_ROWS};
 use crate::scratch::{Scratch, scores_stride};
+use crate::tanh::tanh_one;
 use std::ops::Range;
 
 /// How the keys and values of one kv head lie in their buffers (`f32`, owned by the caller).
@@ -107,12 +108,52 @@ pub fn attend(
     out: &mut [f32],
     scratch: &mut Scratch,
 ) {
+    let scoring = Scoring { scale, cap: None, sinks: &[] };
+    attend_by(isa, queries, cache, positions, &scoring, out, scratch);
+}
+
+/// How raw scores `q . k` become weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scoring<'a> {
+    /// What scores are multiplied with.
+    pub scale: f32,
+    /// Bounds a scaled score s softly: `cap * tanh(s / cap)`.
+    pub cap: Option<f32>,
+    /// For each query, the score of a position that has no value: it takes its share of the
+    /// softmax and adds nothing. Empty: there is none.
+    pub sinks: &'a [f32],
+}
+
+impl Scoring<'_> {
+    /// The scale, the cap (infinite: none) and the sink of a query (-inf: none).
+    fn of_query(&self, query: usize) -> [f32; 3] {
+        let sink = self.sinks.get(query).copied().unwrap_or(f32::NEG_INFINITY);
+        [self.scale, self.cap.unwrap_or(f32::INFINITY), sink]
+    }
+}
+
+/// [`attend`] with scores that are capped or share their softmax with a sink.
+///
+/// # Panics
+/// When the range is empty, a slice does not fit the shapes, or there are sinks for another number
+/// of queries.
+pub fn attend_by(
+    isa: Isa,
+    queries: &[f32],
+    cache: &KeyValues,
+    positions: Range<usize>,
+    scoring: &Scoring,
+    out: &mut [f32],
+    scratch: &mut Scratch,
+) {
     let head_dim = cache.layout.head_dim;
     assert!(positions.start < positions.end, "no positions to attend to");
     assert!(queries.len().is_multiple_of(head_dim), "queries are [group, head_dim]");
     assert_eq!(out.len(), queries.len(), "out is [group, head_dim]");
+    let has_sinks = !scoring.sinks.is_empty();
+    assert!(!has_sinks || scoring.sinks.len() * head_dim == queries.len(), "sinks are [group]");
     let band = BAND_TOKENS * head_dim;
-    for (queries, out) in queries.chunks(band).zip(out.chunks_mut(band)) {
+    for (band, (queries, out)) in queries.chunks(band).zip(out.chunks_mut(band)).enumerate() {
         let group = queries.len() / head_dim;
         let base = positions.start / CHAIN * CHAIN;
         let span = Span { base, positions: positions.clone() };
@@ -121,10 +162,12 @@ pub fn attend(
         let scores = &mut scores[..group * stride];
         score(isa, queries, cache, &span, scores, stride);
         let totals = &mut [0.0; BAND_TOKENS][..group];
-        for (scores, total) in scores.chunks_exact_mut(stride).zip(totals.iter_mut()) {
+        let rows = scores.chunks_exact_mut(stride).zip(totals.iter_mut()).enumerate();
+        for (query, (scores, total)) in rows {
             let scores = &mut scores[..span.len()];
-            let start = span.start();
-            *total = on_isa!(isa, weigh_body(scores: &mut [f32], start: usize, scale: f32) -> f32);
+            let (start, by) = (span.start(), scoring.of_query(band * BAND_TOKENS + query));
+            *total =
+                on_isa!(isa, weigh_body(scores: &mut [f32], start: usize, by: [f32; 3]) -> f32);
         }
         mix(isa, scores, stride, totals, cache, &span, sums, out);
     }
@@ -181,9 +224,9 @@ fn score(
 }
 
 /// Turns the scores from `start` on into weights `e^(scale * s - max)` and returns their sum.
-/// Lane = position mod 16, as the base is a multiple of 32.
+/// Lane = position mod 16, as the base is a multiple of 32. The sink comes after the lanes.
 #[inline(always)]
-fn weigh_body(scores: &mut [f32], start: usize, scale: f32) -> f32 {
+fn weigh_body(scores: &mut [f32], start: usize, [scale, cap, sink]: [f32; 3]) -> f32 {
     // Positions before the start share a block with it: they must count for nothing.
     for score in &mut scores[..start] {
         *score = f32::NEG_INFINITY;
@@ -191,14 +234,23 @@ fn weigh_body(scores: &mut [f32], start: usize, scale: f32) -> f32 {
     for score in &mut scores[start..] {
         *score *= scale;
     }
-    let max = largest(fold(scores, f32::NEG_INFINITY, larger));
+    if cap < f32::INFINITY {
+        for score in &mut scores[start..] {
+            *score = tanh_one(*score / cap) * cap;
+        }
+    }
+    let mut max = largest(fold(scores, f32::NEG_INFINITY, larger));
+    if sink > f32::NEG_INFINITY {
+        max = larger(max, sink);
+    }
     for score in &mut scores[..start] {
         *score = 0.0;
     }
     for score in &mut scores[start..] {
         *score = exp_one(*score - max);
     }
-    sum(fold(scores, 0.0, |sum, value| sum + value))
+    let total = sum(fold(scores, 0.0, |sum, value| sum + value));
+    if sink > f32::NEG_INFINITY { total + exp_one(sink - max) } else { total }
 }
 
 /// `out[g] = sum over positions of weight * value / total`, 32 elements at a time.
@@ -323,6 +375,44 @@ mod tests {
         let isa = Isa::detect();
         let expected = short.attend(isa, &query, 3..77);
         assert_same_bits(&long.attend(isa, &query, 3..77), &expected, "longer cache");
+    }
+
+    /// The definition in 64-bit floats: capped scores, and a sink that takes its share.
+    fn capped_with_sink(cached: &Cached, query: &[f32], sink: f64) -> Vec<f64> {
+        let [keys, values] = &cached.rows;
+        let dot = |key: &Vec<f32>| -> f64 {
+            key.iter().zip(query).map(|(k, q)| f64::from(*k) * f64::from(*q)).sum()
+        };
+        let weights: Vec<f64> =
+            keys.iter().map(|key| ((dot(key) * 0.5 / 2.0).tanh() * 2.0).exp()).collect();
+        let total = weights.iter().sum::<f64>() + sink.exp();
+        let column = |d: usize| -> f64 {
+            weights.iter().zip(values).map(|(w, value)| w * f64::from(value[d])).sum()
+        };
+        (0..query.len()).map(|d| column(d) / total).collect()
+    }
+
+    #[test]
+    fn caps_and_sinks_follow_their_definition_on_every_isa() {
+        let cached = Cached::new(24, 45, Values::Plain, 21);
+        let queries = samples::floats(2 * 24, Values::Plain, 22);
+        let cache = KeyValues { layout: cached.layout, keys: &cached.keys, values: &cached.values };
+        let scoring = Scoring { scale: 0.5, cap: Some(2.0), sinks: &[1.5, 3.0] };
+        let mut first = Vec::new();
+        for isa in Isa::available() {
+            let (mut out, mut scratch) = (vec![0.0; 48], Scratch::new());
+            attend_by(isa, &queries, &cache, 0..45, &scoring, &mut out, &mut scratch);
+            if first.is_empty() {
+                first.clone_from(&out);
+            }
+            assert_same_bits(&out, &first, isa.name());
+        }
+        for (query, sink) in [1.5, 3.0].into_iter().enumerate() {
+            let expected = capped_with_sink(&cached, &queries[query * 24..][..24], sink);
+            for (found, expected) in first[query * 24..][..24].iter().zip(expected) {
+                assert!((f64::from(*found) - expected).abs() < 1e-6, "{found} {expected}");
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::chains::{CHAIN, Chains};
 use crate::format::Format;
 use crate::lanes::LANES;
 use crate::panel::{Stored, block_scales, prefetch};
+use crate::turned::{self, BLOCK_WORDS, Block};
 use std::arch::x86_64::*;
 
 /// Tokens whose chains are kept in registers together: 3 tokens x 2 registers x (even, odd), two of
@@ -129,25 +130,53 @@ impl<const T: usize> Rows<T> {
 /// many.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) unsafe fn decode(stored: &Stored, panel: &mut [f32]) -> usize {
-    let (low, high) = stored.rows.split_at(WIDTH);
     let mut done = 0;
-    for (half, rows) in [low, high].into_iter().enumerate() {
-        let rows: [&[u8]; WIDTH] = rows.try_into().expect("16 rows are two times 8");
-        let ahead = stored.ahead.wrapping_add(half * rows[0].len() * WIDTH);
-        let eight = Eight { rows, len: stored.len, ahead, half };
+    for (half, eight) in Eight::both(stored).into_iter().enumerate() {
         // SAFETY: the caller's promise is passed on; the half's lanes end inside each column.
         done = unsafe {
-            let panel = panel.as_mut_ptr().add(half * WIDTH);
+            let start = panel.as_mut_ptr().add(half * WIDTH);
             match stored.format {
-                Format::F32 => eight.decode_f32(panel),
-                Format::F16 => eight.decode_f16(panel),
-                Format::BF16 => eight.decode_bf16(panel),
-                Format::Q8_0 => eight.decode_q8_0(&block_scales(stored), panel),
-                Format::Q4_0 => eight.decode_q4_0(&block_scales(stored), panel),
+                Format::F32 => eight.decode_f32(start),
+                Format::F16 => eight.decode_f16(start),
+                Format::BF16 => eight.decode_bf16(start),
+                Format::Q8_0 => eight.decode_q8_0(&block_scales(stored), start),
+                Format::Q4_0 => eight.decode_q4_0(&block_scales(stored), start),
+                _ => return decode_turned(stored, panel),
             }
         };
     }
     done
+}
+
+/// # Safety
+/// As [`decode`].
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn decode_turned(stored: &Stored, panel: &mut [f32]) -> usize {
+    let (len, size) = (stored.format.block_len(), stored.format.block_bytes());
+    let halves = Eight::both(stored);
+    let mut words_of_block: Block = [[0; LANES]; BLOCK_WORDS];
+    let columns = panel.as_chunks_mut::<LANES>().0;
+    for (block, columns) in columns[..stored.len].chunks_exact_mut(len).enumerate() {
+        let (offset, whole) = (block * size, size / 16 * 16);
+        for at in (0..whole).step_by(16) {
+            for eight in &halves {
+                prefetch(eight.ahead, (offset + at) * WIDTH, 16 * WIDTH);
+
+                // SAFETY: the 16 bytes lie in the block's `size`, the words in the array's.
+                unsafe {
+                    for (j, word) in eight.words(offset + at).into_iter().enumerate() {
+                        let out = words_of_block[at / 4 + j][eight.half * WIDTH..].as_mut_ptr();
+                        _mm256_storeu_si256(out.cast::<__m256i>(), word);
+                    }
+                }
+            }
+        }
+        turned::turn_rest(&stored.rows, offset, whole, size, &mut words_of_block);
+        if !turned::decode(stored.format, &words_of_block, columns) {
+            return block * len;
+        }
+    }
+    stored.len
 }
 
 /// Eight of the sixteen rows.
@@ -158,7 +187,16 @@ struct Eight<'a> {
     half: usize,
 }
 
-impl Eight<'_> {
+impl<'a> Eight<'a> {
+    /// The lower and the upper eight rows.
+    fn both(stored: &Stored<'a>) -> [Eight<'a>; 2] {
+        std::array::from_fn(|half| {
+            let rows: [&[u8]; WIDTH] = std::array::from_fn(|r| stored.rows[half * WIDTH + r]);
+            let ahead = stored.ahead.wrapping_add(half * rows[0].len() * WIDTH);
+            Eight { rows, len: stored.len, ahead, half }
+        })
+    }
+
     /// 16 bytes of each row from `offset`, turned: lane r of vector j is the j-th 32-bit word of
     /// row r.
     ///

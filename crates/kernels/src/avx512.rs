@@ -5,6 +5,7 @@ use crate::chains::{CHAIN, Chains};
 use crate::format::Format;
 use crate::lanes::LANES;
 use crate::panel::{Stored, block_scales, prefetch};
+use crate::turned::{self, BLOCK_WORDS, Block};
 use std::arch::x86_64::*;
 
 /// Tokens whose chains are kept in registers together: 4 tokens x 2 halves x (even, odd, sum) take
@@ -160,17 +161,46 @@ impl<const T: usize> Rows<T> {
 /// many.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub(crate) unsafe fn decode(stored: &Stored, panel: &mut [f32]) -> usize {
-    let panel = panel.as_mut_ptr();
+    let start = panel.as_mut_ptr();
     // SAFETY: the caller's promise is passed on.
     unsafe {
         match stored.format {
-            Format::F32 => decode_f32(stored, panel),
-            Format::F16 => decode_f16(stored, panel),
-            Format::BF16 => decode_bf16(stored, panel),
-            Format::Q8_0 => decode_q8_0(stored, panel),
-            Format::Q4_0 => decode_q4_0(stored, panel),
+            Format::F32 => decode_f32(stored, start),
+            Format::F16 => decode_f16(stored, start),
+            Format::BF16 => decode_bf16(stored, start),
+            Format::Q8_0 => decode_q8_0(stored, start),
+            Format::Q4_0 => decode_q4_0(stored, start),
+            _ => decode_turned(stored, panel),
         }
     }
+}
+
+/// # Safety
+/// As [`decode`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn decode_turned(stored: &Stored, panel: &mut [f32]) -> usize {
+    let (len, size) = (stored.format.block_len(), stored.format.block_bytes());
+    let mut words_of_block: Block = [[0; LANES]; BLOCK_WORDS];
+    let columns = panel.as_chunks_mut::<LANES>().0;
+    for (block, columns) in columns[..stored.len].chunks_exact_mut(len).enumerate() {
+        let (offset, whole) = (block * size, size / 16 * 16);
+        for at in (0..whole).step_by(16) {
+            prefetch(stored.ahead, (offset + at) * LANES, 16 * LANES);
+
+            // SAFETY: the 16 bytes lie in the block's `size`, the words in the array's.
+            unsafe {
+                for (j, word) in words(&stored.rows, offset + at).into_iter().enumerate() {
+                    let out = words_of_block[at / 4 + j].as_mut_ptr();
+                    _mm512_storeu_si512(out.cast::<__m512i>(), word);
+                }
+            }
+        }
+        turned::turn_rest(&stored.rows, offset, whole, size, &mut words_of_block);
+        if !turned::decode(stored.format, &words_of_block, columns) {
+            return block * len;
+        }
+    }
+    stored.len
 }
 
 /// 16 bytes of each row from `offset`, turned: lane r of vector j is the j-th 32-bit word of row r.

@@ -37,6 +37,15 @@ pub(crate) fn exp_one(x: f32) -> f32 {
     // Written so that NaN passes through both comparisons.
     let x = if x < LOW { LOW } else { x };
     let x = if x > HIGH { HIGH } else { x };
+    let (n, e_r_minus_1) = series(x);
+    // Two factors, so that a denormal result is rounded once, in the last multiplication.
+    let (low, high) = halves(n);
+    (e_r_minus_1 + 1.0) * low * high
+}
+
+/// n = round(x / ln 2) and e^r - 1 with r = x - n ln 2, for x within `LOW..=HIGH`.
+#[inline(always)]
+pub(crate) fn series(x: f32) -> (i32, f32) {
     let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUNDER);
     let n = shifted - ROUNDER;
     let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
@@ -44,11 +53,15 @@ pub(crate) fn exp_one(x: f32) -> f32 {
     for power in &POWERS[1..] {
         series = series.mul_add(r, *power);
     }
-    let e_r = series.mul_add(r * r, r) + 1.0;
-    // Two factors, so that a denormal result is rounded once, in the last multiplication.
     let n = (shifted.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32);
+    (n, series.mul_add(r * r, r))
+}
+
+/// Two powers of two whose product is 2^n.
+#[inline(always)]
+pub(crate) fn halves(n: i32) -> (f32, f32) {
     let half = n >> 1;
-    e_r * power_of_two(half) * power_of_two(n.wrapping_sub(half))
+    (power_of_two(half), power_of_two(n.wrapping_sub(half)))
 }
 
 /// 2^n for -126 <= n <= 127 (anything at all for the garbage that a NaN brings).

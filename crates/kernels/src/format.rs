@@ -1,10 +1,17 @@
 //! How weights are stored, and the exact value of each.
 
+mod large;
+mod small;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use small::{FOUR_BIT_FLOATS, FOUR_BIT_VALUES, power_of_two};
+
 use half::{bf16, f16};
 
-/// Storage format of a weight row. All are little-endian; block formats are those of ggml.
+/// Storage format of a weight row. All are little-endian; block formats are those of ggml, whose
+/// layouts and formulas are in `docs/numerics.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(non_camel_case_types)] // Q8_0 and Q4_0 are the field's own names.
+#[allow(non_camel_case_types)] // Q8_0 and so on are the field's own names.
 pub enum Format {
     /// IEEE single precision.
     F32,
@@ -17,29 +24,82 @@ pub enum Format {
     /// 32 weights: `f16` scale d, then 16 bytes; byte j holds weight j (low nibble) and weight
     /// j + 16 (high nibble); weight = d · (n − 8). 18 bytes.
     Q4_0,
+    /// 32 weights of 4 bits with a scale and a least value. 20 bytes.
+    Q4_1,
+    /// 32 weights of 5 bits with a scale. 22 bytes.
+    Q5_0,
+    /// 32 weights of 5 bits with a scale and a least value. 24 bytes.
+    Q5_1,
+    /// 256 weights of 2 bits; each 16 have a scale and a minimum of 4 bits. 84 bytes.
+    Q2_K,
+    /// 256 weights of 3 bits; each 16 have a scale of 6 bits. 110 bytes.
+    Q3_K,
+    /// 256 weights of 4 bits; each 32 have a scale and a minimum of 6 bits. 144 bytes.
+    Q4_K,
+    /// 256 weights of 5 bits; each 32 have a scale and a minimum of 6 bits. 176 bytes.
+    Q5_K,
+    /// 256 weights of 6 bits; each 16 have a scale of 8 bits. 210 bytes.
+    Q6_K,
+    /// 32 weights that name one of 16 fixed values, with a scale. 18 bytes.
+    IQ4_NL,
+    /// 256 weights that name one of 16 fixed values; each 32 have a scale of 6 bits. 136 bytes.
+    IQ4_XS,
+    /// 32 weights of 4 bits (OCP E2M1) with a power of two as scale, in ggml's nibble order: byte j
+    /// holds weights j and j + 16. 17 bytes.
+    MXFP4,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 5] =
-        [Format::F32, Format::F16, Format::BF16, Format::Q8_0, Format::Q4_0];
+    pub const ALL: [Format; 16] = [
+        Format::F32,
+        Format::F16,
+        Format::BF16,
+        Format::Q8_0,
+        Format::Q4_0,
+        Format::Q4_1,
+        Format::Q5_0,
+        Format::Q5_1,
+        Format::Q2_K,
+        Format::Q3_K,
+        Format::Q4_K,
+        Format::Q5_K,
+        Format::Q6_K,
+        Format::IQ4_NL,
+        Format::IQ4_XS,
+        Format::MXFP4,
+    ];
+
+    /// Name, weights per block, bytes per block.
+    const fn layout(self) -> (&'static str, usize, usize) {
+        match self {
+            Format::F32 => ("F32", 1, 4),
+            Format::F16 => ("F16", 1, 2),
+            Format::BF16 => ("BF16", 1, 2),
+            Format::Q8_0 => ("Q8_0", 32, 34),
+            Format::Q4_0 => ("Q4_0", 32, 18),
+            Format::Q4_1 => ("Q4_1", 32, 20),
+            Format::Q5_0 => ("Q5_0", 32, 22),
+            Format::Q5_1 => ("Q5_1", 32, 24),
+            Format::Q2_K => ("Q2_K", 256, 84),
+            Format::Q3_K => ("Q3_K", 256, 110),
+            Format::Q4_K => ("Q4_K", 256, 144),
+            Format::Q5_K => ("Q5_K", 256, 176),
+            Format::Q6_K => ("Q6_K", 256, 210),
+            Format::IQ4_NL => ("IQ4_NL", 32, 18),
+            Format::IQ4_XS => ("IQ4_XS", 256, 136),
+            Format::MXFP4 => ("MXFP4", 32, 17),
+        }
+    }
 
     /// Weights per block; a row's length is a multiple of it.
     pub const fn block_len(self) -> usize {
-        match self {
-            Format::F32 | Format::F16 | Format::BF16 => 1,
-            Format::Q8_0 | Format::Q4_0 => 32,
-        }
+        self.layout().1
     }
 
     /// Bytes per block.
     pub const fn block_bytes(self) -> usize {
-        match self {
-            Format::F32 => 4,
-            Format::F16 | Format::BF16 => 2,
-            Format::Q8_0 => 34,
-            Format::Q4_0 => 18,
-        }
+        self.layout().2
     }
 
     /// Bytes of a row of `columns` weights; `None` when `columns` is not a whole number of blocks
@@ -53,13 +113,7 @@ impl Format {
 
     /// The name in upper case, as files and people write it.
     pub const fn name(self) -> &'static str {
-        match self {
-            Format::F32 => "F32",
-            Format::F16 => "F16",
-            Format::BF16 => "BF16",
-            Format::Q8_0 => "Q8_0",
-            Format::Q4_0 => "Q4_0",
-        }
+        self.layout().0
     }
 
     /// The format of that name, in upper or lower case.
@@ -68,9 +122,10 @@ impl Format {
     }
 }
 
-/// Writes the exact value of each weight of `bytes` to `out`; `out.len()` is the number of weights.
+/// Writes the value of each weight of `bytes` to `out`; `out.len()` is the number of weights.
 ///
-/// Every value of these formats is representable in `f32`, so nothing is rounded.
+/// A value that is a product is exact in `f32`; one that is a difference or sum of two products
+/// (formats with a minimum or least value) is rounded once.
 ///
 /// # Panics
 /// When `bytes` is not exactly `format.row_bytes(out.len())` long.
@@ -81,8 +136,19 @@ pub fn decode_row(format: Format, bytes: &[u8], out: &mut [f32]) {
         Format::F32 => decode_each(bytes, out, f32::from_le_bytes),
         Format::F16 => decode_each(bytes, out, |b| f16::from_le_bytes(b).to_f32()),
         Format::BF16 => decode_each(bytes, out, |b| bf16::from_le_bytes(b).to_f32()),
-        Format::Q8_0 => decode_blocks(bytes, out, 34, decode_q8_0),
-        Format::Q4_0 => decode_blocks(bytes, out, 18, decode_q4_0),
+        Format::Q8_0 => decode_blocks(bytes, out, small::q8_0),
+        Format::Q4_0 => decode_blocks(bytes, out, small::q4_0),
+        Format::Q4_1 => decode_blocks(bytes, out, small::q4_1),
+        Format::Q5_0 => decode_blocks(bytes, out, small::q5_0),
+        Format::Q5_1 => decode_blocks(bytes, out, small::q5_1),
+        Format::Q2_K => decode_blocks(bytes, out, large::q2_k),
+        Format::Q3_K => decode_blocks(bytes, out, large::q3_k),
+        Format::Q4_K => decode_blocks(bytes, out, large::q4_k),
+        Format::Q5_K => decode_blocks(bytes, out, large::q5_k),
+        Format::Q6_K => decode_blocks(bytes, out, large::q6_k),
+        Format::IQ4_NL => decode_blocks(bytes, out, small::iq4_nl),
+        Format::IQ4_XS => decode_blocks(bytes, out, large::iq4_xs),
+        Format::MXFP4 => decode_blocks(bytes, out, small::mxfp4),
     }
 }
 
@@ -92,29 +158,20 @@ fn decode_each<const N: usize>(bytes: &[u8], out: &mut [f32], decode: impl Fn([u
     }
 }
 
-fn decode_blocks(
+fn decode_blocks<const BYTES: usize, const LEN: usize>(
     bytes: &[u8],
     out: &mut [f32],
-    block_bytes: usize,
-    decode: impl Fn(f32, &[u8], &mut [f32]),
+    decode: impl Fn(&[u8; BYTES], &mut [f32; LEN]),
 ) {
-    for (block, weights) in bytes.chunks_exact(block_bytes).zip(out.chunks_exact_mut(32)) {
-        let scale = f16::from_le_bytes([block[0], block[1]]).to_f32();
-        decode(scale, &block[2..], weights);
+    let blocks = bytes.as_chunks::<BYTES>().0;
+    for (block, weights) in blocks.iter().zip(out.as_chunks_mut::<LEN>().0) {
+        decode(block, weights);
     }
 }
 
-fn decode_q8_0(scale: f32, quants: &[u8], out: &mut [f32]) {
-    for (weight, quant) in out.iter_mut().zip(quants) {
-        *weight = f32::from(*quant as i8) * scale;
-    }
-}
-
-fn decode_q4_0(scale: f32, quants: &[u8], out: &mut [f32]) {
-    for (j, pair) in quants.iter().enumerate() {
-        out[j] = f32::from((pair & 15) as i8 - 8) * scale;
-        out[j + 16] = f32::from((pair >> 4) as i8 - 8) * scale;
-    }
+/// The half-precision number at byte `at` of a block.
+fn half_at(block: &[u8], at: usize) -> f32 {
+    f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }
 
 #[cfg(test)]

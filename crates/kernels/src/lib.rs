@@ -9,8 +9,11 @@
 //! |---|---|
 //! | weights as stored | [`Format`], [`Matrix`], [`decode_row`] |
 //! | matrix product | [`linear`] |
-//! | attention of the heads that share a kv head | [`attend`], [`CacheLayout`], [`KeyValues`] |
+//! | attention over a kv head | [`attend`], [`attend_by`], [`CacheLayout`], [`KeyValues`] |
 //! | norms, activations, rotation | [`rms_norm`], [`softmax`], [`silu`], [`silu_mul`], [`rope`] |
+//! | gates of other models | [`gelu_tanh_mul`], [`xielu`], [`bounded_silu_mul`] |
+//! | bounds | [`clamp`], [`soft_cap`] |
+//! | choice of experts | [`route`] |
 //! | element by element | [`add`], [`scale`], [`exp`] |
 //! | greedy choice | [`argmax`] |
 //!
@@ -36,6 +39,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod chains;
+mod clamp;
 mod elementwise;
 mod exp;
 mod format;
@@ -48,13 +52,18 @@ mod panel;
 #[cfg(test)]
 mod reference;
 mod rope;
+mod routing;
 #[cfg(test)]
 mod samples;
 mod scratch;
+mod tanh;
+#[cfg(target_arch = "x86_64")]
+mod turned;
 
 pub use activation::{silu, silu_mul, softmax};
 pub use argmax::argmax;
-pub use attention::{CacheLayout, KeyValues, attend};
+pub use attention::{CacheLayout, KeyValues, Scoring, attend, attend_by};
+pub use clamp::{bounded_silu_mul, clamp};
 pub use elementwise::{add, scale};
 pub use exp::exp;
 pub use format::{Format, decode_row};
@@ -64,7 +73,9 @@ pub use matrix::{Error, Matrix};
 pub use norm::rms_norm;
 pub use panel::PANEL_ROWS;
 pub use rope::{RopePairing, rope};
+pub use routing::{Weighting, route};
 pub use scratch::Scratch;
+pub use tanh::{Xielu, gelu_tanh_mul, soft_cap, xielu};
 
 /// Name of the rule that fixes the order of every addition (`docs/numerics.md`).
 pub const NUMERICS: &str = "allod-1";

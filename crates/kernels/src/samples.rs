@@ -63,11 +63,33 @@ pub(crate) fn weights(
             Format::F32 => bytes.extend(value.to_le_bytes()),
             Format::F16 => bytes.extend(half::f16::from_f32(value).to_le_bytes()),
             Format::BF16 => bytes.extend(half::bf16::from_f32(value).to_le_bytes()),
-            Format::Q8_0 | Format::Q4_0 => {
-                bytes.extend(half::f16::from_f32(value).to_le_bytes());
-                bytes.extend(quants.by_ref().take(format.block_bytes() - 2));
+            _ => {
+                let start = bytes.len();
+                bytes.extend(quants.by_ref().take(format.block_bytes()));
+                put_scales(format, &mut bytes[start..], value, values);
             }
         }
     }
     bytes
+}
+
+/// Overwrites the scales of a block of random bytes, which may be anything, with `value`.
+fn put_scales(format: Format, block: &mut [u8], value: f32, values: Values) {
+    let places: &[usize] = match format {
+        Format::MXFP4 => &[],
+        Format::Q4_1 | Format::Q5_1 | Format::Q4_K | Format::Q5_K => &[0, 2],
+        Format::Q2_K => &[80, 82],
+        Format::Q3_K => &[108],
+        Format::Q6_K => &[208],
+        _ => &[0],
+    };
+    for place in places {
+        // Not the same for both, and sometimes of the other sign.
+        let factor = if *place == places[0] { 1.0 } else { f32::from(block[*place]) / 64.0 - 1.0 };
+        let half = half::f16::from_f32(value * factor).to_le_bytes();
+        block[*place..place + 2].copy_from_slice(&half);
+    }
+    if format == Format::MXFP4 && values == Values::Plain {
+        block[0] = 120 + block[0] % 8;
+    }
 }

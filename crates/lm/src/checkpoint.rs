@@ -1,11 +1,12 @@
 //! A checkpoint: a spec, and weights that are known to fit it.
 
-use crate::arch::{self, Architecture, Settings};
+use crate::arch::{self, Architecture, Known, Place, Settings};
 use crate::error::{Error, Result};
+use crate::load::{Loader, Weight, place_of};
 use crate::spec::DecoderSpec;
 use crate::weight::{Part, WeightId};
 use allod_kernels::Matrix;
-use allod_weights::{Tensor, TensorFile};
+use allod_weights::TensorFile;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -21,15 +22,6 @@ pub struct Checkpoint {
     file: TensorFile,
     /// By [`WeightId::index`].
     weights: Vec<Option<Weight>>,
-}
-
-/// A weight, ready to be used.
-#[derive(Debug)]
-enum Weight {
-    /// Position of a matrix in the file.
-    Matrix(usize),
-    /// A norm's factors or a bias, decoded.
-    Vector(Vec<f32>),
 }
 
 impl Checkpoint {
@@ -48,8 +40,8 @@ impl Checkpoint {
         let config = read_object(&path, CONFIG_BYTES)?;
         let (architecture, spec) = arch::from_config(&Settings::json(&path, &config))?;
         let file = TensorFile::open(folder)?;
-        let name = |id| architecture.config_name(id);
-        Checkpoint::new(folder, architecture, spec, file, &name)
+        let place = Architecture::huggingface_place;
+        Checkpoint::new(folder, architecture, spec, file, place)
     }
 
     fn open_gguf(path: &Path) -> Result<Checkpoint> {
@@ -61,8 +53,7 @@ impl Checkpoint {
             return Err(Error::Unsupported { file: path.to_path_buf(), what, supported });
         }
         let (architecture, spec) = arch::from_gguf(&settings, &file)?;
-        let name = |id| architecture.gguf_name(id);
-        Checkpoint::new(path, architecture, spec, file, &name)
+        Checkpoint::new(path, architecture, spec, file, Architecture::gguf_place)
     }
 
     fn new(
@@ -70,19 +61,21 @@ impl Checkpoint {
         architecture: &Architecture,
         spec: DecoderSpec,
         file: TensorFile,
-        name: &dyn Fn(WeightId) -> String,
+        place: fn(&Architecture, Known, Part) -> Place,
     ) -> Result<Checkpoint> {
-        let (mut weights, mut used) = (Vec::new(), HashSet::new());
+        let mut weights = Vec::new();
+        let mut loader = Loader { path, file: &file, used: HashSet::new() };
+        let place = |part| place(architecture, Known { spec: &spec, file: &file }, part);
         for (id, shape) in spec.weights() {
-            let name = stored_name(&spec, &file, name, id);
-            let weight = weight(path, &file, &name, &shape)?;
+            let place = place_of(spec.tied, &file, &place, id.part);
+            let weight = loader.load(&place, id, &shape)?;
             if weights.len() <= id.index() {
                 weights.resize_with(id.index() + 1, || None);
             }
             weights[id.index()] = Some(weight);
-            used.insert(name);
         }
-        let known = |name: &str| used.contains(name) || (architecture.ignored)(name, &spec);
+        let used = loader.used;
+        let known = |name: &str| used.contains(name) || architecture.ignores(name, &spec);
         let surplus = file.tensors().map(|tensor| tensor.name).find(|name| !known(name));
         if let Some(name) = surplus {
             let kind = spec.architecture;
@@ -107,12 +100,8 @@ impl Checkpoint {
     /// # Panics
     /// If the spec has no such matrix.
     pub(crate) fn matrix(&self, id: WeightId) -> Matrix<'_> {
-        match &self.weights[id.index()] {
-            Some(Weight::Matrix(position)) => {
-                self.file.tensor_at(*position).matrix().expect("checked when the file was opened")
-            }
-            _ => panic!("{id:?} is not a matrix of this model"),
-        }
+        let matrix = self.weight(id).matrix(&self.file);
+        matrix.unwrap_or_else(|| panic!("{id:?} is not a matrix of this model"))
     }
 
     /// A weight vector.
@@ -120,42 +109,32 @@ impl Checkpoint {
     /// # Panics
     /// If the spec has no such vector.
     pub(crate) fn vector(&self, id: WeightId) -> &[f32] {
-        match &self.weights[id.index()] {
-            Some(Weight::Vector(values)) => values,
-            _ => panic!("{id:?} is not a vector of this model"),
-        }
+        let vector = self.weight(id).vector();
+        vector.unwrap_or_else(|| panic!("{id:?} is not a vector of this model"))
     }
-}
 
-/// The name that a weight has in this file. Where embedding and output are one matrix, a file may
-/// hold it under either name.
-fn stored_name(
-    spec: &DecoderSpec,
-    file: &TensorFile,
-    name: &dyn Fn(WeightId) -> String,
-    id: WeightId,
-) -> String {
-    let own = name(id);
-    let other = || name(WeightId { layer: 0, part: Part::Output });
-    let is_tied = spec.tied && id.part == Part::TokenEmbedding;
-    let elsewhere = is_tied && file.position(&own).is_none() && file.position(&other()).is_some();
-    if elsewhere { other() } else { own }
-}
+    /// The matrix of one expert.
+    ///
+    /// # Panics
+    /// If the spec has no such matrix or not so many experts.
+    pub(crate) fn expert_matrix(&self, id: WeightId, expert: usize) -> Matrix<'_> {
+        let matrix = self.weight(id).expert(expert).and_then(|weight| weight.matrix(&self.file));
+        matrix.unwrap_or_else(|| panic!("{id:?} is not a matrix of expert {expert}"))
+    }
 
-fn weight(path: &Path, file: &TensorFile, name: &str, shape: &[usize]) -> Result<Weight> {
-    let fault = |what: String| Error::Tensors { file: path.to_path_buf(), what };
-    let position =
-        file.position(name).ok_or_else(|| fault(format!("the tensor `{name}` is missing")))?;
-    let tensor: Tensor = file.tensor_at(position);
-    if tensor.shape != shape {
-        let found = tensor.shape;
-        return Err(fault(format!("the tensor `{name}` has shape {found:?}, not {shape:?}")));
+    /// The vector of one expert.
+    ///
+    /// # Panics
+    /// If the spec has no such vector or not so many experts.
+    pub(crate) fn expert_vector(&self, id: WeightId, expert: usize) -> &[f32] {
+        let vector = self.weight(id).expert(expert).and_then(Weight::vector);
+        vector.unwrap_or_else(|| panic!("{id:?} is not a vector of expert {expert}"))
     }
-    if shape.len() == 1 {
-        return Ok(Weight::Vector(tensor.vector()?));
+
+    fn weight(&self, id: WeightId) -> &Weight {
+        let weight = self.weights.get(id.index()).and_then(Option::as_ref);
+        weight.unwrap_or_else(|| panic!("{id:?} is no weight of this model"))
     }
-    tensor.matrix()?;
-    Ok(Weight::Matrix(position))
 }
 
 /// Reads a file of at most `most` bytes.

@@ -9,9 +9,10 @@ use crate::weight::{Part, WeightId};
 pub struct Decoder<'a>(pub &'a DecoderSpec);
 
 impl Decoder<'_> {
-    /// Runs the batch that `exec` holds: logits `[wanted rows, vocabulary]`.
+    /// Runs the batch that `exec` holds: logits `[wanted rows, outputs]`.
     pub fn forward<E: Exec>(&self, exec: &mut E) -> E::Tensor {
         let mut x = exec.embed(global(Part::TokenEmbedding));
+        x = scaled(exec, x, self.0.scales.embedding);
         for layer in 0..self.0.layers {
             x = self.attention(exec, layer, x);
             x = self.feed_forward(exec, layer, x);
@@ -22,34 +23,102 @@ impl Decoder<'_> {
         let logits = exec.linear(&normed, global(output), None);
         exec.release(x);
         exec.release(normed);
-        logits
+        let logits = scaled(exec, logits, self.0.scales.logits);
+        match self.0.output_cap {
+            Some(cap) => exec.soft_cap(logits, cap),
+            None => logits,
+        }
     }
 
     /// `x + output(attend(rope(query(n)), rope(key(n)), value(n)))` with `n = norm(x)`.
     fn attention<E: Exec>(&self, exec: &mut E, layer: usize, x: E::Tensor) -> E::Tensor {
         let normed = self.norm(exec, layer, Part::AttentionNorm, &x);
-        let q = self.linear(exec, layer, Part::Query, Part::QueryBias, &normed);
-        let k = self.linear(exec, layer, Part::Key, Part::KeyBias, &normed);
-        let v = self.linear(exec, layer, Part::Value, Part::ValueBias, &normed);
+        let q = self.projection(exec, layer, [Part::Query, Part::QueryBias], &normed);
+        let k = self.projection(exec, layer, [Part::Key, Part::KeyBias], &normed);
+        let v = self.projection(exec, layer, [Part::Value, Part::ValueBias], &normed);
         exec.release(normed);
-        let (q, k) = (exec.rope(q), exec.rope(k));
+        let (q, k) = (self.place(exec, layer, q), self.place(exec, layer, k));
         let mixed = exec.attend(layer, q, k, v);
-        let part = (Part::AttentionOutput, Part::AttentionOutputBias);
-        let projected = self.linear(exec, layer, part.0, part.1, &mixed);
+        let parts = [Part::AttentionOutput, Part::AttentionOutputBias];
+        let projected = self.linear(exec, layer, parts, &mixed);
         exec.release(mixed);
-        exec.add(x, projected)
+        self.add(exec, layer, Part::PostAttentionNorm, x, projected)
     }
 
-    /// `x + down(activate(gate(n), up(n)))` with `n = norm(x)`.
+    /// A query, key or value: projected, normed, bounded.
+    fn projection<E: Exec>(
+        &self,
+        exec: &mut E,
+        layer: usize,
+        parts: [Part; 2],
+        x: &E::Tensor,
+    ) -> E::Tensor {
+        let mut y = self.linear(exec, layer, parts, x);
+        let norm = match parts[0] {
+            Part::Query => Some(Part::QueryNorm),
+            Part::Key => Some(Part::KeyNorm),
+            _ => None,
+        };
+        if let Some(part) = norm
+            && self.0.has(WeightId { layer, part })
+        {
+            let normed = self.norm(exec, layer, part, &y);
+            exec.release(y);
+            y = normed;
+        }
+        match self.0.query_key_value_limit {
+            Some(most) => exec.clamp(y, most),
+            None => y,
+        }
+    }
+
+    /// Rotates queries or keys, where the layer does.
+    fn place<E: Exec>(&self, exec: &mut E, layer: usize, x: E::Tensor) -> E::Tensor {
+        if self.0.layer(layer).rotary { exec.rope(layer, x) } else { x }
+    }
+
+    /// `x + down(activate(gate(n), up(n)))` with `n = norm(x)`, or a choice of experts of `n`.
     fn feed_forward<E: Exec>(&self, exec: &mut E, layer: usize, x: E::Tensor) -> E::Tensor {
         let normed = self.norm(exec, layer, Part::FeedForwardNorm, &x);
-        let gate = self.linear(exec, layer, Part::Gate, Part::GateBias, &normed);
-        let up = self.linear(exec, layer, Part::Up, Part::UpBias, &normed);
+        let y = match self.0.layer(layer).sparse {
+            true => {
+                let parts = [Part::Router, Part::RouterBias];
+                let scores = self.linear(exec, layer, parts, &normed);
+                exec.mixture(layer, &normed, scores)
+            }
+            false => self.dense(exec, layer, &normed),
+        };
         exec.release(normed);
-        let active = exec.activate(self.0.activation, gate, up);
-        let down = self.linear(exec, layer, Part::Down, Part::DownBias, &active);
+        self.add(exec, layer, Part::PostFeedForwardNorm, x, y)
+    }
+
+    /// `down(activate(gate(x), up(x)))`
+    fn dense<E: Exec>(&self, exec: &mut E, layer: usize, x: &E::Tensor) -> E::Tensor {
+        let gated = self.0.activation.is_gated();
+        let gate = gated.then(|| self.linear(exec, layer, [Part::Gate, Part::GateBias], x));
+        let up = self.linear(exec, layer, [Part::Up, Part::UpBias], x);
+        let active = exec.activate(layer, gate, up);
+        let down = self.linear(exec, layer, [Part::Down, Part::DownBias], &active);
         exec.release(active);
-        exec.add(x, down)
+        down
+    }
+
+    /// `x + y`, with `y` normed and scaled where the model does.
+    fn add<E: Exec>(
+        &self,
+        exec: &mut E,
+        layer: usize,
+        norm: Part,
+        x: E::Tensor,
+        mut y: E::Tensor,
+    ) -> E::Tensor {
+        if self.0.has(WeightId { layer, part: norm }) {
+            let normed = self.norm(exec, layer, norm, &y);
+            exec.release(y);
+            y = normed;
+        }
+        let y = scaled(exec, y, self.0.scales.residual);
+        exec.add(x, y)
     }
 
     fn norm<E: Exec>(&self, exec: &mut E, layer: usize, part: Part, x: &E::Tensor) -> E::Tensor {
@@ -60,13 +129,16 @@ impl Decoder<'_> {
         &self,
         exec: &mut E,
         layer: usize,
-        part: Part,
-        bias: Part,
+        [part, bias]: [Part; 2],
         x: &E::Tensor,
     ) -> E::Tensor {
-        let bias = self.0.has(bias).then_some(WeightId { layer, part: bias });
-        exec.linear(x, WeightId { layer, part }, bias)
+        let bias = WeightId { layer, part: bias };
+        exec.linear(x, WeightId { layer, part }, self.0.has(bias).then_some(bias))
     }
+}
+
+fn scaled<E: Exec>(exec: &mut E, x: E::Tensor, factor: f32) -> E::Tensor {
+    if factor == 1.0 { x } else { exec.scale(x, factor) }
 }
 
 fn global(part: Part) -> WeightId {

@@ -1,10 +1,10 @@
 //! The operations that a forward pass is made of.
 
-use crate::spec::Activation;
 use crate::weight::WeightId;
 
 /// Runs operations over the rows of a batch. A row is one token of one sequence; what the rows are
-/// (tokens, positions, sequences) the executor knows, so that the forward pass need not.
+/// (tokens, positions, sequences) the executor knows, so that the forward pass need not. So are the
+/// constants of the model's spec: operations that differ from layer to layer are told the layer.
 ///
 /// A tensor is `[rows, width]`. Operations take a tensor by value where they may reuse it.
 pub trait Exec {
@@ -14,7 +14,8 @@ pub trait Exec {
     /// The embeddings of the batch's tokens: `[rows, width]`.
     fn embed(&mut self, weight: WeightId) -> Self::Tensor;
 
-    /// RMS norm of each row, times `weight`.
+    /// RMS norm times `weight` of each row, or, where `weight` is shorter than a row, of each piece
+    /// of its length.
     fn norm(&mut self, x: &Self::Tensor, weight: WeightId, epsilon: f32) -> Self::Tensor;
 
     /// `x * weight^T + bias`: `[rows, outputs]`.
@@ -25,11 +26,12 @@ pub trait Exec {
         bias: Option<WeightId>,
     ) -> Self::Tensor;
 
-    /// Rotates each head of `x` (`[rows, heads * head_dim]`) by its row's position.
-    fn rope(&mut self, x: Self::Tensor) -> Self::Tensor;
+    /// Rotates each head of `x` (`[rows, heads * head_dim]`) by its row's position, as the layer
+    /// does it.
+    fn rope(&mut self, layer: usize, x: Self::Tensor) -> Self::Tensor;
 
     /// Appends `k` and `v` (`[rows, kv_heads * head_dim]`) to the layer's cache, then attends
-    /// causally within each sequence: `[rows, heads * head_dim]`.
+    /// causally within each sequence and the layer's window: `[rows, heads * head_dim]`.
     fn attend(
         &mut self,
         layer: usize,
@@ -38,16 +40,30 @@ pub trait Exec {
         v: Self::Tensor,
     ) -> Self::Tensor;
 
-    /// The gated activation of a feed-forward: `[rows, feed_forward]`.
+    /// The activation of a feed-forward: `[rows, feed_forward]`. There is a gate where the
+    /// activation is gated.
     fn activate(
         &mut self,
-        activation: Activation,
-        gate: Self::Tensor,
+        layer: usize,
+        gate: Option<Self::Tensor>,
         up: Self::Tensor,
     ) -> Self::Tensor;
 
+    /// Sends each row of `x` through the experts that its `scores` (`[rows, experts]`) choose, and
+    /// adds what comes back by its weights, the expert with the lowest number first.
+    fn mixture(&mut self, layer: usize, x: &Self::Tensor, scores: Self::Tensor) -> Self::Tensor;
+
     /// `x + y`.
     fn add(&mut self, x: Self::Tensor, y: Self::Tensor) -> Self::Tensor;
+
+    /// `x * factor`.
+    fn scale(&mut self, x: Self::Tensor, factor: f32) -> Self::Tensor;
+
+    /// `cap * tanh(x / cap)`.
+    fn soft_cap(&mut self, x: Self::Tensor, cap: f32) -> Self::Tensor;
+
+    /// `x` within `-most..=most`.
+    fn clamp(&mut self, x: Self::Tensor, most: f32) -> Self::Tensor;
 
     /// The rows whose logits are wanted.
     fn select(&mut self, x: Self::Tensor) -> Self::Tensor;

@@ -5,6 +5,7 @@
 
 mod batch;
 mod cache;
+mod mixture;
 mod rope;
 mod workers;
 
@@ -13,8 +14,11 @@ use crate::decoder::Decoder;
 use crate::error::Result;
 use crate::exec::Exec;
 use crate::spec::Activation;
-use crate::weight::WeightId;
-use allod_kernels::{Isa, KeyValues, add, attend, linear, rms_norm, silu_mul};
+use crate::weight::{Part, WeightId};
+use allod_kernels::{
+    Isa, KeyValues, Matrix, Scoring, Xielu, add, attend_by, bounded_silu_mul, clamp, gelu_tanh_mul,
+    linear, rms_norm, scale, silu_mul, soft_cap, xielu,
+};
 pub use batch::{Batch, Logits};
 use cache::Cache;
 use rope::RopeTable;
@@ -40,7 +44,8 @@ pub struct Infer {
     isa: Isa,
     workers: Workers,
     cache: Cache,
-    rope: RopeTable,
+    /// Of layers without and with a window.
+    ropes: [RopeTable; 2],
     batch: Batch,
     /// Buffers that operations have given back.
     spare: Vec<Vec<f32>>,
@@ -52,12 +57,6 @@ pub struct Activations {
     values: Vec<f32>,
 }
 
-impl Activations {
-    fn rows(&self) -> impl Iterator<Item = &[f32]> {
-        self.values.chunks_exact(self.width)
-    }
-}
-
 impl Infer {
     /// Prepares to run `checkpoint`.
     ///
@@ -66,10 +65,12 @@ impl Infer {
     pub fn new(checkpoint: Arc<Checkpoint>, options: InferOptions) -> Result<Infer> {
         let spec = checkpoint.spec();
         let cache = Cache::new(spec, options.slots.max(1), options.context_tokens);
-        let rope = RopeTable::new(&spec.rope);
+        let window_rope = spec.window_rope.as_ref().unwrap_or(&spec.rope);
+        let ropes = [&spec.rope, window_rope];
+        let ropes = ropes.map(|rope| RopeTable::new(rope, options.context_tokens));
         let workers = Workers::new(options.threads.max(1))?;
         let (isa, batch, spare) = (options.isa, Batch::default(), Vec::new());
-        Ok(Infer { checkpoint, isa, workers, cache, rope, batch, spare })
+        Ok(Infer { checkpoint, isa, workers, cache, ropes, batch, spare })
     }
 
     /// The checkpoint.
@@ -95,8 +96,8 @@ impl Infer {
     pub fn run(&mut self, batch: &Batch) -> Result<Logits> {
         let spec = self.checkpoint.spec();
         batch.check(spec.vocabulary, &self.cache)?;
-        let vocabulary = spec.vocabulary;
-        self.rope.reach(batch.end());
+        let outputs = spec.outputs;
+        self.ropes.iter_mut().for_each(|rope| rope.reach(batch.end()));
         self.cache.make_room(batch);
         self.batch.clone_from(batch);
         let pool = self.workers.pool();
@@ -106,7 +107,7 @@ impl Infer {
             Some(pool) => pool.install(forward),
             None => forward(),
         };
-        Ok(Logits::new(vocabulary, logits.values))
+        Ok(Logits::new(outputs, logits.values))
     }
 
     /// An empty buffer for `rows` rows of `width`, zeroed.
@@ -117,13 +118,63 @@ impl Infer {
         Activations { width, values }
     }
 
-    fn rotate(&self, x: &mut [f32], position: usize, head_dim: usize) {
-        let (cos, sin) = self.rope.at(position);
-        let pairing = self.checkpoint.spec().rope.pairing;
-        for head in x.chunks_exact_mut(head_dim) {
-            allod_kernels::rope(self.isa, head, cos, sin, pairing);
+    /// `x * matrix^T + bias`
+    fn product(&mut self, x: &Activations, matrix: &Matrix, bias: Option<&[f32]>) -> Activations {
+        let (isa, rows) = (self.isa, x.values.len() / x.width);
+        let mut out = self.buffer(rows, matrix.rows);
+        self.workers.split_outputs(
+            rows,
+            matrix.rows,
+            matrix.columns,
+            &mut out.values,
+            |range, out, scratch| {
+                linear(isa, &x.values, matrix, range, out, scratch);
+            },
+        );
+        if let Some(bias) = bias {
+            out.values.chunks_exact_mut(matrix.rows).for_each(|row| add(isa, row, bias));
+        }
+        out
+    }
+
+    /// The gated unit of the model, row by row.
+    fn gate(&mut self, gate: Activations, up: Activations) -> Activations {
+        let (isa, width) = (self.isa, gate.width);
+        let activation = self.checkpoint.spec().activation;
+        let mut out = self.buffer(gate.values.len() / width, width);
+        self.workers.split_pieces(&mut out.values, width, |row, out, _| {
+            let range = row * width..(row + 1) * width;
+            let (gate, up) = (&gate.values[range.clone()], &up.values[range]);
+            match activation {
+                Activation::SiluGated => silu_mul(isa, gate, up, out),
+                Activation::GeluTanhGated => gelu_tanh_mul(isa, gate, up, out),
+                Activation::BoundedSiluGated { alpha, limit } => {
+                    bounded_silu_mul(isa, gate, up, alpha, limit, out);
+                }
+                Activation::Xielu => unreachable!("it has no gate"),
+            }
+        });
+        self.release(gate);
+        self.release(up);
+        out
+    }
+
+    /// The parameters of a layer's xIELU: curvatures are stored before their softplus.
+    fn xielu_of(&self, layer: usize) -> Xielu {
+        let value = |part| self.checkpoint.vector(WeightId { layer, part })[0];
+        let beta = value(Part::XieluBeta);
+        Xielu {
+            positive: softplus(value(Part::XieluPositive)),
+            negative: beta + softplus(value(Part::XieluNegative)),
+            beta,
+            epsilon: value(Part::XieluEpsilon),
         }
     }
+}
+
+/// ln(1 + e^x); x itself above 20.
+fn softplus(x: f32) -> f32 {
+    if x > 20.0 { x } else { libm::log1p(libm::exp(f64::from(x))) as f32 }
 }
 
 impl Exec for Infer {
@@ -143,7 +194,8 @@ impl Exec for Infer {
         let checkpoint = self.checkpoint.clone();
         let weight = checkpoint.vector(weight);
         let mut out = self.buffer(x.values.len() / x.width, x.width);
-        for (row, out) in x.rows().zip(out.values.chunks_exact_mut(x.width)) {
+        let pieces = x.values.chunks_exact(weight.len());
+        for (row, out) in pieces.zip(out.values.chunks_exact_mut(weight.len())) {
             rms_norm(self.isa, row, weight, epsilon, out);
         }
         out
@@ -151,29 +203,20 @@ impl Exec for Infer {
 
     fn linear(&mut self, x: &Activations, weight: WeightId, bias: Option<WeightId>) -> Activations {
         let checkpoint = self.checkpoint.clone();
-        let matrix = checkpoint.matrix(weight);
-        let (isa, rows) = (self.isa, x.values.len() / x.width);
-        let mut out = self.buffer(rows, matrix.rows);
-        self.workers.split_outputs(
-            rows,
-            matrix.rows,
-            matrix.columns,
-            &mut out.values,
-            |range, out, scratch| {
-                linear(isa, &x.values, &matrix, range, out, scratch);
-            },
-        );
-        if let Some(bias) = bias {
-            let bias = checkpoint.vector(bias);
-            out.values.chunks_exact_mut(matrix.rows).for_each(|row| add(isa, row, bias));
-        }
-        out
+        let bias = bias.map(|bias| checkpoint.vector(bias));
+        self.product(x, &checkpoint.matrix(weight), bias)
     }
 
-    fn rope(&mut self, mut x: Activations) -> Activations {
-        let head_dim = self.checkpoint.spec().head_dim;
+    fn rope(&mut self, layer: usize, mut x: Activations) -> Activations {
+        let checkpoint = self.checkpoint.clone();
+        let spec = checkpoint.spec();
+        let table = &self.ropes[usize::from(spec.layer(layer).window.is_some())];
+        let pairing = spec.rope.pairing;
         for (row, position) in x.values.chunks_exact_mut(x.width).zip(self.batch.positions()) {
-            self.rotate(row, position, head_dim);
+            let (cos, sin) = table.at(position);
+            for head in row.chunks_exact_mut(spec.head_dim) {
+                allod_kernels::rope(self.isa, head, cos, sin, pairing);
+            }
         }
         x
     }
@@ -187,9 +230,12 @@ impl Exec for Infer {
     ) -> Activations {
         self.cache.append(layer, &self.batch, &k.values, &v.values);
         let mut out = self.buffer(self.batch.len(), q.width);
-        let spec = self.checkpoint.spec();
-        let (isa, scale) = (self.isa, spec.attention_scale);
+        let checkpoint = self.checkpoint.clone();
+        let spec = checkpoint.spec();
+        let (isa, window) = (self.isa, spec.layer(layer).window);
         let (kv_heads, share) = (spec.kv_heads, spec.group() * spec.head_dim);
+        let sinks = WeightId { layer, part: Part::Sinks };
+        let sinks = if spec.sinks { checkpoint.vector(sinks) } else { &[] };
         let (batch, cache) = (&self.batch, &self.cache);
         // A piece of work is one row and one kv head with the query heads that share it.
         self.workers.split_pieces(&mut out.values, share, |piece, out, scratch| {
@@ -197,7 +243,14 @@ impl Exec for Infer {
             let (slot, position) = batch.place(row);
             let seen: KeyValues = cache.read(layer, slot, head);
             let queries = &q.values[piece * share..(piece + 1) * share];
-            attend(isa, queries, &seen, 0..position + 1, scale, out, scratch);
+            let start = window.map_or(0, |window| (position + 1).saturating_sub(window));
+            let group = if spec.sinks { spec.group() } else { 0 };
+            let scoring = Scoring {
+                scale: spec.attention_scale,
+                cap: spec.attention_cap,
+                sinks: &sinks[head * group..(head + 1) * group],
+            };
+            attend_by(isa, queries, &seen, start..position + 1, &scoring, out, scratch);
         });
         [q, k, v].into_iter().for_each(|x| self.release(x));
         out
@@ -205,20 +258,35 @@ impl Exec for Infer {
 
     fn activate(
         &mut self,
-        activation: Activation,
-        gate: Activations,
-        up: Activations,
+        layer: usize,
+        gate: Option<Activations>,
+        mut up: Activations,
     ) -> Activations {
-        let Activation::SiluGated = activation;
-        let (isa, width) = (self.isa, gate.width);
-        let mut out = self.buffer(gate.values.len() / width, width);
-        self.workers.split_pieces(&mut out.values, width, |row, out, _| {
-            let range = row * width..(row + 1) * width;
-            silu_mul(isa, &gate.values[range.clone()], &up.values[range], out);
-        });
-        self.release(gate);
-        self.release(up);
-        out
+        if let Some(gate) = gate {
+            return self.gate(gate, up);
+        }
+        let (isa, width, parameters) = (self.isa, up.width, self.xielu_of(layer));
+        self.workers.split_pieces(&mut up.values, width, |_, row, _| xielu(isa, row, parameters));
+        up
+    }
+
+    fn mixture(&mut self, layer: usize, x: &Activations, scores: Activations) -> Activations {
+        self.through_experts(layer, x, scores)
+    }
+
+    fn scale(&mut self, mut x: Activations, factor: f32) -> Activations {
+        scale(self.isa, &mut x.values, factor);
+        x
+    }
+
+    fn soft_cap(&mut self, mut x: Activations, cap: f32) -> Activations {
+        soft_cap(self.isa, &mut x.values, cap);
+        x
+    }
+
+    fn clamp(&mut self, mut x: Activations, most: f32) -> Activations {
+        clamp(self.isa, &mut x.values, most);
+        x
     }
 
     fn add(&mut self, mut x: Activations, y: Activations) -> Activations {

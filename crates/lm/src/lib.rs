@@ -13,13 +13,14 @@ mod decoder;
 mod error;
 mod exec;
 mod infer;
+mod load;
 mod model;
 mod spec;
 mod template;
 mod tokenizer;
 mod weight;
 
-pub use allod_kernels::{Isa, NUMERICS, RopePairing, argmax, softmax};
+pub use allod_kernels::{Isa, NUMERICS, RopePairing, Weighting, argmax, softmax};
 pub use allod_weights::digest_bytes;
 pub use checkpoint::Checkpoint;
 pub use decoder::Decoder;
@@ -27,7 +28,10 @@ pub use error::{Error, Result};
 pub use exec::Exec;
 pub use infer::{Batch, Infer, InferOptions, Logits};
 pub use model::{EndTokens, Model, ModelDigests};
-pub use spec::{Activation, Biases, DecoderSpec, RopeScaling, RopeSpec};
-pub use template::{ChatTemplate, Message, Rendered};
+pub use spec::{
+    Activation, Biases, DecoderSpec, ExpertSpec, LayerSpec, Norms, QueryKeyNorm, RopeScaling,
+    RopeSpec, Scales,
+};
+pub use template::{ChatTemplate, Message, Rendered, TemplateInput};
 pub use tokenizer::{Detokenizer, Tokenizer};
 pub use weight::{Part, WeightId};

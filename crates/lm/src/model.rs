@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-const FOLDER: &str = "config.json, tokenizer.json and model.safetensors (or its shards with \
-                      model.safetensors.index.json)";
+const FOLDER: &str = "config.json, tokenizer.json (or another vocabulary) and model.safetensors \
+                      (or its shards with model.safetensors.index.json)";
 /// Files of settings beside the weights.
 const JSON_BYTES: u64 = 64 << 20;
 
@@ -108,7 +108,7 @@ fn gguf_variables(metadata: &Metadata) -> BTreeMap<String, String> {
 fn load_folder(folder: &Path) -> Result<Model> {
     complete(folder)?;
     let checkpoint = Checkpoint::open(folder)?;
-    let tokenizer = Tokenizer::from_json(&folder.join("tokenizer.json"))?;
+    let tokenizer = Tokenizer::from_folder(folder)?;
     let config = read_object(&folder.join("config.json"), JSON_BYTES)?;
     let generation = object_if_any(&folder.join("generation_config.json"))?;
     let about_tokens = object_if_any(&folder.join("tokenizer_config.json"))?;
@@ -123,8 +123,10 @@ fn load_folder(folder: &Path) -> Result<Model> {
 /// Whether all the files of a model are in the folder; all that are not are named.
 fn complete(folder: &Path) -> Result<()> {
     let has = |name: &str| folder.join(name).is_file();
-    let mut missing: Vec<&str> =
-        ["config.json", "tokenizer.json"].into_iter().filter(|name| !has(name)).collect();
+    let mut missing: Vec<&str> = ["config.json"].into_iter().filter(|name| !has(name)).collect();
+    if !["tokenizer.json", "vocab.json", "tokenizer.model", "tekken.json"].into_iter().any(has) {
+        missing.push("tokenizer.json");
+    }
     if !has("model.safetensors") && !has("model.safetensors.index.json") {
         missing.push("model.safetensors");
     }

@@ -1,7 +1,10 @@
 //! What a decoder computes, as plain data.
 
+mod rope;
+
 use crate::weight::{Part, WeightId};
-use allod_kernels::RopePairing;
+use allod_kernels::Weighting;
+pub use rope::{RopeScaling, RopeSpec};
 
 /// A decoder-only transformer. All lengths are in elements, all counts at least one.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,10 +13,15 @@ pub struct DecoderSpec {
     pub architecture: &'static str,
     /// Rows of the token embedding.
     pub vocabulary: usize,
+    /// Tokens that can be predicted: rows of the output projection. Those of a tied one are the
+    /// embedding's.
+    pub outputs: usize,
     /// Width of the residual stream.
     pub width: usize,
     /// Number of blocks.
     pub layers: usize,
+    /// What each of them is like, over and over: layer `l` is `pattern[l % pattern.len()]`.
+    pub pattern: Vec<LayerSpec>,
     /// Query heads.
     pub heads: usize,
     /// Key and value heads; divides `heads`.
@@ -24,63 +32,123 @@ pub struct DecoderSpec {
     pub feed_forward: usize,
     /// What stands between them.
     pub activation: Activation,
+    /// The experts of layers that have them.
+    pub experts: Option<ExpertSpec>,
+    /// Which norms there are beside the one before each half of a block.
+    pub norms: Norms,
     /// Added under the root of every RMS norm.
     pub norm_epsilon: f32,
     /// What scores are multiplied with before the softmax.
     pub attention_scale: f32,
+    /// Bounds scores softly before the softmax.
+    pub attention_cap: Option<f32>,
+    /// Whether each head's softmax has a sink (a learned score without a value).
+    pub sinks: bool,
+    /// Queries, keys and values are kept within plus and minus this.
+    pub query_key_value_limit: Option<f32>,
     /// How positions enter.
     pub rope: RopeSpec,
+    /// How they enter in layers with a window, where that differs.
+    pub window_rope: Option<RopeSpec>,
     /// Which linears have a bias.
     pub biases: Biases,
+    /// Constants of the residual stream.
+    pub scales: Scales,
+    /// Bounds logits softly.
+    pub output_cap: Option<f32>,
     /// Whether the output projection is the token embedding.
     pub tied: bool,
     /// Positions that the model was trained for.
     pub context_length: usize,
 }
 
-/// The non-linearity of a feed-forward.
+/// What differs from layer to layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerSpec {
+    /// Positions that a query sees, its own included; all if none.
+    pub window: Option<usize>,
+    /// Whether queries and keys are rotated.
+    pub rotary: bool,
+    /// Whether the feed-forward is a choice of experts.
+    pub sparse: bool,
+}
+
+impl LayerSpec {
+    /// Full attention with rotation, one feed-forward.
+    pub const PLAIN: LayerSpec = LayerSpec { window: None, rotary: true, sparse: false };
+}
+
+/// The non-linearity of a feed-forward.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Activation {
     /// `down(silu(gate(x)) * up(x))`
     SiluGated,
+    /// `down(gelu(gate(x)) * up(x))`, GELU in its tanh form.
+    GeluTanhGated,
+    /// `down((up(x) + 1) * g * sigmoid(alpha * g))` with `g = gate(x)`, both bounded.
+    BoundedSiluGated {
+        /// Steepness of the sigmoid.
+        alpha: f32,
+        /// Most that the gate can be, and most that the other half can be either way.
+        limit: f32,
+    },
+    /// `down(xielu(up(x)))`, with parameters of each layer (arXiv 2411.13010).
+    Xielu,
 }
 
-/// Rotary position embedding (arXiv 2104.09864).
-#[derive(Debug, Clone, PartialEq)]
-pub struct RopeSpec {
-    /// Base of the geometric series of wavelengths.
-    pub theta: f64,
-    /// Elements at the start of each head that are rotated; even.
-    pub dimensions: usize,
-    /// Which elements form a pair: a matter of how the checkpoint's rows are ordered.
-    pub pairing: RopePairing,
-    /// How frequencies are changed for longer contexts.
-    pub scaling: RopeScaling,
+impl Activation {
+    /// Whether there is a gate.
+    pub fn is_gated(self) -> bool {
+        self != Activation::Xielu
+    }
 }
 
-/// Changes to the rotary frequencies.
+/// A choice of feed-forwards.
 #[derive(Debug, Clone, PartialEq)]
-pub enum RopeScaling {
-    /// None.
-    None,
-    /// All frequencies divided by a factor.
-    Linear {
-        /// The factor.
-        factor: f64,
-    },
-    /// Llama 3.1: long waves divided, short ones kept, a ramp between.
-    Llama3 {
-        /// What long waves are divided by.
-        factor: f64,
-        /// Waves longer than `original_context / low_frequency_factor` are long.
-        low_frequency_factor: f64,
-        /// Waves shorter than `original_context / high_frequency_factor` are short.
-        high_frequency_factor: f64,
-        /// The context before it was extended.
-        original_context: f64,
-    },
-    /// One divisor per frequency, as GGUF's `rope_freqs` tensor has them.
-    Divisors(Vec<f32>),
+pub struct ExpertSpec {
+    /// Experts of a layer.
+    pub count: usize,
+    /// Experts that a token goes to.
+    pub used: usize,
+    /// Width between an expert's two halves.
+    pub feed_forward: usize,
+    /// How scores become weights.
+    pub weighting: Weighting,
+}
+
+/// Which norms there are beside the one before each half of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Norms {
+    /// Of queries and keys, before rotation.
+    pub query_key: Option<QueryKeyNorm>,
+    /// After each half, before it is added to the residual stream.
+    pub after: bool,
+}
+
+/// What a norm of queries and keys goes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryKeyNorm {
+    /// Each head by itself, all with the same factors.
+    Head,
+    /// All heads together.
+    Projection,
+}
+
+/// Constants that the residual stream is multiplied with; 1 where there is none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scales {
+    /// Token embeddings.
+    pub embedding: f32,
+    /// Each half of a block before it is added.
+    pub residual: f32,
+    /// Logits, before they are bounded.
+    pub logits: f32,
+}
+
+impl Default for Scales {
+    fn default() -> Scales {
+        Scales { embedding: 1.0, residual: 1.0, logits: 1.0 }
+    }
 }
 
 /// Which linears have a bias.
@@ -92,6 +160,8 @@ pub struct Biases {
     pub attention_output: bool,
     /// Gate, up and down.
     pub feed_forward: bool,
+    /// The router, and gate, up and down of the experts.
+    pub experts: bool,
 }
 
 impl DecoderSpec {
@@ -100,50 +170,111 @@ impl DecoderSpec {
         self.heads / self.kv_heads
     }
 
+    /// What a layer is like.
+    pub fn layer(&self, layer: usize) -> LayerSpec {
+        self.pattern[layer % self.pattern.len()]
+    }
+
+    /// How positions enter in a layer; not at all if none.
+    pub fn rope_of(&self, layer: usize) -> Option<&RopeSpec> {
+        let kind = self.layer(layer);
+        let local = kind.window.and(self.window_rope.as_ref());
+        kind.rotary.then(|| local.unwrap_or(&self.rope))
+    }
+
     /// Every weight that the decoder reads, with its shape, outermost dimension first.
     pub fn weights(&self) -> impl Iterator<Item = (WeightId, Vec<usize>)> + '_ {
         let ends = [Part::TokenEmbedding, Part::OutputNorm, Part::Output];
         let ends = ends.into_iter().map(|part| WeightId { layer: 0, part });
         let layers = (0..self.layers)
             .flat_map(|layer| Part::OF_LAYER.into_iter().map(move |part| WeightId { layer, part }));
-        ends.chain(layers).filter(|id| self.has(id.part)).map(|id| (id, self.shape(id.part)))
+        ends.chain(layers).filter(|id| self.has(*id)).map(|id| (id, self.shape(id.part)))
     }
 
     /// Whether the decoder has this weight.
-    pub fn has(&self, part: Part) -> bool {
+    pub fn has(&self, WeightId { layer, part }: WeightId) -> bool {
+        let sparse = self.layer(layer).sparse;
+        let gated = self.activation.is_gated();
         match part {
             Part::Output => !self.tied,
             Part::QueryBias | Part::KeyBias | Part::ValueBias => self.biases.query_key_value,
+            Part::QueryNorm | Part::KeyNorm => self.norms.query_key.is_some(),
+            Part::Sinks => self.sinks,
             Part::AttentionOutputBias => self.biases.attention_output,
-            Part::GateBias | Part::UpBias | Part::DownBias => self.biases.feed_forward,
+            Part::PostAttentionNorm | Part::PostFeedForwardNorm => self.norms.after,
+            Part::Gate => !sparse && gated,
+            Part::GateBias => !sparse && gated && self.biases.feed_forward,
+            Part::Up | Part::Down => !sparse,
+            Part::UpBias | Part::DownBias => !sparse && self.biases.feed_forward,
+            Part::XieluPositive | Part::XieluNegative | Part::XieluBeta | Part::XieluEpsilon => {
+                !gated
+            }
+            Part::Router | Part::ExpertUp | Part::ExpertDown => sparse,
+            Part::ExpertGate => sparse && gated,
+            Part::ExpertGateBias => sparse && gated && self.biases.experts,
+            Part::RouterBias | Part::ExpertUpBias | Part::ExpertDownBias => {
+                sparse && self.biases.experts
+            }
             _ => true,
         }
     }
 
-    /// The shape of a weight: `[outputs, inputs]` for matrices.
+    /// The shape of a weight: `[outputs, inputs]` for matrices, experts outermost.
     pub fn shape(&self, part: Part) -> Vec<usize> {
         let queries = self.heads * self.head_dim;
         let keys = self.kv_heads * self.head_dim;
+        let (experts, inner) =
+            self.experts.as_ref().map_or((0, 0), |experts| (experts.count, experts.feed_forward));
+        let norm = |projection| match self.norms.query_key {
+            Some(QueryKeyNorm::Projection) => vec![projection],
+            _ => vec![self.head_dim],
+        };
         match part {
-            Part::TokenEmbedding | Part::Output => vec![self.vocabulary, self.width],
+            Part::TokenEmbedding => vec![self.vocabulary, self.width],
+            Part::Output => vec![self.outputs, self.width],
             Part::OutputNorm | Part::AttentionNorm | Part::FeedForwardNorm => vec![self.width],
+            Part::PostAttentionNorm | Part::PostFeedForwardNorm => vec![self.width],
             Part::Query => vec![queries, self.width],
             Part::Key | Part::Value => vec![keys, self.width],
             Part::AttentionOutput => vec![self.width, queries],
             Part::QueryBias => vec![queries],
             Part::KeyBias | Part::ValueBias => vec![keys],
+            Part::QueryNorm => norm(queries),
+            Part::KeyNorm => norm(keys),
+            Part::Sinks => vec![self.heads],
             Part::AttentionOutputBias | Part::DownBias => vec![self.width],
             Part::Gate | Part::Up => vec![self.feed_forward, self.width],
             Part::GateBias | Part::UpBias => vec![self.feed_forward],
             Part::Down => vec![self.width, self.feed_forward],
+            Part::XieluPositive | Part::XieluNegative => vec![1],
+            Part::XieluBeta | Part::XieluEpsilon => vec![1],
+            Part::Router => vec![experts, self.width],
+            Part::RouterBias => vec![experts],
+            Part::ExpertGate | Part::ExpertUp => vec![experts, inner, self.width],
+            Part::ExpertGateBias | Part::ExpertUpBias => vec![experts, inner],
+            Part::ExpertDown => vec![experts, self.width, inner],
+            Part::ExpertDownBias => vec![experts, self.width],
         }
     }
 
     /// What is impossible about the numbers, if anything.
     pub(crate) fn fault(&self) -> Option<String> {
+        let heads = (!self.heads.is_multiple_of(self.kv_heads.max(1)))
+            .then(|| format!("{} heads cannot share {} kv heads", self.heads, self.kv_heads));
+        let ropes = [Some(&self.rope), self.window_rope.as_ref()];
+        self.size_fault()
+            .or(heads)
+            .or_else(|| ropes.into_iter().flatten().find_map(|rope| rope.fault(self.head_dim)))
+            .or_else(|| self.number_fault())
+            .or_else(|| self.layer_fault())
+    }
+
+    fn size_fault(&self) -> Option<String> {
         const MOST: usize = 1 << 24;
+        let experts = self.experts.as_ref();
         let sizes = [
             ("vocabulary", self.vocabulary),
+            ("output vocabulary", self.outputs),
             ("width", self.width),
             ("number of layers", self.layers),
             ("number of heads", self.heads),
@@ -151,43 +282,51 @@ impl DecoderSpec {
             ("head size", self.head_dim),
             ("feed-forward width", self.feed_forward),
             ("context length", self.context_length),
+            ("number of experts", experts.map_or(1, |experts| experts.count)),
+            ("number of experts used", experts.map_or(1, |experts| experts.used)),
+            ("experts' feed-forward width", experts.map_or(1, |experts| experts.feed_forward)),
         ];
-        if let Some((name, size)) = sizes.iter().find(|(_, size)| !(1..=MOST).contains(size)) {
-            return Some(format!("the {name} is {size}"));
-        }
-        let rotary = self.rope.dimensions;
-        if !self.heads.is_multiple_of(self.kv_heads) {
-            Some(format!("{} heads cannot share {} kv heads", self.heads, self.kv_heads))
-        } else if !rotary.is_multiple_of(2) || rotary == 0 || rotary > self.head_dim {
-            Some(format!("{rotary} of a head's {} elements cannot be rotated", self.head_dim))
-        } else if !(self.rope.theta.is_finite() && self.rope.theta > 0.0) {
-            Some(format!("the rope base is {}", self.rope.theta))
-        } else if !(self.norm_epsilon.is_finite() && self.norm_epsilon >= 0.0) {
-            Some(format!("the norm's epsilon is {}", self.norm_epsilon))
-        } else {
-            self.rope.scaling.fault(rotary / 2)
-        }
+        let bad = sizes.iter().find(|(_, size)| !(1..=MOST).contains(size));
+        bad.map(|(name, size)| format!("the {name} is {size}"))
     }
-}
 
-impl RopeScaling {
-    fn fault(&self, pairs: usize) -> Option<String> {
-        let sound = |value: f64| value.is_finite() && value > 0.0;
-        match self {
-            RopeScaling::None => None,
-            RopeScaling::Linear { factor } if sound(*factor) => None,
-            RopeScaling::Llama3 {
-                factor,
-                low_frequency_factor: low,
-                high_frequency_factor: high,
-                original_context,
-            } if sound(*factor) && sound(*low) && high > low && sound(*original_context) => None,
-            RopeScaling::Divisors(divisors)
-                if divisors.len() == pairs && divisors.iter().all(|d| sound(f64::from(*d))) =>
-            {
-                None
+    fn number_fault(&self) -> Option<String> {
+        let numbers = [
+            ("attention's scale", Some(self.attention_scale)),
+            ("attention's cap", self.attention_cap),
+            ("logits' cap", self.output_cap),
+            ("limit of queries, keys and values", self.query_key_value_limit),
+            ("embeddings' scale", Some(self.scales.embedding)),
+            ("residual scale", Some(self.scales.residual)),
+            ("logits' scale", Some(self.scales.logits)),
+        ];
+        if !(self.norm_epsilon.is_finite() && self.norm_epsilon >= 0.0) {
+            return Some(format!("the norm's epsilon is {}", self.norm_epsilon));
+        }
+        let sound = |number: f32| number.is_finite() && number > 0.0;
+        let bad = numbers.iter().find(|(_, number)| number.is_some_and(|number| !sound(number)));
+        bad.and_then(|(name, number)| Some(format!("the {name} is {}", (*number)?)))
+    }
+
+    fn layer_fault(&self) -> Option<String> {
+        if self.pattern.is_empty() || self.pattern.len() > self.layers {
+            let given = self.pattern.len();
+            return Some(format!("{given} kinds of layers are given for {} layers", self.layers));
+        }
+        if self.pattern.iter().any(|layer| layer.window == Some(0)) {
+            return Some("the window is 0".to_string());
+        }
+        if self.tied && self.outputs != self.vocabulary {
+            let (outputs, inputs) = (self.outputs, self.vocabulary);
+            return Some(format!("{outputs} outputs are tied to {inputs} embeddings"));
+        }
+        let sparse = self.pattern.iter().any(|layer| layer.sparse);
+        match &self.experts {
+            Some(experts) if experts.used > experts.count => {
+                Some(format!("{} of {} experts are used", experts.used, experts.count))
             }
-            other => Some(format!("the rope scaling is {other:?}")),
+            None if sparse => Some("a layer has experts, but none are described".to_string()),
+            _ => None,
         }
     }
 }

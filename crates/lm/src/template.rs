@@ -1,16 +1,19 @@
 //! Chat templates: messages to text, by the Jinja template that a model ships.
 //!
-//! Templates come from files and are not trusted: they run with a limit on steps, see no files and
-//! no clock. A model without a template gets a plain one, a line `ROLE: CONTENT` per message.
+//! Templates come from files and are not trusted: they run with a limit on steps and on memory, see
+//! no files and no clock. A model without a template gets a plain one, a line `ROLE: CONTENT` per message.
 
+mod bound;
 mod json;
 
 use crate::error::{Error, Result};
+use bound::Meter;
 use jiff::civil::Date;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Rest, Serde, Value};
 use minijinja::{AutoEscape, Environment, ErrorKind, context};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
 /// Steps that a template may take: a published one takes a few hundred per message.
@@ -29,6 +32,73 @@ pub struct Message {
     pub role: String,
     /// What they say.
     pub content: String,
+}
+
+/// What a template is given.
+#[derive(Debug, Clone)]
+pub struct TemplateInput {
+    /// The conversation, each message an object with `role` and what the template reads beside it.
+    pub messages: Vec<Json>,
+    /// The tools that the model may call, as the template expects them; none is `tools = none`.
+    pub tools: Option<Vec<Json>>,
+    /// Whether the text ends where the model's next message begins.
+    pub add_generation_prompt: bool,
+    /// Variables of this template's own, such as `enable_thinking`.
+    pub variables: BTreeMap<String, Json>,
+    /// What `strftime_now` gives; without it that function is not defined.
+    pub date: Option<Date>,
+}
+
+impl TemplateInput {
+    /// A conversation that the model is to answer, without tools.
+    pub fn new(messages: &[Message]) -> TemplateInput {
+        let object = |m: &Message| serde_json::json!({"role": m.role, "content": m.content});
+        TemplateInput {
+            messages: messages.iter().map(object).collect(),
+            tools: None,
+            add_generation_prompt: true,
+            variables: BTreeMap::new(),
+            date: None,
+        }
+    }
+
+    /// Calls `see` with every text, names of members too.
+    fn each_text(&self, see: &mut dyn FnMut(&str)) {
+        let all = self.messages.iter().chain(self.tools.iter().flatten());
+        all.chain(self.variables.values()).for_each(|value| each_text(value, see));
+    }
+
+    /// Replaces every text.
+    fn map_texts(&mut self, map: &dyn Fn(&str) -> String) {
+        let all = self.messages.iter_mut().chain(self.tools.iter_mut().flatten());
+        all.chain(self.variables.values_mut()).for_each(|value| map_texts(value, map));
+    }
+}
+
+fn each_text(value: &Json, see: &mut dyn FnMut(&str)) {
+    match value {
+        Json::String(text) => see(text),
+        Json::Array(items) => items.iter().for_each(|item| each_text(item, see)),
+        Json::Object(members) => members.iter().for_each(|(name, value)| {
+            see(name);
+            each_text(value, see);
+        }),
+        _ => {}
+    }
+}
+
+fn map_texts(value: &mut Json, map: &dyn Fn(&str) -> String) {
+    match value {
+        Json::String(text) => *text = map(text),
+        Json::Array(items) => items.iter_mut().for_each(|item| map_texts(item, map)),
+        Json::Object(members) => {
+            for (name, mut value) in std::mem::take(members) {
+                map_texts(&mut value, map);
+                members.insert(map(&name), value);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What a template rendered: see [`crate::Tokenizer::encode_rendered`].
@@ -73,7 +143,7 @@ impl ChatTemplate {
             return Err(Error::Template(format!("it has {length} bytes, {SOURCE_BYTES} at most")));
         }
         let template = ChatTemplate { source: Some(source), variables };
-        template.environment(None)?;
+        template.environment(None, None, Meter::new(0))?;
         Ok(template)
     }
 
@@ -99,35 +169,61 @@ impl ChatTemplate {
         date: Option<Date>,
         specials: impl Iterator<Item = &'a str>,
     ) -> Result<Rendered> {
+        self.render_input(TemplateInput { date, ..TemplateInput::new(messages) }, specials)
+    }
+
+    /// The text for everything that a template can be given. `specials` are the texts that no
+    /// text in `input` must be able to spell.
+    ///
+    /// # Errors
+    /// What the template raises, and what it takes too many steps or too much memory for.
+    pub fn render_input<'a>(
+        &self,
+        mut input: TemplateInput,
+        specials: impl Iterator<Item = &'a str>,
+    ) -> Result<Rendered> {
         let specials: Vec<&str> = specials.filter(|special| !special.is_empty()).collect();
-        let (messages, guard) = guarded(messages, &specials)?;
-        let Some(_) = &self.source else {
-            let mut text: String =
-                messages.iter().map(|m| format!("{}: {}\n", m.role, m.content)).collect();
-            text += "assistant:";
-            return Ok(Rendered { text, guard });
-        };
-        let environment = self.environment(date)?;
+        let guard = put_guards(&mut input, &specials)?;
+        if self.source.is_none() {
+            return Ok(Rendered { text: plain_text(&input), guard });
+        }
+        let mut bytes = 0;
+        input.each_text(&mut |text| bytes += text.len());
+        let environment = self.environment(input.date, guard, Meter::new(bytes))?;
         let template = environment.get_template(NAME).map_err(failed)?;
+        let own = self.variables.iter().map(|(name, text)| (name.clone(), text.as_str().into()));
+        let mut variables: BTreeMap<String, Json> = own.collect();
+        variables.append(&mut input.variables);
         let context = context! {
-            messages => Value::from(Serde(&messages)),
-            add_generation_prompt => true,
-            ..Value::from(Serde(&self.variables))
+            messages => Value::from(Serde(&input.messages)),
+            tools => Value::from(Serde(&input.tools)),
+            documents => Value::from(()),
+            add_generation_prompt => input.add_generation_prompt,
+            ..Value::from(Serde(&variables))
         };
         let text = template.render(context).map_err(failed)?;
         Ok(Rendered { text, guard })
     }
 
-    fn environment(&self, date: Option<Date>) -> Result<Environment<'static>> {
+    fn environment(
+        &self,
+        date: Option<Date>,
+        guard: Option<char>,
+        meter: Meter,
+    ) -> Result<Environment<'static>> {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        environment.set_syntax(syntax.map_err(failed)?);
+        let syntax = syntax.map_err(failed)?;
+        environment.set_syntax(syntax.clone());
         environment.set_auto_escape_callback(|_| AutoEscape::None);
-        environment
-            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.set_fuel(Some(FUEL));
+        bound::install(&mut environment, &meter);
         environment.set_recursion_limit(RECURSION);
-        environment.add_filter("tojson", tojson);
+        environment.add_filter(
+            "tojson",
+            move |value: Value, rest: Rest<Value>, options: Kwargs| {
+                tojson(&meter.check(value)?, rest, options, guard)
+            },
+        );
         environment.add_function("raise_exception", raise);
         if let Some(date) = date {
             environment.add_function("strftime_now", move |format: &str| strftime(date, format));
@@ -135,23 +231,39 @@ impl ChatTemplate {
         // Marks for training only; what stands between them is ordinary text.
         let source = self.source.as_deref().unwrap_or_default();
         let source = without_tag(&without_tag(source, "generation"), "endgeneration");
+        let (source, steps) = bound::bounded(&source, &syntax, FUEL).map_err(failed)?;
+        environment.set_fuel(Some(steps));
         environment.add_template_owned(NAME, source).map_err(failed)?;
         Ok(environment)
     }
 }
 
-/// The messages with a guard within every special token's text, after its first character.
-fn guarded(messages: &[Message], specials: &[&str]) -> Result<(Vec<Message>, Option<char>)> {
-    let texts = || messages.iter().flat_map(|message| [&message.role, &message.content]);
-    if !texts().any(|text| specials.iter().any(|special| text.contains(special))) {
-        return Ok((messages.to_vec(), None));
+/// `ROLE: CONTENT` lines.
+fn plain_text(input: &TemplateInput) -> String {
+    let text = |message: &Json, key: &str| message[key].as_str().unwrap_or_default().to_string();
+    let line = |m: &Json| format!("{}: {}\n", text(m, "role"), text(m, "content"));
+    let mut text: String = input.messages.iter().map(line).collect();
+    if input.add_generation_prompt {
+        text += "assistant:";
     }
-    let guard = GUARDS.into_iter().find(|guard| !texts().any(|text| text.contains(*guard)));
-    let Some(guard) = guard else {
+    text
+}
+
+/// Puts a guard within every special token's text, after its first character.
+fn put_guards(input: &mut TemplateInput, specials: &[&str]) -> Result<Option<char>> {
+    let (mut spelled, mut free) = (false, GUARDS.collect::<Vec<char>>());
+    input.each_text(&mut |text| {
+        spelled |= specials.iter().any(|special| text.contains(special));
+        free.retain(|guard| !text.contains(*guard));
+    });
+    if !spelled {
+        return Ok(None);
+    }
+    let Some(guard) = free.first().copied() else {
         let what = "messages hold every character from U+FDD0 to U+FDEF".to_string();
         return Err(Error::Text(what));
     };
-    let guarded = |text: &str| {
+    input.map_texts(&|text| {
         let mut text = text.to_string();
         for special in specials {
             let first = special.chars().next().map_or(0, char::len_utf8);
@@ -159,12 +271,8 @@ fn guarded(messages: &[Message], specials: &[&str]) -> Result<(Vec<Message>, Opt
             text = text.replace(special, &parted);
         }
         text
-    };
-    let guard_message = |message: &Message| Message {
-        role: guarded(&message.role),
-        content: guarded(&message.content),
-    };
-    Ok((messages.iter().map(guard_message).collect(), Some(guard)))
+    });
+    Ok(Some(guard))
 }
 
 /// Removes `{% name %}` in all its spellings.
@@ -196,19 +304,40 @@ fn strftime(date: Date, format: &str) -> std::result::Result<String, minijinja::
         .map_err(|error| minijinja::Error::new(ErrorKind::InvalidOperation, error.to_string()))
 }
 
-/// JSON as Hugging Face's templates expect it: `json.dumps(value, ensure_ascii=False)`.
+/// JSON as Hugging Face's templates expect it: `json.dumps` with `ensure_ascii`, `indent`,
+/// `separators` and `sort_keys`, by name or in this order.
 fn tojson(
     value: &Value,
-    Rest(_): Rest<Value>,
+    Rest(positional): Rest<Value>,
     options: Kwargs,
+    guard: Option<char>,
 ) -> std::result::Result<Value, minijinja::Error> {
-    let indent: Option<usize> = options.get("indent")?;
-    let _: Option<bool> = options.get("ensure_ascii")?;
-    let _: Option<bool> = options.get("sort_keys")?;
+    let names = ["ensure_ascii", "indent", "separators", "sort_keys"];
+    let given = |index: usize| -> std::result::Result<Option<Value>, minijinja::Error> {
+        let named: Option<Value> = options.get(names[index])?;
+        let value = named.or_else(|| positional.get(index).cloned());
+        Ok(value.filter(|value| !value.is_none() && !value.is_undefined()))
+    };
+    let wrong = |what: &str| minijinja::Error::new(ErrorKind::InvalidOperation, what.to_string());
+    let indent = given(1)?.map(usize::try_from).transpose()?;
+    if indent.is_some_and(|indent| indent > json::INDENT) {
+        return Err(wrong("tojson: `indent` is too large"));
+    }
+    let separators = match given(2)? {
+        Some(pair) => {
+            let pair: Vec<String> = pair.try_iter()?.map(|text| text.to_string()).collect();
+            <[String; 2]>::try_from(pair).map_err(|_| wrong("tojson: `separators` are two"))?
+        }
+        None if indent.is_some() => [",".to_string(), ": ".to_string()],
+        None => [", ".to_string(), ": ".to_string()],
+    };
+    let truth = |value: Option<Value>| value.is_some_and(|value| value.is_true());
+    let (ascii, sorted) = (truth(given(0)?), truth(given(3)?));
     options.assert_all_used()?;
     let value = serde_json::to_value(value)
         .map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))?;
-    Ok(Value::from(json::dumps(&value, indent)))
+    let form = json::Form { indent, separators, ascii, sorted, kept: guard };
+    Ok(Value::from(json::dumps(&value, &form)))
 }
 
 #[cfg(test)]

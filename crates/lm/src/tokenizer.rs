@@ -1,18 +1,26 @@
 //! Text to tokens and back.
 //!
-//! Three kinds of vocabulary are read: Hugging Face's tokenizer.json (through the `tokenizers`
-//! crate), and the two that GGUF files carry, `llama` (pairs merged by score) and `gpt2` (bytes
-//! merged by rank). Special tokens are split off here, not by the crate: text that a person wrote
+//! Vocabularies are read from Hugging Face's tokenizer.json (through the `tokenizers` crate), from
+//! GGUF files (`llama`: pairs merged by score, `gpt2`: bytes merged by rank, `bert`: WordPiece,
+//! `t5`: Unigram), from SentencePiece models and from tekken.json. Special tokens are split off here, not by the crate: text that a person wrote
 //! never becomes one, even where it spells one.
 
 mod byte_level;
+mod charsmap;
 mod detokenizer;
+mod folder;
 mod gguf;
 mod huggingface;
+mod normaliser;
 mod pieces;
 mod pre_tokenizer;
+mod protobuf;
 mod score_bpe;
+mod sentencepiece;
 mod splitter;
+mod tekken;
+mod unigram;
+mod word_piece;
 
 use crate::error::{Error, Result};
 use crate::template::Rendered;
@@ -33,6 +41,7 @@ pub struct Tokenizer {
     /// Stands for characters that the vocabulary lacks; the only special token that text makes.
     unknown: Option<u32>,
     begin: Vec<u32>,
+    end: Vec<u32>,
     strips_first_space: bool,
     digest: String,
 }
@@ -41,6 +50,9 @@ pub struct Tokenizer {
 enum Encoder {
     Score(ScoreBpe),
     Bytes(Box<byte_level::ByteLevelBpe>),
+    Normal(Box<sentencepiece::NormalScore>),
+    Unigram(Box<unigram::Unigram>),
+    WordPiece(Box<word_piece::WordPieces>),
     Library(Box<huggingface::Library>),
 }
 
@@ -68,8 +80,27 @@ impl Tokenizer {
         gguf::read(path, metadata)
     }
 
-    /// SHA-256 of what the vocabulary was read from: tokenizer.json itself, or the `tokenizer.ggml`
-    /// keys of a GGUF file, a line `KEY<tab>JSON` for each in order of key.
+    /// Reads the vocabulary of a model folder: tokenizer.json, vocab.json with merges.txt (of
+    /// classes whose cutting into words is known), a SentencePiece tokenizer.model, or tekken.json.
+    ///
+    /// # Errors
+    /// If there is none, or it is damaged or of a kind that is not read.
+    pub fn from_folder(folder: &Path) -> Result<Tokenizer> {
+        folder::read(folder)
+    }
+
+    /// Reads the SentencePiece model at `path` by itself: nothing stands before or after a text.
+    ///
+    /// # Errors
+    /// If it is damaged or asks for what is not done here.
+    pub fn from_sentencepiece(path: &Path) -> Result<Tokenizer> {
+        let model = sentencepiece::read(path)?;
+        model.tokenizer(Vec::new(), Vec::new()).map_err(|what| sentencepiece::bad(path, what))
+    }
+
+    /// SHA-256 of what the vocabulary was read from: the file itself; or the `tokenizer.ggml` keys
+    /// of a GGUF file, a line `KEY<tab>JSON` for each in order of key; or, where several files make
+    /// one vocabulary, a line `NAME<tab>DIGEST` for each.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -100,6 +131,17 @@ impl Tokenizer {
         Ok(ids)
     }
 
+    /// The tokens of a whole text, framed as the vocabulary asks: for encoders a token before it and
+    /// one after it.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_text`].
+    pub fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = self.encode_prompt(text)?;
+        ids.extend(&self.end);
+        Ok(ids)
+    }
+
     /// The tokens of what a chat template rendered: special tokens that the template wrote are
     /// recognised, those that messages spell are text.
     ///
@@ -126,6 +168,9 @@ impl Tokenizer {
         let found = match &self.encoder {
             Encoder::Score(encoder) => encoder.encode(text),
             Encoder::Bytes(encoder) => encoder.encode(text)?,
+            Encoder::Normal(encoder) => encoder.encode(text, place),
+            Encoder::Unigram(encoder) => encoder.encode(text, place),
+            Encoder::WordPiece(encoder) => encoder.encode(text)?,
             Encoder::Library(encoder) => encoder.encode(text, place)?,
         };
         let forged = |id: &&u32| self.special_ids.contains(id) && self.unknown != Some(**id);

@@ -10,58 +10,96 @@ pub enum Part {
     AttentionNorm,
     Query,
     QueryBias,
+    QueryNorm,
     Key,
     KeyBias,
+    KeyNorm,
     Value,
     ValueBias,
+    Sinks,
     AttentionOutput,
     AttentionOutputBias,
+    PostAttentionNorm,
     FeedForwardNorm,
     Gate,
     GateBias,
     Up,
     UpBias,
+    XieluPositive,
+    XieluNegative,
+    XieluBeta,
+    XieluEpsilon,
     Down,
     DownBias,
+    Router,
+    RouterBias,
+    ExpertGate,
+    ExpertGateBias,
+    ExpertUp,
+    ExpertUpBias,
+    ExpertDown,
+    ExpertDownBias,
+    PostFeedForwardNorm,
 }
 
 impl Part {
     /// Parts that every layer has of its own.
-    pub const OF_LAYER: [Part; 16] = [
+    pub const OF_LAYER: [Part; 33] = [
         Part::AttentionNorm,
         Part::Query,
         Part::QueryBias,
+        Part::QueryNorm,
         Part::Key,
         Part::KeyBias,
+        Part::KeyNorm,
         Part::Value,
         Part::ValueBias,
+        Part::Sinks,
         Part::AttentionOutput,
         Part::AttentionOutputBias,
+        Part::PostAttentionNorm,
         Part::FeedForwardNorm,
         Part::Gate,
         Part::GateBias,
         Part::Up,
         Part::UpBias,
+        Part::XieluPositive,
+        Part::XieluNegative,
+        Part::XieluBeta,
+        Part::XieluEpsilon,
         Part::Down,
         Part::DownBias,
+        Part::Router,
+        Part::RouterBias,
+        Part::ExpertGate,
+        Part::ExpertGateBias,
+        Part::ExpertUp,
+        Part::ExpertUpBias,
+        Part::ExpertDown,
+        Part::ExpertDownBias,
+        Part::PostFeedForwardNorm,
     ];
 
-    /// Whether every layer has its own.
-    pub(crate) fn is_of_layer(self) -> bool {
-        !matches!(self, Part::TokenEmbedding | Part::OutputNorm | Part::Output)
+    /// Whether it is the factors of a norm.
+    pub(crate) fn is_norm(self) -> bool {
+        use Part::{AttentionNorm, FeedForwardNorm, KeyNorm, OutputNorm, QueryNorm};
+        let inner = matches!(self, AttentionNorm | FeedForwardNorm | QueryNorm | KeyNorm);
+        inner || matches!(self, OutputNorm | Part::PostAttentionNorm | Part::PostFeedForwardNorm)
     }
 
-    /// How checkpoints of every kind end the names of matrices and of biases.
-    pub(crate) fn suffix(self) -> &'static str {
-        match self {
-            Part::QueryBias | Part::KeyBias | Part::ValueBias | Part::AttentionOutputBias => "bias",
-            Part::GateBias | Part::UpBias | Part::DownBias => "bias",
-            _ => "weight",
-        }
+    /// Whether every expert has its own: the outermost dimension is the expert.
+    pub(crate) fn is_of_expert(self) -> bool {
+        matches!(self, Part::ExpertGate | Part::ExpertUp | Part::ExpertDown)
+            || self.is_expert_bias()
+    }
+
+    /// Whether it is a bias of the experts.
+    pub(crate) fn is_expert_bias(self) -> bool {
+        matches!(self, Part::ExpertGateBias | Part::ExpertUpBias | Part::ExpertDownBias)
     }
 
     /// How many parts there are.
-    pub(crate) const COUNT: usize = Part::DownBias as usize + 1;
+    pub(crate) const COUNT: usize = Part::PostFeedForwardNorm as usize + 1;
 }
 
 /// One weight: a part, and the layer it belongs to (0 for parts outside the layers).

@@ -59,14 +59,50 @@ fn check_fixture(name: &str) {
     assert_eq!(tokens, greedy, "{name}");
 }
 
-#[test]
-fn llama_with_scaled_rope_agrees_with_transformers() {
-    check_fixture("llama");
-}
+/// Every decoder among the fixtures.
+const FIXTURES: &[&str] = &[
+    "llama",
+    "llama-tied",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "apertus",
+    "granite",
+    "smollm3",
+    "gemma2",
+    "gemma3",
+    "phi3",
+    "mixtral",
+    "qwen3-moe",
+    "olmoe",
+    "gpt-oss",
+];
 
 #[test]
-fn llama_with_tied_embeddings_agrees_with_transformers() {
-    check_fixture("llama-tied");
+fn every_architecture_agrees_with_transformers() {
+    FIXTURES.iter().for_each(|name| check_fixture(name));
+}
+
+/// The same bits on every instruction set, in one piece or several, on one thread or several.
+#[test]
+fn every_architecture_has_the_same_bits_however_it_is_run() {
+    for name in FIXTURES {
+        let Some(folder) = shared(&format!("model-fixtures/{name}")) else { continue };
+        let checkpoint = Arc::new(Checkpoint::open(&folder).unwrap());
+        let reference = TensorFile::open(&folder.join("reference.safetensors")).unwrap();
+        let ids = integers(reference.tensor("input_ids").unwrap());
+        let run = |isa, threads, chunk| -> Vec<u32> {
+            let mut infer = common::infer(&checkpoint, threads, isa);
+            let logits = all_logits(&mut infer, 0, &ids[..40], chunk);
+            logits.iter().map(|logit| logit.to_bits()).collect()
+        };
+        let expected = run(Isa::Scalar, 1, 40);
+        for isa in Isa::available() {
+            for (threads, chunk) in [(1, 40), (1, 1), (2, 7), (3, 40)] {
+                assert!(run(isa, threads, chunk) == expected, "{name} {isa:?} {threads} {chunk}");
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]

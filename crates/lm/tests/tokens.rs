@@ -58,6 +58,39 @@ fn byte_keys(pre: &str) -> GgufBuilder {
         .u32("tokenizer.ggml.eos_token_id", 259)
 }
 
+/// A `bert` vocabulary.
+fn word_keys() -> GgufBuilder {
+    let texts =
+        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "▁h", "i", "▁hi", "▁[", "▁]", "▁cls", "▁.", "▁é"];
+    GgufBuilder::new()
+        .text("tokenizer.ggml.model", "bert")
+        .texts("tokenizer.ggml.tokens", &texts)
+        .i32s("tokenizer.ggml.token_type", &[3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1])
+        .u32("tokenizer.ggml.unknown_token_id", 1)
+        .u32("tokenizer.ggml.cls_token_id", 2)
+        .u32("tokenizer.ggml.seperator_token_id", 3)
+}
+
+/// A `t5` vocabulary that falls back to bytes.
+fn unigram_keys() -> GgufBuilder {
+    let bytes: Vec<String> = (0..=255).map(|byte| format!("<0x{byte:02X}>")).collect();
+    let mut texts = vec!["<pad>", "</s>", "<unk>", "<user>"];
+    let mut kinds = vec![3, 3, 2, 4];
+    texts.extend(bytes.iter().map(String::as_str));
+    kinds.extend([BYTES; 256]);
+    texts.extend(["▁", "h", "i", "hi", "▁hi", "<", "/s", ">", "</s", "é"]);
+    kinds.extend([1; 10]);
+    let scores: Vec<f32> = (0..texts.len()).map(|id| -1.0 - id as f32 / 100.0).collect();
+    GgufBuilder::new()
+        .text("tokenizer.ggml.model", "t5")
+        .texts("tokenizer.ggml.tokens", &texts)
+        .f32s("tokenizer.ggml.scores", &scores)
+        .i32s("tokenizer.ggml.token_type", &kinds)
+        .u32("tokenizer.ggml.eos_token_id", 1)
+        .u32("tokenizer.ggml.unknown_token_id", 2)
+        .truth("tokenizer.ggml.remove_extra_whitespaces", false)
+}
+
 fn read(keys: GgufBuilder) -> allod_lm::Result<Tokenizer> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.gguf");
@@ -111,6 +144,8 @@ fn tokenizers() -> Vec<Tokenizer> {
     let pres = ["gpt-2", "llama-bpe", "qwen2", "smollm", "tekken", "falcon"];
     let mut all: Vec<Tokenizer> = pres.iter().map(|pre| read(byte_keys(pre)).unwrap()).collect();
     all.push(read(score_keys()).unwrap());
+    all.push(read(word_keys()).unwrap());
+    all.push(read(unigram_keys()).unwrap());
     all.push(read_json(&library_json()).unwrap());
     all
 }
@@ -131,9 +166,9 @@ fn scores_decide_and_a_space_comes_first() {
 #[test]
 fn special_tokens_are_not_made_from_text() {
     for tokenizer in tokenizers() {
-        for text in ["<s>", "<|end|>", "a<s>", "<unk>"] {
+        for text in ["<s>", "<|end|>", "a<s>", "<unk>", "[CLS] [SEP]", "</s>hi<pad>"] {
             let ids = tokenizer.encode_text(text).unwrap();
-            let unknown = tokenizer.special_id("<unk>");
+            let unknown = tokenizer.special_id("<unk>").or(tokenizer.special_id("[UNK]"));
             let fine = |id: &u32| !tokenizer.is_special(*id) || Some(*id) == unknown;
             assert!(ids.iter().all(fine), "{tokenizer:?} {text} {ids:?}");
         }
@@ -168,6 +203,82 @@ fn json_puts_the_space_before_the_first_piece_only() {
 }
 
 #[test]
+fn whole_texts_are_framed() {
+    let words = read(word_keys()).unwrap();
+    assert_eq!(words.encode_whole("Hi, [CLS].").unwrap(), [2, 6, 1, 7, 9, 8, 10, 3]);
+    assert_eq!(words.decode(&[2, 6, 4, 5, 10, 3]), "hi hi.");
+    let unigram = read(unigram_keys()).unwrap();
+    assert_eq!(unigram.encode_whole("hi").unwrap(), [264, 1]);
+    assert_eq!(unigram.encode_text("<user></s>").unwrap(), [260, 3, 268, 267]);
+    assert_eq!(unigram.decode(&[264, 3, 264, 1]), "hi<user> hi");
+}
+
+#[test]
+fn damaged_sentencepiece_models_are_refused_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.model");
+    let piece = [0x0a, 3, 0x0a, 1, b'a'];
+    let cases: [(&[u8], &str); 7] = [
+        (&[], "no pieces"),
+        (&[0x0a, 200, 1], "beyond the end"),
+        (&[0x0a, 2, 0x18, 1], "no text"),
+        (&[0x0a, 5, 0x0a, 1, 0xff, 0x18, 1], "not UTF-8"),
+        (&[0x12, 2, 0x18, 3], "word"),
+        (&[0x12, 3, 0xc0, 1, 1], "treat_whitespace_as_suffix"),
+        (&[0x1a, 3, 0x12, 1, 7], "character map"),
+    ];
+    for (part, expected) in cases {
+        let whole =
+            if part.len() > 3 && part[0] != 0x0a { [&piece, part].concat() } else { part.to_vec() };
+        std::fs::write(&path, whole).unwrap();
+        let message = Tokenizer::from_sentencepiece(&path).unwrap_err().to_string();
+        assert!(message.contains(expected), "{expected}: {message}");
+    }
+    std::fs::write(&path, piece).unwrap();
+    assert!(Tokenizer::from_sentencepiece(&path).is_ok());
+}
+
+/// A tekken.json of the bytes and two merges.
+#[test]
+fn tekken_merges_by_rank() {
+    let base64 = |bytes: &[u8]| base64::Engine::encode(&base64::prelude::BASE64_STANDARD, bytes);
+    let mut vocabulary: Vec<Value> =
+        (0..=255_u8).map(|byte| json!({"rank": byte, "token_bytes": base64(&[byte])})).collect();
+    for token in ["he", "ll", "hell", " é", "unused"] {
+        vocabulary.push(json!({"rank": 0, "token_bytes": base64(token.as_bytes())}));
+    }
+    let pattern = concat!(
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+",
+        r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*",
+        r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    );
+    let config = |pattern: &str| json!({"pattern": pattern, "default_vocab_size": 264, "default_num_special_tokens": 4});
+    let folder = tempfile::tempdir().unwrap();
+    let write = |pattern: &str| {
+        let file = json!({"config": config(pattern), "vocab": vocabulary});
+        std::fs::write(folder.path().join("tekken.json"), file.to_string()).unwrap();
+        Tokenizer::from_folder(folder.path())
+    };
+    let tokenizer = write(pattern).unwrap();
+    assert_eq!(tokenizer.encode_prompt("hello é</s>").unwrap()[..4], [1, 262, 4 + 111, 263]);
+    let ids = tokenizer.encode_text("hello é</s> 🦙").unwrap();
+    assert_eq!(tokenizer.decode(&ids), "hello é</s> 🦙");
+    assert!(ids.iter().all(|id| !tokenizer.is_special(*id)));
+    assert!(write("x+").unwrap_err().to_string().contains("`x+`"));
+}
+
+#[test]
+fn folders_say_what_they_lack() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = Tokenizer::from_folder(folder.path()).unwrap_err().to_string();
+    assert!(message.contains("vocab.json"), "{message}");
+    std::fs::write(folder.path().join("vocab.json"), r#"{"a": 0}"#).unwrap();
+    std::fs::write(folder.path().join("merges.txt"), "").unwrap();
+    let message = Tokenizer::from_folder(folder.path()).unwrap_err().to_string();
+    assert!(message.contains("tokenizer_class"), "{message}");
+}
+
+#[test]
 fn characters_in_pieces_are_never_split() {
     let tokenizer = read(score_keys()).unwrap();
     let byte = |byte: u32| 4 + byte;
@@ -193,6 +304,12 @@ fn vocabularies_that_lie_are_refused_with_a_reason() {
     let cases = [
         (GgufBuilder::new(), "`tokenizer.ggml.model` is missing"),
         (GgufBuilder::new().text("tokenizer.ggml.model", "llama"), "tokens` is missing"),
+        (
+            GgufBuilder::new()
+                .text("tokenizer.ggml.model", "rwkv")
+                .texts("tokenizer.ggml.tokens", &["a"]),
+            "`rwkv`",
+        ),
         (byte_keys("mystery"), "the pre-tokenizer `mystery` is not known"),
         (score_keys().text("tokenizer.ggml.bos", "x"), ""),
     ];
@@ -215,8 +332,8 @@ fn vocabularies_that_lie_are_refused_with_a_reason() {
 #[test]
 fn json_of_other_kinds_is_refused_with_a_reason() {
     let mut other = library_json();
-    other["decoder"] = json!({"type": "WordPiece", "prefix": "##", "cleanup": true});
-    assert!(read_json(&other).unwrap_err().to_string().contains("`WordPiece`"));
+    other["decoder"] = json!({"type": "CTC"});
+    assert!(read_json(&other).unwrap_err().to_string().contains("`CTC`"));
     let mut wrong = library_json();
     wrong["added_tokens"][2]["id"] = json!(40);
     assert!(read_json(&wrong).unwrap_err().to_string().contains("<tool>"));
@@ -248,6 +365,30 @@ fn very_long_runs_come_back_whole_and_in_time() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn no_kind_splits_a_character(text in "\\PC{0,20}|[a-z <>|éß🦙\n0-9]{0,40}") {
+        for tokenizer in tokenizers() {
+            let ids = tokenizer.encode_text(&text).unwrap();
+            let mut detokenizer = tokenizer.detokenizer(&[]);
+            let mut whole: String = ids.iter().map(|id| detokenizer.push(*id)).collect();
+            prop_assert!(text.contains('\u{fffd}') || !whole.contains('\u{fffd}'), "{whole}");
+            let rest = detokenizer.finish();
+            prop_assert!(rest.is_empty());
+            whole += &rest;
+            prop_assert_eq!(whole, tokenizer.decode(&ids));
+        }
+    }
+
+    #[test]
+    fn any_tokens_give_text(ids in prop::collection::vec(0_u32..400, 0..40)) {
+        for tokenizer in tokenizers() {
+            let mut detokenizer = tokenizer.detokenizer(&[]);
+            let mut pieces: String = ids.iter().map(|id| detokenizer.push(*id)).collect();
+            pieces += &detokenizer.finish();
+            prop_assert_eq!(pieces, tokenizer.decode(&ids));
+        }
+    }
 
     #[test]
     fn text_comes_back_whole(text in "\\PC{0,30}|[a-z <>|éß\n\t0-9]{0,60}") {

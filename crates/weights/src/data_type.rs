@@ -21,25 +21,25 @@ const GGML: &[(u32, DataType)] = &[
     (0, DataType::Format(Format::F32)),
     (1, DataType::Format(Format::F16)),
     (2, DataType::Format(Format::Q4_0)),
-    (3, DataType::Other("Q4_1", 32, 20)),
-    (6, DataType::Other("Q5_0", 32, 22)),
-    (7, DataType::Other("Q5_1", 32, 24)),
+    (3, DataType::Format(Format::Q4_1)),
+    (6, DataType::Format(Format::Q5_0)),
+    (7, DataType::Format(Format::Q5_1)),
     (8, DataType::Format(Format::Q8_0)),
     (9, DataType::Other("Q8_1", 32, 36)),
-    (10, DataType::Other("Q2_K", 256, 84)),
-    (11, DataType::Other("Q3_K", 256, 110)),
-    (12, DataType::Other("Q4_K", 256, 144)),
-    (13, DataType::Other("Q5_K", 256, 176)),
-    (14, DataType::Other("Q6_K", 256, 210)),
+    (10, DataType::Format(Format::Q2_K)),
+    (11, DataType::Format(Format::Q3_K)),
+    (12, DataType::Format(Format::Q4_K)),
+    (13, DataType::Format(Format::Q5_K)),
+    (14, DataType::Format(Format::Q6_K)),
     (15, DataType::Other("Q8_K", 256, 292)),
     (16, DataType::Other("IQ2_XXS", 256, 66)),
     (17, DataType::Other("IQ2_XS", 256, 74)),
     (18, DataType::Other("IQ3_XXS", 256, 98)),
     (19, DataType::Other("IQ1_S", 256, 50)),
-    (20, DataType::Other("IQ4_NL", 32, 18)),
+    (20, DataType::Format(Format::IQ4_NL)),
     (21, DataType::Other("IQ3_S", 256, 110)),
     (22, DataType::Other("IQ2_S", 256, 82)),
-    (23, DataType::Other("IQ4_XS", 256, 136)),
+    (23, DataType::Format(Format::IQ4_XS)),
     (24, DataType::Other("I8", 1, 1)),
     (25, DataType::Other("I16", 1, 2)),
     (26, DataType::Other("I32", 1, 4)),
@@ -49,7 +49,7 @@ const GGML: &[(u32, DataType)] = &[
     (30, DataType::Format(Format::BF16)),
     (34, DataType::Other("TQ1_0", 256, 54)),
     (35, DataType::Other("TQ2_0", 256, 66)),
-    (39, DataType::Other("MXFP4", 32, 17)),
+    (39, DataType::Format(Format::MXFP4)),
     (40, DataType::Other("NVFP4", 64, 36)),
     (41, DataType::Named("Q1_0")),
     (42, DataType::Named("Q2_0")),
@@ -141,5 +141,14 @@ mod tests {
         assert_eq!(DataType::from_ggml(0).size(&[]), Some(Ok(4)));
         assert_eq!(DataType::from_ggml(99).size(&[1]), None);
         assert_eq!(DataType::from_ggml(99).to_string(), "ggml type 99");
+        assert_eq!(DataType::from_ggml(14).size(&[3, 512]), Some(Ok(3 * 2 * 210)));
+    }
+
+    #[test]
+    fn every_format_has_one_ggml_number() {
+        for format in Format::ALL {
+            let number = DataType::Format(format).to_ggml().unwrap();
+            assert_eq!(DataType::from_ggml(number), DataType::Format(format));
+        }
     }
 }

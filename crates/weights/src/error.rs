@@ -48,7 +48,8 @@ pub enum Error {
     /// A tensor was used whose element type has no kernel.
     #[error(
         "{file}: tensor `{tensor}` has type {data_type}, which cannot be computed with; \
-         use a file in F32, F16, BF16, Q8_0 or Q4_0"
+         use a file in one of {}",
+        format_names()
     )]
     UnsupportedType {
         /// The file.
@@ -70,6 +71,11 @@ pub enum Error {
         /// What was needed.
         what: String,
     },
+}
+
+/// The formats that can be computed with, for a message.
+fn format_names() -> String {
+    allod_kernels::Format::ALL.map(allod_kernels::Format::name).join(", ")
 }
 
 /// A fault at a place in some bytes; becomes an [`Error::Malformed`] once the file is known.

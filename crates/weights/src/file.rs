@@ -5,10 +5,11 @@ use crate::digest::{digest_bytes, digest_file};
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, Value};
 use crate::mmap::Mapped;
+use crate::split::Split;
 use crate::tensor::{Entry, Tensor};
 use crate::{gguf, safetensors};
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The names that a folder's weights have.
@@ -36,7 +37,7 @@ struct Part {
 }
 
 impl TensorFile {
-    /// Opens a `.gguf` or `.safetensors` file, a `.safetensors.index.json` with its shards, or a
+    /// Opens a `.gguf` or `.safetensors` file, any part of a split GGUF with its siblings, a `.safetensors.index.json` with its shards, or a
     /// folder that holds one of the latter two under its usual name. What a file is, its content
     /// says, not its name.
     ///
@@ -50,7 +51,9 @@ impl TensorFile {
             return TensorFile::open_shards(path);
         }
         let (part, metadata, entries) = open_part(path)?;
-        refuse_split(path, &metadata)?;
+        if let Some(split) = Split::of(path, &metadata)? {
+            return TensorFile::open_split(path, &split);
+        }
         let entries = entries.into_iter().map(|entry| (0, entry)).collect();
         Ok(TensorFile::new(vec![part], metadata, entries))
     }
@@ -86,6 +89,31 @@ impl TensorFile {
         match weight_map.keys().find(|name| !file.by_name.contains_key(*name)) {
             Some(name) => Err(index_error(index, format!("`{name}` is not in the shard named"))),
             None => Ok(file),
+        }
+    }
+
+    /// All parts of a split GGUF; the first one's metadata is the model's.
+    fn open_split(path: &Path, split: &Split) -> Result<TensorFile> {
+        split.check_there(path)?;
+        let (mut parts, mut entries) = (Vec::new(), Vec::new());
+        let (mut first, mut names) = (None, HashSet::new());
+        for (at, path) in split.paths.iter().enumerate() {
+            let (part, metadata, found) = open_part(path)?;
+            if !split.agrees(Split::of(path, &metadata)?.as_ref(), at) {
+                let what = "says something else about the split than the part that was opened";
+                return Err(index_error(path, what.to_string()));
+            }
+            if let Some(twice) = found.iter().find(|entry| !names.insert(entry.name.clone())) {
+                let what = format!("the tensor `{}` is in an earlier part as well", twice.name);
+                return Err(index_error(path, what));
+            }
+            entries.extend(found.into_iter().map(|entry| (at, entry)));
+            first.get_or_insert(metadata);
+            parts.push(part);
+        }
+        match split.wrong_count(entries.len()) {
+            Some(what) => Err(index_error(path, what)),
+            None => Ok(TensorFile::new(parts, first.unwrap_or_default(), entries)),
         }
     }
 
@@ -199,20 +227,6 @@ fn open_part(path: &Path) -> Result<(Part, Metadata, Vec<Entry>)> {
 
 fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
-}
-
-fn refuse_split(path: &Path, metadata: &Metadata) -> Result<()> {
-    let count = metadata.number("split.count").and_then(|number| number.as_u64());
-    match count {
-        Some(count) if count > 1 => Err(Error::Unsupported {
-            file: path.to_path_buf(),
-            what: format!(
-                "is one of {count} parts of a split GGUF; join them first \
-                 (llama-gguf-split --merge) and give the joined file"
-            ),
-        }),
-        _ => Ok(()),
-    }
 }
 
 fn index_error(index: &Path, what: String) -> Error {

@@ -15,6 +15,7 @@ pub mod make;
 mod metadata;
 mod mmap;
 mod safetensors;
+mod split;
 mod tensor;
 
 pub use data_type::DataType;

@@ -99,12 +99,24 @@ fn shards_must_hold_what_the_index_says() {
 
 #[test]
 fn unknown_types_are_listed_and_refused_when_used() {
-    let bytes = sample().raw_tensor("k", &[1, 256], 14, &[0; 210]).raw_tensor("u", &[4], 77, &[]);
+    let bytes = sample().raw_tensor("k", &[1, 256], 16, &[0; 66]).raw_tensor("u", &[4], 77, &[]);
     let file = open(&bytes.build(), "x.gguf").unwrap();
     let message = file.tensor("k").unwrap().matrix().unwrap_err().to_string();
-    assert!(message.contains("`k` has type Q6_K"), "{message}");
+    assert!(message.contains("`k` has type IQ2_XXS"), "{message}");
+    assert!(message.contains("Q6_K, IQ4_NL"), "{message}");
     let message = file.tensor("u").unwrap().vector().unwrap_err().to_string();
     assert!(message.contains("ggml type 77"), "{message}");
+}
+
+#[test]
+fn block_formats_are_matrices() {
+    let bytes = sample().raw_tensor("k", &[1, 256], 14, &[0; 210]).build();
+    let file = open(&bytes, "x.gguf").unwrap();
+    let mut row = [1.0; 256];
+    file.tensor("k").unwrap().matrix().unwrap().decode_row(0, &mut row);
+    assert_eq!(row, [0.0; 256]);
+    let ragged = sample().raw_tensor("k", &[1, 255], 14, &[0; 210]).build();
+    assert!(refusal(&ragged, "x.gguf").contains("no whole number of Q6_K"));
 }
 
 #[test]

@@ -3,14 +3,32 @@
 //! One file per architecture, data and names only. Adding one is adding its file and a line in
 //! [`ARCHITECTURES`].
 
+mod apertus;
+mod base;
+mod gemma2;
+mod gemma3;
+mod gpt_oss;
+mod granite;
+mod keys;
+mod layers;
 mod llama;
+mod mistral;
+mod mixtral;
+mod olmoe;
+mod phi3;
+mod place;
+mod qwen2;
+mod qwen3;
+mod qwen3_moe;
 mod rope;
 mod settings;
+mod smollm3;
 
 use crate::error::{Error, Result};
 use crate::spec::DecoderSpec;
-use crate::weight::{Part, WeightId};
+use crate::weight::Part;
 use allod_weights::TensorFile;
+pub(crate) use place::{Holder, Known, Place};
 pub(crate) use settings::Settings;
 
 /// One architecture: its names in the two kinds of checkpoint, and how each is read.
@@ -23,38 +41,78 @@ pub(crate) struct Architecture {
     config: fn(&Settings) -> Result<DecoderSpec>,
     /// From the keys of a GGUF file, and its tensors where the keys leave something open.
     gguf: fn(&Settings, &TensorFile) -> Result<DecoderSpec>,
-    /// What a part is called in safetensors and in GGUF, without layer and ending.
-    names: fn(Part) -> (&'static str, &'static str),
-    /// Whether a tensor that is no weight may be ignored.
-    pub ignored: fn(&str, &DecoderSpec) -> bool,
+    /// Where a part is in safetensors.
+    huggingface_place: fn(Known, Part) -> Place,
+    /// Where a part is in GGUF.
+    gguf_place: fn(Known, Part) -> Place,
+    /// Tensors that are no weight and may be there, beside those that every architecture
+    /// may have: starts of their names.
+    ignored: &'static [&'static str],
 }
+
+/// The plain names, for architectures to start from.
+const NAMES: Architecture = Architecture {
+    model_types: &[],
+    gguf_names: &[],
+    config: |settings| Err(settings.unsupported("this architecture in config.json", "GGUF is")),
+    gguf: |settings, _| Err(settings.unsupported("this architecture in GGUF", "a folder is")),
+    huggingface_place: place::huggingface,
+    gguf_place: place::gguf,
+    ignored: &[],
+};
+
+/// Where the text model's tensors start in checkpoints that hold more than text.
+const ROOTS: [&str; 2] = ["model.language_model.", "language_model.model."];
 
 impl Architecture {
-    /// The name of a weight in safetensors.
-    pub fn config_name(&self, id: WeightId) -> String {
-        let (name, _) = (self.names)(id.part);
-        tensor_name("model.layers", name, id)
+    /// Where a weight is in safetensors.
+    pub fn huggingface_place(&self, known: Known, part: Part) -> Place {
+        let mut place = (self.huggingface_place)(known, part);
+        let holds =
+            |root: &&str| known.file.position(&format!("{root}embed_tokens.weight")).is_some();
+        if let (Some(root), Some(rest)) =
+            (ROOTS.iter().find(|root| holds(root)), place.name.strip_prefix("model."))
+        {
+            place.name = format!("{root}{rest}");
+        }
+        place
     }
 
-    /// The name of a weight in GGUF.
-    pub fn gguf_name(&self, id: WeightId) -> String {
-        let (_, name) = (self.names)(id.part);
-        tensor_name("blk", name, id)
+    /// Where a weight is in GGUF.
+    pub fn gguf_place(&self, known: Known, part: Part) -> Place {
+        (self.gguf_place)(known, part)
     }
-}
 
-fn tensor_name(layers: &str, name: &str, id: WeightId) -> String {
-    let ending = id.part.suffix();
-    match id.part.is_of_layer() {
-        true => format!("{layers}.{}.{name}.{ending}", id.layer),
-        false => format!("{name}.{ending}"),
+    /// Whether a tensor that is no weight may be there. Old checkpoints carry rope's frequencies,
+    /// and tied ones sometimes the head twice.
+    pub fn ignores(&self, name: &str, spec: &DecoderSpec) -> bool {
+        name == "rope_freqs.weight"
+            || name.starts_with("rope_factors_")
+            || name.ends_with(".rotary_emb.inv_freq")
+            || (spec.tied && name == "lm_head.weight")
+            || self.ignored.iter().any(|start| name.starts_with(start))
     }
 }
 
 /// What an error says about settings that make a model something else than its name says.
 const PLAIN: &str = "models of this architecture without it are";
 
-const ARCHITECTURES: &[Architecture] = &[llama::ARCHITECTURE];
+const ARCHITECTURES: &[Architecture] = &[
+    apertus::ARCHITECTURE,
+    gemma2::ARCHITECTURE,
+    gemma3::ARCHITECTURE,
+    gpt_oss::ARCHITECTURE,
+    granite::ARCHITECTURE,
+    llama::ARCHITECTURE,
+    mistral::ARCHITECTURE,
+    mixtral::ARCHITECTURE,
+    olmoe::ARCHITECTURE,
+    phi3::ARCHITECTURE,
+    qwen2::ARCHITECTURE,
+    qwen3::ARCHITECTURE,
+    qwen3_moe::ARCHITECTURE,
+    smollm3::ARCHITECTURE,
+];
 
 /// Reads the spec that config.json describes.
 pub(crate) fn from_config(settings: &Settings) -> Result<(&'static Architecture, DecoderSpec)> {

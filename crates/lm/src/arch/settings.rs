@@ -113,18 +113,64 @@ impl<'a> Settings<'a> {
 
     /// The truth value of `key`; false when it is not there.
     pub fn truth(&self, key: &str) -> Result<bool> {
+        Ok(self.truth_if_any(key)?.unwrap_or(false))
+    }
+
+    /// The truth value of `key`, if it is there.
+    pub fn truth_if_any(&self, key: &str) -> Result<Option<bool>> {
         let truth = match self.source {
-            _ if !self.has(key) => return Ok(false),
+            _ if !self.has(key) => return Ok(None),
             Source::Json(map) => map.get(key).and_then(|value| value.as_bool()),
             Source::Gguf(metadata) => metadata.truth(key),
         };
-        truth.ok_or_else(|| self.bad(key, "is not true or false"))
+        truth.map(Some).ok_or_else(|| self.bad(key, "is not true or false"))
+    }
+
+    /// The numbers of `key`, if it is there: a list, or one number as a list of one.
+    pub fn floats_if_any(&self, key: &str) -> Result<Option<Vec<f64>>> {
+        let floats = match self.source {
+            _ if !self.has(key) => return Ok(None),
+            Source::Json(map) => match &map[key] {
+                serde_json::Value::Array(list) => list.iter().map(|value| value.as_f64()).collect(),
+                value => value.as_f64().map(|value| vec![value]),
+            },
+            Source::Gguf(metadata) => match metadata.array(key) {
+                Some(list) if list.numbers().count() < list.len() => None,
+                Some(list) => list.numbers().map(|number| number.as_f64()).collect(),
+                None => metadata.number(key).and_then(|n| n.as_f64()).map(|value| vec![value]),
+            },
+        };
+        floats.map(Some).ok_or_else(|| self.bad(key, "is not a list of numbers"))
+    }
+
+    /// The numbers of `key`, in single precision.
+    pub fn singles(&self, key: &str) -> Result<Vec<f32>> {
+        let floats = self.floats_if_any(key)?.ok_or_else(|| self.bad(key, "is missing"))?;
+        Ok(floats.into_iter().map(|value| value as f32).collect())
+    }
+
+    /// The texts of `key`, if it is there.
+    pub fn texts_if_any(&self, key: &str) -> Result<Option<Vec<&'a str>>> {
+        let texts: Option<Vec<&str>> = match self.source {
+            _ if !self.has(key) => return Ok(None),
+            Source::Json(map) => map[key]
+                .as_array()
+                .and_then(|list| list.iter().map(|value| value.as_str()).collect()),
+            Source::Gguf(metadata) => {
+                metadata.texts(key).map(|texts| texts.iter().map(String::as_str).collect())
+            }
+        };
+        texts.map(Some).ok_or_else(|| self.bad(key, "is not a list of texts"))
     }
 
     /// Refuses settings that would change the result if they were passed over: any of `keys` that
     /// is there and neither null, false, zero nor empty.
-    pub fn refuse(&self, keys: &[&str], supported: &str) -> Result<()> {
-        match keys.iter().find(|key| self.is_set(key)) {
+    pub fn refuse<K: AsRef<str>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        supported: &str,
+    ) -> Result<()> {
+        match keys.into_iter().map(|key| key.as_ref().to_string()).find(|key| self.is_set(key)) {
             Some(key) => Err(self.unsupported(format!("the setting `{key}`"), supported)),
             None => Ok(()),
         }

@@ -36,6 +36,13 @@ fn what_python_templates_use_is_there() {
         ("{{ strftime_now('%d %b %Y') }}", "09 Mar 2026"),
         ("{{ {'a': '<é>'} | tojson }}", "{\"a\": \"<é>\"}"),
         ("{{ [1] | tojson(indent=1) }}", "[\n 1\n]"),
+        (
+            "{{ {'b': 1, 'a': ['é🦙', 2]} | tojson(sort_keys=true, ensure_ascii=true) }}",
+            "{\"a\": [\"\\u00e9\\ud83e\\udd99\", 2], \"b\": 1}",
+        ),
+        ("{{ {'b': 1, 'a': [1, 2]} | tojson(separators=(',', ':')) }}", "{\"b\":1,\"a\":[1,2]}"),
+        ("{{ {'a': 1} | tojson(false, none, [';', '=']) }}", "{\"a\"=1}"),
+        ("{{ tools is none }} {{ add_generation_prompt }}", "True True"),
         ("{% for x in [1,2,3] %}{% if x == 2 %}{% break %}{% endif %}{{ x }}{% endfor %}", "1"),
         ("{% set ns = namespace(n=0) %}{% set ns.n = 4 %}{{ ns.n }}", "4"),
         ("a{% generation %}b{%- endgeneration -%}c", "abc"),
@@ -85,4 +92,137 @@ fn special_tokens_in_messages_are_parted() {
     let rendered = template(source).render(&messages, None, ["<|end|>"].into_iter()).unwrap();
     assert_eq!(rendered.text.matches("<|end|>").count(), 1);
     assert_eq!(rendered.text(), "a<|end|>b\u{fdd0}<|end|>");
+}
+
+#[test]
+fn tools_and_variables_are_seen_and_parted() {
+    let tool = serde_json::json!({"name": "search", "description": "finds <|end|>", "parameters":
+        {"type": "object", "properties": {"query": {"type": "string"}}}});
+    let input = TemplateInput {
+        tools: Some(vec![tool]),
+        add_generation_prompt: false,
+        variables: [("enable_thinking".to_string(), true.into())].into(),
+        ..TemplateInput::new(&[message("user", "hi")])
+    };
+    let source = "{% for tool in tools %}{{ tool | tojson(ensure_ascii=true) }}{% endfor %}\
+                  {% if enable_thinking %}think{% endif %}\
+                  {% if add_generation_prompt %}<|assistant|>{% endif %}";
+    let rendered = template(source).render_input(input, ["<|end|>"].into_iter()).unwrap();
+    let expected = "{\"name\": \"search\", \"description\": \"finds <|end|>\", \"parameters\": \
+                    {\"type\": \"object\", \"properties\": {\"query\": {\"type\": \"string\"}}}}think";
+    assert_eq!(rendered.text(), expected);
+    assert!(!rendered.text.contains("<|end|>"));
+}
+
+/// The constructs of Apertus's templates: recursive macros over a tool's schema, namespaces, the
+/// date, and messages whose content is text or parts.
+#[test]
+fn what_apertus_asks_for_is_there() {
+    let source = concat!(
+        "{%- macro kind(schema) -%}{%- if schema.type == 'array' -%}{{ kind(schema['items']) }}[]",
+        "{%- elif schema.type == 'object' and schema.properties is mapping -%}{{ '{' }}",
+        "{%- for name, value in schema.properties.items() -%}",
+        "{{ name }}{% if name not in (schema.required or []) %}?{% endif %}: {{ kind(value) }}",
+        "{%- if not loop.last %}, {% endif %}{%- endfor -%}{{ '}' }}",
+        "{%- else -%}{{ schema.type }}{%- endif -%}{%- endmacro -%}",
+        "{{ strftime_now('%Y-%m-%d') }}\n",
+        "{%- set ns = namespace(turn=false) -%}",
+        "{%- for message in messages -%}{%- if message.content is string -%}{{ message.content }}",
+        "{%- elif message.content is mapping and 'parts' in message.content -%}",
+        "{%- for part in message.content.parts -%}{{ part.text }}{%- endfor -%}",
+        "{%- else -%}{{ raise_exception('content of ' + message.role) }}{%- endif -%}",
+        "{%- set ns.turn = true -%}{%- endfor -%}",
+        "{% for tool in tools %}type {{ tool.name }} = ({{ kind(tool.parameters) }});{% endfor %}",
+        "{{ ns.turn }}",
+    );
+    let tool = serde_json::json!({"name": "f", "parameters": {"type": "object", "required": ["a"],
+        "properties": {"a": {"type": "string"}, "b": {"type": "array", "items":
+            {"type": "object", "properties": {"c": {"type": "number"}}}}}}});
+    let mut input = TemplateInput::new(&[message("user", "hi ")]);
+    input.tools = Some(vec![tool]);
+    input.date = Some(date(2026, 3, 9));
+    let parts = serde_json::json!({"role": "user", "content": {"parts": [{"text": "x"}]}});
+    input.messages.push(parts);
+    let rendered = template(source).render_input(input.clone(), [].into_iter()).unwrap();
+    assert_eq!(rendered.text(), "2026-03-09hi xtype f = ({a: string, b?: {c?: number}[]});True");
+    input.messages.push(serde_json::json!({"role": "tool", "content": 3}));
+    let error = template(source).render_input(input, [].into_iter()).unwrap_err();
+    assert!(error.to_string().contains("content of tool"), "{error}");
+}
+
+#[test]
+fn templates_that_take_too_much_memory_are_stopped() {
+    let doubled = |operation: &str| {
+        format!(
+            "{{% set ns = namespace(x='ab', l=[1, 2]) %}}{{% for i in range(60) %}}\
+             {operation}{{% endfor %}}{{{{ ns.x | length }}}}"
+        )
+    };
+    let operations = [
+        "{% set ns.x = ns.x ~ ns.x %}",
+        "{% set ns.x = ns.x + ns.x %}",
+        "{% set ns.x = (ns.x) ~ ('' ~ ns.x) %}",
+        "{% set ns.x = ns.x * 9 %}",
+        "{% set ns.x = ns.x | replace('a', ns.x) %}",
+        "{% set ns.x = ns.x.replace('', ns.x) %}",
+        "{% set ns.x = [ns.x, ns.x] | join('') %}",
+        "{% set ns.x = ns.x.join([ns.x, ns.x]) %}",
+        "{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}",
+        "{% set ns.x = ns.x | indent(100000000) %}",
+        "{% set ns.x = '%0900000000d' | format(1) %}",
+        "{% set ns.l = ns.l + ns.l %}",
+        "{% set ns.l = [ns.l, ns.l] %}",
+        "{% set ns.l = {'a': ns.l, 'b': ns.l} %}",
+        "{% set ns.x = [ns.x] * 5000000 %}{{ ns.x }}",
+    ];
+    for operation in operations {
+        let error = render(&doubled(operation), &[]).unwrap_err().to_string();
+        let stopped = error.contains("too much memory") || error.contains("too large");
+        assert!(stopped, "{operation}: {error}");
+    }
+    let twice =
+        "{% macro twice(x, n) %}{% if n %}{{ twice(x ~ x, n - 1) }}{% endif %}{% endmacro %}";
+    let error = render(&format!("{twice}{{{{ twice('ab' * 4000, 18) }}}}"), &[]).unwrap_err();
+    assert!(error.to_string().contains("too much memory"), "{error}");
+}
+
+#[test]
+fn values_that_hold_themselves_are_not_written_out() {
+    for source in ["{{ ns }}", "{{ ns ~ '' }}", "{{ ns | tojson }}", "{{ ns | string }}"] {
+        let source = format!("{{% set ns = namespace() %}}{{% set ns.ns = ns %}}{source}");
+        let error = render(&source, &[]).unwrap_err().to_string();
+        assert!(error.contains("too much memory"), "{source}: {error}");
+    }
+}
+
+#[test]
+fn products_of_constants_are_not_made_when_a_template_is_read() {
+    for source in ["{{ 'a' * 10 ** 8 }}", "{{ 100000000 * 'a' }}"] {
+        let error = ChatTemplate::new(source.to_string(), BTreeMap::new()).unwrap_err();
+        assert!(error.to_string().contains("too much memory"), "{error}");
+    }
+    assert_eq!(render("{{ '-' * 10 }}{{ 70000 * 3 }}", &[]).unwrap(), "----------210000");
+}
+
+/// The checks are written into the source; what it computes stays what it was.
+#[test]
+fn checks_change_no_result() {
+    for (source, expected) in [
+        ("{{ 'a' ~ 1 + 2 ~ ('b' ~ 'c')|upper ~ [1, 'x'][1] }}", "a12BCx"),
+        ("{{ (1 + 2) * 3 - 4 * (2 + 1) }}", "-3"),
+        ("{{ {'a': [1, {'b': 2}]}['a'][1]['b'] + 1 }}", "3"),
+        ("{{ 'x' + ('y' if 1 + 1 == 2 else 'z') + 'w' }}", "xyw"),
+        ("{{ 'b' in ['a', 'b'] and 3 in [1 + 2] }}", "True"),
+        ("{{ 2 is in [1, 2] }}{{ -1 + 2 }}{{ ['é' ~ 'ü']|join }}", "True1éü"),
+        ("{%- set x = 'é' + 'ü' -%} {{- x ~ \"'\" -}}  ", "éü'"),
+        ("{{ [1, 2] + [3] }}{{ ('a', 'b') | length }}", "[1, 2, 3]2"),
+        ("{% set a, b = 1 + 1, 'c' ~ 'd' %}{{ a }}{{ b }}", "2cd"),
+        ("{{ 'a,b'.split(',')[0] ~ 'x'.upper() ~ (messages | length) }}", "aX1"),
+        (
+            "{{ 'a\\nb' | indent(2) }}{{ '%s-%d' | format('x', 3) }}{{ 'aa'|replace('a', 'bc') }}",
+            "a\n  bx-3bcbc",
+        ),
+    ] {
+        assert_eq!(render(source, &[message("user", "hi")]).unwrap(), expected, "{source}");
+    }
 }

@@ -1,11 +1,15 @@
 //! The vocabularies in GGUF metadata (ggml `docs/gguf.md`, keys `tokenizer.ggml.*`).
 
 use super::byte_level::ByteLevelBpe;
+use super::charsmap::Charsmap;
+use super::normaliser::Normaliser;
 use super::pieces::{Pieces, Writing};
 use super::pre_tokenizer;
 use super::score_bpe::{Listed, ScoreBpe, TokenKind};
 use super::splitter::{Entry, Splitter};
-use super::{Encoder, Tokenizer};
+use super::unigram::Unigram;
+use super::word_piece::WordPieces;
+use super::{Encoder, Tokenizer, word_piece};
 use crate::error::{Error, Result};
 use allod_weights::{Array, Metadata, Number, Value, digest_bytes};
 use std::path::Path;
@@ -19,6 +23,7 @@ const SPECIAL_KEYS: &[&str] = &[
     "eom_token_id",
     "unknown_token_id",
     "seperator_token_id",
+    "cls_token_id",
     "padding_token_id",
     "mask_token_id",
 ];
@@ -38,10 +43,17 @@ pub(super) fn read(path: &Path, metadata: &Metadata) -> Result<Tokenizer> {
     let (encoder, writing, begins) = match model {
         "llama" => (keys.score_encoder(texts, &kinds)?, Writing::Sentence, true),
         "gpt2" => keys.byte_encoder(texts, &kinds)?,
+        "bert" => (keys.word_encoder(texts, &kinds)?, Writing::WordPiece, true),
+        "t5" => (keys.unigram_encoder(texts, &kinds)?, Writing::Sentence, false),
         other => {
-            let what = format!("the vocabulary kind `{other}`; `llama` and `gpt2` are read");
-            return Err(keys.bad(what));
+            let known = "`llama`, `gpt2`, `bert` and `t5` are read";
+            return Err(keys.bad(format!("the vocabulary kind `{other}`; {known}")));
         }
+    };
+    let strips_first_space = match &encoder {
+        Encoder::Score(_) | Encoder::Unigram(_) => keys.space_before(),
+        Encoder::WordPiece(_) => true,
+        _ => false,
     };
     let special = |id: &u32| is_special(kinds[*id as usize]);
     let special_ids: Vec<u32> = (0..texts.len() as u32).filter(special).collect();
@@ -53,7 +65,8 @@ pub(super) fn read(path: &Path, metadata: &Metadata) -> Result<Tokenizer> {
         special_ids: special_ids.into_iter().collect(),
         unknown: keys.id("unknown_token_id"),
         begin: keys.begin(begins, texts.len())?,
-        strips_first_space: matches!(&encoder, Encoder::Score(_)) && keys.space_before(),
+        end: keys.end(model, texts.len())?,
+        strips_first_space,
         digest: digest(metadata),
         encoder,
     })
@@ -67,7 +80,12 @@ fn pieces(texts: &[String], kinds: &[TokenKind], writing: Writing) -> Pieces {
     let mut pieces = Pieces::default();
     for (text, kind) in texts.iter().zip(kinds) {
         match kind {
-            TokenKind::Normal | TokenKind::Byte => pieces.push(&writing.bytes(text)),
+            TokenKind::Normal | TokenKind::Byte if writing == Writing::WordPiece => {
+                pieces.push(&writing.bytes(&word_piece::from_gguf(text)));
+            }
+            TokenKind::Normal | TokenKind::Unused | TokenKind::Byte => {
+                pieces.push(&writing.bytes(text));
+            }
             _ => pieces.push(text.as_bytes()),
         }
     }
@@ -127,17 +145,65 @@ impl Keys<'_> {
         self.truth("add_space_prefix").unwrap_or(true)
     }
 
-    fn score_encoder(&self, texts: &[String], kinds: &[TokenKind]) -> Result<Encoder> {
+    /// The tokens with their scores.
+    fn listed<'t>(&self, texts: &'t [String], kinds: &[TokenKind]) -> Result<Vec<Listed<'t>>> {
         let scores = self.numbers("scores", texts.len())?;
         let scores = scores.ok_or_else(|| self.bad("`tokenizer.ggml.scores` is missing"))?;
-        let listed: Vec<Listed> = texts
-            .iter()
-            .zip(scores)
-            .zip(kinds)
-            .map(|((text, score), kind)| Listed { text, score: score as f32, kind: *kind })
-            .collect();
-        let unknown = self.id("unknown_token_id").filter(|id| (*id as usize) < texts.len());
+        let scored = texts.iter().zip(scores).zip(kinds);
+        let listed =
+            scored.map(|((text, score), kind)| Listed { text, score: score as f32, kind: *kind });
+        Ok(listed.collect())
+    }
+
+    fn unknown(&self, count: usize) -> Option<u32> {
+        self.id("unknown_token_id").filter(|id| (*id as usize) < count)
+    }
+
+    fn score_encoder(&self, texts: &[String], kinds: &[TokenKind]) -> Result<Encoder> {
+        let listed = self.listed(texts, kinds)?;
+        let unknown = self.unknown(texts.len());
         Ok(Encoder::Score(ScoreBpe::new(&listed, unknown, self.space_before())))
+    }
+
+    fn unigram_encoder(&self, texts: &[String], kinds: &[TokenKind]) -> Result<Encoder> {
+        let listed = self.listed(texts, kinds)?;
+        let charsmap = self.metadata.array(&format!("{PREFIX}precompiled_charsmap"));
+        let byte = |number: Number| number.as_f64().map(|number| number as i64 as u8);
+        let blob: Vec<u8> =
+            charsmap.map_or_else(Vec::new, |a| a.numbers().filter_map(byte).collect());
+        let charsmap = Some(blob).filter(|blob| !blob.is_empty());
+        let charsmap = charsmap.map(|blob| Charsmap::new(&blob)).transpose();
+        let normaliser = Normaliser {
+            charsmap: charsmap.map_err(|what| self.bad(what))?,
+            space_before: self.space_before(),
+            collapses: self.truth("remove_extra_whitespaces").unwrap_or(true),
+        };
+        let unigram = Unigram::new(&listed, self.unknown(texts.len()), normaliser);
+        Ok(Encoder::Unigram(Box::new(unigram.map_err(|what| self.bad(what))?)))
+    }
+
+    /// Files do not say whether letters are made small: they are, where no word has a
+    /// capital of ASCII.
+    fn word_encoder(&self, texts: &[String], kinds: &[TokenKind]) -> Result<Encoder> {
+        let unknown = self.unknown(texts.len());
+        let unknown = unknown.ok_or_else(|| self.bad("`unknown_token_id` is missing"))?;
+        let listed = || texts.iter().zip(kinds).zip(0_u32..);
+        let plain = |kind| matches!(kind, TokenKind::Normal | TokenKind::Unused);
+        let usable = listed().filter(|((_, kind), id)| plain(**kind) || *id == unknown);
+        let written = usable.map(|((text, _), id)| match id == unknown {
+            true => (text.clone(), id),
+            false => (word_piece::from_gguf(text), id),
+        });
+        let defined = listed().filter(|((_, kind), _)| **kind == TokenKind::UserDefined);
+        let defined = Splitter::new(defined.map(|((text, _), id)| Entry::plain(text, id)));
+        let capital = |text: &String| {
+            text.starts_with('▁') && text.contains(|c: char| c.is_ascii_uppercase())
+        };
+        let lower_case = !texts.iter().any(capital);
+        let unknown = texts[unknown as usize].clone();
+        let encoder = WordPieces::new(written.collect(), unknown, lower_case, defined)
+            .map_err(|what| self.bad(what))?;
+        Ok(Encoder::WordPiece(Box::new(encoder)))
     }
 
     fn byte_encoder(
@@ -153,7 +219,8 @@ impl Keys<'_> {
         let merges = self.metadata.texts("tokenizer.ggml.merges");
         let merges = merges.ok_or_else(|| self.bad("`tokenizer.ggml.merges` is missing"))?;
         let listed = || texts.iter().zip(kinds).zip(0_u32..);
-        let mergeable = listed().filter(|((_, kind), _)| **kind == TokenKind::Normal);
+        let plain = |kind| matches!(kind, TokenKind::Normal | TokenKind::Unused);
+        let mergeable = listed().filter(|((_, kind), _)| plain(**kind));
         let mergeable = mergeable.map(|((text, _), id)| (text.clone(), id)).collect();
         let defined = listed().filter(|((_, kind), _)| **kind == TokenKind::UserDefined);
         let defined = Splitter::new(defined.map(|((text, _), id)| Entry::plain(text, id)));
@@ -167,10 +234,26 @@ impl Keys<'_> {
         if !self.truth("add_bos_token").unwrap_or(default) {
             return Ok(Vec::new());
         }
-        match self.id("bos_token_id") {
+        let id = self.id("bos_token_id").or_else(|| self.id("cls_token_id"));
+        self.frame("bos_token_id", id, count)
+    }
+
+    /// What stands after a whole text: end-of-text for `t5`, the separator for `bert`.
+    fn end(&self, model: &str, count: usize) -> Result<Vec<u32>> {
+        if self.truth("add_eos_token").unwrap_or(model == "t5") {
+            return self.frame("eos_token_id", self.id("eos_token_id"), count);
+        }
+        if self.truth("add_sep_token").unwrap_or(model == "bert") {
+            return self.frame("seperator_token_id", self.id("seperator_token_id"), count);
+        }
+        Ok(Vec::new())
+    }
+
+    fn frame(&self, key: &str, id: Option<u32>, count: usize) -> Result<Vec<u32>> {
+        match id {
             Some(id) if (id as usize) < count => Ok(vec![id]),
-            Some(id) => Err(self.bad(format!("`bos_token_id` is {id} of {count} tokens"))),
-            None => Err(self.bad("texts begin with a token, but `bos_token_id` is missing")),
+            Some(id) => Err(self.bad(format!("`{key}` is {id} of {count} tokens"))),
+            None => Err(self.bad(format!("texts are framed by a token, but `{key}` is missing"))),
         }
     }
 }

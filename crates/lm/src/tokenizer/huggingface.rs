@@ -1,11 +1,13 @@
 //! tokenizer.json, through the `tokenizers` crate.
 
+use super::charsmap::Charsmap;
 use super::pieces::{Pieces, Writing};
 use super::splitter::{Entry, Splitter};
-use super::{Encoder, Place, Tokenizer};
+use super::{Encoder, Place, Tokenizer, word_piece};
 use crate::checkpoint::read_text;
 use crate::error::{Error, Result};
 use allod_weights::digest_bytes;
+use base64::Engine;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -51,11 +53,12 @@ struct Added {
 pub(super) fn read(path: &Path) -> Result<Tokenizer> {
     let bad = |what: String| Error::Tokenizer { file: path.to_path_buf(), what };
     let text = read_text(path, FILE_BYTES)?;
-    parse(&text).map_err(bad)
+    let json = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    parse(json, digest_bytes(text.as_bytes())).map_err(bad)
 }
 
-fn parse(text: &str) -> std::result::Result<Tokenizer, String> {
-    let mut json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+/// The tokenizer that a tokenizer.json describes; `digest` is that of what it was read from.
+pub(super) fn parse(mut json: Value, digest: String) -> std::result::Result<Tokenizer, String> {
     if !json.is_object() {
         return Err("it is no JSON object".to_string());
     }
@@ -66,6 +69,7 @@ fn parse(text: &str) -> std::result::Result<Tokenizer, String> {
     let special_texts: HashSet<&str> =
         added.iter().filter(|token| token.special).map(|token| token.content.as_str()).collect();
     drop_merges_into(&mut json, &special_texts);
+    check_charsmaps(&json["normalizer"])?;
     let (writing, strips_first_space) = writing(&json["decoder"])?;
     let start = library(&json)?;
     let after_special = never_prepend(&mut json).then(|| library(&json)).transpose()?;
@@ -76,14 +80,16 @@ fn parse(text: &str) -> std::result::Result<Tokenizer, String> {
         takes_space_before: token.lstrip,
         takes_space_after: token.rstrip,
     });
+    let (begin, end) = frame(&start)?;
     Ok(Tokenizer {
         specials: Splitter::new(entries),
         special_ids: special.map(|token| token.id).collect(),
         pieces: pieces(&start, &added, writing)?,
         unknown: unknown(&json["model"], &start),
-        begin: begin(&start)?,
+        begin,
+        end,
         strips_first_space,
-        digest: digest_bytes(text.as_bytes()),
+        digest,
         encoder: Encoder::Library(Box::new(Library { start, after_special })),
     })
 }
@@ -133,6 +139,12 @@ fn writing(decoder: &Value) -> std::result::Result<(Writing, bool), String> {
         _ => std::slice::from_ref(decoder),
     };
     let has = |name: &str| steps.iter().find(|step| step["type"] == name);
+    if let Some(step) = has("WordPiece") {
+        if step["prefix"] != word_piece::PREFIX || step["cleanup"] == false {
+            return Err("a WordPiece decoder other than BERT's".to_string());
+        }
+        return Ok((Writing::WordPiece, true));
+    }
     if has("ByteLevel").is_some() {
         return Ok((Writing::ByteLevel, false));
     }
@@ -144,7 +156,7 @@ fn writing(decoder: &Value) -> std::result::Result<(Writing, bool), String> {
         return Ok((Writing::Sentence, strips));
     }
     let kind = decoder["type"].as_str().unwrap_or("none");
-    Err(format!("the decoder `{kind}`; ByteLevel, Metaspace and ByteFallback are read"))
+    Err(format!("the decoder `{kind}`; ByteLevel, Metaspace, ByteFallback and WordPiece are read"))
 }
 
 fn pieces(
@@ -179,13 +191,29 @@ fn unknown(model: &Value, library: &tokenizers::Tokenizer) -> Option<u32> {
     by_text.or_else(|| model["unk_id"].as_u64().and_then(|id| u32::try_from(id).ok()))
 }
 
-/// What the post-processor puts before a text.
-fn begin(library: &tokenizers::Tokenizer) -> std::result::Result<Vec<u32>, String> {
+/// What the post-processor puts before a text, and after it.
+fn frame(library: &tokenizers::Tokenizer) -> std::result::Result<(Vec<u32>, Vec<u32>), String> {
     let ids = |add_special_tokens| match library.encode_fast("a", add_special_tokens) {
         Ok(encoding) => Ok(encoding.get_ids().to_vec()),
         Err(error) => Err(error.to_string()),
     };
     let (plain, whole) = (ids(false)?, ids(true)?);
     let at = whole.windows(plain.len().max(1)).position(|window| window == plain);
-    Ok(whole[..at.unwrap_or(0)].to_vec())
+    Ok(match at {
+        Some(at) => (whole[..at].to_vec(), whole[at + plain.len()..].to_vec()),
+        None => (Vec::new(), Vec::new()),
+    })
+}
+
+/// The crate does not check precompiled character maps; a damaged one is refused here.
+fn check_charsmaps(normalizer: &Value) -> std::result::Result<(), String> {
+    let mut open = vec![normalizer];
+    while let Some(step) = open.pop() {
+        if let Some(blob) = step["precompiled_charsmap"].as_str() {
+            let blob = base64::engine::general_purpose::STANDARD.decode(blob);
+            Charsmap::new(&blob.map_err(|error| error.to_string())?)?;
+        }
+        open.extend(step["normalizers"].as_array().into_iter().flatten());
+    }
+    Ok(())
 }

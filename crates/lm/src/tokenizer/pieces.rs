@@ -1,5 +1,7 @@
 //! The bytes that each token stands for.
 
+use super::word_piece;
+
 /// Bytes by token id, in one allocation.
 #[derive(Default)]
 pub(super) struct Pieces {
@@ -35,6 +37,8 @@ pub(super) enum Writing {
     Sentence,
     /// Each byte is a printable character (GPT-2).
     ByteLevel,
+    /// `##` goes on a word, all else begins one (BERT).
+    WordPiece,
 }
 
 impl Writing {
@@ -49,6 +53,7 @@ impl Writing {
                 let bytes: Option<Vec<u8>> = text.chars().map(byte_of_char).collect();
                 bytes.unwrap_or_else(|| text.as_bytes().to_vec())
             }
+            Writing::WordPiece => word_piece::text(text).into_bytes(),
         }
     }
 }
@@ -72,6 +77,17 @@ pub(super) fn byte_of_char(character: char) -> Option<u8> {
     }
 }
 
+/// The character of GPT-2's alphabet for a byte: the inverse of [`byte_of_char`].
+pub(super) fn char_of_byte(byte: u8) -> char {
+    let code = match byte {
+        0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff => u32::from(byte),
+        0x00..=0x20 => 0x100 + u32::from(byte),
+        0x7f..=0xa0 => 0x121 + u32::from(byte) - 0x7f,
+        0xad => 0x143,
+    };
+    char::from_u32(code).expect("the alphabet ends before the surrogates")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +97,7 @@ mod tests {
         let mut found: Vec<u8> = ('\0'..'\u{200}').filter_map(byte_of_char).collect();
         found.sort_unstable();
         assert_eq!(found, (0..=255).collect::<Vec<u8>>());
+        assert!((0..=255).all(|byte| byte_of_char(char_of_byte(byte)) == Some(byte)));
         assert_eq!(byte_of_char('Ġ'), Some(b' '));
         assert_eq!(byte_of_char('Ċ'), Some(b'\n'));
     }

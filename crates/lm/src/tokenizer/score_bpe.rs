@@ -3,6 +3,7 @@
 //! SentencePiece's BPE has no list of merges: of all neighbours whose join is a token, the one
 //! with the highest score is joined, the leftmost of equals. What stays unknown becomes bytes.
 
+use super::normaliser::pieces;
 use super::pieces::byte_token;
 use super::splitter::{Entry, Fragment, Splitter};
 use std::cmp::Ordering;
@@ -15,6 +16,7 @@ pub(super) enum TokenKind {
     Unknown,
     Control,
     UserDefined,
+    Unused,
     Byte,
 }
 
@@ -41,7 +43,9 @@ impl ScoreBpe {
         let (mut ids, mut bytes, mut user_defined) = (HashMap::new(), HashMap::new(), Vec::new());
         for (token, id) in tokens.iter().zip(0..) {
             match token.kind {
-                TokenKind::Normal => _ = ids.entry(token.text.to_string()).or_insert(id),
+                TokenKind::Normal | TokenKind::Unused => {
+                    _ = ids.entry(token.text.to_string()).or_insert(id)
+                }
                 TokenKind::Byte => _ = byte_token(token.text).map(|byte| bytes.insert(byte, id)),
                 TokenKind::UserDefined => user_defined.push(Entry::plain(token.text, id)),
                 TokenKind::Control | TokenKind::Unknown => {}
@@ -63,21 +67,42 @@ impl ScoreBpe {
         ids
     }
 
+    /// The tokens of a text that a [`super::normaliser::Normaliser`] made.
+    pub fn encode_normal(&self, text: &str) -> Vec<u32> {
+        let mut ids = Vec::new();
+        pieces(text, &self.user_defined, &mut ids, |text, ids| self.merge(text, ids));
+        ids
+    }
+
+    /// The texts that a user defined.
+    pub fn user_defined(&self) -> &Splitter {
+        &self.user_defined
+    }
+
     fn encode_plain(&self, text: &str, ids: &mut Vec<u32>) {
         let prefix = if self.space_before { "▁" } else { "" };
-        let text = format!("{prefix}{}", text.replace(' ', "▁"));
-        for symbol in Merge::new(self, &text).run() {
-            self.put(symbol, ids);
+        self.merge(&format!("{prefix}{}", text.replace(' ', "▁")), ids);
+    }
+
+    fn merge(&self, text: &str, ids: &mut Vec<u32>) {
+        let mut after_unknown = false;
+        for symbol in Merge::new(self, text).run() {
+            after_unknown = self.put(symbol, after_unknown, ids);
         }
     }
 
-    fn put(&self, symbol: &str, ids: &mut Vec<u32>) {
-        if let Some(id) = self.ids.get(symbol) {
-            return ids.push(*id);
+    /// Puts a symbol's tokens; says whether it was unknown. Where there are no tokens for bytes, a
+    /// run of unknown symbols gives one token.
+    fn put(&self, symbol: &str, after_unknown: bool, ids: &mut Vec<u32>) -> bool {
+        match self.ids.get(symbol) {
+            Some(id) => ids.push(*id),
+            None if self.bytes.is_empty() => ids.extend(self.unknown.filter(|_| !after_unknown)),
+            None => {
+                let byte = |byte| self.bytes.get(&byte).copied().or(self.unknown);
+                ids.extend(symbol.bytes().filter_map(byte));
+            }
         }
-        let found =
-            symbol.bytes().filter_map(|byte| self.bytes.get(&byte).copied().or(self.unknown));
-        ids.extend(found);
+        !self.ids.contains_key(symbol)
     }
 }
 

@@ -63,6 +63,11 @@ impl Splitter {
         entries.iter().find(|entry| rest.starts_with(entry.text.as_bytes()))
     }
 
+    /// The length of the entry that `text` begins with.
+    pub fn length_at(&self, text: &str) -> Option<usize> {
+        self.at(text, 0).map(|entry| entry.text.len())
+    }
+
     /// Cuts `text` at the tokens in it; no text fragment is empty.
     pub fn split<'a>(&self, text: &'a str) -> Vec<Fragment<'a>> {
         let (mut fragments, mut start, mut position) = (Vec::new(), 0, 0);

@@ -1,0 +1,15 @@
+//! Mistral: Llama with a window. Its GGUF files say that they are `llama`.
+
+use super::{Architecture, NAMES, Settings, base, layers};
+use crate::error::Result;
+use crate::spec::{Activation, DecoderSpec};
+
+pub(super) const ARCHITECTURE: Architecture =
+    Architecture { model_types: &["mistral"], config, ..NAMES };
+
+fn config(settings: &Settings) -> Result<DecoderSpec> {
+    let activation = ("silu", Activation::SiluGated);
+    let mut spec = base::from_config(settings, "mistral", activation, &["sliding_window"])?;
+    spec.pattern = layers::pattern(settings, spec.layers, layers::window(settings)?, |_| true)?;
+    Ok(spec)
+}

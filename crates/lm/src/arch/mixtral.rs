@@ -1,0 +1,34 @@
+//! Mixtral: Mistral with experts. Its GGUF files say that they are `llama`.
+
+use super::place::in_layer;
+use super::{Architecture, Known, NAMES, Place, Settings, base, layers, place};
+use crate::error::Result;
+use crate::spec::{Activation, DecoderSpec};
+use crate::weight::Part;
+use allod_kernels::Weighting;
+
+pub(super) const ARCHITECTURE: Architecture =
+    Architecture { model_types: &["mixtral"], config, huggingface_place, ..NAMES };
+
+fn config(settings: &Settings) -> Result<DecoderSpec> {
+    let activation = ("silu", Activation::SiluGated);
+    let reads = ["sliding_window", "num_local_experts", "num_experts"];
+    let mut spec = base::from_config(settings, "mixtral", activation, &reads)?;
+    spec.pattern = layers::pattern(settings, spec.layers, layers::window(settings)?, |_| true)?;
+    let feed_forward = spec.feed_forward;
+    base::add_experts(settings, &mut spec, feed_forward, Weighting::SoftmaxNormalised)?;
+    Ok(spec)
+}
+
+fn huggingface_place(known: Known, part: Part) -> Place {
+    if known.file.position("model.layers.0.mlp.gate.weight").is_some() {
+        return place::huggingface_experts(known, part);
+    }
+    match part {
+        Part::Router => in_layer("block_sparse_moe.gate.weight"),
+        Part::ExpertGate => in_layer("block_sparse_moe.experts.{e}.w1.weight"),
+        Part::ExpertUp => in_layer("block_sparse_moe.experts.{e}.w3.weight"),
+        Part::ExpertDown => in_layer("block_sparse_moe.experts.{e}.w2.weight"),
+        _ => place::huggingface(known, part),
+    }
+}

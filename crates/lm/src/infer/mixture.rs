@@ -1,0 +1,74 @@
+//! Experts: each row goes through those that its scores choose.
+
+use super::{Activations, Infer};
+use crate::exec::Exec;
+use crate::weight::{Part, WeightId};
+use allod_kernels::{add, route, scale};
+
+impl Infer {
+    /// See [`Exec::mixture`]. Rows that share an expert are computed together; a row's sum goes by
+    /// the number of the expert, so its bits do not depend on the other rows.
+    pub(super) fn through_experts(
+        &mut self,
+        layer: usize,
+        x: &Activations,
+        mut scores: Activations,
+    ) -> Activations {
+        let routes = self.routes(&mut scores);
+        self.release(scores);
+        let mut out = self.buffer(x.values.len() / x.width, x.width);
+        for (expert, rows) in routes.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
+            let mut own = self.buffer(rows.len(), x.width);
+            for ((row, _), own) in rows.iter().zip(own.values.chunks_exact_mut(x.width)) {
+                own.copy_from_slice(&x.values[row * x.width..][..x.width]);
+            }
+            let mut y = self.expert(layer, expert, own);
+            for ((row, weight), y) in rows.iter().zip(y.values.chunks_exact_mut(x.width)) {
+                scale(self.isa, y, *weight);
+                add(self.isa, &mut out.values[row * x.width..][..x.width], y);
+            }
+            self.release(y);
+        }
+        out
+    }
+
+    /// For each expert, the rows that it gets and with what weight.
+    fn routes(&self, scores: &mut Activations) -> Vec<Vec<(usize, f32)>> {
+        let spec = self.checkpoint.spec();
+        let experts = spec.experts.as_ref().expect("checked when the checkpoint was opened");
+        let (mut routes, mut chosen) = (vec![Vec::new(); experts.count], Vec::new());
+        for (row, scores) in scores.values.chunks_exact_mut(scores.width).enumerate() {
+            route(self.isa, scores, experts.used, experts.weighting, &mut chosen);
+            chosen.iter().for_each(|(expert, weight)| routes[*expert].push((row, *weight)));
+        }
+        routes
+    }
+
+    /// `down(activate(gate(x), up(x)))` of one expert.
+    fn expert(&mut self, layer: usize, expert: usize, x: Activations) -> Activations {
+        let gated = self.checkpoint.spec().activation.is_gated();
+        let parts = [Part::ExpertGate, Part::ExpertGateBias];
+        let gate = gated.then(|| self.expert_linear(layer, expert, parts, &x));
+        let up = self.expert_linear(layer, expert, [Part::ExpertUp, Part::ExpertUpBias], &x);
+        self.release(x);
+        let active = self.activate(layer, gate, up);
+        let parts = [Part::ExpertDown, Part::ExpertDownBias];
+        let down = self.expert_linear(layer, expert, parts, &active);
+        self.release(active);
+        down
+    }
+
+    fn expert_linear(
+        &mut self,
+        layer: usize,
+        expert: usize,
+        [part, bias]: [Part; 2],
+        x: &Activations,
+    ) -> Activations {
+        let checkpoint = self.checkpoint.clone();
+        let bias = WeightId { layer, part: bias };
+        let has_bias = checkpoint.spec().has(bias);
+        let bias = has_bias.then(|| checkpoint.expert_vector(bias, expert));
+        self.product(x, &checkpoint.expert_matrix(WeightId { layer, part }, expert), bias)
+    }
+}
