@@ -33,7 +33,7 @@ pub(crate) fn turn_rest(
     }
 }
 
-/// Writes the weights of a block, `out[column][row]`; false for formats that have code of their own.
+/// Writes the weights of a block, `out[column][row]`; false for formats with code of their own.
 #[inline(always)]
 pub(crate) fn decode(format: Format, block: &Block, out: &mut [Lanes]) -> bool {
     match format {

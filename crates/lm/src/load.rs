@@ -281,8 +281,8 @@ impl Loader<'_> {
     }
 }
 
-/// The place of a weight in this file. Where embedding and output are one matrix, a file may hold it
-/// under either name.
+/// The place of a weight in this file. Where embedding and output are one matrix, a file may hold
+/// it under either name.
 pub(crate) fn place_of(
     tied: bool,
     file: &TensorFile,

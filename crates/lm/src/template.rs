@@ -1,7 +1,8 @@
 //! Chat templates: messages to text, by the Jinja template that a model ships.
 //!
 //! Templates come from files and are not trusted: they run with a limit on steps and on memory, see
-//! no files and no clock. A model without a template gets a plain one, a line `ROLE: CONTENT` per message.
+//! no files and no clock. A model without a template gets a plain one, a line `ROLE: CONTENT` per
+//! message.
 
 mod bound;
 mod json;

@@ -2,8 +2,8 @@
 //!
 //! Vocabularies are read from Hugging Face's tokenizer.json (through the `tokenizers` crate), from
 //! GGUF files (`llama`: pairs merged by score, `gpt2`: bytes merged by rank, `bert`: WordPiece,
-//! `t5`: Unigram), from SentencePiece models and from tekken.json. Special tokens are split off here, not by the crate: text that a person wrote
-//! never becomes one, even where it spells one.
+//! `t5`: Unigram), from SentencePiece models and from tekken.json. Special tokens are split off
+//! here, not by the crate: text that a person wrote never becomes one, even where it spells one.
 
 mod byte_level;
 mod charsmap;
@@ -131,8 +131,8 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The tokens of a whole text, framed as the vocabulary asks: for encoders a token before it and
-    /// one after it.
+    /// The tokens of a whole text, framed as the vocabulary asks: for encoders a token before it
+    /// and one after it.
     ///
     /// # Errors
     /// As [`Tokenizer::encode_text`].

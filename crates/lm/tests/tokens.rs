@@ -252,7 +252,11 @@ fn tekken_merges_by_rank() {
         r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*",
         r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     );
-    let config = |pattern: &str| json!({"pattern": pattern, "default_vocab_size": 264, "default_num_special_tokens": 4});
+    let config = |pattern: &str| {
+        let (size, special) = (264, 4);
+        json!({"pattern": pattern, "default_vocab_size": size,
+               "default_num_special_tokens": special})
+    };
     let folder = tempfile::tempdir().unwrap();
     let write = |pattern: &str| {
         let file = json!({"config": config(pattern), "vocab": vocabulary});

@@ -37,9 +37,9 @@ struct Part {
 }
 
 impl TensorFile {
-    /// Opens a `.gguf` or `.safetensors` file, any part of a split GGUF with its siblings, a `.safetensors.index.json` with its shards, or a
-    /// folder that holds one of the latter two under its usual name. What a file is, its content
-    /// says, not its name.
+    /// Opens a `.gguf` or `.safetensors` file, any part of a split GGUF with its siblings, a
+    /// `.safetensors.index.json` with its shards, or a folder that holds one of the latter two
+    /// under its usual name. What a file is, its content says, not its name.
     ///
     /// # Errors
     /// Whatever in the file contradicts the format or the file's size.

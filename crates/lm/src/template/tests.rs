@@ -109,7 +109,8 @@ fn tools_and_variables_are_seen_and_parted() {
                   {% if add_generation_prompt %}<|assistant|>{% endif %}";
     let rendered = template(source).render_input(input, ["<|end|>"].into_iter()).unwrap();
     let expected = "{\"name\": \"search\", \"description\": \"finds <|end|>\", \"parameters\": \
-                    {\"type\": \"object\", \"properties\": {\"query\": {\"type\": \"string\"}}}}think";
+                    {\"type\": \"object\", \"properties\": \
+                    {\"query\": {\"type\": \"string\"}}}}think";
     assert_eq!(rendered.text(), expected);
     assert!(!rendered.text.contains("<|end|>"));
 }

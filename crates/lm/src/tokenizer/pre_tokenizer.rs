@@ -92,9 +92,9 @@ const PLAIN: PreTokenizer =
 
 /// The names that are known. Others would cut text in another way and are refused.
 pub(super) const NAMES: &str = "default, gpt-2, mpt, olmo, jais, roberta-bpe, modern-bert, \
-    jina-v2-code, phi-2, llama-bpe, dbrx, smaug-bpe, chatglm4, qwen2, stablelm2, smollm, starcoder, \
-    refact, command-r, codeshell, exaone, minerva, falcon, tekken, gpt-4o, deepseek-llm, \
-    deepseek-coder, deepseek-v3";
+    jina-v2-code, phi-2, llama-bpe, dbrx, smaug-bpe, chatglm4, qwen2, stablelm2, smollm, \
+    starcoder, refact, command-r, codeshell, exaone, minerva, falcon, tekken, gpt-4o, \
+    deepseek-llm, deepseek-coder, deepseek-v3";
 
 /// The pre-tokenizer called `name`.
 pub(super) fn by_name(name: &str) -> Option<PreTokenizer> {

@@ -1,4 +1,5 @@
-//! Unigram vocabularies: of all ways to cut a text into pieces, the one with the best sum of scores.
+//! Unigram vocabularies: of all ways to cut a text into pieces, the one with the best sum of
+//! scores.
 //!
 //! Kudo, "Subword Regularization" (2018), section 3.2; the constants are SentencePiece's.
 
