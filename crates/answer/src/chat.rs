@@ -16,6 +16,7 @@ use crate::case::millis;
 use crate::desk::Desk;
 use crate::error::Error;
 use crate::generator::Generator;
+use crate::reason;
 use crate::record::{self, Keeper, append, blank, new_id};
 use crate::reply::{Mode, ReceiptRef, Tokens};
 use crate::wording::{fill, wording};
@@ -205,6 +206,6 @@ fn instead(language: Language, decision: &Decision, review: Option<&str>) -> Str
         Outcome::HumanReview => words.human_review,
         Outcome::Answered | Outcome::Refused => words.refused,
     };
-    let reasons: Vec<&str> = decision.rules.iter().map(|rule| rule.because.as_str()).collect();
-    fill(text, &[("because", &reasons.join("; ")), ("review", review.unwrap_or_default())])
+    let because = reason::deciding(decision, language);
+    fill(text, &[("because", &because), ("review", review.unwrap_or_default())])
 }

@@ -14,6 +14,7 @@ mod generator;
 mod grounded;
 mod prompt;
 mod quote;
+mod reason;
 mod record;
 mod reply;
 mod say;

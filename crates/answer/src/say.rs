@@ -4,6 +4,7 @@ use allod_policy::Outcome;
 use allod_retrieval::{Evidence, EvidenceSet};
 
 use crate::case::Case;
+use crate::reason;
 use crate::wording::{Wording, fill, wording};
 
 /// A long question would otherwise fill the refusal with its own words.
@@ -21,19 +22,17 @@ pub(crate) fn reply(case: &Case, outcome: Outcome, review: Option<&str>) -> Stri
 }
 
 fn handed_on(text: &str, case: &Case, review: Option<&str>) -> String {
-    fill(text, &[("because", &reasons(case)), ("review", review.unwrap_or_default())])
+    let because = reason::deciding(&case.decision, case.language);
+    fill(text, &[("because", &because), ("review", review.unwrap_or_default())])
 }
 
-fn reasons(case: &Case) -> String {
-    let reasons: Vec<&str> = case.decision.rules.iter().map(|r| r.because.as_str()).collect();
-    reasons.join("; ")
-}
-
-/// An honest refusal says what was searched and what came nearest. A rule that refuses before the
-/// search says so instead.
+/// An honest refusal says what was searched and what came nearest. A rule that forbids the answer
+/// says so instead.
 fn refusal(case: &Case, words: &Wording) -> String {
-    let Some(found) = &case.found else {
-        return fill(words.refused, &[("because", &reasons(case))]);
+    let found = case.found.as_ref().filter(|_| !forbidden(case));
+    let Some(found) = found else {
+        let because = reason::deciding(&case.decision, case.language);
+        return fill(words.refused, &[("because", &because)]);
     };
     if found.searched.documents == 0 {
         return words.empty.into();
@@ -48,6 +47,12 @@ fn refusal(case: &Case, words: &Wording) -> String {
         text.push_str(&fill(words.nearest, &[("nearest", &name(nearest))]));
     }
     text
+}
+
+/// Whether a rule forbids the answer, rather than nothing being found to answer with.
+fn forbidden(case: &Case) -> bool {
+    let decided = case.decision.rules.first().filter(|_| case.decision.outcome == Outcome::Refused);
+    decided.is_some_and(|rule| !["retrieval.", "answer."].iter().any(|p| rule.id.starts_with(p)))
 }
 
 fn not_found(found: &EvidenceSet, words: &Wording) -> String {
