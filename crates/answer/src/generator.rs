@@ -99,11 +99,12 @@ impl Generator {
         }
     }
 
-    /// Writes a completion; `on_text` sees each piece as it comes and may end it.
+    /// Writes a completion; `on_text` sees each piece as it comes and may end it. Only the desk asks
+    /// for one: what is written elsewhere would have no receipt.
     ///
     /// # Errors
     /// [`Error::Engine`] or [`Error::Upstream`].
-    pub fn generate(
+    pub(crate) fn generate(
         &self,
         request: &GenerateRequest,
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
