@@ -99,8 +99,8 @@ impl Generator {
         }
     }
 
-    /// Writes a completion; `on_text` sees each piece as it comes and may end it. Only the desk asks
-    /// for one: what is written elsewhere would have no receipt.
+    /// Writes a completion; `on_text` sees each piece as it comes and may end it. Only the desk
+    /// asks for one: what is written elsewhere would have no receipt.
     ///
     /// # Errors
     /// [`Error::Engine`] or [`Error::Upstream`].
