@@ -112,7 +112,8 @@ pub(crate) fn tidy(text: &str) -> String {
     compose(out)
 }
 
-/// The text of a block whose lines and blanks matter; blank lines go, they separate blocks.
+/// The text of a block whose lines and blanks matter; blank lines go, they separate blocks, and so
+/// does the indentation of the first line, for no block begins with a blank.
 pub(crate) fn tidy_lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split(['\n', LINE_BREAK]) {
@@ -124,10 +125,13 @@ pub(crate) fn tidy_lines(text: &str) -> String {
         if visible.trim().is_empty() {
             continue;
         }
-        if !out.is_empty() {
-            out.push('\n');
+        match out.is_empty() {
+            true => out.push_str(visible.trim()),
+            false => {
+                out.push('\n');
+                out.push_str(visible.trim_end());
+            }
         }
-        out.push_str(visible.trim_end());
     }
     compose(out)
 }
@@ -167,6 +171,6 @@ mod tests {
     fn text_is_composed() {
         assert_eq!(tidy("Gebu\u{308}hr"), "Gebühr");
         assert_eq!(tidy("u\u{200b}\u{308}"), "ü");
-        assert_eq!(tidy_lines("  a\n\n\n b  \n"), "  a\n b");
+        assert_eq!(tidy_lines("\ta\n\n\n b  \n"), "a\n b");
     }
 }

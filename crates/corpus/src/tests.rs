@@ -151,6 +151,19 @@ proptest! {
 }
 
 #[test]
+fn a_document_that_begins_with_indented_code_begins_with_its_words() {
+    for path in ["a.md", "a.html"] {
+        let text = match path {
+            "a.md" => "```\n\tfirst\n\tsecond\n```\n",
+            _ => "<pre>\n\tfirst\n\tsecond\n</pre>",
+        };
+        let document = read_text(path, text);
+        check(&document);
+        assert_eq!(document.text, "first\n second");
+    }
+}
+
+#[test]
 fn places_in_five_languages() {
     let long = "wort ".repeat(150);
     let cases = [
