@@ -9,6 +9,7 @@
 //! |---|---|
 //! | weights as stored | [`Format`], [`Matrix`], [`decode_row`] |
 //! | matrix product | [`linear`] |
+//! | its gradients | [`linear_input_gradient`], [`linear_weight_gradient`] |
 //! | attention over a kv head | [`attend`], [`attend_by`], [`CacheLayout`], [`KeyValues`] |
 //! | norms, activations, rotation | [`rms_norm`], [`softmax`], [`silu`], [`silu_mul`], [`rope`] |
 //! | gates of other models | [`gelu_tanh_mul`], [`xielu`], [`bounded_silu_mul`] |
@@ -43,6 +44,7 @@ mod clamp;
 mod elementwise;
 mod exp;
 mod format;
+mod input_gradient;
 mod isa;
 mod lanes;
 mod linear;
@@ -59,6 +61,7 @@ mod scratch;
 mod tanh;
 #[cfg(target_arch = "x86_64")]
 mod turned;
+mod weight_gradient;
 
 pub use activation::{silu, silu_mul, softmax};
 pub use argmax::argmax;
@@ -67,6 +70,7 @@ pub use clamp::{bounded_silu_mul, clamp};
 pub use elementwise::{add, scale};
 pub use exp::exp;
 pub use format::{Format, decode_row};
+pub use input_gradient::linear_input_gradient;
 pub use isa::Isa;
 pub use linear::linear;
 pub use matrix::{Error, Matrix};
@@ -76,6 +80,7 @@ pub use rope::{RopePairing, rope};
 pub use routing::{Weighting, route};
 pub use scratch::Scratch;
 pub use tanh::{Xielu, gelu_tanh_mul, soft_cap, xielu};
+pub use weight_gradient::linear_weight_gradient;
 
 /// Name of the rule that fixes the order of every addition (`docs/numerics.md`).
 pub const NUMERICS: &str = "allod-1";

@@ -7,7 +7,11 @@ use std::ops::Range;
 
 /// Sum of `a[k] * b[k]` over `steps` in the canonical order.
 pub(crate) fn dot(a: &[f32], b: &[f32], steps: Range<usize>) -> f32 {
-    let mut acc = 0.0f32;
+    dot_from(0.0, a, b, steps)
+}
+
+/// [`dot`] that goes on from a sum.
+fn dot_from(mut acc: f32, a: &[f32], b: &[f32], steps: Range<usize>) -> f32 {
     for block in steps.start / 32..steps.end.div_ceil(32) {
         let (mut even, mut odd) = (0.0f32, 0.0f32);
         for k in (block * 32..block * 32 + 32).filter(|k| steps.contains(k)) {
@@ -27,6 +31,38 @@ pub(crate) fn linear(x: &[f32], w: &Matrix, rows: Range<usize>) -> Vec<f32> {
         for row in rows.clone() {
             decode_row(w.format, w.row(row), &mut row_values);
             out.push(dot(&row_values, x, 0..w.columns));
+        }
+    }
+    out
+}
+
+/// `[tokens, columns]`.
+pub(crate) fn linear_input_gradient(dy: &[f32], w: &Matrix, columns: Range<usize>) -> Vec<f32> {
+    let mut weights = vec![0.0; w.rows * w.columns];
+    for (row, values) in weights.chunks_exact_mut(w.columns).enumerate() {
+        decode_row(w.format, w.row(row), values);
+    }
+    let column = |c: usize| weights.iter().skip(c).step_by(w.columns).copied().collect();
+    let columns: Vec<Vec<f32>> = columns.map(column).collect();
+    dy.chunks_exact(w.rows)
+        .flat_map(|dy| columns.iter().map(|column| dot(column, dy, 0..w.rows)).collect::<Vec<_>>())
+        .collect()
+}
+
+/// `start + dy^T x` for some rows: `[rows, columns]`.
+pub(crate) fn linear_weight_gradient(
+    [dy, x]: [&[f32]; 2],
+    [all_rows, columns]: [usize; 2],
+    rows: Range<usize>,
+    start: &[f32],
+) -> Vec<f32> {
+    let tokens = dy.len() / all_rows;
+    let mut out = start.to_vec();
+    for (row, out) in rows.zip(out.chunks_exact_mut(columns)) {
+        let dy: Vec<f32> = dy.iter().skip(row).step_by(all_rows).copied().collect();
+        for (column, out) in out.iter_mut().enumerate() {
+            let x: Vec<f32> = x.iter().skip(column).step_by(columns).copied().collect();
+            *out = dot_from(*out, &dy, &x, 0..tokens);
         }
     }
     out

@@ -2,14 +2,16 @@
 
 use crate::chains::CHAIN;
 use crate::panel::{BAND_TOKENS, PANEL_COLUMNS, PANEL_ROWS};
+use crate::weight_gradient::TURNED;
 
-/// Working memory for [`crate::linear`] and [`crate::attend`]: one per thread, made once, used for
+/// Working memory for [`crate::linear`], its gradients and [`crate::attend`]: one per thread, made once, used for
 /// every call. Its contents never influence a result.
 #[derive(Clone, Debug)]
 pub struct Scratch {
     panel: Vec<f32>,
     sums: Vec<f32>,
     scores: Vec<f32>,
+    turned: Vec<f32>,
 }
 
 /// Floats by which a buffer may have to be shifted to start on a cache line.
@@ -23,6 +25,7 @@ impl Scratch {
             panel: vec![0.0; PANEL_ROWS * PANEL_COLUMNS + SLACK],
             sums: vec![0.0; BAND_TOKENS * PANEL_ROWS + SLACK],
             scores: Vec::new(),
+            turned: Vec::new(),
         }
     }
 
@@ -38,6 +41,12 @@ impl Scratch {
     /// A decoded panel and its running sums, each on a cache line.
     pub(crate) fn linear(&mut self) -> (&mut [f32], &mut [f32]) {
         (aligned(&mut self.panel), aligned(&mut self.sums))
+    }
+
+    /// Turned factors (made at first use), a panel and its running sums.
+    pub(crate) fn weight_gradient(&mut self) -> (&mut [f32], &mut [f32], &mut [f32]) {
+        self.turned.resize(TURNED + SLACK, 0.0);
+        (aligned(&mut self.turned), aligned(&mut self.panel), aligned(&mut self.sums))
     }
 
     /// Score rows `[queries, scores_stride(positions)]` and the running sums.
