@@ -20,6 +20,7 @@ mod sentencepiece;
 mod splitter;
 mod tekken;
 mod unigram;
+mod word_encoder;
 mod word_piece;
 
 use crate::error::{Error, Result};
@@ -31,6 +32,7 @@ use score_bpe::ScoreBpe;
 use splitter::{Fragment, Splitter};
 use std::collections::HashSet;
 use std::path::Path;
+use word_encoder::WordEncoder;
 
 /// Turns text into the tokens of one vocabulary and back.
 pub struct Tokenizer {
@@ -49,10 +51,9 @@ pub struct Tokenizer {
 /// What encodes text that holds no special tokens.
 enum Encoder {
     Score(ScoreBpe),
-    Bytes(Box<byte_level::ByteLevelBpe>),
     Normal(Box<sentencepiece::NormalScore>),
     Unigram(Box<unigram::Unigram>),
-    WordPiece(Box<word_piece::WordPieces>),
+    Words(Box<WordEncoder>),
     Library(Box<huggingface::Library>),
 }
 
@@ -167,10 +168,9 @@ impl Tokenizer {
         }
         let found = match &self.encoder {
             Encoder::Score(encoder) => encoder.encode(text),
-            Encoder::Bytes(encoder) => encoder.encode(text)?,
             Encoder::Normal(encoder) => encoder.encode(text, place),
             Encoder::Unigram(encoder) => encoder.encode(text, place),
-            Encoder::WordPiece(encoder) => encoder.encode(text)?,
+            Encoder::Words(encoder) => encoder.encode(text)?,
             Encoder::Library(encoder) => encoder.encode(text, place)?,
         };
         let forged = |id: &&u32| self.special_ids.contains(id) && self.unknown != Some(**id);

@@ -1,6 +1,5 @@
 //! The vocabularies in GGUF metadata (ggml `docs/gguf.md`, keys `tokenizer.ggml.*`).
 
-use super::byte_level::ByteLevelBpe;
 use super::charsmap::Charsmap;
 use super::normaliser::Normaliser;
 use super::pieces::{Pieces, Writing};
@@ -8,8 +7,7 @@ use super::pre_tokenizer;
 use super::score_bpe::{Listed, ScoreBpe, TokenKind};
 use super::splitter::{Entry, Splitter};
 use super::unigram::Unigram;
-use super::word_piece::WordPieces;
-use super::{Encoder, Tokenizer, word_piece};
+use super::{Encoder, Tokenizer, byte_level, word_piece};
 use crate::error::{Error, Result};
 use allod_weights::{Array, Metadata, Number, Value, digest_bytes};
 use std::path::Path;
@@ -52,8 +50,7 @@ pub(super) fn read(path: &Path, metadata: &Metadata) -> Result<Tokenizer> {
     };
     let strips_first_space = match &encoder {
         Encoder::Score(_) | Encoder::Unigram(_) => keys.space_before(),
-        Encoder::WordPiece(_) => true,
-        _ => false,
+        _ => writing == Writing::WordPiece,
     };
     let special = |id: &u32| is_special(kinds[*id as usize]);
     let special_ids: Vec<u32> = (0..texts.len() as u32).filter(special).collect();
@@ -201,9 +198,9 @@ impl Keys<'_> {
         };
         let lower_case = !texts.iter().any(capital);
         let unknown = texts[unknown as usize].clone();
-        let encoder = WordPieces::new(written.collect(), unknown, lower_case, defined)
+        let encoder = word_piece::encoder(written.collect(), unknown, lower_case, defined)
             .map_err(|what| self.bad(what))?;
-        Ok(Encoder::WordPiece(Box::new(encoder)))
+        Ok(Encoder::Words(Box::new(encoder)))
     }
 
     fn byte_encoder(
@@ -224,9 +221,9 @@ impl Keys<'_> {
         let mergeable = mergeable.map(|((text, _), id)| (text.clone(), id)).collect();
         let defined = listed().filter(|((_, kind), _)| **kind == TokenKind::UserDefined);
         let defined = Splitter::new(defined.map(|((text, _), id)| Entry::plain(text, id)));
-        let encoder = ByteLevelBpe::new(mergeable, merges, &pre_tokenizer, defined)
+        let encoder = byte_level::encoder(mergeable, merges, &pre_tokenizer, defined)
             .map_err(|what| self.bad(what))?;
-        Ok((Encoder::Bytes(Box::new(encoder)), Writing::ByteLevel, pre_tokenizer.begins))
+        Ok((Encoder::Words(Box::new(encoder)), Writing::ByteLevel, pre_tokenizer.begins))
     }
 
     /// The begin-of-text token, if texts begin with one.

@@ -1,10 +1,9 @@
 //! tekken.json: byte sequences in the order of their ranks, behind a block of special tokens.
 
-use super::byte_level::ByteLevelBpe;
 use super::pieces::{Pieces, char_of_byte};
 use super::pre_tokenizer;
 use super::splitter::{Entry, Splitter};
-use super::{Encoder, Tokenizer};
+use super::{Encoder, Tokenizer, byte_level};
 use crate::checkpoint::read_text;
 use crate::error::Result;
 use allod_weights::digest_bytes;
@@ -67,10 +66,10 @@ fn parse(text: &str) -> std::result::Result<Tokenizer, String> {
     specials.iter().for_each(|text| pieces.push(text.as_bytes()));
     ranked.iter().for_each(|token| pieces.push(token));
     let entries = || specials.iter().zip(0_u32..);
-    let encoder = ByteLevelBpe::new(tokens, &merges, &cut, Splitter::default())?;
+    let encoder = byte_level::encoder(tokens, &merges, &cut, Splitter::default())?;
     let id = |name: &str| entries().find(|(text, _)| *text == name).map(|(_, id)| id);
     Ok(Tokenizer {
-        encoder: Encoder::Bytes(Box::new(encoder)),
+        encoder: Encoder::Words(Box::new(encoder)),
         pieces,
         special_ids: (0..first).collect(),
         unknown: id("<unk>"),

@@ -1,7 +1,7 @@
 //! WordPiece vocabularies (BERT): words of letters, each cut into the longest known pieces.
 
-use super::splitter::{Fragment, Splitter};
-use crate::error::{Error, Result};
+use super::splitter::Splitter;
+use super::word_encoder::WordEncoder;
 use tokenizers::models::bpe::Vocab;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
@@ -10,51 +10,29 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 /// Stands before pieces that go on a word.
 pub(super) const PREFIX: &str = "##";
 
-/// Encodes text through the `tokenizers` crate, tokens that a user defined split off before.
-pub(super) struct WordPieces {
-    library: tokenizers::Tokenizer,
+/// The encoder of a vocabulary. `tokens` are written with [`PREFIX`]; `unknown` is the text of one
+/// of them.
+pub(super) fn encoder(
+    tokens: Vec<(String, u32)>,
+    unknown: String,
+    lower_case: bool,
     user_defined: Splitter,
-}
-
-impl WordPieces {
-    /// `tokens` are written with [`PREFIX`]; `unknown` is the text of one of them.
-    pub fn new(
-        tokens: Vec<(String, u32)>,
-        unknown: String,
-        lower_case: bool,
-        user_defined: Splitter,
-    ) -> std::result::Result<WordPieces, String> {
-        let vocabulary: Vocab = tokens.into_iter().collect();
-        if !vocabulary.contains_key(&unknown) {
-            return Err(format!("the token `{unknown}` for unknown words is missing"));
-        }
-        let model = WordPiece::builder()
-            .vocab(vocabulary)
-            .unk_token(unknown)
-            .continuing_subword_prefix(PREFIX.to_string())
-            .build()
-            .map_err(|error| error.to_string())?;
-        let mut library = tokenizers::Tokenizer::new(model);
-        let normaliser = BertNormalizer::new(true, true, None, lower_case);
-        library.with_normalizer(Some(normaliser)).map_err(|error| error.to_string())?;
-        library.with_pre_tokenizer(Some(BertPreTokenizer));
-        Ok(WordPieces { library, user_defined })
+) -> Result<WordEncoder, String> {
+    let vocabulary: Vocab = tokens.into_iter().collect();
+    if !vocabulary.contains_key(&unknown) {
+        return Err(format!("the token `{unknown}` for unknown words is missing"));
     }
-
-    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let mut ids = Vec::new();
-        for fragment in self.user_defined.split(text) {
-            match fragment {
-                Fragment::Token(id) => ids.push(id),
-                Fragment::Text(text) => {
-                    let encoding = self.library.encode_fast(text, false);
-                    let encoding = encoding.map_err(|error| Error::Text(error.to_string()))?;
-                    ids.extend(encoding.get_ids());
-                }
-            }
-        }
-        Ok(ids)
-    }
+    let model = WordPiece::builder()
+        .vocab(vocabulary)
+        .unk_token(unknown)
+        .continuing_subword_prefix(PREFIX.to_string())
+        .build()
+        .map_err(|error| error.to_string())?;
+    let mut library = tokenizers::Tokenizer::new(model);
+    let normaliser = BertNormalizer::new(true, true, None, lower_case);
+    library.with_normalizer(Some(normaliser)).map_err(|error| error.to_string())?;
+    library.with_pre_tokenizer(Some(BertPreTokenizer));
+    Ok(WordEncoder { library, user_defined })
 }
 
 /// The text that a piece gives within a sentence: words are parted by spaces, but not from the
