@@ -165,3 +165,100 @@ fn fewer_outputs_than_embeddings_are_possible() {
     assert_eq!((checkpoint.spec().vocabulary, checkpoint.spec().outputs), (20, 12));
     assert_eq!(logits(checkpoint).len(), TOKENS.len() * 12);
 }
+
+/// Two layers, of which the first has `experts` experts of width 24 and the second none.
+fn mixture(experts: usize) -> (Tensors, Tensors) {
+    const NORMS: &Names = &[
+        ("attn_norm.weight", "input_layernorm.weight", &[32]),
+        ("ffn_norm.weight", "post_attention_layernorm.weight", &[32]),
+    ];
+    let (mut gguf, mut safetensors) = tensors(&[ATTENTION, NORMS]);
+    let mut numbers = Numbers(23);
+    let router = numbers.take(experts * 32);
+    gguf.push(("blk.0.ffn_gate_inp.weight".into(), vec![experts, 32], router.clone()));
+    safetensors.push(("model.layers.0.mlp.gate.weight".into(), vec![experts, 32], router));
+    for (name, shape) in [("gate", [24, 32]), ("up", [24, 32]), ("down", [32, 24])] {
+        let mut all = Vec::new();
+        for expert in 0..experts {
+            let values = numbers.take(24 * 32);
+            let place = format!("model.layers.0.mlp.experts.{expert}.{name}_proj.weight");
+            safetensors.push((place, shape.to_vec(), values.clone()));
+            all.extend(values);
+        }
+        gguf.push((
+            format!("blk.0.ffn_{name}_exps.weight"),
+            [&[experts], &shape[..]].concat(),
+            all,
+        ));
+    }
+    for (name, shape) in [("gate", [48, 32]), ("up", [48, 32]), ("down", [32, 48])] {
+        let values = numbers.take(48 * 32);
+        gguf.push((format!("blk.1.ffn_{name}.weight"), shape.to_vec(), values.clone()));
+        let name = format!("model.layers.1.mlp.{name}_proj.weight");
+        safetensors.push((name, shape.to_vec(), values));
+    }
+    (gguf, safetensors)
+}
+
+fn mixture_config(name: &str, [experts, used]: [usize; 2]) -> Value {
+    let mut config = config(name, "silu");
+    config["num_experts"] = json!(experts);
+    config["num_experts_per_tok"] = json!(used);
+    config["moe_intermediate_size"] = json!(24);
+    config["mlp_only_layers"] = json!([1]);
+    config
+}
+
+#[test]
+fn our_own_mixture_takes_any_number_of_experts_and_any_weighting() {
+    let mut seen = std::collections::HashSet::new();
+    for (counts, weighting) in [
+        ([1, 1], "softmax_normalised"),
+        ([3, 2], "softmax_normalised"),
+        ([3, 2], "softmax"),
+        ([7, 7], "softmax"),
+        ([7, 3], "softmax_of_chosen"),
+    ] {
+        let (gguf, safetensors) = mixture(counts[0]);
+        let keys = keys("allod-moe")
+            .u32("allod-moe.expert_count", counts[0] as u32)
+            .u32("allod-moe.expert_used_count", counts[1] as u32)
+            .u32("allod-moe.expert_feed_forward_length", 24)
+            .text("allod-moe.expert_weighting", weighting);
+        let from_gguf = open(&tiny_gguf(keys, &gguf)).unwrap();
+        let mut own = mixture_config("allod-moe", counts);
+        own["expert_weighting"] = json!(weighting);
+        let from_folder = open_folder(&own, &safetensors);
+        assert_eq!(from_gguf.spec(), from_folder.spec());
+        assert!(from_folder.spec().layer(0).sparse && !from_folder.spec().layer(1).sparse);
+        // Where weights are normalised it is the published block that it was made after.
+        let mut published = mixture_config("qwen3_moe", counts);
+        published["norm_topk_prob"] = json!(weighting == "softmax_normalised");
+        let expected = logits(open_folder(&published, &safetensors));
+        let found = logits(from_gguf);
+        assert!(found == logits(from_folder));
+        assert_eq!(found == expected, weighting != "softmax_of_chosen", "{weighting}");
+        assert!(seen.insert(found), "{counts:?} {weighting} gives what another gave");
+    }
+}
+
+#[test]
+fn our_own_mixture_refuses_what_it_does_not_know() {
+    let (_, safetensors) = mixture(3);
+    let refusal = |key: &str, value: Value| {
+        let mut config = mixture_config("allod-moe", [3, 2]);
+        config[key] = value;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+        std::fs::write(
+            folder.path().join("model.safetensors"),
+            allod_weights::make::safetensors(&safetensors),
+        )
+        .unwrap();
+        Checkpoint::open(folder.path()).unwrap_err().to_string()
+    };
+    assert!(refusal("expert_weighting", json!("sigmoid")).contains("`sigmoid`"));
+    assert!(refusal("num_experts_per_tok", json!(4)).contains("4 of 3 experts"));
+    assert!(refusal("num_experts", json!(4)).contains("[3, 32], not [4, 32]"));
+    assert!(refusal("n_shared_experts", json!(1)).contains("n_shared_experts"));
+}

@@ -3,6 +3,7 @@
 //! One file per architecture, data and names only. Adding one is adding its file and a line in
 //! [`ARCHITECTURES`].
 
+mod allod_moe;
 mod apertus;
 mod base;
 mod gemma2;
@@ -98,6 +99,7 @@ impl Architecture {
 const PLAIN: &str = "models of this architecture without it are";
 
 const ARCHITECTURES: &[Architecture] = &[
+    allod_moe::ARCHITECTURE,
     apertus::ARCHITECTURE,
     gemma2::ARCHITECTURE,
     gemma3::ARCHITECTURE,

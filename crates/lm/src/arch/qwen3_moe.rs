@@ -33,7 +33,7 @@ fn config(settings: &Settings) -> Result<DecoderSpec> {
 
 /// Layers named in `mlp_only_layers`, and all but every `decoder_sparse_step`-th, have one
 /// feed-forward.
-fn leave_dense(settings: &Settings, spec: &mut DecoderSpec) -> Result<()> {
+pub(super) fn leave_dense(settings: &Settings, spec: &mut DecoderSpec) -> Result<()> {
     let step = settings.size_if_any("decoder_sparse_step")?.unwrap_or(1).max(1);
     let dense = settings.floats_if_any("mlp_only_layers")?.unwrap_or_default();
     if step == 1 && dense.is_empty() {
