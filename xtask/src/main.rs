@@ -1,5 +1,6 @@
 //! `cargo xtask`: project chores.
 
+mod architectures;
 mod tidy;
 
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! The house rules that a program can check: see CONTRIBUTING.md.
 
+use crate::architectures;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,16 +24,21 @@ const BANNED: [(&str, &str); 4] = [
 /// Everything that is wrong, one line each: place, what, what to do.
 pub fn check(root: &Path) -> Vec<String> {
     let mut complaints = Vec::new();
-    let mut functions = Vec::new();
+    let (mut functions, mut texts) = (Vec::new(), Vec::new());
     for file in rust_files(root) {
         let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
         match fs::read_to_string(&file) {
-            Ok(text) => check_file(&name, &text, &mut complaints, &mut functions),
+            Ok(text) => {
+                check_file(&name, &text, &mut complaints, &mut functions);
+                texts.push((name, text));
+            }
             Err(error) => complaints.push(format!("{name}: not readable: {error}")),
         }
     }
     check_functions(&functions, &mut complaints);
     check_documents(root, &mut complaints);
+    architectures::check(&texts, &mut complaints);
+    architectures::check_page(root, &mut complaints);
     complaints
 }
 
