@@ -1,28 +1,22 @@
-//! Any bytes as a GGUF file: read, list, and load as a model.
+//! Any bytes as a GGUF file: read, list, load as a model, and use its vocabulary and template.
 #![no_main]
 
-use std::cell::RefCell;
-use std::io::{Seek, SeekFrom, Write};
+mod file;
 
+use allod_lm::{Message, Model};
+use file::with_file;
 use libfuzzer_sys::fuzz_target;
-use tempfile::NamedTempFile;
-
-thread_local! {
-    static FILE: RefCell<NamedTempFile> = RefCell::new(
-        tempfile::Builder::new().suffix(".gguf").tempfile().expect("a temporary file"),
-    );
-}
 
 fuzz_target!(|bytes: &[u8]| {
-    FILE.with_borrow_mut(|file| {
-        let handle = file.as_file_mut();
-        handle.set_len(0).expect("the temporary file can be cut");
-        handle.seek(SeekFrom::Start(0)).expect("the temporary file can be rewound");
-        handle.write_all(bytes).expect("the temporary file can be written");
-        if let Ok(tensors) = allod_weights::TensorFile::open(file.path()) {
-            let bytes: usize = tensors.tensors().map(|tensor| tensor.bytes.len()).sum();
-            std::hint::black_box(bytes);
-            let _ = allod_lm::Model::load(file.path());
-        }
+    with_file(".gguf", bytes, |path| {
+        let Ok(tensors) = allod_weights::TensorFile::open(path) else { return };
+        let bytes: usize = tensors.tensors().map(|tensor| tensor.bytes.len()).sum();
+        std::hint::black_box(bytes);
+        let _ = allod_lm::Tokenizer::from_gguf(path, tensors.metadata());
+        let Ok(model) = Model::load(path) else { return };
+        let _ = model.tokenizer.encode_prompt("Grüezi <s> 123");
+        std::hint::black_box(model.tokenizer.decode(&[0, 1, u32::MAX]));
+        let message = Message { role: "user".into(), content: "</s>".into() };
+        let _ = model.template.render(&[message], None, model.tokenizer.special_texts());
     });
 });

@@ -1,27 +1,25 @@
 //! Any bytes as a safetensors file: read and list.
 #![no_main]
 
-use std::cell::RefCell;
-use std::io::{Seek, SeekFrom, Write};
+mod file;
 
+use file::with_file;
 use libfuzzer_sys::fuzz_target;
-use tempfile::NamedTempFile;
-
-thread_local! {
-    static FILE: RefCell<NamedTempFile> = RefCell::new(
-        tempfile::Builder::new().suffix(".safetensors").tempfile().expect("a temporary file"),
-    );
-}
 
 fuzz_target!(|bytes: &[u8]| {
-    FILE.with_borrow_mut(|file| {
-        let handle = file.as_file_mut();
-        handle.set_len(0).expect("the temporary file can be cut");
-        handle.seek(SeekFrom::Start(0)).expect("the temporary file can be rewound");
-        handle.write_all(bytes).expect("the temporary file can be written");
-        if let Ok(tensors) = allod_weights::TensorFile::open(file.path()) {
-            let bytes: usize = tensors.tensors().map(|tensor| tensor.bytes.len()).sum();
-            std::hint::black_box(bytes);
+    with_file(".safetensors", bytes, |path| {
+        let Ok(tensors) = allod_weights::TensorFile::open(path) else { return };
+        let mut bytes = 0;
+        for tensor in tensors.tensors() {
+            bytes += tensor.bytes.len();
+            if let Ok(matrix) = tensor.matrix()
+                && matrix.rows > 0
+            {
+                let mut row = vec![0.0; matrix.columns];
+                matrix.decode_row(matrix.rows - 1, &mut row);
+            }
+            let _ = tensor.vector();
         }
+        std::hint::black_box((bytes, tensors.main_type(), tensors.parameters()));
     });
 });
