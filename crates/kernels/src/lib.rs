@@ -7,7 +7,7 @@
 //!
 //! | what | function |
 //! |---|---|
-//! | weights as stored | [`Format`], [`Matrix`], [`decode_row`] |
+//! | weights as stored | [`Format`], [`Matrix`], [`decode_row`], [`encode_row`] |
 //! | matrix product | [`linear`] |
 //! | its gradients | [`linear_input_gradient`], [`linear_weight_gradient`] |
 //! | attention over a kv head | [`attend`], [`attend_by`], [`CacheLayout`], [`KeyValues`] |
@@ -42,6 +42,7 @@ mod avx512;
 mod chains;
 mod clamp;
 mod elementwise;
+mod encode;
 mod exp;
 mod format;
 mod input_gradient;
@@ -68,6 +69,7 @@ pub use argmax::argmax;
 pub use attention::{CacheLayout, KeyValues, Scoring, attend, attend_by};
 pub use clamp::{bounded_silu_mul, clamp};
 pub use elementwise::{add, scale};
+pub use encode::encode_row;
 pub use exp::exp;
 pub use format::{Format, decode_row};
 pub use input_gradient::linear_input_gradient;

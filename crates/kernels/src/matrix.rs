@@ -3,7 +3,7 @@
 use crate::format::{Format, decode_row};
 use std::ops::Range;
 
-/// What can be wrong with the description of a matrix.
+/// What can be wrong with the description of a matrix, or with values to be stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -38,6 +38,22 @@ pub enum Error {
         expected: usize,
         /// Bytes given.
         found: usize,
+    },
+    /// There is no encoder for the format.
+    #[error("weights cannot be written as {format}; {} can", crate::encode::encodable_names())]
+    NoEncoder {
+        /// Name of the format.
+        format: &'static str,
+    },
+    /// A value that the format cannot hold.
+    #[error("value {index} of a row, {value}, cannot be held in {format}; take a wider format")]
+    Value {
+        /// Name of the format.
+        format: &'static str,
+        /// Its place in the row.
+        index: usize,
+        /// The value, as text.
+        value: String,
     },
 }
 

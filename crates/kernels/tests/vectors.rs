@@ -1,10 +1,11 @@
 //! Block formats against the `gguf` package: `vectors/make.py` wrote what it decodes and encodes.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use allod_kernels::{Format, decode_row};
+use allod_kernels::{Format, decode_row, encode_row};
 
 const VECTORS: &[u8] = include_bytes!("vectors/blocks.bin");
 const DECODE: u32 = 0;
+const ENCODE: u32 = 1;
 
 /// Blocks and the weights that belong to them.
 struct Record {
@@ -59,6 +60,22 @@ fn every_block_format_decodes_bit_for_bit() {
         for (i, (found, expected)) in found.iter().zip(&weights).enumerate() {
             let same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
             assert!(same, "{format:?}: weight {i} is {found:e}, not {expected:e}");
+        }
+    }
+}
+
+#[test]
+fn rows_encode_byte_for_byte() {
+    let records = records(ENCODE);
+    assert!(!records.is_empty());
+    for Record { format, blocks, weights, .. } in records {
+        let (length, bytes) = (format.block_len(), format.block_bytes());
+        for (i, (row, expected)) in
+            weights.chunks_exact(length).zip(blocks.chunks_exact(bytes)).enumerate()
+        {
+            let mut found = vec![0; bytes];
+            encode_row(format, row, &mut found).unwrap();
+            assert_eq!(found, expected, "{format:?}: block {i}");
         }
     }
 }

@@ -93,6 +93,10 @@ impl DataType {
         SAFETENSORS.iter().find(|(known, _)| *known == name).map(|(_, data_type)| *data_type)
     }
 
+    pub(crate) fn to_safetensors(self) -> Option<&'static str> {
+        SAFETENSORS.iter().find(|(_, known)| *known == self).map(|(name, _)| *name)
+    }
+
     /// Values and bytes per block, where they are known.
     pub fn block(self) -> Option<(usize, usize)> {
         match self {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// The result of this crate's operations.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a tensor file could not be opened or a tensor could not be used.
+/// Why a tensor file could not be opened or written, or a tensor could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused.
@@ -15,6 +15,22 @@ pub enum Error {
         file: PathBuf,
         /// What the operating system said.
         source: std::io::Error,
+    },
+    /// The operating system refused to write.
+    #[error("{file}: cannot be written: {source}; what was there before is unchanged")]
+    Write {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Something that the format cannot hold, or other bytes than were announced.
+    #[error("{file}: cannot be written: {what}")]
+    Unwritable {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        what: String,
     },
     /// Neither GGUF nor safetensors, or a kind of them that is not read.
     #[error("{file}: {what}; give a .gguf or .safetensors file, or a folder that holds one")]

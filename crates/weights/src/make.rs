@@ -1,6 +1,8 @@
 //! Makes the bytes of small tensor files in memory, for tests of what reads them.
 
 use crate::data_type::DataType;
+use crate::gguf_header::{ALIGNMENT, put_text, put_value};
+use crate::metadata::Value;
 use allod_kernels::Format;
 
 /// Builds a GGUF version 3 file.
@@ -13,63 +15,53 @@ pub struct GgufBuilder {
     data: Vec<u8>,
 }
 
-const ALIGNMENT: usize = 32;
-
 impl GgufBuilder {
     /// An empty file.
     pub fn new() -> GgufBuilder {
         GgufBuilder::default()
     }
 
-    fn key(mut self, key: &str, kind: u32, value: &[u8]) -> GgufBuilder {
+    /// Adds a key.
+    pub fn key(mut self, key: &str, value: impl Into<Value>) -> GgufBuilder {
         put_text(&mut self.keys, key);
-        self.keys.extend(kind.to_le_bytes());
-        self.keys.extend(value);
+        put_value(&mut self.keys, &value.into());
         self.key_count += 1;
         self
     }
 
     /// Adds a text.
     pub fn text(self, key: &str, text: &str) -> GgufBuilder {
-        let mut value = Vec::new();
-        put_text(&mut value, text);
-        self.key(key, 8, &value)
+        self.key(key, text)
     }
 
     /// Adds an unsigned 32-bit integer.
     pub fn u32(self, key: &str, value: u32) -> GgufBuilder {
-        self.key(key, 4, &value.to_le_bytes())
+        self.key(key, value)
     }
 
     /// Adds a 32-bit float.
     pub fn f32(self, key: &str, value: f32) -> GgufBuilder {
-        self.key(key, 6, &value.to_le_bytes())
+        self.key(key, value)
     }
 
     /// Adds a truth value.
     pub fn truth(self, key: &str, value: bool) -> GgufBuilder {
-        self.key(key, 7, &[u8::from(value)])
+        self.key(key, value)
     }
 
     /// Adds a list of texts.
     pub fn texts(self, key: &str, texts: &[&str]) -> GgufBuilder {
-        let mut value = list(8, texts.len());
-        texts.iter().for_each(|text| put_text(&mut value, text));
-        self.key(key, 9, &value)
+        self.key(key, texts.iter().map(|text| (*text).to_string()).collect::<Vec<String>>())
     }
 
     /// Adds a list of 32-bit floats.
     pub fn f32s(self, key: &str, values: &[f32]) -> GgufBuilder {
-        let mut value = list(6, values.len());
-        values.iter().for_each(|number| value.extend(number.to_le_bytes()));
-        self.key(key, 9, &value)
+        self.key(key, values.to_vec())
     }
 
     /// Adds a list of 32-bit integers.
     pub fn i32s(self, key: &str, values: &[i32]) -> GgufBuilder {
-        let mut value = list(5, values.len());
-        values.iter().for_each(|number| value.extend(number.to_le_bytes()));
-        self.key(key, 9, &value)
+        self.key(key, values.to_vec())
     }
 
     /// Adds a tensor of `shape`, outermost dimension first, with elements in `format`.
@@ -115,17 +107,6 @@ impl GgufBuilder {
         bytes.extend(self.data);
         bytes
     }
-}
-
-fn list(kind: u32, count: usize) -> Vec<u8> {
-    let mut value = kind.to_le_bytes().to_vec();
-    value.extend((count as u64).to_le_bytes());
-    value
-}
-
-fn put_text(bytes: &mut Vec<u8>, text: &str) {
-    bytes.extend((text.len() as u64).to_le_bytes());
-    bytes.extend(text.as_bytes());
 }
 
 fn pad(bytes: &mut Vec<u8>) {

@@ -95,6 +95,69 @@ pub enum Value {
     Array(Array),
 }
 
+impl From<u32> for Value {
+    fn from(value: u32) -> Value {
+        Value::Number(Number::Unsigned(u64::from(value)))
+    }
+}
+
+impl From<f32> for Value {
+    fn from(value: f32) -> Value {
+        Value::Number(Number::Float(f64::from(value)))
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Value {
+        Value::Number(Number::Bool(value))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Text(text.to_string())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Value {
+        Value::Text(text)
+    }
+}
+
+impl From<Vec<String>> for Value {
+    fn from(texts: Vec<String>) -> Value {
+        Value::Array(Array::Texts(texts))
+    }
+}
+
+impl From<Vec<f32>> for Value {
+    fn from(values: Vec<f32>) -> Value {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Value::Array(Array::Numbers(NumberKind::F32, bytes))
+    }
+}
+
+impl From<Vec<i32>> for Value {
+    fn from(values: Vec<i32>) -> Value {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Value::Array(Array::Numbers(NumberKind::I32, bytes))
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(values: Vec<u8>) -> Value {
+        Value::Array(Array::Numbers(NumberKind::U8, values))
+    }
+}
+
+impl From<Vec<bool>> for Value {
+    fn from(values: Vec<bool>) -> Value {
+        let bytes = values.into_iter().map(u8::from).collect();
+        Value::Array(Array::Numbers(NumberKind::Bool, bytes))
+    }
+}
+
 /// A list of values of one type. Numbers stay as the file holds them, so that a list takes no
 /// more memory than its file.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,6 +200,11 @@ impl Array {
 pub struct Metadata(pub(crate) BTreeMap<String, Value>);
 
 impl Metadata {
+    /// Adds a value, or puts it in the place of the one that `key` has.
+    pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) {
+        self.0.insert(key.into(), value.into());
+    }
+
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key)

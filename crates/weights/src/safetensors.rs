@@ -4,6 +4,7 @@ use crate::cursor::Cursor;
 use crate::data_type::DataType;
 use crate::error::Fault;
 use crate::tensor::Entry;
+use crate::writer::NewTensor;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -30,6 +31,38 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(BTreeMap<String, String>, Vec<Entry>
     let data = cursor.at();
     let members = parse(header)?;
     place(members, data, bytes.len())
+}
+
+/// All that stands before the first element: the tensors back to back, in the order given.
+pub(crate) fn header(
+    metadata: &BTreeMap<String, String>,
+    tensors: &[NewTensor],
+    sizes: &[usize],
+) -> Result<Vec<u8>, String> {
+    let mut members = serde_json::Map::new();
+    if !metadata.is_empty() {
+        members.insert(METADATA_KEY.to_string(), serde_json::json!(metadata));
+    }
+    let mut start = 0_usize;
+    for (tensor, size) in tensors.iter().zip(sizes) {
+        let NewTensor { name, shape, format } = tensor;
+        let dtype = DataType::Format(*format).to_safetensors().ok_or_else(|| {
+            format!("safetensors has no type for `{name}`, which is {}", format.name())
+        })?;
+        let end = start.checked_add(*size).ok_or("the tensors together overflow")?;
+        let offsets = [start, end];
+        let description = serde_json::json!({
+            "dtype": dtype, "shape": shape, "data_offsets": offsets,
+        });
+        members.insert(name.clone(), description);
+        start = end;
+    }
+    let mut text = serde_json::Value::Object(members).to_string();
+    // Blanks at the end, so that the elements are aligned.
+    text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(8) - text.len()));
+    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(text.as_bytes());
+    Ok(bytes)
 }
 
 /// Whether `bytes` could begin a safetensors file: eight bytes of length, then `{`.

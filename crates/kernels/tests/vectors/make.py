@@ -1,14 +1,20 @@
 """Writes blocks.bin: random blocks of every format with the weights that the `gguf` package decodes
-from them, and rows of floats with the blocks that it encodes them to.
+from them, and rows of floats with the blocks that ggml's reference quantisers (in C, from the
+package `llama-cpp-python`) encode them to.
 
-    pip install gguf numpy && python make.py
+    pip install gguf numpy llama-cpp-python && python make.py
+
+The `gguf` package's own encoders are not used: they differ in rare roundings and in the sign of the
+scale of a block of zeros.
 
 Everything is little-endian. A record is: the format's name in 8 bytes (zero padded), the kind (0 =
 decode, 1 = encode), the number of blocks, the bytes per block and the weights per block (u32 each),
 then all blocks, then all weights (f32).
 """
 
+import ctypes
 import struct
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +28,7 @@ SCALES = {
 }
 # Scales worth a block each: zeros, denormals, the largest, infinity, NaN.
 SPECIAL = [0x0000, 0x8000, 0x0001, 0x83FF, 0x7BFF, 0xFBFF, 0x7C00, 0x7E01]
-ENCODED = ["Q8_0", "Q4_0"]
+ENCODED = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q6_K"]
 
 
 def blocks_of(name, size, count, random):
@@ -53,6 +59,19 @@ def rows_of(length, count, random):
     return rows
 
 
+def encode(name, rows):
+    """What ggml's quantize_row_NAME_ref writes for each row of one block."""
+    folder = Path(find_spec("llama_cpp").origin).parent / "lib"
+    library = ctypes.CDLL(str(folder / "libggml-base.so"))
+    size = GGML_QUANT_SIZES[GGMLQuantizationType[name]][1]
+    blocks = np.zeros((len(rows), size), dtype=np.uint8)
+    function = getattr(library, f"quantize_row_{name[0].lower()}{name[1:]}_ref")
+    rows = np.ascontiguousarray(rows)
+    function(ctypes.c_void_p(rows.ctypes.data), ctypes.c_void_p(blocks.ctypes.data),
+             ctypes.c_int64(rows.size))
+    return blocks
+
+
 def record(name, kind, length, blocks, weights):
     head = struct.pack("<8s4I", name.encode(), kind, blocks.shape[0], blocks.shape[1], length)
     return head + blocks.tobytes() + weights.astype("<f4").tobytes()
@@ -71,8 +90,8 @@ def main():
     for name in ENCODED:
         kind = GGMLQuantizationType[name]
         length, _ = GGML_QUANT_SIZES[kind]
-        rows = rows_of(length, 64, random)
-        out += record(name, 1, length, quants.quantize(rows, kind), rows)
+        rows = rows_of(length, 64 if length == 32 else 24, random)
+        out += record(name, 1, length, encode(name, rows), rows)
     Path(__file__).with_name("blocks.bin").write_bytes(out)
 
 
