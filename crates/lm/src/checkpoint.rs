@@ -65,7 +65,8 @@ impl Checkpoint {
     ) -> Result<Checkpoint> {
         let mut weights = Vec::new();
         let mut loader = Loader { path, file: &file, used: HashSet::new() };
-        let place = |part| place(architecture, Known { spec: &spec, file: &file }, part);
+        let names = |name: &str| file.position(name).is_some();
+        let place = |part| place(architecture, Known { spec: &spec, names: &names }, part);
         for (id, shape) in spec.weights() {
             let place = place_of(spec.tied, &file, &place, id.part);
             let weight = loader.load(&place, id, &shape)?;
@@ -93,6 +94,14 @@ impl Checkpoint {
     /// The file that holds the weights.
     pub fn file(&self) -> &TensorFile {
         &self.file
+    }
+
+    /// The values of a weight, decoded, in the shape that the spec gives it.
+    ///
+    /// # Panics
+    /// If the spec has no such weight.
+    pub fn values(&self, id: WeightId) -> Vec<f32> {
+        self.weight(id).values(&self.file)
     }
 
     /// A weight matrix.

@@ -18,6 +18,7 @@ mod model;
 mod spec;
 mod template;
 mod tokenizer;
+mod unload;
 mod weight;
 
 pub use allod_kernels::{Isa, NUMERICS, RopePairing, Weighting, argmax, softmax};
@@ -34,4 +35,5 @@ pub use spec::{
 };
 pub use template::{ChatTemplate, Message, Rendered, TemplateInput};
 pub use tokenizer::{Detokenizer, Tokenizer};
+pub use unload::{NamedTensor, Stored, huggingface_tensors};
 pub use weight::{Part, WeightId};

@@ -46,6 +46,21 @@ impl Weight {
         }
     }
 
+    /// All values, decoded, experts outermost.
+    pub fn values(&self, file: &TensorFile) -> Vec<f32> {
+        match self {
+            Weight::Vector(values) => values.clone(),
+            Weight::Experts(experts) => experts.iter().flat_map(|own| own.values(file)).collect(),
+            _ => {
+                let matrix = self.matrix(file).expect("it is a matrix");
+                let mut values = vec![0.0; matrix.rows * matrix.columns];
+                let rows = values.chunks_exact_mut(matrix.columns.max(1)).enumerate();
+                rows.for_each(|(row, out)| matrix.decode_row(row, out));
+                values
+            }
+        }
+    }
+
     /// What an expert has, if experts have it.
     pub fn expert(&self, expert: usize) -> Option<&Weight> {
         match self {

@@ -61,7 +61,7 @@ fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {
 /// Rows of gate and up alternate. Unpacked experts are `[inputs, outputs]`.
 fn huggingface_place(known: Known, part: Part) -> Place {
     let inner = known.spec.experts.as_ref().map_or(0, |experts| experts.feed_forward);
-    let packed = known.file.position("model.layers.0.mlp.experts.down_proj_blocks").is_some();
+    let packed = known.has("model.layers.0.mlp.experts.down_proj_blocks");
     let matrix = |name: &str| match packed {
         true => Place { holder: Holder::BlocksAndScales, ..in_layer(name) },
         false => Place { turned: true, ..in_layer(name) },

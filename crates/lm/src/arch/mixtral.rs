@@ -21,7 +21,7 @@ fn config(settings: &Settings) -> Result<DecoderSpec> {
 }
 
 fn huggingface_place(known: Known, part: Part) -> Place {
-    if known.file.position("model.layers.0.mlp.gate.weight").is_some() {
+    if known.has("model.layers.0.mlp.gate.weight") {
         return place::huggingface_experts(known, part);
     }
     match part {

@@ -69,8 +69,7 @@ impl Architecture {
     /// Where a weight is in safetensors.
     pub fn huggingface_place(&self, known: Known, part: Part) -> Place {
         let mut place = (self.huggingface_place)(known, part);
-        let holds =
-            |root: &&str| known.file.position(&format!("{root}embed_tokens.weight")).is_some();
+        let holds = |root: &&str| known.has(&format!("{root}embed_tokens.weight"));
         if let (Some(root), Some(rest)) =
             (ROOTS.iter().find(|root| holds(root)), place.name.strip_prefix("model."))
         {
@@ -133,6 +132,14 @@ pub(crate) fn from_gguf(
     let known = |architecture: &Architecture| architecture.gguf_names;
     let architecture = find(settings, "general.architecture", name, known)?;
     check(settings, (architecture.gguf)(settings, file)?).map(|spec| (architecture, spec))
+}
+
+/// The architecture of a spec that one of them gave.
+pub(crate) fn named(name: &str) -> Option<&'static Architecture> {
+    let called = |architecture: &&Architecture| {
+        architecture.model_types.contains(&name) || architecture.gguf_names.contains(&name)
+    };
+    ARCHITECTURES.iter().find(called)
 }
 
 fn find(

@@ -2,15 +2,21 @@
 
 use crate::spec::DecoderSpec;
 use crate::weight::Part;
-use allod_weights::TensorFile;
 
 /// What is known of a checkpoint when its weights are looked for.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
     /// What is computed.
     pub spec: &'a DecoderSpec,
-    /// The tensors that there are.
-    pub file: &'a TensorFile,
+    /// Whether there is a tensor of a name.
+    pub names: &'a dyn Fn(&str) -> bool,
+}
+
+impl Known<'_> {
+    /// Whether there is a tensor called `name`.
+    pub fn has(&self, name: &str) -> bool {
+        (self.names)(name)
+    }
 }
 
 /// Where a checkpoint holds a weight.
@@ -132,7 +138,7 @@ pub(super) fn huggingface_experts(known: Known, part: Part) -> Place {
     let inner = known.spec.experts.as_ref().map_or(0, |experts| experts.feed_forward);
     let gate_up = || in_layer("mlp.experts.gate_up_proj");
     match part {
-        _ if known.file.position(fused).is_none() => huggingface(known, part),
+        _ if !known.has(fused) => huggingface(known, part),
         Part::ExpertGate => gate_up().starting_at(0, 2 * inner),
         Part::ExpertUp => gate_up().starting_at(inner, 2 * inner),
         Part::ExpertDown => in_layer("mlp.experts.down_proj"),
