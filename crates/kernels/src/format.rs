@@ -1,7 +1,12 @@
 //! How weights are stored, and the exact value of each.
 
+mod grouped;
 mod large;
 mod small;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use grouped::{GROUPED_LEN, float4, float8};
+pub use grouped::{Grouped, Scale};
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use small::{FOUR_BIT_FLOATS, FOUR_BIT_VALUES, power_of_two};
@@ -47,10 +52,12 @@ pub enum Format {
     /// 32 weights of 4 bits (OCP E2M1) with a power of two as scale, in ggml's nibble order: byte j
     /// holds weights j and j + 16. 17 bytes.
     MXFP4,
+    /// 32 weights of a checkpoint whose scales stand in tensors of their own; in memory only.
+    Grouped(Grouped),
 }
 
 impl Format {
-    /// Every format.
+    /// Every format that files hold.
     pub const ALL: [Format; 16] = [
         Format::F32,
         Format::F16,
@@ -89,6 +96,7 @@ impl Format {
             Format::IQ4_NL => ("IQ4_NL", 32, 18),
             Format::IQ4_XS => ("IQ4_XS", 256, 136),
             Format::MXFP4 => ("MXFP4", 32, 17),
+            Format::Grouped(kind) => (kind.layout().0, GROUPED_LEN, kind.layout().1),
         }
     }
 
@@ -116,7 +124,7 @@ impl Format {
         self.layout().0
     }
 
-    /// The format of that name, in upper or lower case.
+    /// The format that files hold of that name, in upper or lower case.
     pub fn from_name(name: &str) -> Option<Format> {
         Format::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name))
     }
@@ -125,7 +133,8 @@ impl Format {
 /// Writes the value of each weight of `bytes` to `out`; `out.len()` is the number of weights.
 ///
 /// A value that is a product is exact in `f32`; one that is a difference or sum of two products
-/// (formats with a minimum or least value) is rounded once.
+/// (formats with a minimum or least value) is rounded once. What [`Grouped`] holds is rounded to the
+/// type of its scale.
 ///
 /// # Panics
 /// When `bytes` is not exactly `format.row_bytes(out.len())` long.
@@ -149,6 +158,11 @@ pub fn decode_row(format: Format, bytes: &[u8], out: &mut [f32]) {
         Format::IQ4_NL => decode_blocks(bytes, out, small::iq4_nl),
         Format::IQ4_XS => decode_blocks(bytes, out, large::iq4_xs),
         Format::MXFP4 => decode_blocks(bytes, out, small::mxfp4),
+        Format::Grouped(kind) => {
+            let blocks = bytes.chunks_exact(format.block_bytes());
+            let each = blocks.zip(out.chunks_exact_mut(GROUPED_LEN));
+            each.for_each(|(block, weights)| kind.decode(block, weights));
+        }
     }
 }
 

@@ -133,7 +133,7 @@ mod tests {
     }
 
     fn formats() -> impl Strategy<Value = Format> {
-        proptest::sample::select(Format::ALL.to_vec())
+        proptest::sample::select(samples::formats())
     }
 
     proptest! {

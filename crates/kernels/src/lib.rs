@@ -7,7 +7,7 @@
 //!
 //! | what | function |
 //! |---|---|
-//! | weights as stored | [`Format`], [`Matrix`], [`decode_row`], [`encode_row`] |
+//! | weights as stored | [`Format`], [`Grouped`], [`Matrix`], [`decode_row`], [`encode_row`] |
 //! | matrix product | [`linear`] |
 //! | its gradients | [`linear_input_gradient`], [`linear_weight_gradient`] |
 //! | attention over a kv head | [`attend`], [`attend_by`], [`CacheLayout`], [`KeyValues`] |
@@ -71,7 +71,7 @@ pub use clamp::{bounded_silu_mul, clamp};
 pub use elementwise::{add, scale};
 pub use encode::encode_row;
 pub use exp::exp;
-pub use format::{Format, decode_row};
+pub use format::{Format, Grouped, Scale, decode_row};
 pub use input_gradient::linear_input_gradient;
 pub use isa::Isa;
 pub use linear::linear;

@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn formats() -> impl Strategy<Value = Format> {
-        proptest::sample::select(Format::ALL.to_vec())
+        proptest::sample::select(samples::formats())
     }
 
     /// Columns that the format allows, from `columns` on.
@@ -103,7 +103,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(150))]
+        #![proptest_config(ProptestConfig::with_cases(250))]
 
         #[test]
         fn every_isa_gives_the_bits_of_the_reference(
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_result_is_the_product() {
-        for format in Format::ALL {
+        for format in samples::formats() {
             let (rows, columns) = (40, 1024);
             let bytes = samples::weights(format, rows, columns, Values::Plain, 7);
             let w = Matrix::new(format, rows, columns, &bytes).unwrap();

@@ -1,7 +1,12 @@
 //! Inputs for tests.
 
-use crate::format::Format;
+use crate::format::{Format, Grouped, Scale};
 use proptest::prelude::*;
+
+/// Every format, in files and in memory.
+pub(crate) fn formats() -> Vec<Format> {
+    Format::ALL.into_iter().chain(Grouped::ALL.map(Format::Grouped)).collect()
+}
 
 /// What the values of an input are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +78,30 @@ pub(crate) fn weights(
     bytes
 }
 
+/// As [`put_scales`]; the zero point stays random.
+fn put_scale_of_group(kind: Grouped, block: &mut [u8], value: f32, values: Values) {
+    let factor = if values == Values::AnyBits { 1.0 } else { 0.01 };
+    if values == Values::Plain && matches!(kind, Grouped::Float8(_)) {
+        block.iter_mut().filter(|code| **code & 127 == 127).for_each(|nan| *nan = 0);
+    }
+    let (at, scale) = match kind {
+        Grouped::Int4(scale) => (16, scale),
+        Grouped::Int8(scale) | Grouped::Float8(scale) => (32, scale),
+        Grouped::Float4 => (16, Scale::F32),
+    };
+    let mut bytes = Vec::new();
+    scale.put(value * factor, &mut bytes);
+    block[at..at + bytes.len()].copy_from_slice(&bytes);
+    if kind == Grouped::Float4 {
+        block[20..24].copy_from_slice(&(value * -0.02).to_le_bytes());
+    }
+}
+
 /// Overwrites the scales of a block of random bytes, which may be anything, with `value`.
 fn put_scales(format: Format, block: &mut [u8], value: f32, values: Values) {
     let places: &[usize] = match format {
         Format::MXFP4 => &[],
+        Format::Grouped(kind) => return put_scale_of_group(kind, block, value, values),
         Format::Q4_1 | Format::Q5_1 | Format::Q4_K | Format::Q5_K => &[0, 2],
         Format::Q2_K => &[80, 82],
         Format::Q3_K => &[108],

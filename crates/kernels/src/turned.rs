@@ -4,7 +4,10 @@
 //! function is `#[inline(always)]`. Where it fuses a multiplication with an addition, the product
 //! is exact, so that the bits are those of [`crate::format::decode_row`].
 
-use crate::format::{FOUR_BIT_FLOATS, FOUR_BIT_VALUES, Format, power_of_two};
+use crate::format::{
+    FOUR_BIT_FLOATS, FOUR_BIT_VALUES, Format, GROUPED_LEN, Grouped, Scale, float4, float8,
+    power_of_two,
+};
 use crate::lanes::{LANES, Lanes};
 
 /// One 32-bit word of each row.
@@ -49,6 +52,7 @@ pub(crate) fn decode(format: Format, block: &Block, out: &mut [Lanes]) -> bool {
         Format::IQ4_NL => iq4_nl(block, out),
         Format::IQ4_XS => iq4_xs(block, out),
         Format::MXFP4 => mxfp4(block, out),
+        Format::Grouped(kind) => grouped(kind, block, out),
     }
     true
 }
@@ -86,6 +90,60 @@ fn iq4_nl(block: &Block, out: &mut [Lanes]) {
 fn mxfp4(block: &Block, out: &mut [Lanes]) {
     let scale = each(|lane| power_of_two(block[0][lane] & 255));
     nibbles(block, 1, out, |_, nibble, lane| named(&FOUR_BIT_FLOATS, nibble) * scale[lane]);
+}
+
+#[inline(always)]
+fn grouped(kind: Grouped, block: &Block, out: &mut [Lanes]) {
+    match kind {
+        Grouped::Int4(scale) => {
+            let (factor, zero) = factor_and_zero(scale, &block[4..6]);
+            nibbles(block, 0, out, |_, nibble, lane| {
+                scale.round((number(nibble) - zero[lane]) * factor[lane])
+            });
+        }
+        Grouped::Int8(scale) => {
+            let (factor, zero) = factor_and_zero(scale, &block[8..10]);
+            whole_bytes(scale, block, out, |code, lane| (number(code) - zero[lane]) * factor[lane]);
+        }
+        Grouped::Float8(scale) => {
+            let (factor, _) = factor_and_zero(scale, &block[8..10]);
+            whole_bytes(scale, block, out, |code, lane| float8(code) * factor[lane]);
+        }
+        Grouped::Float4 => {
+            let factors = [4, 5].map(|word| each(|lane| f32::from_bits(block[word][lane])));
+            nibbles(block, 0, out, |column, nibble, lane| {
+                Scale::BF16.round(float4(nibble) * factors[column / 16][lane])
+            });
+        }
+    }
+}
+
+/// Scale and zero point after the codes of a block.
+#[inline(always)]
+fn factor_and_zero(scale: Scale, words: &[Words]) -> (Lanes, Lanes) {
+    let after =
+        |place: usize| each(|lane| number(words[place / 4][lane] >> (8 * (place % 4)) & 255));
+    match scale {
+        Scale::F32 => (each(|lane| f32::from_bits(words[0][lane])), after(4)),
+        Scale::F16 => (low_half(&words[0]), after(2)),
+        Scale::BF16 => (each(|lane| f32::from_bits(words[0][lane] << 16)), after(2)),
+    }
+}
+
+/// Columns from the 32 bytes of a block: `value(byte, lane)`, rounded to the scale's type.
+#[inline(always)]
+fn whole_bytes(
+    scale: Scale,
+    block: &Block,
+    out: &mut [Lanes],
+    value: impl Fn(u32, usize) -> f32 + Copy,
+) {
+    for (words, out) in block.iter().zip(out[..GROUPED_LEN].chunks_exact_mut(4)) {
+        for (i, out) in out.iter_mut().enumerate() {
+            let code = |lane: usize| words[lane] >> (8 * i) & 255;
+            *out = each(|lane| scale.round(value(code(lane), lane)));
+        }
+    }
 }
 
 #[inline(always)]
