@@ -13,6 +13,7 @@
 //! | attention over a kv head | [`attend`], [`attend_by`], [`CacheLayout`], [`KeyValues`] |
 //! | norms, activations, rotation | [`rms_norm`], [`softmax`], [`silu`], [`silu_mul`], [`rope`] |
 //! | gates of other models | [`gelu_tanh_mul`], [`xielu`], [`bounded_silu_mul`] |
+//! | encoders | [`layer_norm`], [`gelu`], [`gelu_mul`], [`gelu_slope`], [`tanh`] |
 //! | bounds | [`clamp`], [`soft_cap`] |
 //! | choice of experts | [`route`] |
 //! | element by element | [`add`], [`scale`], [`exp`] |
@@ -45,6 +46,7 @@ mod elementwise;
 mod encode;
 mod exp;
 mod format;
+mod gelu;
 mod input_gradient;
 mod isa;
 mod lanes;
@@ -72,11 +74,12 @@ pub use elementwise::{add, scale};
 pub use encode::encode_row;
 pub use exp::exp;
 pub use format::{Format, Grouped, Scale, decode_row};
+pub use gelu::{gelu, gelu_mul, gelu_slope, tanh};
 pub use input_gradient::linear_input_gradient;
 pub use isa::Isa;
 pub use linear::linear;
 pub use matrix::{Error, Matrix};
-pub use norm::rms_norm;
+pub use norm::{layer_norm, rms_norm};
 pub use panel::PANEL_ROWS;
 pub use rope::{RopePairing, rope};
 pub use routing::{Weighting, route};

@@ -3,7 +3,7 @@
 use crate::arch::{self, Architecture, Known, Place, Settings};
 use crate::error::{Error, Result};
 use crate::load::{Loader, Weight, place_of};
-use crate::spec::DecoderSpec;
+use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
 use allod_kernels::Matrix;
 use allod_weights::TensorFile;
@@ -17,15 +17,15 @@ const CONFIG_BYTES: u64 = 16 << 20;
 
 /// The weights of a model and what is computed with them.
 #[derive(Debug)]
-pub struct Checkpoint {
-    spec: DecoderSpec,
+pub struct Checkpoint<S = DecoderSpec> {
+    spec: S,
     file: TensorFile,
     /// By [`WeightId::index`].
     weights: Vec<Option<Weight>>,
 }
 
-impl Checkpoint {
-    /// Opens a GGUF file, or a folder with config.json and safetensors weights, and checks that
+impl Checkpoint<DecoderSpec> {
+    /// Opens a decoder: a GGUF file, or a folder with config.json and safetensors weights, and checks that
     /// every tensor the spec needs is there in the right shape and a format that can be computed
     /// with, and that no tensor is left over that would change the result.
     ///
@@ -46,29 +46,47 @@ impl Checkpoint {
 
     fn open_gguf(path: &Path) -> Result<Checkpoint> {
         let file = TensorFile::open(path)?;
-        let settings = Settings::gguf(path, file.metadata());
-        if settings.text_if_any("general.architecture")?.is_none() {
-            let what = "a tensor file without its model's settings".to_string();
-            let supported = "give the folder that holds config.json and tokenizer.json".to_string();
-            return Err(Error::Unsupported { file: path.to_path_buf(), what, supported });
-        }
+        let settings = gguf_settings(path, &file)?;
         let (architecture, spec) = arch::from_gguf(&settings, &file)?;
         Checkpoint::new(path, architecture, spec, file, Architecture::gguf_place)
     }
+}
 
+impl Checkpoint<EncoderSpec> {
+    /// [`Checkpoint::open`] of an encoder.
+    ///
+    /// # Errors
+    /// Whatever is missing, unknown or contradictory, by name.
+    pub fn open_encoder(path: &Path) -> Result<Checkpoint<EncoderSpec>> {
+        if !path.is_dir() {
+            let file = TensorFile::open(path)?;
+            let settings = gguf_settings(path, &file)?;
+            let (architecture, spec) = arch::encoder_from_gguf(&settings, &file)?;
+            return Checkpoint::new(path, architecture, spec, file, Architecture::gguf_place);
+        }
+        let config_path = path.join(CONFIG);
+        let config = read_object(&config_path, CONFIG_BYTES)?;
+        let (architecture, spec) =
+            arch::encoder_from_config(&Settings::json(&config_path, &config))?;
+        let file = TensorFile::open(path)?;
+        Checkpoint::new(path, architecture, spec, file, Architecture::encoder_place)
+    }
+}
+
+impl<S: ModelSpec> Checkpoint<S> {
     fn new(
         path: &Path,
-        architecture: &Architecture,
-        spec: DecoderSpec,
+        architecture: &Architecture<S>,
+        spec: S,
         file: TensorFile,
-        place: fn(&Architecture, Known, Part) -> Place,
-    ) -> Result<Checkpoint> {
+        place: fn(&Architecture<S>, Known<S>, Part) -> Place,
+    ) -> Result<Checkpoint<S>> {
         let mut weights = Vec::new();
         let mut loader = Loader { path, file: &file, used: HashSet::new() };
         let names = |name: &str| file.position(name).is_some();
         let place = |part| place(architecture, Known { spec: &spec, names: &names }, part);
-        for (id, shape) in spec.weights() {
-            let place = place_of(spec.tied, &file, &place, id.part);
+        for (id, shape) in spec.inventory() {
+            let place = place_of(spec.tied(), &file, &place, id.part);
             let weight = loader.load(&place, id, &shape)?;
             if weights.len() <= id.index() {
                 weights.resize_with(id.index() + 1, || None);
@@ -79,7 +97,7 @@ impl Checkpoint {
         let known = |name: &str| used.contains(name) || architecture.ignores(name, &spec);
         let surplus = file.tensors().map(|tensor| tensor.name).find(|name| !known(name));
         if let Some(name) = surplus {
-            let kind = spec.architecture;
+            let kind = spec.architecture();
             let what = format!("the tensor `{name}` belongs to no weight of a {kind} model");
             return Err(Error::Tensors { file: path.to_path_buf(), what });
         }
@@ -87,7 +105,7 @@ impl Checkpoint {
     }
 
     /// What is computed.
-    pub fn spec(&self) -> &DecoderSpec {
+    pub fn spec(&self) -> &S {
         &self.spec
     }
 
@@ -143,6 +161,19 @@ impl Checkpoint {
     fn weight(&self, id: WeightId) -> &Weight {
         let weight = self.weights.get(id.index()).and_then(Option::as_ref);
         weight.unwrap_or_else(|| panic!("{id:?} is no weight of this model"))
+    }
+}
+
+/// The keys of a GGUF file that says what model it holds.
+fn gguf_settings<'a>(path: &'a Path, file: &'a TensorFile) -> Result<Settings<'a>> {
+    let settings = Settings::gguf(path, file.metadata());
+    match settings.text_if_any("general.architecture")? {
+        Some(_) => Ok(settings),
+        None => {
+            let what = "a tensor file without its model's settings".to_string();
+            let supported = "give the folder that holds config.json and tokenizer.json".to_string();
+            Err(Error::Unsupported { file: path.to_path_buf(), what, supported })
+        }
     }
 }
 

@@ -11,6 +11,19 @@ pub struct Decoder<'a>(pub &'a DecoderSpec);
 impl Decoder<'_> {
     /// Runs the batch that `exec` holds: logits `[wanted rows, outputs]`.
     pub fn forward<E: Exec>(&self, exec: &mut E) -> E::Tensor {
+        let normed = self.hidden(exec);
+        let output = if self.0.tied { Part::TokenEmbedding } else { Part::Output };
+        let logits = exec.linear(&normed, global(output), None);
+        exec.release(normed);
+        let logits = scaled(exec, logits, self.0.scales.logits);
+        match self.0.output_cap {
+            Some(cap) => exec.soft_cap(logits, cap),
+            None => logits,
+        }
+    }
+
+    /// Runs the batch that `exec` holds as far as the last norm: `[wanted rows, width]`.
+    pub fn hidden<E: Exec>(&self, exec: &mut E) -> E::Tensor {
         let mut x = exec.embed(global(Part::TokenEmbedding));
         x = scaled(exec, x, self.0.scales.embedding);
         for layer in 0..self.0.layers {
@@ -19,15 +32,8 @@ impl Decoder<'_> {
         }
         let x = exec.select(x);
         let normed = exec.norm(&x, global(Part::OutputNorm), self.0.norm_epsilon);
-        let output = if self.0.tied { Part::TokenEmbedding } else { Part::Output };
-        let logits = exec.linear(&normed, global(output), None);
         exec.release(x);
-        exec.release(normed);
-        let logits = scaled(exec, logits, self.0.scales.logits);
-        match self.0.output_cap {
-            Some(cap) => exec.soft_cap(logits, cap),
-            None => logits,
-        }
+        normed
     }
 
     /// `x + output(attend(rope(query(n)), rope(key(n)), value(n)))` with `n = norm(x)`.

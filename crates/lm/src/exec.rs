@@ -14,9 +14,24 @@ pub trait Exec {
     /// The embeddings of the batch's tokens: `[rows, width]`.
     fn embed(&mut self, weight: WeightId) -> Self::Tensor;
 
+    /// The learned vectors of the rows' positions: `[rows, width]`.
+    fn embed_positions(&mut self, weight: WeightId) -> Self::Tensor;
+
+    /// The learned vectors of the segments that the rows belong to: `[rows, width]`.
+    fn embed_segments(&mut self, weight: WeightId) -> Self::Tensor;
+
     /// RMS norm times `weight` of each row, or, where `weight` is shorter than a row, of each piece
     /// of its length.
     fn norm(&mut self, x: &Self::Tensor, weight: WeightId, epsilon: f32) -> Self::Tensor;
+
+    /// Layer norm of each row, times `weight`, plus `bias`.
+    fn layer_norm(
+        &mut self,
+        x: &Self::Tensor,
+        weight: WeightId,
+        bias: Option<WeightId>,
+        epsilon: f32,
+    ) -> Self::Tensor;
 
     /// `x * weight^T + bias`: `[rows, outputs]`.
     fn linear(
@@ -30,8 +45,9 @@ pub trait Exec {
     /// does it.
     fn rope(&mut self, layer: usize, x: Self::Tensor) -> Self::Tensor;
 
-    /// Appends `k` and `v` (`[rows, kv_heads * head_dim]`) to the layer's cache, then attends
-    /// causally within each sequence and the layer's window: `[rows, heads * head_dim]`.
+    /// Attends within each sequence and the layer's window: `[rows, heads * head_dim]`. A decoder
+    /// appends `k` and `v` (`[rows, kv_heads * head_dim]`) to the layer's cache and attends causally;
+    /// an encoder attends both ways over its rows.
     fn attend(
         &mut self,
         layer: usize,
@@ -65,7 +81,17 @@ pub trait Exec {
     /// `x` within `-most..=most`.
     fn clamp(&mut self, x: Self::Tensor, most: f32) -> Self::Tensor;
 
-    /// The rows whose logits are wanted.
+    /// The hyperbolic tangent of each element.
+    fn tanh(&mut self, x: Self::Tensor) -> Self::Tensor;
+
+    /// GELU of each element, by the error function.
+    fn gelu(&mut self, x: Self::Tensor) -> Self::Tensor;
+
+    /// The mean of each sequence's rows, `[sequences, width]`, in the order of the batch: their sum,
+    /// first row first, divided by their number.
+    fn mean(&mut self, x: Self::Tensor) -> Self::Tensor;
+
+    /// The rows that are wanted.
     fn select(&mut self, x: Self::Tensor) -> Self::Tensor;
 
     /// The forward pass does not need `x` any more.

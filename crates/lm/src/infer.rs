@@ -7,19 +7,19 @@ mod batch;
 mod cache;
 mod mixture;
 mod rope;
+mod vectors;
 mod workers;
 
 use crate::checkpoint::Checkpoint;
-use crate::decoder::Decoder;
 use crate::error::Result;
 use crate::exec::Exec;
-use crate::spec::Activation;
+use crate::spec::{Activation, DecoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
 use allod_kernels::{
-    Isa, KeyValues, Matrix, Scoring, Xielu, add, attend_by, bounded_silu_mul, clamp, gelu_tanh_mul,
-    linear, rms_norm, scale, silu_mul, soft_cap, xielu,
+    Isa, KeyValues, Matrix, Scoring, Xielu, add, attend_by, bounded_silu_mul, clamp, gelu,
+    gelu_mul, gelu_tanh_mul, layer_norm, linear, rms_norm, scale, silu_mul, soft_cap, tanh, xielu,
 };
-pub use batch::{Batch, Logits};
+pub use batch::{Batch, Logits, Vectors};
 use cache::Cache;
 use rope::RopeTable;
 use std::sync::Arc;
@@ -38,14 +38,14 @@ pub struct InferOptions {
     pub context_tokens: usize,
 }
 
-/// Runs a checkpoint over batches of rows.
-pub struct Infer {
-    checkpoint: Arc<Checkpoint>,
+/// Runs a checkpoint over batches of rows: a decoder's, or an encoder's.
+pub struct Infer<S = DecoderSpec> {
+    checkpoint: Arc<Checkpoint<S>>,
     isa: Isa,
     workers: Workers,
     cache: Cache,
-    /// Of layers without and with a window.
-    ropes: [RopeTable; 2],
+    /// Of layers without and with a window, where they rotate.
+    ropes: [Option<RopeTable>; 2],
     batch: Batch,
     /// Buffers that operations have given back.
     spare: Vec<Vec<f32>>,
@@ -57,24 +57,23 @@ pub struct Activations {
     values: Vec<f32>,
 }
 
-impl Infer {
+impl<S: ModelSpec> Infer<S> {
     /// Prepares to run `checkpoint`.
     ///
     /// # Errors
     /// If the threads cannot be started.
-    pub fn new(checkpoint: Arc<Checkpoint>, options: InferOptions) -> Result<Infer> {
+    pub fn new(checkpoint: Arc<Checkpoint<S>>, options: InferOptions) -> Result<Infer<S>> {
         let spec = checkpoint.spec();
         let cache = Cache::new(spec, options.slots.max(1), options.context_tokens);
-        let window_rope = spec.window_rope.as_ref().unwrap_or(&spec.rope);
-        let ropes = [&spec.rope, window_rope];
-        let ropes = ropes.map(|rope| RopeTable::new(rope, options.context_tokens));
+        let table = |rope| RopeTable::new(rope, options.context_tokens);
+        let ropes = spec.ropes().map(|rope| rope.map(table));
         let workers = Workers::new(options.threads.max(1))?;
         let (isa, batch, spare) = (options.isa, Batch::default(), Vec::new());
         Ok(Infer { checkpoint, isa, workers, cache, ropes, batch, spare })
     }
 
     /// The checkpoint.
-    pub fn checkpoint(&self) -> &Checkpoint {
+    pub fn checkpoint(&self) -> &Checkpoint<S> {
         &self.checkpoint
     }
 
@@ -88,26 +87,29 @@ impl Infer {
         self.cache.truncate(slot, length);
     }
 
-    /// Runs the rows of `batch` and appends their keys and values to their sequences. Returns the
-    /// logits of the rows that asked for them, in order.
-    ///
-    /// # Errors
-    /// If a row's token, slot or position is not possible; then nothing has changed.
-    pub fn run(&mut self, batch: &Batch) -> Result<Logits> {
-        let spec = self.checkpoint.spec();
-        batch.check(spec.vocabulary, &self.cache)?;
-        let outputs = spec.outputs;
-        self.ropes.iter_mut().for_each(|rope| rope.reach(batch.end()));
+    /// Checks that `batch` can be run and makes it the one that operations work on.
+    fn take(&mut self, batch: &Batch) -> Result<()> {
+        batch.check(self.checkpoint.spec().vocabulary(), &self.cache)?;
+        self.ropes.iter_mut().flatten().for_each(|rope| rope.reach(batch.end()));
         self.cache.make_room(batch);
         self.batch.clone_from(batch);
-        let pool = self.workers.pool();
-        let checkpoint = self.checkpoint.clone();
-        let mut forward = || Decoder(checkpoint.spec()).forward(self);
-        let logits = match pool {
+        Ok(())
+    }
+
+    /// Runs a forward pass in the threads of this executor.
+    fn within(
+        &mut self,
+        mut forward: impl FnMut(&mut Self, &S) -> Activations + Send,
+    ) -> Activations
+    where
+        S: Send + Sync,
+    {
+        let (pool, checkpoint) = (self.workers.pool(), self.checkpoint.clone());
+        let mut forward = || forward(self, checkpoint.spec());
+        match pool {
             Some(pool) => pool.install(forward),
             None => forward(),
-        };
-        Ok(Logits::new(outputs, logits.values))
+        }
     }
 
     /// An empty buffer for `rows` rows of `width`, zeroed.
@@ -140,7 +142,7 @@ impl Infer {
     /// The gated unit of the model, row by row.
     fn gate(&mut self, gate: Activations, up: Activations) -> Activations {
         let (isa, width) = (self.isa, gate.width);
-        let activation = self.checkpoint.spec().activation;
+        let activation = self.checkpoint.spec().activation();
         let mut out = self.buffer(gate.values.len() / width, width);
         self.workers.split_pieces(&mut out.values, width, |row, out, _| {
             let range = row * width..(row + 1) * width;
@@ -148,15 +150,27 @@ impl Infer {
             match activation {
                 Activation::SiluGated => silu_mul(isa, gate, up, out),
                 Activation::GeluTanhGated => gelu_tanh_mul(isa, gate, up, out),
+                Activation::GeluGated => gelu_mul(isa, gate, up, out),
                 Activation::BoundedSiluGated { alpha, limit } => {
                     bounded_silu_mul(isa, gate, up, alpha, limit, out);
                 }
-                Activation::Xielu => unreachable!("it has no gate"),
+                Activation::Xielu | Activation::Gelu => unreachable!("it has no gate"),
             }
         });
         self.release(gate);
         self.release(up);
         out
+    }
+
+    /// The rows of a matrix that `rows` names, one for each row of the batch.
+    fn look_up(&mut self, weight: WeightId, rows: impl Fn(&Batch) -> Vec<usize>) -> Activations {
+        let checkpoint = self.checkpoint.clone();
+        let matrix = checkpoint.matrix(weight);
+        let mut x = self.buffer(self.batch.len(), matrix.columns);
+        for (out, row) in x.values.chunks_exact_mut(matrix.columns).zip(rows(&self.batch)) {
+            matrix.decode_row(row, out);
+        }
+        x
     }
 
     /// The parameters of a layer's xIELU: curvatures are stored before their softplus.
@@ -177,17 +191,35 @@ fn softplus(x: f32) -> f32 {
     if x > 20.0 { x } else { libm::log1p(libm::exp(f64::from(x))) as f32 }
 }
 
-impl Exec for Infer {
+impl<S: ModelSpec> Exec for Infer<S> {
     type Tensor = Activations;
 
     fn embed(&mut self, weight: WeightId) -> Activations {
+        self.look_up(weight, |batch| batch.tokens().map(|token| token as usize).collect())
+    }
+
+    fn embed_positions(&mut self, weight: WeightId) -> Activations {
+        self.look_up(weight, |batch| batch.positions().collect())
+    }
+
+    fn embed_segments(&mut self, weight: WeightId) -> Activations {
+        self.look_up(weight, |batch| batch.segments().map(|segment| segment as usize).collect())
+    }
+
+    fn layer_norm(
+        &mut self,
+        x: &Activations,
+        weight: WeightId,
+        bias: Option<WeightId>,
+        epsilon: f32,
+    ) -> Activations {
         let checkpoint = self.checkpoint.clone();
-        let matrix = checkpoint.matrix(weight);
-        let mut x = self.buffer(self.batch.len(), matrix.columns);
-        for (row, token) in x.values.chunks_exact_mut(matrix.columns).zip(self.batch.tokens()) {
-            matrix.decode_row(token as usize, row);
-        }
-        x
+        let weight = checkpoint.vector(weight);
+        let bias = bias.map(|bias| checkpoint.vector(bias));
+        let mut out = self.buffer(x.values.len() / x.width, x.width);
+        let rows = x.values.chunks_exact(x.width).zip(out.values.chunks_exact_mut(x.width));
+        rows.for_each(|(row, out)| layer_norm(self.isa, row, weight, bias, epsilon, out));
+        out
     }
 
     fn norm(&mut self, x: &Activations, weight: WeightId, epsilon: f32) -> Activations {
@@ -210,11 +242,12 @@ impl Exec for Infer {
     fn rope(&mut self, layer: usize, mut x: Activations) -> Activations {
         let checkpoint = self.checkpoint.clone();
         let spec = checkpoint.spec();
-        let table = &self.ropes[usize::from(spec.layer(layer).window.is_some())];
-        let pairing = spec.rope.pairing;
+        let kind = usize::from(spec.window(layer).is_some());
+        let (Some(table), Some(rope)) = (&self.ropes[kind], spec.ropes()[kind]) else { return x };
+        let (pairing, head_dim) = (rope.pairing, spec.attention().head_dim);
         for (row, position) in x.values.chunks_exact_mut(x.width).zip(self.batch.positions()) {
             let (cos, sin) = table.at(position);
-            for head in row.chunks_exact_mut(spec.head_dim) {
+            for head in row.chunks_exact_mut(head_dim) {
                 allod_kernels::rope(self.isa, head, cos, sin, pairing);
             }
         }
@@ -231,8 +264,8 @@ impl Exec for Infer {
         self.cache.append(layer, &self.batch, &k.values, &v.values);
         let mut out = self.buffer(self.batch.len(), q.width);
         let checkpoint = self.checkpoint.clone();
-        let spec = checkpoint.spec();
-        let (isa, window) = (self.isa, spec.layer(layer).window);
+        let spec = checkpoint.spec().attention();
+        let (isa, window) = (self.isa, checkpoint.spec().window(layer));
         let (kv_heads, share) = (spec.kv_heads, spec.group() * spec.head_dim);
         let sinks = WeightId { layer, part: Part::Sinks };
         let sinks = if spec.sinks { checkpoint.vector(sinks) } else { &[] };
@@ -243,14 +276,14 @@ impl Exec for Infer {
             let (slot, position) = batch.place(row);
             let seen: KeyValues = cache.read(layer, slot, head);
             let queries = &q.values[piece * share..(piece + 1) * share];
-            let start = window.map_or(0, |window| (position + 1).saturating_sub(window));
+            let range = spec.seen(position, cache.length(slot), window);
             let group = if spec.sinks { spec.group() } else { 0 };
             let scoring = Scoring {
-                scale: spec.attention_scale,
-                cap: spec.attention_cap,
+                scale: spec.scale,
+                cap: spec.cap,
                 sinks: &sinks[head * group..(head + 1) * group],
             };
-            attend_by(isa, queries, &seen, start..position + 1, &scoring, out, scratch);
+            attend_by(isa, queries, &seen, range, &scoring, out, scratch);
         });
         [q, k, v].into_iter().for_each(|x| self.release(x));
         out
@@ -265,7 +298,12 @@ impl Exec for Infer {
         if let Some(gate) = gate {
             return self.gate(gate, up);
         }
-        let (isa, width, parameters) = (self.isa, up.width, self.xielu_of(layer));
+        let (isa, width) = (self.isa, up.width);
+        if self.checkpoint.spec().activation() == Activation::Gelu {
+            self.workers.split_pieces(&mut up.values, width, |_, row, _| gelu(isa, row));
+            return up;
+        }
+        let parameters = self.xielu_of(layer);
         self.workers.split_pieces(&mut up.values, width, |_, row, _| xielu(isa, row, parameters));
         up
     }
@@ -293,6 +331,31 @@ impl Exec for Infer {
         add(self.isa, &mut x.values, &y.values);
         self.release(y);
         x
+    }
+
+    fn tanh(&mut self, mut x: Activations) -> Activations {
+        tanh(self.isa, &mut x.values);
+        x
+    }
+
+    fn gelu(&mut self, mut x: Activations) -> Activations {
+        gelu(self.isa, &mut x.values);
+        x
+    }
+
+    fn mean(&mut self, x: Activations) -> Activations {
+        let batch = std::mem::take(&mut self.batch);
+        let mut out = self.buffer(batch.sequences().count(), x.width);
+        for (rows, out) in batch.sequences().zip(out.values.chunks_exact_mut(x.width)) {
+            let count = rows.len() as f32;
+            for row in x.values[rows.start * x.width..rows.end * x.width].chunks_exact(x.width) {
+                add(self.isa, out, row);
+            }
+            out.iter_mut().for_each(|value| *value /= count);
+        }
+        self.batch = batch;
+        self.release(x);
+        out
     }
 
     fn select(&mut self, x: Activations) -> Activations {

@@ -10,6 +10,7 @@
 mod arch;
 mod checkpoint;
 mod decoder;
+mod encoder;
 mod error;
 mod exec;
 mod infer;
@@ -25,13 +26,15 @@ pub use allod_kernels::{Isa, NUMERICS, RopePairing, Weighting, argmax, softmax};
 pub use allod_weights::digest_bytes;
 pub use checkpoint::Checkpoint;
 pub use decoder::Decoder;
+pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use exec::Exec;
-pub use infer::{Batch, Infer, InferOptions, Logits};
+pub use infer::{Batch, Infer, InferOptions, Logits, Vectors};
 pub use model::{EndTokens, Model, ModelDigests};
 pub use spec::{
-    Activation, Biases, DecoderSpec, ExpertSpec, LayerSpec, Norms, QueryKeyNorm, RopeScaling,
-    RopeSpec, Scales,
+    Activation, AttentionSpec, Biases, DecoderSpec, EncoderBiases, EncoderNorm, EncoderSpec,
+    ExpertSpec, HeadActivation, HeadSpec, LayerSpec, ModelSpec, NormPlace, Norms, Pooling,
+    Positions, QueryKeyNorm, RopeScaling, RopeSpec, Scales,
 };
 pub use template::{ChatTemplate, Message, Rendered, TemplateInput};
 pub use tokenizer::{Detokenizer, Tokenizer};

@@ -1,9 +1,16 @@
-//! What a decoder computes, as plain data.
+//! What a model computes, as plain data.
 
+mod encoder;
+mod model;
 mod rope;
 
 use crate::weight::{Part, WeightId};
 use allod_kernels::Weighting;
+pub use encoder::{
+    EncoderBiases, EncoderNorm, EncoderSpec, HeadActivation, HeadSpec, NormPlace, Pooling,
+    Positions,
+};
+pub use model::{AttentionSpec, ModelSpec};
 pub use rope::{RopeScaling, RopeSpec};
 
 /// A decoder-only transformer. All lengths are in elements, all counts at least one.
@@ -85,6 +92,10 @@ pub enum Activation {
     SiluGated,
     /// `down(gelu(gate(x)) * up(x))`, GELU in its tanh form.
     GeluTanhGated,
+    /// `down(gelu(up(x)))`, GELU by the error function.
+    Gelu,
+    /// `down(gelu(gate(x)) * up(x))`, GELU by the error function.
+    GeluGated,
     /// `down((up(x) + 1) * g * sigmoid(alpha * g))` with `g = gate(x)`, both bounded.
     BoundedSiluGated {
         /// Steepness of the sigmoid.
@@ -99,7 +110,7 @@ pub enum Activation {
 impl Activation {
     /// Whether there is a gate.
     pub fn is_gated(self) -> bool {
-        self != Activation::Xielu
+        !matches!(self, Activation::Xielu | Activation::Gelu)
     }
 }
 
@@ -207,7 +218,7 @@ impl DecoderSpec {
             Part::Up | Part::Down => !sparse,
             Part::UpBias | Part::DownBias => !sparse && self.biases.feed_forward,
             Part::XieluPositive | Part::XieluNegative | Part::XieluBeta | Part::XieluEpsilon => {
-                !gated
+                self.activation == Activation::Xielu
             }
             Part::Router | Part::ExpertUp | Part::ExpertDown => sparse,
             Part::ExpertGate => sparse && gated,
@@ -215,7 +226,8 @@ impl DecoderSpec {
             Part::RouterBias | Part::ExpertUpBias | Part::ExpertDownBias => {
                 sparse && self.biases.experts
             }
-            _ => true,
+            Part::TokenEmbedding | Part::OutputNorm => true,
+            _ => Part::OF_LAYER.contains(&part),
         }
     }
 
@@ -254,6 +266,8 @@ impl DecoderSpec {
             Part::ExpertGateBias | Part::ExpertUpBias => vec![experts, inner],
             Part::ExpertDown => vec![experts, self.width, inner],
             Part::ExpertDownBias => vec![experts, self.width],
+            // The parts of encoders: `has` says that there are none.
+            _ => Vec::new(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The weights of a decoder, by what they do rather than by a checkpoint's names.
+//! The weights of a model, by what they do rather than by a checkpoint's names.
 
 /// What a weight does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,10 +40,62 @@ pub enum Part {
     ExpertDown,
     ExpertDownBias,
     PostFeedForwardNorm,
+    PositionEmbedding,
+    SegmentEmbedding,
+    EmbeddingNorm,
+    EmbeddingNormBias,
+    OutputNormBias,
+    AttentionNormBias,
+    FeedForwardNormBias,
+    HeadDense,
+    HeadDenseBias,
+    HeadNorm,
+    HeadNormBias,
+    HeadOutput,
+    HeadOutputBias,
 }
 
 impl Part {
-    /// Parts that every layer has of its own.
+    /// Parts of an encoder outside its layers.
+    pub const OF_ENCODER: [Part; 13] = [
+        Part::TokenEmbedding,
+        Part::PositionEmbedding,
+        Part::SegmentEmbedding,
+        Part::EmbeddingNorm,
+        Part::EmbeddingNormBias,
+        Part::OutputNorm,
+        Part::OutputNormBias,
+        Part::HeadDense,
+        Part::HeadDenseBias,
+        Part::HeadNorm,
+        Part::HeadNormBias,
+        Part::HeadOutput,
+        Part::HeadOutputBias,
+    ];
+
+    /// Parts that every layer of an encoder has of its own.
+    pub const OF_ENCODER_LAYER: [Part; 18] = [
+        Part::AttentionNorm,
+        Part::AttentionNormBias,
+        Part::Query,
+        Part::QueryBias,
+        Part::Key,
+        Part::KeyBias,
+        Part::Value,
+        Part::ValueBias,
+        Part::AttentionOutput,
+        Part::AttentionOutputBias,
+        Part::FeedForwardNorm,
+        Part::FeedForwardNormBias,
+        Part::Gate,
+        Part::GateBias,
+        Part::Up,
+        Part::UpBias,
+        Part::Down,
+        Part::DownBias,
+    ];
+
+    /// Parts that every layer of a decoder has of its own.
     pub const OF_LAYER: [Part; 33] = [
         Part::AttentionNorm,
         Part::Query,
@@ -99,7 +151,7 @@ impl Part {
     }
 
     /// How many parts there are.
-    pub(crate) const COUNT: usize = Part::PostFeedForwardNorm as usize + 1;
+    pub(crate) const COUNT: usize = Part::HeadOutputBias as usize + 1;
 }
 
 /// One weight: a part, and the layer it belongs to (0 for parts outside the layers).

@@ -6,6 +6,9 @@
 mod allod_moe;
 mod apertus;
 mod base;
+mod bert;
+mod encoder_place;
+mod encoders;
 mod gemma2;
 mod gemma3;
 mod gpt_oss;
@@ -15,6 +18,7 @@ mod layers;
 mod llama;
 mod mistral;
 mod mixtral;
+mod modernbert;
 mod olmoe;
 mod phi3;
 mod place;
@@ -24,28 +28,29 @@ mod qwen3_moe;
 mod rope;
 mod settings;
 mod smollm3;
+mod xlm_roberta;
 
 use crate::error::{Error, Result};
-use crate::spec::DecoderSpec;
+use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
 use crate::weight::Part;
 use allod_weights::TensorFile;
 pub(crate) use place::{Holder, Known, Place};
 pub(crate) use settings::Settings;
 
 /// One architecture: its names in the two kinds of checkpoint, and how each is read.
-pub(crate) struct Architecture {
+pub(crate) struct Architecture<S = DecoderSpec> {
     /// `model_type` in config.json.
     model_types: &'static [&'static str],
     /// `general.architecture` in GGUF.
     gguf_names: &'static [&'static str],
     /// From the settings of config.json.
-    config: fn(&Settings) -> Result<DecoderSpec>,
+    config: fn(&Settings) -> Result<S>,
     /// From the keys of a GGUF file, and its tensors where the keys leave something open.
-    gguf: fn(&Settings, &TensorFile) -> Result<DecoderSpec>,
+    gguf: fn(&Settings, &TensorFile) -> Result<S>,
     /// Where a part is in safetensors.
-    huggingface_place: fn(Known, Part) -> Place,
+    huggingface_place: fn(Known<S>, Part) -> Place,
     /// Where a part is in GGUF.
-    gguf_place: fn(Known, Part) -> Place,
+    gguf_place: fn(Known<S>, Part) -> Place,
     /// Tensors that are no weight and may be there, beside those that every architecture
     /// may have: starts of their names.
     ignored: &'static [&'static str],
@@ -77,25 +82,37 @@ impl Architecture {
         }
         place
     }
+}
 
+impl Architecture<EncoderSpec> {
+    /// Where a weight is in safetensors.
+    pub fn encoder_place(&self, known: Known<EncoderSpec>, part: Part) -> Place {
+        (self.huggingface_place)(known, part)
+    }
+}
+
+impl<S: ModelSpec> Architecture<S> {
     /// Where a weight is in GGUF.
-    pub fn gguf_place(&self, known: Known, part: Part) -> Place {
+    pub fn gguf_place(&self, known: Known<S>, part: Part) -> Place {
         (self.gguf_place)(known, part)
     }
 
     /// Whether a tensor that is no weight may be there. Old checkpoints carry rope's frequencies,
     /// and tied ones sometimes the head twice.
-    pub fn ignores(&self, name: &str, spec: &DecoderSpec) -> bool {
+    pub fn ignores(&self, name: &str, spec: &S) -> bool {
         name == "rope_freqs.weight"
             || name.starts_with("rope_factors_")
             || name.ends_with(".rotary_emb.inv_freq")
-            || (spec.tied && name == "lm_head.weight")
+            || (spec.tied() && name == "lm_head.weight")
             || self.ignored.iter().any(|start| name.starts_with(start))
     }
 }
 
 /// What an error says about settings that make a model something else than its name says.
 const PLAIN: &str = "models of this architecture without it are";
+
+const ENCODERS: &[Architecture<EncoderSpec>] =
+    &[bert::ARCHITECTURE, modernbert::ARCHITECTURE, xlm_roberta::ARCHITECTURE];
 
 const ARCHITECTURES: &[Architecture] = &[
     allod_moe::ARCHITECTURE,
@@ -119,8 +136,31 @@ const ARCHITECTURES: &[Architecture] = &[
 pub(crate) fn from_config(settings: &Settings) -> Result<(&'static Architecture, DecoderSpec)> {
     let name = settings.text("model_type")?;
     let known = |architecture: &Architecture| architecture.model_types;
-    let architecture = find(settings, "model_type", name, known)?;
+    let architecture = find(settings, ARCHITECTURES, "model_type", name, known)?;
     check(settings, (architecture.config)(settings)?).map(|spec| (architecture, spec))
+}
+
+/// Reads the spec of the encoder that config.json describes.
+pub(crate) fn encoder_from_config(
+    settings: &Settings,
+) -> Result<(&'static Architecture<EncoderSpec>, EncoderSpec)> {
+    let name = settings.text("model_type")?;
+    let known = |architecture: &Architecture<EncoderSpec>| architecture.model_types;
+    let architecture = find(settings, ENCODERS, "model_type", name, known)?;
+    let spec = (architecture.config)(settings)?;
+    sound(settings, spec.fault()).map(|()| (architecture, spec))
+}
+
+/// Reads the spec of the encoder that a GGUF file's keys describe.
+pub(crate) fn encoder_from_gguf(
+    settings: &Settings,
+    file: &TensorFile,
+) -> Result<(&'static Architecture<EncoderSpec>, EncoderSpec)> {
+    let name = settings.text("general.architecture")?;
+    let known = |architecture: &Architecture<EncoderSpec>| architecture.gguf_names;
+    let architecture = find(settings, ENCODERS, "general.architecture", name, known)?;
+    let spec = (architecture.gguf)(settings, file)?;
+    sound(settings, spec.fault()).map(|()| (architecture, spec))
 }
 
 /// Reads the spec that a GGUF file's keys describe.
@@ -130,7 +170,7 @@ pub(crate) fn from_gguf(
 ) -> Result<(&'static Architecture, DecoderSpec)> {
     let name = settings.text("general.architecture")?;
     let known = |architecture: &Architecture| architecture.gguf_names;
-    let architecture = find(settings, "general.architecture", name, known)?;
+    let architecture = find(settings, ARCHITECTURES, "general.architecture", name, known)?;
     check(settings, (architecture.gguf)(settings, file)?).map(|spec| (architecture, spec))
 }
 
@@ -142,15 +182,16 @@ pub(crate) fn named(name: &str) -> Option<&'static Architecture> {
     ARCHITECTURES.iter().find(called)
 }
 
-fn find(
+fn find<S>(
     settings: &Settings,
+    all: &'static [Architecture<S>],
     key: &str,
     name: &str,
-    known: fn(&Architecture) -> &'static [&'static str],
-) -> Result<&'static Architecture> {
-    let found = ARCHITECTURES.iter().find(|architecture| known(architecture).contains(&name));
+    known: fn(&Architecture<S>) -> &'static [&'static str],
+) -> Result<&'static Architecture<S>> {
+    let found = all.iter().find(|architecture| known(architecture).contains(&name));
     found.ok_or_else(|| {
-        let all: Vec<&str> = ARCHITECTURES.iter().flat_map(known).copied().collect();
+        let all: Vec<&str> = all.iter().flat_map(known).copied().collect();
         let supported = format!("supported: {}", all.join(", "));
         let what = format!("the architecture `{name}` (`{key}`)");
         Error::Unsupported { file: settings.file().to_path_buf(), what, supported }
@@ -158,10 +199,14 @@ fn find(
 }
 
 fn check(settings: &Settings, spec: DecoderSpec) -> Result<DecoderSpec> {
-    match spec.fault() {
+    sound(settings, spec.fault()).map(|()| spec)
+}
+
+fn sound(settings: &Settings, fault: Option<String>) -> Result<()> {
+    match fault {
         Some(what) => {
             Err(settings.bad("the settings as a whole", format!("are impossible: {what}")))
         }
-        None => Ok(spec),
+        None => Ok(()),
     }
 }

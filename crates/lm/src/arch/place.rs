@@ -4,20 +4,27 @@ use crate::spec::DecoderSpec;
 use crate::weight::Part;
 
 /// What is known of a checkpoint when its weights are looked for.
-#[derive(Clone, Copy)]
-pub(crate) struct Known<'a> {
+pub(crate) struct Known<'a, S = DecoderSpec> {
     /// What is computed.
-    pub spec: &'a DecoderSpec,
+    pub spec: &'a S,
     /// Whether there is a tensor of a name.
     pub names: &'a dyn Fn(&str) -> bool,
 }
 
-impl Known<'_> {
+impl<S> Known<'_, S> {
     /// Whether there is a tensor called `name`.
     pub fn has(&self, name: &str) -> bool {
         (self.names)(name)
     }
 }
+
+impl<S> Clone for Known<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Known<'_, S> {}
 
 /// Where a checkpoint holds a weight.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,6 +129,8 @@ pub(super) fn huggingface(known: Known, part: Part) -> Place {
         Part::ExpertDown => "mlp.experts.{e}.down_proj.weight",
         Part::ExpertDownBias => "mlp.experts.{e}.down_proj.bias",
         Part::PostFeedForwardNorm => "post_feedforward_layernorm.weight",
+        // Decoders have no other part.
+        other => return Place::tensor(format!("{other:?}")),
     };
     in_layer(name)
 }
@@ -185,6 +194,8 @@ pub(super) fn gguf(_: Known, part: Part) -> Place {
         Part::ExpertDown => "ffn_down_exps.weight",
         Part::ExpertDownBias => "ffn_down_exps.bias",
         Part::PostFeedForwardNorm => "post_ffw_norm.weight",
+        // Decoders have no other part.
+        other => return Place::tensor(format!("{other:?}")),
     };
     Place::tensor(format!("blk.{{l}}.{name}"))
 }

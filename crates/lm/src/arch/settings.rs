@@ -65,6 +65,14 @@ impl<'a> Settings<'a> {
         }
     }
 
+    /// How many settings stand under `key`, if that is an object.
+    pub fn keys(&self, key: &str) -> Option<usize> {
+        match self.source {
+            Source::Json(map) => map.get(key)?.as_object().map(Map::len),
+            Source::Gguf(_) => None,
+        }
+    }
+
     /// The text of `key`.
     pub fn text(&self, key: &str) -> Result<&'a str> {
         self.text_if_any(key)?.ok_or_else(|| self.bad(key, "is missing"))

@@ -9,6 +9,7 @@ struct Row {
     token: u32,
     slot: usize,
     position: usize,
+    segment: u32,
     wanted: bool,
 }
 
@@ -27,7 +28,12 @@ impl Batch {
 
     /// Adds a row whose logits are not wanted: `token` at `position` of the sequence in `slot`.
     pub fn push(&mut self, slot: usize, position: usize, token: u32) {
-        self.rows.push(Row { token, slot, position, wanted: false });
+        self.push_of_segment(slot, position, token, 0);
+    }
+
+    /// [`Batch::push`] of a token that belongs to `segment` (0: the first text, 1: the second).
+    pub fn push_of_segment(&mut self, slot: usize, position: usize, token: u32, segment: u32) {
+        self.rows.push(Row { token, slot, position, segment, wanted: false });
     }
 
     /// Asks for the logits of the row added last.
@@ -49,6 +55,19 @@ impl Batch {
 
     pub(super) fn tokens(&self) -> impl Iterator<Item = u32> {
         self.rows.iter().map(|row| row.token)
+    }
+
+    pub(super) fn segments(&self) -> impl Iterator<Item = u32> {
+        self.rows.iter().map(|row| row.segment)
+    }
+
+    /// The rows of each sequence, in the order of the batch.
+    pub(super) fn sequences(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let mut start = 0;
+        self.rows.chunk_by(|a, b| a.slot == b.slot).map(move |rows| {
+            start += rows.len();
+            start - rows.len()..start
+        })
     }
 
     pub(super) fn positions(&self) -> impl Iterator<Item = usize> {
@@ -75,6 +94,14 @@ impl Batch {
         self.positions().max().map_or(0, |position| position + 1)
     }
 
+    /// Whether every row's segment is one of `segments`.
+    pub(super) fn check_segments(&self, segments: usize) -> Result<()> {
+        match self.rows.iter().find(|row| row.segment as usize >= segments) {
+            Some(row) => Err(Error::Batch(format!("there are {segments} segments ({row:?})"))),
+            None => Ok(()),
+        }
+    }
+
     /// Whether every row has a token of the vocabulary and continues its sequence.
     pub(super) fn check(&self, vocabulary: usize, cache: &Cache) -> Result<()> {
         let mut lengths: Vec<usize> = (0..cache.slots()).map(|slot| cache.length(slot)).collect();
@@ -95,6 +122,29 @@ impl Batch {
             }
         }
         Ok(())
+    }
+}
+
+/// Vectors `[count, width]`: hidden states of rows, or one vector for each sequence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectors {
+    width: usize,
+    values: Vec<f32>,
+}
+
+impl Vectors {
+    pub(super) fn new(width: usize, values: Vec<f32>) -> Vectors {
+        Vectors { width, values }
+    }
+
+    /// Each vector, in the order of the batch.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.width)
+    }
+
+    /// All values, vector after vector.
+    pub fn into_values(self) -> Vec<f32> {
+        self.values
     }
 }
 

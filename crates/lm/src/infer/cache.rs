@@ -1,7 +1,7 @@
 //! The key-value cache: what each sequence has computed so far.
 
 use super::batch::Batch;
-use crate::spec::DecoderSpec;
+use crate::spec::ModelSpec;
 use allod_kernels::{CacheLayout, KeyValues};
 
 /// Positions by which a sequence's buffers grow, so that short ones stay small.
@@ -31,12 +31,22 @@ struct Head {
 }
 
 impl Cache {
-    pub fn new(spec: &DecoderSpec, slots: usize, context_tokens: usize) -> Cache {
-        let (layers, kv_heads) = (spec.layers, spec.kv_heads);
+    /// For as many layers as have to be remembered: one where attention goes both ways, as no row
+    /// is ever added to a sequence that has been computed.
+    pub fn new(spec: &impl ModelSpec, slots: usize, context_tokens: usize) -> Cache {
+        let attention = spec.attention();
+        let layers = if attention.causal { spec.layers() } else { 1 };
+        let kv_heads = attention.kv_heads;
         let heads = vec![Head::default(); layers * kv_heads];
         let slot = || Slot { length: 0, heads: heads.clone() };
         let slots = (0..slots).map(|_| slot()).collect();
-        Cache { layout: CacheLayout::new(spec.head_dim), layers, kv_heads, context_tokens, slots }
+        Cache {
+            layout: CacheLayout::new(attention.head_dim),
+            layers,
+            kv_heads,
+            context_tokens,
+            slots,
+        }
     }
 
     pub fn slots(&self) -> usize {
@@ -77,7 +87,7 @@ impl Cache {
     /// the sequences grow.
     pub fn append(&mut self, layer: usize, batch: &Batch, keys: &[f32], values: &[f32]) {
         let head_dim = self.layout.head_dim();
-        let width = self.kv_heads * head_dim;
+        let (width, layer) = (self.kv_heads * head_dim, layer % self.layers);
         let rows = keys.chunks_exact(width).zip(values.chunks_exact(width));
         for ((slot, position), (keys, values)) in batch.places().zip(rows) {
             let slot = &mut self.slots[slot];
@@ -95,7 +105,7 @@ impl Cache {
 
     /// What a kv head of a layer holds.
     pub fn read(&self, layer: usize, slot: usize, head: usize) -> KeyValues<'_> {
-        let head = &self.slots[slot].heads[layer * self.kv_heads + head];
+        let head = &self.slots[slot].heads[layer % self.layers * self.kv_heads + head];
         KeyValues { layout: self.layout, keys: &head.keys, values: &head.values }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::{Activations, Infer};
 use crate::exec::Exec;
+use crate::spec::ModelSpec;
 use crate::weight::{Part, WeightId};
 use allod_kernels::{add, route, scale};
 
-impl Infer {
+impl<S: ModelSpec> Infer<S> {
     /// See [`Exec::mixture`]. Rows that share an expert are computed together; a row's sum goes by
     /// the number of the expert, so its bits do not depend on the other rows.
     pub(super) fn through_experts(
@@ -35,7 +36,7 @@ impl Infer {
     /// For each expert, the rows that it gets and with what weight.
     fn routes(&self, scores: &mut Activations) -> Vec<Vec<(usize, f32)>> {
         let spec = self.checkpoint.spec();
-        let experts = spec.experts.as_ref().expect("checked when the checkpoint was opened");
+        let experts = spec.experts().expect("checked when the checkpoint was opened");
         let (mut routes, mut chosen) = (vec![Vec::new(); experts.count], Vec::new());
         for (row, scores) in scores.values.chunks_exact_mut(scores.width).enumerate() {
             route(self.isa, scores, experts.used, experts.weighting, &mut chosen);
@@ -46,7 +47,7 @@ impl Infer {
 
     /// `down(activate(gate(x), up(x)))` of one expert.
     fn expert(&mut self, layer: usize, expert: usize, x: Activations) -> Activations {
-        let gated = self.checkpoint.spec().activation.is_gated();
+        let gated = self.checkpoint.spec().activation().is_gated();
         let parts = [Part::ExpertGate, Part::ExpertGateBias];
         let gate = gated.then(|| self.expert_linear(layer, expert, parts, &x));
         let up = self.expert_linear(layer, expert, [Part::ExpertUp, Part::ExpertUpBias], &x);

@@ -1,0 +1,74 @@
+//! What comes out of an executor: logits of a decoder, vectors of either kind of model.
+
+use super::{Batch, Infer, Logits, Vectors};
+use crate::decoder::Decoder;
+use crate::encoder::Encoder;
+use crate::error::{Error, Result};
+use crate::spec::{DecoderSpec, EncoderSpec, Pooling};
+
+impl Infer<DecoderSpec> {
+    /// Runs the rows of `batch` and appends their keys and values to their sequences. Returns the
+    /// logits of the rows that asked for them, in order.
+    ///
+    /// # Errors
+    /// If a row's token, slot or position is not possible; then nothing has changed.
+    pub fn run(&mut self, batch: &Batch) -> Result<Logits> {
+        self.take(batch)?;
+        let logits = self.within(|exec, spec| Decoder(spec).forward(exec));
+        Ok(Logits::new(self.checkpoint.spec().outputs, logits.values))
+    }
+
+    /// [`Infer::run`] without the output projection: the normed last hidden states of the wanted
+    /// rows.
+    ///
+    /// # Errors
+    /// As [`Infer::run`].
+    pub fn hidden(&mut self, batch: &Batch) -> Result<Vectors> {
+        self.take(batch)?;
+        let hidden = self.within(|exec, spec| Decoder(spec).hidden(exec));
+        Ok(Vectors::new(hidden.width, hidden.values))
+    }
+}
+
+impl Infer<EncoderSpec> {
+    /// The last hidden states of the wanted rows of `batch`, which holds whole sequences.
+    ///
+    /// # Errors
+    /// If a row's token, segment, slot or position is not possible.
+    pub fn encode(&mut self, batch: &Batch) -> Result<Vectors> {
+        self.begin(batch)?;
+        let hidden = self.within(|exec, spec| Encoder(spec).forward(exec));
+        Ok(Vectors::new(hidden.width, hidden.values))
+    }
+
+    /// One vector of each sequence of `batch`, in order. Where one token stands for a sequence, its
+    /// row is the wanted one.
+    ///
+    /// # Errors
+    /// As [`Infer::encode`].
+    pub fn pool(&mut self, batch: &Batch, pooling: Pooling) -> Result<Vectors> {
+        self.begin(batch)?;
+        let pooled = self.within(|exec, spec| Encoder(spec).pooled(exec, pooling));
+        Ok(Vectors::new(pooled.width, pooled.values))
+    }
+
+    /// The scores of each sequence of `batch` by the model's head. Where one token stands for a
+    /// sequence, its row is the wanted one.
+    ///
+    /// # Errors
+    /// As [`Infer::encode`], and if the model has no head.
+    pub fn scores(&mut self, batch: &Batch) -> Result<Vectors> {
+        let head = self.checkpoint.spec().head.clone();
+        let head = head.ok_or_else(|| Error::Batch("the model has no head for scores".into()))?;
+        self.begin(batch)?;
+        let scores = self.within(|exec, spec| Encoder(spec).scores(exec, &head));
+        Ok(Vectors::new(scores.width, scores.values))
+    }
+
+    /// Takes a batch of whole sequences, whatever was there before.
+    fn begin(&mut self, batch: &Batch) -> Result<()> {
+        batch.check_segments(self.checkpoint.spec().segments.unwrap_or(usize::MAX))?;
+        (0..self.cache.slots()).for_each(|slot| self.cache.truncate(slot, 0));
+        self.take(batch)
+    }
+}
