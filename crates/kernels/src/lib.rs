@@ -17,6 +17,8 @@
 //! | bounds | [`clamp`], [`soft_cap`] |
 //! | choice of experts | [`route`] |
 //! | element by element | [`add`], [`scale`], [`exp`] |
+//! | their gradients | [`silu_mul_gradient`] and others, [`rms_norm_gradient`] |
+//! | sums over rows and columns | [`dot`], [`column_sums`], [`largest_and_total`] |
 //! | greedy choice | [`argmax`] |
 //!
 //! Every function takes the [`Isa`] to run on (from [`Isa::detect`], once at start) and panics when
@@ -34,6 +36,7 @@
 //! ```
 
 mod activation;
+mod activation_gradient;
 mod argmax;
 mod attention;
 #[cfg(target_arch = "x86_64")]
@@ -53,7 +56,9 @@ mod lanes;
 mod linear;
 mod matrix;
 mod norm;
+mod norm_gradient;
 mod panel;
+mod reduction;
 #[cfg(test)]
 mod reference;
 mod rope;
@@ -67,6 +72,10 @@ mod turned;
 mod weight_gradient;
 
 pub use activation::{silu, silu_mul, softmax};
+pub use activation_gradient::{
+    bounded_silu_mul_gradient, clamp_gradient, gelu_tanh_mul_gradient, silu_mul_gradient,
+    soft_cap_gradient, xielu_gradient,
+};
 pub use argmax::argmax;
 pub use attention::{CacheLayout, KeyValues, Scoring, attend, attend_by};
 pub use clamp::{bounded_silu_mul, clamp};
@@ -80,7 +89,9 @@ pub use isa::Isa;
 pub use linear::linear;
 pub use matrix::{Error, Matrix};
 pub use norm::{layer_norm, rms_norm};
+pub use norm_gradient::rms_norm_gradient;
 pub use panel::PANEL_ROWS;
+pub use reduction::{column_sums, dot, largest_and_total, norm_weight_gradient};
 pub use rope::{RopePairing, rope};
 pub use routing::{Weighting, route};
 pub use scratch::Scratch;

@@ -1,4 +1,5 @@
 //! A weight matrix as it lies in a file.
+#![allow(unsafe_code)] // floats in memory are seen as the bytes that a file would have
 
 use crate::format::{Format, decode_row};
 use std::ops::Range;
@@ -91,6 +92,21 @@ impl<'a> Matrix<'a> {
         Ok(Matrix { format, rows, columns, bytes })
     }
 
+    /// The matrix of floats that lie in memory, row after row.
+    ///
+    /// # Panics
+    /// When `values` is not `[rows, columns]`.
+    pub fn of_floats(rows: usize, columns: usize, values: &'a [f32]) -> Matrix<'a> {
+        const { assert!(cfg!(target_endian = "little"), "files and memory agree on bytes") };
+        assert_eq!(rows.checked_mul(columns), Some(values.len()), "values are [rows, columns]");
+        // SAFETY: the same memory for the same lifetime; every byte of a float is initialised and
+        // bytes need no alignment.
+        let bytes = unsafe {
+            std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values))
+        };
+        Matrix { format: Format::F32, rows, columns, bytes }
+    }
+
     /// Bytes of one row.
     ///
     /// # Panics
@@ -133,6 +149,14 @@ mod tests {
         let short = Matrix::new(Format::F32, 2, 2, &[0; 15]).unwrap_err();
         assert!(matches!(short, Error::Length { expected: 16, found: 15, .. }));
         assert!(Matrix::new(Format::F32, usize::MAX, 2, &[]).is_err());
+    }
+
+    #[test]
+    fn floats_in_memory_are_a_matrix() {
+        let matrix = Matrix::of_floats(2, 2, &[1.0, -2.0, 3.5, f32::MIN_POSITIVE]);
+        let mut out = [0.0; 2];
+        matrix.decode_row(1, &mut out);
+        assert_eq!(out, [3.5, f32::MIN_POSITIVE]);
     }
 
     #[test]

@@ -9,8 +9,8 @@ const LOW: f32 = -30.0;
 /// Largest argument: the result stays finite.
 const HIGH: f32 = 88.0;
 /// sqrt(2 / pi) and the cube's factor of the tanh form of GELU (arXiv 1606.08415).
-const GELU_SLOPE: f32 = 0.797_884_6;
-const GELU_CUBE: f32 = 0.044_715;
+pub(crate) const GELU_SLOPE: f32 = 0.797_884_6;
+pub(crate) const GELU_CUBE: f32 = 0.044_715;
 
 /// e^x - 1, without cancellation near 0; arguments above 88 count as 88. With x = n ln 2 + r it is
 /// `fma(2^n, e^r - 1, 2^n - 1)`.

@@ -1,0 +1,42 @@
+//! Operations with their gradients: what a model is trained with.
+//!
+//! A [`Tape`] records operations on the rows of a batch, forward through the same kernels as
+//! inference and so with the same bits, then walks back over them: [`Tape::backward`] gives
+//! [`Gradients`] for all [`Parameters`]. Gradients are written by hand, one file per operation, and
+//! follow the same rule of numerics as everything else: each sum has one order, so they have the
+//! same bits on every processor, with any number of threads, with or without checkpointing.
+//!
+//! | what | methods of [`Tape`] |
+//! |---|---|
+//! | leaves | `input`, `parameter` |
+//! | weights | `embed`, `linear`, `linear_lora` |
+//! | norms | `rms_norm` |
+//! | positions | `rope` |
+//! | attention | `attend` |
+//! | activations | `gate`, `xielu` |
+//! | experts | `mixture` |
+//! | element by element | `add`, `mul`, `scale`, `soft_cap`, `clamp`, `tanh` |
+//! | rows | `select` |
+//! | losses | `cross_entropy`, `weighted_sum` |
+//! | memory | `release`, `mark`, `forget` |
+
+mod error;
+mod gradients;
+mod ops;
+mod parameters;
+mod product;
+mod rows;
+mod tape;
+mod tensor;
+mod weight;
+mod workspace;
+
+pub use error::{Error, Result};
+pub use gradients::Gradients;
+pub use ops::*;
+pub use parameters::{Parameter, ParameterId, Parameters};
+pub use rows::Rows;
+pub use tape::{Mark, Tape, Var};
+pub use tensor::Tensor;
+pub use weight::{Vector, Weight};
+pub use workspace::{Precision, TapeOptions, Workspace};

@@ -1,0 +1,167 @@
+//! Operations on one element at a time.
+
+use crate::tape::{Operation, Reads, Tape, Var};
+use crate::tensor::Tensor;
+use allod_kernels::{clamp, clamp_gradient, scale, soft_cap, soft_cap_gradient};
+use std::sync::Arc;
+
+struct Add([Var; 2]);
+
+impl<'a> Operation<'a> for Add {
+    fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
+        let [x, y] = self.0.map(|var| tape.shared(var));
+        let mut out = tape.workspace.copy(&x);
+        tape.workspace.add(&mut out, &y);
+        out
+    }
+
+    fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {
+        tape.pass(self.0[0], slope.clone());
+        tape.pass(self.0[1], slope);
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Nothing
+    }
+}
+
+struct Multiply([Var; 2]);
+
+impl<'a> Operation<'a> for Multiply {
+    fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
+        let [x, y] = self.0.map(|var| tape.shared(var));
+        assert_eq!((x.rows, x.width), (y.rows, y.width), "shapes of the factors");
+        let mut out = tape.workspace.copy(&x);
+        multiply(tape, &mut out, &y);
+        out
+    }
+
+    fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {
+        let [x, y] = self.0.map(|var| tape.shared(var));
+        for (var, other) in [(self.0[0], y), (self.0[1], x)] {
+            let mut slope = tape.workspace.copy(&slope);
+            multiply(tape, &mut slope, &other);
+            tape.pass(var, slope);
+        }
+        tape.workspace.give_up(slope);
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Inputs
+    }
+}
+
+fn multiply(tape: &mut Tape, product: &mut Tensor, by: &Tensor) {
+    tape.workspace.map(&mut product.values, 1, |range, product| {
+        product.iter_mut().zip(&by.values[range]).for_each(|(product, by)| *product *= by);
+    });
+}
+
+struct Scale(Var, f32);
+
+impl Scale {
+    fn apply(&self, tape: &mut Tape, x: &mut Tensor) {
+        let (isa, factor) = (tape.workspace.isa, self.1);
+        tape.workspace.map(&mut x.values, 1, |_, x| scale(isa, x, factor));
+    }
+}
+
+impl<'a> Operation<'a> for Scale {
+    fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
+        let x = tape.shared(self.0);
+        let mut out = tape.workspace.copy(&x);
+        self.apply(tape, &mut out);
+        out
+    }
+
+    fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {
+        let mut slope = tape.workspace.own(slope);
+        self.apply(tape, &mut slope);
+        tape.pass(self.0, slope);
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Nothing
+    }
+}
+
+struct SoftCap(Var, f32);
+
+impl<'a> Operation<'a> for SoftCap {
+    fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
+        let (x, isa, cap) = (tape.shared(self.0), tape.workspace.isa, self.1);
+        let mut out = tape.workspace.copy(&x);
+        tape.workspace.map(&mut out.values, 20, |_, x| soft_cap(isa, x, cap));
+        out
+    }
+
+    /// `1 - (y / cap)^2`
+    fn backward(&mut self, tape: &mut Tape<'a>, own: Var, slope: Arc<Tensor>) {
+        let (y, isa, cap) = (tape.shared(own), tape.workspace.isa, self.1);
+        let mut slope = tape.workspace.own(slope);
+        tape.workspace.map(&mut slope.values, 3, |range, slope| {
+            soft_cap_gradient(isa, &y.values[range], cap, slope);
+        });
+        tape.pass(self.0, slope);
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Output
+    }
+}
+
+struct Clamp(Var, f32);
+
+impl<'a> Operation<'a> for Clamp {
+    fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
+        let (x, isa, most) = (tape.shared(self.0), tape.workspace.isa, self.1);
+        let mut out = tape.workspace.copy(&x);
+        tape.workspace.map(&mut out.values, 1, |_, x| clamp(isa, x, most));
+        out
+    }
+
+    fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {
+        let (x, isa, most) = (tape.shared(self.0), tape.workspace.isa, self.1);
+        let mut slope = tape.workspace.own(slope);
+        tape.workspace.map(&mut slope.values, 1, |range, slope| {
+            clamp_gradient(isa, &x.values[range], most, slope);
+        });
+        tape.pass(self.0, slope);
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Inputs
+    }
+}
+
+impl Tape<'_> {
+    /// `x + y`
+    pub fn add(&mut self, x: Var, y: Var) -> Var {
+        self.record(Add([x, y]), &[x, y])
+    }
+
+    /// `x * y`, element by element.
+    pub fn mul(&mut self, x: Var, y: Var) -> Var {
+        self.record(Multiply([x, y]), &[x, y])
+    }
+
+    /// `x * factor`
+    pub fn scale(&mut self, x: Var, factor: f32) -> Var {
+        self.record(Scale(x, factor), &[x])
+    }
+
+    /// `cap * tanh(x / cap)`
+    pub fn soft_cap(&mut self, x: Var, cap: f32) -> Var {
+        self.record(SoftCap(x, cap), &[x])
+    }
+
+    /// The hyperbolic tangent.
+    pub fn tanh(&mut self, x: Var) -> Var {
+        self.soft_cap(x, 1.0)
+    }
+
+    /// `x` within `-most..=most`; what lies beyond has no slope.
+    pub fn clamp(&mut self, x: Var, most: f32) -> Var {
+        self.record(Clamp(x, most), &[x])
+    }
+}
