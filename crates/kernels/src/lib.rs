@@ -10,6 +10,7 @@
 //! | weights as stored | [`Format`], [`Grouped`], [`Matrix`], [`decode_row`], [`encode_row`] |
 //! | matrix product | [`linear`] |
 //! | its gradients | [`linear_input_gradient`], [`linear_weight_gradient`] |
+//! | the same in `bf16`, to train | [`bf16_product`], [`Packed`] |
 //! | attention over a kv head | [`attend`], [`attend_by`], [`CacheLayout`], [`KeyValues`] |
 //! | norms, activations, rotation | [`rms_norm`], [`softmax`], [`silu`], [`silu_mul`], [`rope`] |
 //! | gates of other models | [`gelu_tanh_mul`], [`xielu`], [`bounded_silu_mul`] |
@@ -37,12 +38,17 @@
 
 mod activation;
 mod activation_gradient;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod argmax;
 mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_tile;
+mod bf16_product;
 mod chains;
 mod clamp;
 mod elementwise;
@@ -57,6 +63,7 @@ mod linear;
 mod matrix;
 mod norm;
 mod norm_gradient;
+mod packed;
 mod panel;
 mod reduction;
 #[cfg(test)]
@@ -78,6 +85,7 @@ pub use activation_gradient::{
 };
 pub use argmax::argmax;
 pub use attention::{CacheLayout, KeyValues, Scoring, attend, attend_by};
+pub use bf16_product::{Start, bf16_product};
 pub use clamp::{bounded_silu_mul, clamp};
 pub use elementwise::{add, scale};
 pub use encode::encode_row;
@@ -90,6 +98,8 @@ pub use linear::linear;
 pub use matrix::{Error, Matrix};
 pub use norm::{layer_norm, rms_norm};
 pub use norm_gradient::rms_norm_gradient;
+pub use norm::rms_norm;
+pub use packed::{Packed, Piece, Side, Source};
 pub use panel::PANEL_ROWS;
 pub use reduction::{column_sums, dot, largest_and_total, norm_weight_gradient};
 pub use rope::{RopePairing, rope};
