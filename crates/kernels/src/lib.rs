@@ -98,7 +98,6 @@ pub use linear::linear;
 pub use matrix::{Error, Matrix};
 pub use norm::{layer_norm, rms_norm};
 pub use norm_gradient::rms_norm_gradient;
-pub use norm::rms_norm;
 pub use packed::{Packed, Piece, Side, Source};
 pub use panel::PANEL_ROWS;
 pub use reduction::{column_sums, dot, largest_and_total, norm_weight_gradient};
