@@ -80,7 +80,7 @@ fn misfit(format: Format, values: &[f32]) -> Option<usize> {
         Format::F32 => false,
         Format::F16 => lost(*value, f16::from_f32(*value).to_f32()),
         Format::BF16 => lost(*value, bf16::from_f32(*value).to_f32()),
-        _ => !(value.abs() <= most(format)),
+        _ => value.is_nan() || value.abs() > most(format),
     })
 }
 

@@ -75,11 +75,10 @@ pub(super) fn q6_k(values: &[f32; 256], block: &mut [u8; 210]) {
         let own = nearest(inverse * own).min(127) as i8;
         block[192 + index] = own as u8;
         let step = scale * f32::from(own);
-        for l in 0..16 {
-            let at = 16 * index + l;
+        for (at, first) in (16 * index..).zip(first) {
             // Where the scale is lost, the first quants stay: the weight is zero all the same.
             let quant = match step == 0.0 {
-                true => first[l],
+                true => *first,
                 false => (nearest(values[at] / step).clamp(-32, 31) + 32) as u8,
             };
             put_six_bits(block, at, quant);
