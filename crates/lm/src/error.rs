@@ -57,6 +57,14 @@ pub enum Error {
         /// The tensor at fault and what was expected.
         what: String,
     },
+    /// The model cannot be written as asked.
+    #[error("{file}: cannot be converted: {what}")]
+    Convert {
+        /// The file that was to be written, or what it was to hold.
+        file: PathBuf,
+        /// What stands in the way.
+        what: String,
+    },
     /// The tokenizer's file is at fault.
     #[error("{file}: the tokenizer cannot be used: {what}")]
     Tokenizer {

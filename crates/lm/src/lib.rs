@@ -9,6 +9,7 @@
 
 mod arch;
 mod checkpoint;
+mod convert;
 mod decoder;
 mod encoder;
 mod error;
@@ -22,9 +23,10 @@ mod tokenizer;
 mod unload;
 mod weight;
 
-pub use allod_kernels::{Isa, NUMERICS, RopePairing, Weighting, argmax, softmax};
+pub use allod_kernels::{Format, Isa, NUMERICS, RopePairing, Weighting, argmax, softmax};
 pub use allod_weights::digest_bytes;
 pub use checkpoint::Checkpoint;
+pub use convert::{Container, ConvertOptions, ConvertReport, convert};
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use error::{Error, Result};

@@ -67,7 +67,7 @@ impl Model {
 }
 
 /// The name of a folder, or of a file without its extension.
-fn file_name(path: &Path) -> String {
+pub(crate) fn file_name(path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let name = if path.is_dir() { absolute.file_name() } else { absolute.file_stem() };
     name.unwrap_or_default().to_string_lossy().into_owned()

@@ -1,7 +1,7 @@
 //! Allod's own mixture of experts: Qwen3's block with any number of experts, any number of them
 //! used, any way to weigh them, and windows and plain feed-forwards in any layers.
 
-use super::{Architecture, NAMES, Settings, base, keys, layers, place, qwen3_moe};
+use super::{Architecture, GgufKeys, NAMES, Settings, base, keys, layers, place, qwen3_moe};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec, LayerSpec, QueryKeyNorm};
 use allod_kernels::{RopePairing, Weighting};
@@ -12,6 +12,7 @@ const NAME: &str = "allod-moe";
 pub(super) const ARCHITECTURE: Architecture = Architecture {
     model_types: &[NAME],
     gguf_names: &[NAME],
+    gguf_keys,
     config,
     gguf,
     huggingface_place: place::huggingface_experts,
@@ -46,18 +47,27 @@ fn weighting(settings: &Settings, key: &str) -> Result<Weighting> {
     })
 }
 
+fn gguf_keys(spec: &DecoderSpec, keys: &mut GgufKeys) {
+    let used = spec.experts.as_ref().map(|experts| experts.weighting);
+    let named = WEIGHTINGS.iter().find(|(_, weighting)| Some(*weighting) == used);
+    named.into_iter().for_each(|(name, _)| keys.put("expert_weighting", *name));
+}
+
 /// A layer without a router has one feed-forward.
 fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {
     let form = (Activation::SiluGated, RopePairing::Half);
-    let mut spec = keys::from_gguf(settings, file, (NAME, NAME), form, &["expert_count"])?;
+    let reads = ["expert_count", "attention.sliding_window"];
+    let mut spec = keys::from_gguf(settings, file, (NAME, NAME), form, &reads)?;
     spec.norms.query_key = Some(QueryKeyNorm::Head);
     let weighting = weighting(settings, "allod-moe.expert_weighting")?;
     keys::add_experts(settings, NAME, &mut spec, weighting)?;
     let sparse =
         |layer: usize| file.position(&format!("blk.{layer}.ffn_gate_inp.weight")).is_some();
+    let window = settings.size_if_any("allod-moe.attention.sliding_window")?;
+    let given = layers::gguf_pattern(settings, NAME, spec.layers, window, |_| true)?;
     spec.pattern = layers::each(settings, spec.layers, |layer| LayerSpec {
         sparse: sparse(layer),
-        ..LayerSpec::PLAIN
+        ..given[layer % given.len()]
     })?;
     Ok(spec)
 }

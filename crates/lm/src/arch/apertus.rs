@@ -11,6 +11,7 @@ use allod_weights::TensorFile;
 pub(super) const ARCHITECTURE: Architecture = Architecture {
     model_types: &["apertus", "apertus1p5", "apertus1p5_text"],
     gguf_names: &["apertus"],
+    gguf_output: true,
     config,
     gguf,
     huggingface_place,

@@ -6,15 +6,20 @@ use crate::spec::{
     Activation, EncoderBiases, EncoderNorm, EncoderSpec, HeadActivation, HeadSpec, NormPlace,
     Pooling, Positions,
 };
+use allod_kernels::RopePairing;
 
 /// The plain names, for encoders to start from.
 pub(super) const ENCODER_NAMES: Architecture<EncoderSpec> = Architecture {
     model_types: &[],
     gguf_names: &[],
+    gguf_alias: None,
+    gguf_pairing: RopePairing::Half,
     config: |settings| Err(settings.unsupported("this architecture in config.json", "GGUF is")),
     gguf: |settings, _| Err(settings.unsupported("this architecture in GGUF", "a folder is")),
     huggingface_place: |_, part| Place::tensor(format!("{part:?}")),
     gguf_place: encoder_place::gguf,
+    gguf_keys: |_, _| {},
+    gguf_output: false,
     ignored: &[],
 };
 

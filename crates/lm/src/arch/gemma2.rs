@@ -1,6 +1,6 @@
 //! Gemma 2: norms before and after, bounded scores and logits, a window in every other layer.
 
-use super::{Architecture, Known, NAMES, Place, Settings, base, keys, layers, place};
+use super::{Architecture, GgufKeys, Known, NAMES, Place, Settings, base, keys, layers, place};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec};
 use crate::weight::Part;
@@ -10,6 +10,7 @@ use allod_weights::TensorFile;
 pub(super) const ARCHITECTURE: Architecture = Architecture {
     model_types: &["gemma2"],
     gguf_names: &["gemma2"],
+    gguf_keys,
     config,
     gguf,
     huggingface_place,
@@ -70,8 +71,26 @@ pub(super) fn huggingface_place(known: Known, part: Part) -> Place {
     if part.is_norm() { Place { plus: 1.0, ..place } } else { place }
 }
 
+/// The embedding's scale is implied where it is the root of the width, unrounded.
+pub(super) fn gguf_keys(spec: &DecoderSpec, keys: &mut GgufKeys) {
+    if spec.scales.embedding == (spec.width as f64).sqrt() as f32 {
+        keys.imply("embedding_scale");
+    }
+}
+
+/// The embedding's scale, as a GGUF file says or implies it.
+pub(super) fn gguf_embedding_scale(settings: &Settings, key: &str, width: usize) -> Result<f32> {
+    Ok(settings.float_if_any(key)?.unwrap_or((width as f64).sqrt()) as f32)
+}
+
 fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {
-    let reads = ["attn_logit_softcapping", "final_logit_softcapping", "attention.sliding_window"];
+    let reads = [
+        "attn_logit_softcapping",
+        "final_logit_softcapping",
+        "attention.sliding_window",
+        "attention.scale",
+        "embedding_scale",
+    ];
     let form = (Activation::GeluTanhGated, RopePairing::Half);
     let mut spec = keys::from_gguf(settings, file, ("gemma2", "gemma2"), form, &reads)?;
     let cap = |key: &str| -> Result<Option<f32>> {
@@ -80,12 +99,15 @@ fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {
     spec.attention_cap = cap("gemma2.attn_logit_softcapping")?.or(Some(50.0));
     spec.output_cap = cap("gemma2.final_logit_softcapping")?.or(Some(30.0));
     spec.norms.after = true;
-    spec.scales.embedding = (spec.width as f64).sqrt() as f32;
-    if spec.layers == 46 {
+    spec.scales.embedding = gguf_embedding_scale(settings, "gemma2.embedding_scale", spec.width)?;
+    if let Some(scale) = settings.float_if_any("gemma2.attention.scale")? {
+        spec.attention_scale = scale as f32;
+    } else if spec.layers == 46 {
         // The 27B model, known by its depth, divides by the width of a head's share.
         spec.attention_scale = (1.0 / ((spec.width / spec.heads.max(1)) as f64).sqrt()) as f32;
     }
     let window = settings.size_if_any("gemma2.attention.sliding_window")?.unwrap_or(4096);
-    spec.pattern = layers::pattern(settings, spec.layers, Some(window), |layer| layer % 2 == 0)?;
+    let slides = |layer: usize| layer.is_multiple_of(2);
+    spec.pattern = layers::gguf_pattern(settings, "gemma2", spec.layers, Some(window), slides)?;
     Ok(spec)
 }

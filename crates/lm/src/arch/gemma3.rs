@@ -10,6 +10,7 @@ use allod_weights::TensorFile;
 pub(super) const ARCHITECTURE: Architecture = Architecture {
     model_types: &["gemma3_text"],
     gguf_names: &["gemma3"],
+    gguf_keys: gemma2::gguf_keys,
     config,
     gguf,
     huggingface_place: gemma2::huggingface_place,
@@ -47,14 +48,20 @@ fn config(settings: &Settings) -> Result<DecoderSpec> {
 }
 
 fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {
-    let reads = ["attention.sliding_window", "final_logit_softcapping", "attention.scale"];
+    let reads = [
+        "attention.sliding_window",
+        "final_logit_softcapping",
+        "attention.scale",
+        "embedding_scale",
+    ];
     let form = (Activation::GeluTanhGated, RopePairing::Half);
     let mut spec = keys::from_gguf(settings, file, ("gemma3", "gemma3"), form, &reads)?;
     let float = |key: &str| settings.float_if_any(&format!("gemma3.{key}"));
     spec.output_cap = float("final_logit_softcapping")?.map(|cap| cap as f32);
     spec.norms.after = true;
     spec.norms.query_key = Some(QueryKeyNorm::Head);
-    spec.scales.embedding = (spec.width as f64).sqrt() as f32;
+    spec.scales.embedding =
+        gemma2::gguf_embedding_scale(settings, "gemma3.embedding_scale", spec.width)?;
     if let Some(scale) = float("attention.scale")? {
         spec.attention_scale = scale as f32;
     } else if spec.layers == 62 {
@@ -70,6 +77,6 @@ fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {
     spec.window_rope = Some(RopeSpec { theta, dimensions, pairing, scaling });
     let window = settings.size("gemma3.attention.sliding_window")?;
     let slides = |layer: usize| !(layer + 1).is_multiple_of(INTERVAL);
-    spec.pattern = layers::pattern(settings, spec.layers, Some(window), slides)?;
+    spec.pattern = layers::gguf_pattern(settings, "gemma3", spec.layers, Some(window), slides)?;
     Ok(spec)
 }

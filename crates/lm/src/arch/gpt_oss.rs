@@ -11,6 +11,7 @@ use allod_weights::TensorFile;
 pub(super) const ARCHITECTURE: Architecture = Architecture {
     model_types: &["gpt_oss"],
     gguf_names: &["gpt-oss"],
+    gguf_output: true,
     config,
     gguf,
     huggingface_place,
@@ -48,7 +49,8 @@ fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {
     let form = (BOUNDED, RopePairing::Half);
     let mut spec = keys::from_gguf(settings, file, ("gpt_oss", "gpt-oss"), form, &reads)?;
     let window = settings.size_if_any("gpt-oss.attention.sliding_window")?;
-    spec.pattern = layers::pattern(settings, spec.layers, window, |layer| layer % 2 == 0)?;
+    let slides = |layer: usize| layer.is_multiple_of(2);
+    spec.pattern = layers::gguf_pattern(settings, "gpt-oss", spec.layers, window, slides)?;
     spec.sinks = true;
     // GGUF has no key for it; the model's own ramp is not rounded.
     if let RopeScaling::Yarn { whole_pairs, .. } = &mut spec.rope.scaling {

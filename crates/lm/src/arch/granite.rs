@@ -1,13 +1,20 @@
 //! Granite 3: Llama with constants on the residual stream.
 
-use super::{Architecture, NAMES, Settings, base, keys};
+use super::{Architecture, GgufKeys, NAMES, Settings, base, keys};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec, Scales};
 use allod_kernels::RopePairing;
 use allod_weights::TensorFile;
 
-pub(super) const ARCHITECTURE: Architecture =
-    Architecture { model_types: &["granite"], gguf_names: &["granite"], config, gguf, ..NAMES };
+pub(super) const ARCHITECTURE: Architecture = Architecture {
+    model_types: &["granite"],
+    gguf_names: &["granite"],
+    gguf_pairing: RopePairing::Interleaved,
+    gguf_keys,
+    config,
+    gguf,
+    ..NAMES
+};
 
 /// Embedding, residual, logits (a divisor), attention.
 const CONFIG: [&str; 4] =
@@ -23,7 +30,7 @@ fn config(settings: &Settings) -> Result<DecoderSpec> {
 }
 
 fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {
-    let form = (Activation::SiluGated, RopePairing::Interleaved);
+    let form = (Activation::SiluGated, ARCHITECTURE.gguf_pairing);
     let mut spec = keys::from_gguf(settings, file, ("granite", "granite"), form, &GGUF)?;
     let plain = f64::from(spec.attention_scale);
     let factor = |key: &str| {
@@ -32,6 +39,13 @@ fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {
     };
     set(&mut spec, GGUF.map(factor))?;
     Ok(spec)
+}
+
+/// All four are said, 1 or not.
+fn gguf_keys(spec: &DecoderSpec, keys: &mut GgufKeys) {
+    let Scales { embedding, residual, logits } = spec.scales;
+    let factors = [embedding, residual, 1.0 / logits, spec.attention_scale];
+    GGUF.into_iter().zip(factors).for_each(|(key, factor)| keys.put(key, factor));
 }
 
 fn set(spec: &mut DecoderSpec, factors: [Result<f64>; 4]) -> Result<()> {

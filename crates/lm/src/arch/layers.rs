@@ -36,6 +36,28 @@ pub(super) fn pattern(
     }
 }
 
+/// Which layers have the window that a GGUF file names under `prefix`, if it names one: those that
+/// it lists, else those that `slides` says.
+pub(super) fn gguf_pattern(
+    settings: &Settings,
+    prefix: &str,
+    layers: usize,
+    window: Option<usize>,
+    slides: impl Fn(usize) -> bool,
+) -> Result<Vec<LayerSpec>> {
+    let key = format!("{prefix}.attention.sliding_window_pattern");
+    match settings.truths_if_any(&key)? {
+        Some(list) if window.is_some() => match list.len() == layers {
+            true => pattern(settings, layers, window, |layer| list[layer]),
+            false => {
+                let what = format!("has {} entries for {layers} layers", list.len());
+                Err(settings.bad(&key, what))
+            }
+        },
+        _ => pattern(settings, layers, window, slides),
+    }
+}
+
 /// One entry for each layer.
 pub(super) fn each(
     settings: &Settings,

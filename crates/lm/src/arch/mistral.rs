@@ -3,9 +3,15 @@
 use super::{Architecture, NAMES, Settings, base, layers};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec};
+use allod_kernels::RopePairing;
 
-pub(super) const ARCHITECTURE: Architecture =
-    Architecture { model_types: &["mistral"], config, ..NAMES };
+pub(super) const ARCHITECTURE: Architecture = Architecture {
+    model_types: &["mistral"],
+    gguf_alias: Some("llama"),
+    gguf_pairing: RopePairing::Interleaved,
+    config,
+    ..NAMES
+};
 
 fn config(settings: &Settings) -> Result<DecoderSpec> {
     let activation = ("silu", Activation::SiluGated);

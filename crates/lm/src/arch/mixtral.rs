@@ -5,10 +5,16 @@ use super::{Architecture, Known, NAMES, Place, Settings, base, layers, place};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec};
 use crate::weight::Part;
-use allod_kernels::Weighting;
+use allod_kernels::{RopePairing, Weighting};
 
-pub(super) const ARCHITECTURE: Architecture =
-    Architecture { model_types: &["mixtral"], config, huggingface_place, ..NAMES };
+pub(super) const ARCHITECTURE: Architecture = Architecture {
+    model_types: &["mixtral"],
+    gguf_alias: Some("llama"),
+    gguf_pairing: RopePairing::Interleaved,
+    config,
+    huggingface_place,
+    ..NAMES
+};
 
 fn config(settings: &Settings) -> Result<DecoderSpec> {
     let activation = ("silu", Activation::SiluGated);

@@ -11,6 +11,7 @@ mod encoder_place;
 mod encoders;
 mod gemma2;
 mod gemma3;
+mod gguf_keys;
 mod gpt_oss;
 mod granite;
 mod keys;
@@ -33,16 +34,24 @@ mod xlm_roberta;
 use crate::error::{Error, Result};
 use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
 use crate::weight::Part;
+use allod_kernels::RopePairing;
 use allod_weights::TensorFile;
+pub(crate) use gguf_keys::GgufKeys;
 pub(crate) use place::{Holder, Known, Place};
 pub(crate) use settings::Settings;
 
 /// One architecture: its names in the two kinds of checkpoint, and how each is read.
+#[derive(Debug)]
 pub(crate) struct Architecture<S = DecoderSpec> {
     /// `model_type` in config.json.
     model_types: &'static [&'static str],
     /// `general.architecture` in GGUF.
     gguf_names: &'static [&'static str],
+    /// The same for a model whose GGUF files say that they are of another architecture.
+    gguf_alias: Option<&'static str>,
+    /// How its GGUF files pair the rows of queries and keys for rotation. Where neighbours are a
+    /// pair, the rows of each head stand in another order than in safetensors.
+    pub(crate) gguf_pairing: RopePairing,
     /// From the settings of config.json.
     config: fn(&Settings) -> Result<S>,
     /// From the keys of a GGUF file, and its tensors where the keys leave something open.
@@ -51,6 +60,11 @@ pub(crate) struct Architecture<S = DecoderSpec> {
     huggingface_place: fn(Known<S>, Part) -> Place,
     /// Where a part is in GGUF.
     gguf_place: fn(Known<S>, Part) -> Place,
+    /// What its GGUF files say otherwise than those of most.
+    gguf_keys: fn(&S, &mut GgufKeys),
+    /// Whether its GGUF files hold an output matrix even where it is the embedding: llama.cpp asks
+    /// for it.
+    pub(crate) gguf_output: bool,
     /// Tensors that are no weight and may be there, beside those that every architecture
     /// may have: starts of their names.
     ignored: &'static [&'static str],
@@ -60,10 +74,14 @@ pub(crate) struct Architecture<S = DecoderSpec> {
 const NAMES: Architecture = Architecture {
     model_types: &[],
     gguf_names: &[],
+    gguf_alias: None,
+    gguf_pairing: RopePairing::Half,
     config: |settings| Err(settings.unsupported("this architecture in config.json", "GGUF is")),
     gguf: |settings, _| Err(settings.unsupported("this architecture in GGUF", "a folder is")),
     huggingface_place: place::huggingface,
     gguf_place: place::gguf,
+    gguf_keys: |_, _| {},
+    gguf_output: false,
     ignored: &[],
 };
 
@@ -82,6 +100,23 @@ impl Architecture {
         }
         place
     }
+
+    /// What a GGUF file of such a model says about it: keys, and tensors that are no weights.
+    ///
+    /// # Errors
+    /// If GGUF has no words for it.
+    pub fn gguf_settings(&self, spec: &DecoderSpec) -> Result<GgufKeys> {
+        let unsupported = |what: String| Error::Unsupported {
+            file: spec.architecture.into(),
+            what,
+            supported: "a folder with config.json is".to_string(),
+        };
+        let name = self.gguf_name();
+        let name = name.ok_or_else(|| unsupported("this architecture in GGUF".to_string()))?;
+        let mut keys = GgufKeys::new(spec, name).map_err(unsupported)?;
+        (self.gguf_keys)(spec, &mut keys);
+        Ok(keys)
+    }
 }
 
 impl Architecture<EncoderSpec> {
@@ -95,6 +130,11 @@ impl<S: ModelSpec> Architecture<S> {
     /// Where a weight is in GGUF.
     pub fn gguf_place(&self, known: Known<S>, part: Part) -> Place {
         (self.gguf_place)(known, part)
+    }
+
+    /// What `general.architecture` is in GGUF files of such a model; none if they are not known.
+    pub fn gguf_name(&self) -> Option<&'static str> {
+        self.gguf_names.first().copied().or(self.gguf_alias)
     }
 
     /// Whether a tensor that is no weight may be there. Old checkpoints carry rope's frequencies,

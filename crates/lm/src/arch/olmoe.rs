@@ -9,6 +9,7 @@ use allod_weights::TensorFile;
 pub(super) const ARCHITECTURE: Architecture = Architecture {
     model_types: &["olmoe"],
     gguf_names: &["olmoe"],
+    gguf_output: true,
     config,
     gguf,
     huggingface_place: place::huggingface_experts,

@@ -32,7 +32,7 @@ fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {
     let mut spec = keys::from_gguf(settings, file, ("phi3", "phi3"), form, &reads)?;
     let window = settings.size_if_any("phi3.attention.sliding_window")?;
     let window = window.filter(|window| *window > 0);
-    spec.pattern = layers::pattern(settings, spec.layers, window, |_| true)?;
+    spec.pattern = layers::gguf_pattern(settings, "phi3", spec.layers, window, |_| true)?;
     Ok(spec)
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Place {
     pub turned: bool,
     /// What has to be added to every value.
     pub plus: f32,
+    /// Whether a single number is written without a dimension.
+    pub scalar: bool,
 }
 
 /// What holds a weight.
@@ -65,7 +67,7 @@ impl Place {
     /// The whole of a tensor.
     pub fn tensor(name: impl Into<String>) -> Place {
         let (holder, rows) = (Holder::Tensor, None);
-        Place { name: name.into(), holder, rows, turned: false, plus: 0.0 }
+        Place { name: name.into(), holder, rows, turned: false, plus: 0.0, scalar: false }
     }
 
     /// A number for each layer, under a key of the metadata.
@@ -116,8 +118,8 @@ pub(super) fn huggingface(known: Known, part: Part) -> Place {
         Part::UpBias => "mlp.up_proj.bias",
         Part::XieluPositive => "mlp.act_fn.alpha_p",
         Part::XieluNegative => "mlp.act_fn.alpha_n",
-        Part::XieluBeta => "mlp.act_fn.beta",
-        Part::XieluEpsilon => "mlp.act_fn.eps",
+        Part::XieluBeta => return scalar("mlp.act_fn.beta"),
+        Part::XieluEpsilon => return scalar("mlp.act_fn.eps"),
         Part::Down => "mlp.down_proj.weight",
         Part::DownBias => "mlp.down_proj.bias",
         Part::Router => "mlp.gate.weight",
@@ -138,6 +140,10 @@ pub(super) fn huggingface(known: Known, part: Part) -> Place {
 /// A tensor of a layer, in safetensors.
 pub(super) fn in_layer(name: &str) -> Place {
     Place::tensor(format!("model.layers.{{l}}.{name}"))
+}
+
+fn scalar(name: &str) -> Place {
+    Place { scalar: true, ..in_layer(name) }
 }
 
 /// As [`huggingface`], with experts in one tensor each for gate and up together and for down where

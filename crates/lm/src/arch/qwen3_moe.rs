@@ -9,6 +9,10 @@ use allod_weights::TensorFile;
 pub(super) const ARCHITECTURE: Architecture = Architecture {
     model_types: &["qwen3_moe"],
     gguf_names: &["qwen3moe"],
+    gguf_keys: |spec, keys| {
+        let weighting = spec.experts.as_ref().map(|experts| experts.weighting);
+        keys.put("expert_weights_norm", weighting == Some(Weighting::SoftmaxNormalised));
+    },
     config,
     gguf,
     huggingface_place: place::huggingface_experts,

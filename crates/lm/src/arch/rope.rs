@@ -106,7 +106,7 @@ fn yarn(rope: &Settings, original_context: f64) -> Result<RopeScaling> {
     })
 }
 
-fn yarn_magnitude(factor: f64, weight: f64) -> f64 {
+pub(super) fn yarn_magnitude(factor: f64, weight: f64) -> f64 {
     if factor <= 1.0 { 1.0 } else { 0.1 * weight * factor.ln() + 1.0 }
 }
 

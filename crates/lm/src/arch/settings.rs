@@ -1,7 +1,7 @@
 //! The settings of a checkpoint, whichever file they stand in.
 
 use crate::error::{Error, Result};
-use allod_weights::{Metadata, Value};
+use allod_weights::{Metadata, Number, Value};
 use serde_json::Map;
 use std::path::Path;
 
@@ -132,6 +132,19 @@ impl<'a> Settings<'a> {
             Source::Gguf(metadata) => metadata.truth(key),
         };
         truth.map(Some).ok_or_else(|| self.bad(key, "is not true or false"))
+    }
+
+    /// The truth values of `key`, if it is a list of them.
+    pub fn truths_if_any(&self, key: &str) -> Result<Option<Vec<bool>>> {
+        let Source::Gguf(metadata) = self.source else { return Ok(None) };
+        let Some(list) = metadata.array(key) else { return Ok(None) };
+        let truth = |number| match number {
+            Number::Bool(value) => Some(value),
+            other => other.as_u64().map(|value| value != 0),
+        };
+        let truths: Option<Vec<bool>> = list.numbers().map(truth).collect();
+        let truths = truths.filter(|truths| truths.len() == list.len());
+        truths.map(Some).ok_or_else(|| self.bad(key, "is not a list of truth values"))
     }
 
     /// The numbers of `key`, if it is there: a list, or one number as a list of one.

@@ -6,8 +6,14 @@ use crate::spec::{Activation, DecoderSpec, LayerSpec};
 use allod_kernels::RopePairing;
 use allod_weights::TensorFile;
 
-pub(super) const ARCHITECTURE: Architecture =
-    Architecture { model_types: &["smollm3"], gguf_names: &["smollm3"], config, gguf, ..NAMES };
+pub(super) const ARCHITECTURE: Architecture = Architecture {
+    model_types: &["smollm3"],
+    gguf_names: &["smollm3"],
+    gguf_pairing: RopePairing::Interleaved,
+    config,
+    gguf,
+    ..NAMES
+};
 
 /// Which layers do not rotate, where nothing else is said: every fourth.
 const INTERVAL: usize = 4;
@@ -46,7 +52,7 @@ fn rotary(settings: &Settings, layers: usize) -> Result<Vec<bool>> {
 }
 
 fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {
-    let form = (Activation::SiluGated, RopePairing::Interleaved);
+    let form = (Activation::SiluGated, ARCHITECTURE.gguf_pairing);
     let mut spec = keys::from_gguf(settings, file, ("smollm3", "smollm3"), form, &[])?;
     spec.pattern = layers::each(settings, spec.layers, |layer| LayerSpec {
         rotary: !(layer + 1).is_multiple_of(INTERVAL),

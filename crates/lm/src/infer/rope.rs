@@ -64,6 +64,9 @@ fn frequencies(spec: &RopeSpec, context: f64) -> Vec<f64> {
     };
     let pairs = 0..spec.dimensions / 2;
     let plain = pairs.map(|pair| libm::pow(theta, -2.0 * pair as f64 / dimensions));
+    if let Some(divisors) = spec.divisors() {
+        return plain.zip(divisors).map(|(frequency, by)| frequency / f64::from(by)).collect();
+    }
     plain.enumerate().map(|(pair, frequency)| scaled(spec, context, pair, frequency)).collect()
 }
 
@@ -71,7 +74,6 @@ fn scaled(spec: &RopeSpec, context: f64, pair: usize, frequency: f64) -> f64 {
     match &spec.scaling {
         RopeScaling::None | RopeScaling::Dynamic { .. } => frequency,
         RopeScaling::Linear { factor } => frequency / factor,
-        RopeScaling::Divisors(divisors) => frequency / f64::from(divisors[pair]),
         RopeScaling::Long { short, long, original_context, .. } => {
             let divisors = if context > *original_context { long } else { short };
             frequency / f64::from(divisors[pair])
@@ -80,22 +82,7 @@ fn scaled(spec: &RopeSpec, context: f64, pair: usize, frequency: f64) -> f64 {
             let kept = 1.0 - yarn_ramp(spec, pair as f64);
             frequency / factor * (1.0 - kept) + frequency * kept
         }
-        RopeScaling::Llama3 {
-            factor,
-            low_frequency_factor: low,
-            high_frequency_factor: high,
-            original_context,
-        } => {
-            let wavelength = TAU / frequency;
-            if wavelength < original_context / high {
-                frequency
-            } else if wavelength > original_context / low {
-                frequency / factor
-            } else {
-                let smooth = (original_context / wavelength - low) / (high - low);
-                (1.0 - smooth) * frequency / factor + smooth * frequency
-            }
-        }
+        RopeScaling::Divisors(_) | RopeScaling::Llama3 { .. } => frequency,
     }
 }
 

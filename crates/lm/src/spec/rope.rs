@@ -1,6 +1,7 @@
 //! How positions enter, as plain data.
 
 use allod_kernels::RopePairing;
+use std::f64::consts::TAU;
 
 /// Rotary position embedding (arXiv 2104.09864).
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +76,36 @@ pub enum RopeScaling {
 }
 
 impl RopeSpec {
+    /// What each pair's frequency is divided by, where that is all that the scaling does and it is
+    /// not the same for all: of Llama 3.1's rule the values that GGUF stores, so that a model
+    /// computes the same whichever file says it.
+    pub fn divisors(&self) -> Option<Vec<f32>> {
+        match &self.scaling {
+            RopeScaling::Divisors(divisors) => Some(divisors.clone()),
+            RopeScaling::Llama3 {
+                factor,
+                low_frequency_factor: low,
+                high_frequency_factor: high,
+                original_context,
+            } => {
+                let of_pair = |pair: usize| {
+                    let exponent = -2.0 * pair as f64 / self.dimensions as f64;
+                    let wavelength = TAU / libm::pow(self.theta, exponent);
+                    if wavelength < original_context / high {
+                        1.0
+                    } else if wavelength > original_context / low {
+                        *factor
+                    } else {
+                        let smooth = (original_context / wavelength - low) / (high - low);
+                        1.0 / ((1.0 - smooth) / factor + smooth)
+                    }
+                };
+                Some((0..self.dimensions / 2).map(|pair| of_pair(pair) as f32).collect())
+            }
+            _ => None,
+        }
+    }
+
     /// What is impossible about the numbers, if anything, for heads of `head_dim` elements.
     pub(super) fn fault(&self, head_dim: usize) -> Option<String> {
         let rotary = self.dimensions;
