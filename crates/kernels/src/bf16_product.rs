@@ -11,7 +11,7 @@ use std::ops::Range;
 /// Rows of the result, and columns, that a block has.
 pub(crate) const BLOCK: usize = 2 * LANES;
 /// Blocks of the depth that are added before going on to other outputs.
-const BAND_BLOCKS: usize = 8;
+const BAND_BLOCKS: usize = 4;
 /// Strips times blocks of the right operand (1 MiB) that are used again from the second cache.
 const BAND_STRIPS: usize = 128;
 

@@ -129,6 +129,18 @@ impl<'a> Matrix<'a> {
         decode_row(self.format, self.row(row), out);
     }
 
+    /// The weights where they lie, if they are [`Format::F32`] in this processor's byte order and
+    /// place.
+    #[allow(unsafe_code)] // floats seen as such
+    pub fn floats(&self) -> Option<&'a [f32]> {
+        if self.format != Format::F32 || cfg!(target_endian = "big") {
+            return None;
+        }
+        // SAFETY: any four bytes are a float, and `align_to` gives only aligned ones.
+        let (before, floats, after) = unsafe { self.bytes.align_to::<f32>() };
+        (before.is_empty() && after.is_empty()).then_some(floats)
+    }
+
     /// Panics unless `rows` lie in the matrix and its bytes are all there.
     pub(crate) fn check(&self, rows: &Range<usize>) {
         let expected = self.row_bytes().checked_mul(self.rows);

@@ -97,8 +97,10 @@ impl Packed {
     pub fn pieces(&mut self, outer: usize, depth: usize) -> Vec<Piece<'_>> {
         (self.outer, self.depth) = (outer, depth);
         let (strips, steps, side) = (self.strips(), self.steps(), self.side);
-        self.tiles.resize(strips * steps, EMPTY);
-        let mut rest = &mut self.tiles[..];
+        if self.tiles.len() < strips * steps {
+            self.tiles.resize(strips * steps, EMPTY);
+        }
+        let mut rest = &mut self.tiles[..strips * steps];
         let mut pieces = Vec::new();
         for step in (0..steps).step_by(BLOCK_TILES) {
             let len = BLOCK_TILES.min(steps - step);

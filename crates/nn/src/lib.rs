@@ -20,6 +20,7 @@
 //! | losses | `cross_entropy`, `weighted_sum` |
 //! | memory | `release`, `mark`, `forget` |
 
+mod bf16;
 mod error;
 mod gradients;
 mod ops;

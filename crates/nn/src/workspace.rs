@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
-use allod_kernels::{Isa, Scratch, add, column_sums};
+use allod_kernels::{Isa, Packed, Scratch, Side, add, column_sums};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -46,6 +46,7 @@ pub struct Workspace {
     pool: Option<rayon::ThreadPool>,
     scratches: Vec<Scratch>,
     spare: HashMap<usize, Vec<Vec<f32>>>,
+    spare_packed: Vec<Packed>,
 }
 
 /// How much work there is.
@@ -85,7 +86,8 @@ impl Workspace {
         let shares = if threads == 1 { 1 } else { threads * SHARES_PER_THREAD };
         let scratches = (0..shares).map(|_| Scratch::new()).collect();
         let (isa, precision) = (options.isa, options.precision);
-        Ok(Workspace { isa, precision, pool, scratches, spare: HashMap::new() })
+        let (spare, spare_packed) = Default::default();
+        Ok(Workspace { isa, precision, pool, scratches, spare, spare_packed })
     }
 
     /// A buffer with anything in it.
@@ -130,9 +132,21 @@ impl Workspace {
         }
     }
 
+    /// An operand with anything in it.
+    pub(crate) fn packed(&mut self, side: Side) -> Packed {
+        let place = self.spare_packed.iter().position(|packed| packed.side() == side);
+        place.map_or_else(|| Packed::new(side), |place| self.spare_packed.swap_remove(place))
+    }
+
+    /// Takes an operand back.
+    pub(crate) fn recycle_packed(&mut self, packed: Packed) {
+        self.spare_packed.push(packed);
+    }
+
     /// Lets go of spare buffers: batches of many different sizes leave behind ever new ones.
     pub fn trim(&mut self) {
         self.spare.clear();
+        self.spare_packed.clear();
     }
 
     /// Does all tasks, shared out over the threads.
