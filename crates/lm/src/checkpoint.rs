@@ -44,12 +44,47 @@ impl Checkpoint<DecoderSpec> {
         Checkpoint::new(folder, architecture, spec, file, place)
     }
 
+    /// [`Checkpoint::open`] of a decoder that gives hidden states: its output projection may be
+    /// missing, and then counts as tied.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub(crate) fn open_body(path: &Path) -> Result<Checkpoint> {
+        if !path.is_dir() {
+            return Checkpoint::open_gguf(path);
+        }
+        let config_path = path.join(CONFIG);
+        let config = read_object(&config_path, CONFIG_BYTES)?;
+        let (architecture, mut spec) = arch::from_config(&Settings::json(&config_path, &config))?;
+        let file = TensorFile::open(path)?;
+        let names = |name: &str| file.position(name).is_some();
+        let known = Known { spec: &spec, names: &names };
+        if !names(&architecture.huggingface_place(known, Part::Output).name) {
+            (spec.tied, spec.outputs) = (true, spec.vocabulary);
+        }
+        Checkpoint::new(path, architecture, spec, file, Architecture::huggingface_place)
+    }
+
     fn open_gguf(path: &Path) -> Result<Checkpoint> {
         let file = TensorFile::open(path)?;
         let settings = gguf_settings(path, &file)?;
         let (architecture, spec) = arch::from_gguf(&settings, &file)?;
         Checkpoint::new(path, architecture, spec, file, Architecture::gguf_place)
     }
+}
+
+/// Whether the model at `path` calls itself an encoder.
+///
+/// # Errors
+/// If its settings cannot be read.
+pub(crate) fn holds_encoder(path: &Path) -> Result<bool> {
+    if path.is_dir() {
+        let config_path = path.join(CONFIG);
+        let config = read_object(&config_path, CONFIG_BYTES)?;
+        return arch::names_encoder(&Settings::json(&config_path, &config), "model_type");
+    }
+    let file = TensorFile::open(path)?;
+    arch::names_encoder(&gguf_settings(path, &file)?, "general.architecture")
 }
 
 impl Checkpoint<EncoderSpec> {

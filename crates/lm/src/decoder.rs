@@ -1,7 +1,7 @@
 //! The forward pass of every decoder, written once.
 
 use crate::exec::Exec;
-use crate::spec::DecoderSpec;
+use crate::spec::{DecoderSpec, Pooling};
 use crate::weight::{Part, WeightId};
 
 /// The forward pass of the decoder that a spec describes.
@@ -19,6 +19,16 @@ impl Decoder<'_> {
         match self.0.output_cap {
             Some(cap) => exec.soft_cap(logits, cap),
             None => logits,
+        }
+    }
+
+    /// One vector of each sequence, `[sequences, width]`, of the hidden states after the last norm.
+    /// The rows that stand for a sequence are the wanted ones: all, where it is their mean.
+    pub fn pooled<E: Exec>(&self, exec: &mut E, pooling: Pooling) -> E::Tensor {
+        let hidden = self.hidden(exec);
+        match pooling {
+            Pooling::First | Pooling::Last => hidden,
+            Pooling::Mean => exec.mean(hidden),
         }
     }
 

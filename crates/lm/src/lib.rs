@@ -5,12 +5,16 @@
 //! written once over the operations of [`Exec`]; [`Infer`] runs it over ragged batches with a
 //! key-value cache and the weights as they lie in the file.
 //!
-//! Going in: [`Model::load`] for everything, [`Checkpoint::open`] for the weights alone.
+//! An encoder is the same with an [`EncoderSpec`], an [`Encoder`] and no cache.
+//!
+//! Going in: [`Model::load`] for everything that writes text, [`Embedder::load`] for vectors of
+//! texts, [`CrossEncoder::load`] for scores of pairs, [`Checkpoint::open`] for the weights alone.
 
 mod arch;
 mod checkpoint;
 mod convert;
 mod decoder;
+mod embed;
 mod encoder;
 mod error;
 mod exec;
@@ -28,6 +32,7 @@ pub use allod_weights::digest_bytes;
 pub use checkpoint::Checkpoint;
 pub use convert::{Container, ConvertOptions, ConvertReport, convert};
 pub use decoder::Decoder;
+pub use embed::{CrossEncoder, EmbedOptions, Embedder, Purpose};
 pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use exec::Exec;
@@ -39,6 +44,6 @@ pub use spec::{
     Positions, QueryKeyNorm, RopeScaling, RopeSpec, Scales,
 };
 pub use template::{ChatTemplate, Message, Rendered, TemplateInput};
-pub use tokenizer::{Detokenizer, Tokenizer};
+pub use tokenizer::{Detokenizer, Pair, Tokenizer};
 pub use unload::{NamedTensor, Stored, huggingface_tensors};
 pub use weight::{Part, WeightId};

@@ -9,6 +9,7 @@ mod byte_level;
 mod charsmap;
 mod detokenizer;
 mod folder;
+mod framing;
 mod gguf;
 mod huggingface;
 mod normaliser;
@@ -27,6 +28,8 @@ use crate::error::{Error, Result};
 use crate::template::Rendered;
 use allod_weights::Metadata;
 pub use detokenizer::Detokenizer;
+pub use framing::Pair;
+use framing::PairFrame;
 use pieces::Pieces;
 use score_bpe::ScoreBpe;
 use splitter::{Fragment, Splitter};
@@ -44,6 +47,8 @@ pub struct Tokenizer {
     unknown: Option<u32>,
     begin: Vec<u32>,
     end: Vec<u32>,
+    /// What stands around two texts, where the vocabulary says it.
+    pair: Option<PairFrame>,
     strips_first_space: bool,
     digest: String,
 }

@@ -85,8 +85,9 @@ const NAMES: Architecture = Architecture {
     ignored: &[],
 };
 
-/// Where the text model's tensors start in checkpoints that hold more than text.
-const ROOTS: [&str; 2] = ["model.language_model.", "language_model.model."];
+/// Where the text model's tensors start in checkpoints that hold more than text, or nothing but the
+/// layers.
+const ROOTS: [&str; 3] = ["model.language_model.", "language_model.model.", ""];
 
 impl Architecture {
     /// Where a weight is in safetensors.
@@ -220,6 +221,15 @@ pub(crate) fn named(name: &str) -> Option<&'static Architecture> {
         architecture.model_types.contains(&name) || architecture.gguf_names.contains(&name)
     };
     ARCHITECTURES.iter().find(called)
+}
+
+/// Whether the architecture that `key` names is an encoder's.
+pub(crate) fn names_encoder(settings: &Settings, key: &str) -> Result<bool> {
+    let name = settings.text(key)?;
+    let called = |architecture: &Architecture<EncoderSpec>| {
+        architecture.model_types.contains(&name) || architecture.gguf_names.contains(&name)
+    };
+    Ok(ENCODERS.iter().any(called))
 }
 
 fn find<S>(

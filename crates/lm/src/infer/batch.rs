@@ -2,6 +2,8 @@
 
 use super::cache::Cache;
 use crate::error::{Error, Result};
+use crate::spec::Pooling;
+use std::ops::Range;
 
 /// One row: a token at the end of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,19 @@ impl Batch {
         }
     }
 
+    /// Asks for the rows that stand for their sequences, and no others.
+    pub(super) fn want(&mut self, pooling: Pooling) {
+        self.rows.iter_mut().for_each(|row| row.wanted = pooling == Pooling::Mean);
+        let sequences: Vec<Range<usize>> = self.sequences().collect();
+        for rows in sequences {
+            match pooling {
+                Pooling::First => self.rows[rows.start].wanted = true,
+                Pooling::Last => self.rows[rows.end - 1].wanted = true,
+                Pooling::Mean => {}
+            }
+        }
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -62,7 +77,7 @@ impl Batch {
     }
 
     /// The rows of each sequence, in the order of the batch.
-    pub(super) fn sequences(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+    pub(super) fn sequences(&self) -> impl Iterator<Item = Range<usize>> {
         let mut start = 0;
         self.rows.chunk_by(|a, b| a.slot == b.slot).map(move |rows| {
             start += rows.len();

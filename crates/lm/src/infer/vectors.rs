@@ -4,7 +4,7 @@ use super::{Batch, Infer, Logits, Vectors};
 use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
-use crate::spec::{DecoderSpec, EncoderSpec, Pooling};
+use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec, Pooling};
 
 impl Infer<DecoderSpec> {
     /// Runs the rows of `batch` and appends their keys and values to their sequences. Returns the
@@ -18,15 +18,17 @@ impl Infer<DecoderSpec> {
         Ok(Logits::new(self.checkpoint.spec().outputs, logits.values))
     }
 
-    /// [`Infer::run`] without the output projection: the normed last hidden states of the wanted
-    /// rows.
+    /// One vector of each sequence of `batch`, which holds whole sequences, in order: of the normed
+    /// last hidden states of their tokens. Whatever was there before is forgotten.
     ///
     /// # Errors
     /// As [`Infer::run`].
-    pub fn hidden(&mut self, batch: &Batch) -> Result<Vectors> {
+    pub fn pool(&mut self, batch: &Batch, pooling: Pooling) -> Result<Vectors> {
+        self.clear();
         self.take(batch)?;
-        let hidden = self.within(|exec, spec| Decoder(spec).hidden(exec));
-        Ok(Vectors::new(hidden.width, hidden.values))
+        self.batch.want(pooling);
+        let pooled = self.within(|exec, spec| Decoder(spec).pooled(exec, pooling));
+        Ok(Vectors::new(pooled.width, pooled.values))
     }
 }
 
@@ -41,19 +43,18 @@ impl Infer<EncoderSpec> {
         Ok(Vectors::new(hidden.width, hidden.values))
     }
 
-    /// One vector of each sequence of `batch`, in order. Where one token stands for a sequence, its
-    /// row is the wanted one.
+    /// One vector of each sequence of `batch`, in order.
     ///
     /// # Errors
     /// As [`Infer::encode`].
     pub fn pool(&mut self, batch: &Batch, pooling: Pooling) -> Result<Vectors> {
         self.begin(batch)?;
+        self.batch.want(pooling);
         let pooled = self.within(|exec, spec| Encoder(spec).pooled(exec, pooling));
         Ok(Vectors::new(pooled.width, pooled.values))
     }
 
-    /// The scores of each sequence of `batch` by the model's head. Where one token stands for a
-    /// sequence, its row is the wanted one.
+    /// The scores of each sequence of `batch` by the model's head, in order.
     ///
     /// # Errors
     /// As [`Infer::encode`], and if the model has no head.
@@ -61,6 +62,7 @@ impl Infer<EncoderSpec> {
         let head = self.checkpoint.spec().head.clone();
         let head = head.ok_or_else(|| Error::Batch("the model has no head for scores".into()))?;
         self.begin(batch)?;
+        self.batch.want(head.pooling);
         let scores = self.within(|exec, spec| Encoder(spec).scores(exec, &head));
         Ok(Vectors::new(scores.width, scores.values))
     }
@@ -68,7 +70,14 @@ impl Infer<EncoderSpec> {
     /// Takes a batch of whole sequences, whatever was there before.
     fn begin(&mut self, batch: &Batch) -> Result<()> {
         batch.check_segments(self.checkpoint.spec().segments.unwrap_or(usize::MAX))?;
-        (0..self.cache.slots()).for_each(|slot| self.cache.truncate(slot, 0));
+        self.clear();
         self.take(batch)
+    }
+}
+
+impl<S: ModelSpec> Infer<S> {
+    /// Forgets all sequences.
+    fn clear(&mut self) {
+        (0..self.cache.slots()).for_each(|slot| self.cache.truncate(slot, 0));
     }
 }

@@ -63,6 +63,7 @@ pub(super) fn read(path: &Path, metadata: &Metadata) -> Result<Tokenizer> {
         unknown: keys.id("unknown_token_id"),
         begin: keys.begin(begins, texts.len())?,
         end: keys.end(model, texts.len())?,
+        pair: None,
         strips_first_space,
         digest: digest(metadata),
         encoder,

@@ -1,6 +1,7 @@
 //! tokenizer.json, through the `tokenizers` crate.
 
 use super::charsmap::Charsmap;
+use super::framing::{Framed, PairFrame};
 use super::pieces::{Pieces, Writing};
 use super::splitter::{Entry, Splitter};
 use super::{Encoder, Place, Tokenizer, word_piece};
@@ -88,6 +89,7 @@ pub(super) fn parse(mut json: Value, digest: String) -> std::result::Result<Toke
         unknown: unknown(&json["model"], &start),
         begin,
         end,
+        pair: pair_frame(&start)?,
         strips_first_space,
         digest,
         encoder: Encoder::Library(Box::new(Library { start, after_special })),
@@ -203,6 +205,27 @@ fn frame(library: &tokenizers::Tokenizer) -> std::result::Result<(Vec<u32>, Vec<
         Some(at) => (whole[..at].to_vec(), whole[at + plain.len()..].to_vec()),
         None => (Vec::new(), Vec::new()),
     })
+}
+
+/// What the post-processor puts around two texts; none where that is not to be seen.
+fn pair_frame(library: &tokenizers::Tokenizer) -> std::result::Result<Option<PairFrame>, String> {
+    let plain = library.encode_fast("a", false).map_err(|error| error.to_string())?;
+    let (plain, length) = (plain.get_ids(), plain.get_ids().len());
+    let whole = library.encode_fast(("a", "a"), true).map_err(|error| error.to_string())?;
+    let ids = whole.get_ids();
+    let all: Vec<Framed> = ids.iter().copied().zip(whole.get_type_ids().iter().copied()).collect();
+    let find = |from: usize| {
+        let starts = from..(ids.len() + 1).saturating_sub(length);
+        starts.into_iter().find(|start| length > 0 && ids[*start..*start + length] == *plain)
+    };
+    let Some(first) = find(0) else { return Ok(None) };
+    let Some(second) = find(first + length) else { return Ok(None) };
+    Ok(Some(PairFrame {
+        begin: all[..first].to_vec(),
+        between: all[first + length..second].to_vec(),
+        end: all[second + length..].to_vec(),
+        segments: [all[first].1, all[second].1],
+    }))
 }
 
 /// The crate does not check precompiled character maps; a damaged one is refused here.

@@ -221,6 +221,7 @@ impl Model {
             unknown,
             begin,
             end,
+            pair: None,
             strips_first_space: self.space_before || self.collapses,
             digest: self.digest,
         })

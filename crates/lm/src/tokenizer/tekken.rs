@@ -75,6 +75,7 @@ fn parse(text: &str) -> std::result::Result<Tokenizer, String> {
         unknown: id("<unk>"),
         begin: id("<s>").into_iter().collect(),
         end: Vec::new(),
+        pair: None,
         strips_first_space: false,
         digest: digest_bytes(text.as_bytes()),
         specials: Splitter::new(entries().map(|(text, id)| Entry::plain(text, id))),
