@@ -6,7 +6,7 @@ use crate::load::{Loader, Weight, place_of};
 use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
 use allod_kernels::Matrix;
-use allod_weights::TensorFile;
+use allod_weights::{Quantisation, TensorFile};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -39,9 +39,10 @@ impl Checkpoint<DecoderSpec> {
         let path = folder.join(CONFIG);
         let config = read_object(&path, CONFIG_BYTES)?;
         let (architecture, spec) = arch::from_config(&Settings::json(&path, &config))?;
+        let quantisation = Quantisation::read(folder, &config)?;
         let file = TensorFile::open(folder)?;
         let place = Architecture::huggingface_place;
-        Checkpoint::new(folder, architecture, spec, file, place)
+        Checkpoint::new(folder, architecture, spec, (file, quantisation), place)
     }
 
     /// [`Checkpoint::open`] of a decoder that gives hidden states: its output projection may be
@@ -69,7 +70,7 @@ impl Checkpoint<DecoderSpec> {
         let file = TensorFile::open(path)?;
         let settings = gguf_settings(path, &file)?;
         let (architecture, spec) = arch::from_gguf(&settings, &file)?;
-        Checkpoint::new(path, architecture, spec, file, Architecture::gguf_place)
+        Checkpoint::new(path, architecture, spec, (file, None), Architecture::gguf_place)
     }
 }
 
@@ -97,14 +98,20 @@ impl Checkpoint<EncoderSpec> {
             let file = TensorFile::open(path)?;
             let settings = gguf_settings(path, &file)?;
             let (architecture, spec) = arch::encoder_from_gguf(&settings, &file)?;
-            return Checkpoint::new(path, architecture, spec, file, Architecture::gguf_place);
+            return Checkpoint::new(
+                path,
+                architecture,
+                spec,
+                (file, None),
+                Architecture::gguf_place,
+            );
         }
         let config_path = path.join(CONFIG);
         let config = read_object(&config_path, CONFIG_BYTES)?;
         let (architecture, spec) =
             arch::encoder_from_config(&Settings::json(&config_path, &config))?;
         let file = TensorFile::open(path)?;
-        Checkpoint::new(path, architecture, spec, file, Architecture::encoder_place)
+        Checkpoint::new(path, architecture, spec, (file, None), Architecture::encoder_place)
     }
 }
 
@@ -113,11 +120,13 @@ impl<S: ModelSpec> Checkpoint<S> {
         path: &Path,
         architecture: &Architecture<S>,
         spec: S,
-        file: TensorFile,
+        (file, quantisation): (TensorFile, Option<Quantisation>),
         place: fn(&Architecture<S>, Known<S>, Part) -> Place,
     ) -> Result<Checkpoint<S>> {
         let mut weights = Vec::new();
-        let mut loader = Loader { path, file: &file, used: HashSet::new() };
+        let quantisation = quantisation.as_ref();
+        let used = HashSet::new();
+        let mut loader = Loader { path, file: &file, quantisation, packed: 0, used };
         let names = |name: &str| file.position(name).is_some();
         let place = |part| place(architecture, Known { spec: &spec, names: &names }, part);
         for (id, shape) in spec.inventory() {
@@ -128,8 +137,14 @@ impl<S: ModelSpec> Checkpoint<S> {
             }
             weights[id.index()] = Some(weight);
         }
+        if quantisation.is_some() && loader.packed == 0 {
+            let what = "`quantization_config` is there, but no matrix is quantised".to_string();
+            return Err(Error::Tensors { file: path.to_path_buf(), what });
+        }
         let used = loader.used;
-        let known = |name: &str| used.contains(name) || architecture.ignores(name, &spec);
+        let idle = |name: &str| quantisation.is_some_and(|how| how.is_idle(&file, name));
+        let known =
+            |name: &str| used.contains(name) || architecture.ignores(name, &spec) || idle(name);
         let surplus = file.tensors().map(|tensor| tensor.name).find(|name| !known(name));
         if let Some(name) = surplus {
             let kind = spec.architecture();
