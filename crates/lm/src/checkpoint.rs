@@ -57,13 +57,15 @@ impl Checkpoint<DecoderSpec> {
         let config_path = path.join(CONFIG);
         let config = read_object(&config_path, CONFIG_BYTES)?;
         let (architecture, mut spec) = arch::from_config(&Settings::json(&config_path, &config))?;
+        let quantisation = Quantisation::read(path, &config)?;
         let file = TensorFile::open(path)?;
         let names = |name: &str| file.position(name).is_some();
         let known = Known { spec: &spec, names: &names };
         if !names(&architecture.huggingface_place(known, Part::Output).name) {
             (spec.tied, spec.outputs) = (true, spec.vocabulary);
         }
-        Checkpoint::new(path, architecture, spec, file, Architecture::huggingface_place)
+        let place = Architecture::huggingface_place;
+        Checkpoint::new(path, architecture, spec, (file, quantisation), place)
     }
 
     fn open_gguf(path: &Path) -> Result<Checkpoint> {
