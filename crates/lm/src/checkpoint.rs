@@ -25,9 +25,9 @@ pub struct Checkpoint<S = DecoderSpec> {
 }
 
 impl Checkpoint<DecoderSpec> {
-    /// Opens a decoder: a GGUF file, or a folder with config.json and safetensors weights, and checks that
-    /// every tensor the spec needs is there in the right shape and a format that can be computed
-    /// with, and that no tensor is left over that would change the result.
+    /// Opens a decoder: a GGUF file, or a folder with config.json and safetensors weights, and
+    /// checks that every tensor the spec needs is there in the right shape and a format that can be
+    /// computed with, and that no tensor is left over that would change the result.
     ///
     /// # Errors
     /// Whatever is missing, unknown or contradictory, by name.
@@ -73,6 +73,29 @@ impl Checkpoint<DecoderSpec> {
         let settings = gguf_settings(path, &file)?;
         let (architecture, spec) = arch::from_gguf(&settings, &file)?;
         Checkpoint::new(path, architecture, spec, (file, None), Architecture::gguf_place)
+    }
+
+    /// The names of its architecture.
+    pub(crate) fn architecture(&self) -> &'static Architecture {
+        arch::named(self.spec.architecture).expect("the spec came from an architecture")
+    }
+
+    /// Where a weight is: the output's projection may be the embedding.
+    pub(crate) fn stored(&self, id: WeightId) -> WeightId {
+        match id.part {
+            Part::Output if self.spec.tied => WeightId { part: Part::TokenEmbedding, ..id },
+            _ => id,
+        }
+    }
+
+    /// Gives the output a projection of its own, with the embedding's values.
+    pub(crate) fn untie(&mut self) {
+        let [embedding, output] =
+            [Part::TokenEmbedding, Part::Output].map(|part| WeightId { layer: 0, part }.index());
+        if self.spec.tied {
+            self.weights[output] = self.weights[embedding].clone();
+            self.spec.tied = false;
+        }
     }
 }
 
@@ -181,6 +204,16 @@ impl<S: ModelSpec> Checkpoint<S> {
     pub(crate) fn matrix(&self, id: WeightId) -> Matrix<'_> {
         let matrix = self.weight(id).matrix(&self.file);
         matrix.unwrap_or_else(|| panic!("{id:?} is not a matrix of this model"))
+    }
+
+    /// Puts another matrix of the same shape in a weight's place.
+    pub(crate) fn replace(&mut self, id: WeightId, expert: Option<usize>, matrix: Weight) {
+        let weight = self.weights[id.index()].as_mut();
+        let weight = weight.and_then(|weight| match expert {
+            Some(expert) => weight.expert_mut(expert),
+            None => Some(weight),
+        });
+        *weight.unwrap_or_else(|| panic!("{id:?} is no weight of this model")) = matrix;
     }
 
     /// A weight vector.

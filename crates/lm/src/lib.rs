@@ -10,6 +10,7 @@
 //! Going in: [`Model::load`] for everything that writes text, [`Embedder::load`] for vectors of
 //! texts, [`CrossEncoder::load`] for scores of pairs, [`Checkpoint::open`] for the weights alone.
 
+mod adapter;
 mod arch;
 mod checkpoint;
 mod convert;
@@ -27,6 +28,7 @@ mod tokenizer;
 mod unload;
 mod weight;
 
+pub use adapter::{Adapter, LowRank, ModuleScale, PeftConfig, Target};
 pub use allod_kernels::{Format, Isa, NUMERICS, RopePairing, Weighting, argmax, softmax};
 pub use allod_weights::digest_bytes;
 pub use checkpoint::Checkpoint;

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 
 /// A weight, ready to be used.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Weight {
     /// A matrix as it lies in the file: rows and columns, and the bytes of a tensor.
     Stored { position: usize, bytes: Range<usize>, rows: usize, columns: usize },
@@ -58,6 +58,14 @@ impl Weight {
                 rows.for_each(|(row, out)| matrix.decode_row(row, out));
                 values
             }
+        }
+    }
+
+    /// What an expert has, to be replaced.
+    pub fn expert_mut(&mut self, expert: usize) -> Option<&mut Weight> {
+        match self {
+            Weight::Experts(weights) => weights.get_mut(expert),
+            _ => None,
         }
     }
 
