@@ -156,8 +156,10 @@ impl<S: ModelSpec> Architecture<S> {
 
 /// A tensor's or module's name in safetensors as it is in a checkpoint of text alone.
 pub(crate) fn plain_name(name: &str) -> String {
-    let rest = ROOTS.iter().find_map(|root| name.strip_prefix(root));
-    rest.map_or_else(|| name.to_string(), |rest| format!("model.{rest}"))
+    let bare = name.starts_with("layers.") || name.starts_with("embed_tokens");
+    let inner = |root: &&&str| if root.is_empty() { bare } else { name.starts_with(**root) };
+    let root = ROOTS.iter().find(inner);
+    root.map_or_else(|| name.to_string(), |root| format!("model.{}", &name[root.len()..]))
 }
 
 /// What an error says about settings that make a model something else than its name says.
