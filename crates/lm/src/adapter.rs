@@ -1,8 +1,9 @@
 //! Adapters: small changes of a model's matrices that are kept beside it (LoRA, arXiv 2106.09685).
 //!
-//! An [`Adapter`] holds two thin factors for each matrix that it changes: `W + scale * B * A`. It is
-//! read from a PEFT folder or a GGUF file, run beside the base by [`Infer`](crate::Infer) for the
-//! sequences that ask for it, put into the weights by [`Checkpoint::merged`], and saved as either.
+//! An [`Adapter`] holds two thin factors for each matrix that it changes: `W + scale * B * A`. It
+//! is read from a PEFT folder or a GGUF file, run beside the base by [`Infer`](crate::Infer) for
+//! the sequences that ask for it, put into the weights by [`Checkpoint::merged`], and saved as
+//! either.
 //!
 //! Applied and merged differ by rounding: applied is `W x + scale * (B (A x))`, merged is
 //! `(W + scale * (B A)) x`, and neither order of sums is the other's.
