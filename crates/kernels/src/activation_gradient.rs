@@ -1,7 +1,7 @@
 //! What activations pass back to their inputs.
 //!
-//! `slope` is the slope along the result and is overwritten: with the slope along `x`, or of a gated
-//! unit with that along `up`, so that a backward pass needs one buffer less.
+//! `slope` is the slope along the result and is overwritten: with the slope along `x`, or of a
+//! gated unit with that along `up`, so that a backward pass needs one buffer less.
 #![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
 use crate::exp::exp_one;
@@ -155,8 +155,8 @@ fn bounded_body(
     });
 }
 
-/// Of [`crate::xielu`] for one row: the slope along `x` replaces `slope`; returns the row's parts in
-/// the slopes along the positive and the negative curvature (reductions over the lanes).
+/// Of [`crate::xielu`] for one row: the slope along `x` replaces `slope`; returns the row's parts
+/// in the slopes along the positive and the negative curvature (reductions over the lanes).
 ///
 /// # Panics
 /// When the lengths differ.
