@@ -13,6 +13,9 @@ pub enum Error {
         /// What the system said.
         what: String,
     },
+    /// The saved state of an optimiser does not fit.
+    #[error("the optimiser's state does not fit: {0}")]
+    State(String),
     /// A parameter's values are not as many as its shape says.
     #[error("parameter `{name}` of shape {shape:?} was given {values} values")]
     Shape {

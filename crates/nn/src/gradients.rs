@@ -14,6 +14,22 @@ impl Gradients {
         Gradients { all: vec![None; parameters.len()] }
     }
 
+    /// The gradients given, for some of the parameters.
+    ///
+    /// # Panics
+    /// When one has another length than its parameter, or the id is from elsewhere.
+    pub fn of(
+        parameters: &Parameters,
+        given: impl IntoIterator<Item = (ParameterId, Vec<f32>)>,
+    ) -> Gradients {
+        let mut gradients = Gradients::new(parameters);
+        for (id, values) in given {
+            assert_eq!(values.len(), parameters.get(id).values.len(), "values of the gradient");
+            gradients.all[id.0] = Some(values);
+        }
+        gradients
+    }
+
     /// The gradient of a parameter, in its shape.
     pub fn get(&self, id: ParameterId) -> Option<&[f32]> {
         self.all.get(id.0)?.as_deref()
