@@ -37,8 +37,10 @@ impl Decoder<'_> {
         let mut x = exec.embed(global(Part::TokenEmbedding));
         x = scaled(exec, x, self.0.scales.embedding);
         for layer in 0..self.0.layers {
+            exec.begin_block(layer);
             x = self.attention(exec, layer, x);
             x = self.feed_forward(exec, layer, x);
+            exec.end_block(layer, &x);
         }
         let x = exec.select(x);
         let normed = exec.norm(&x, global(Part::OutputNorm), self.0.norm_epsilon);

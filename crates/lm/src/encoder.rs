@@ -48,8 +48,10 @@ impl Encoder<'_> {
     fn hidden<E: Exec>(&self, exec: &mut E) -> E::Tensor {
         let mut x = self.embed(exec);
         for layer in 0..self.0.layers {
+            exec.begin_block(layer);
             x = self.attention(exec, layer, x);
             x = self.feed_forward(exec, layer, x);
+            exec.end_block(layer, &x);
         }
         match self.0.norm.place {
             NormPlace::Before => self.norm(exec, 0, [Part::OutputNorm, Part::OutputNormBias], x),

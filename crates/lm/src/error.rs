@@ -65,14 +65,6 @@ pub enum Error {
         /// What stands in the way.
         what: String,
     },
-    /// An adapter does not fit the model, or contradicts itself.
-    #[error("{file}: the adapter cannot be used: {what}")]
-    Adapter {
-        /// The adapter's file or folder.
-        file: PathBuf,
-        /// What is wrong, and what to do.
-        what: String,
-    },
     /// The tokenizer's file is at fault.
     #[error("{file}: the tokenizer cannot be used: {what}")]
     Tokenizer {
@@ -90,6 +82,9 @@ pub enum Error {
     /// A batch that cannot be run.
     #[error("the batch cannot be run: {0}")]
     Batch(String),
+    /// The weights cannot be trained.
+    #[error(transparent)]
+    Training(#[from] allod_nn::Error),
     /// The thread pool could not be started.
     #[error("{threads} threads could not be started: {what}; ask for fewer")]
     Threads {

@@ -11,6 +11,12 @@ pub trait Exec {
     /// Activations `[rows, width]`.
     type Tensor;
 
+    /// A block begins: its result will follow from what was computed before.
+    fn begin_block(&mut self, _layer: usize) {}
+
+    /// The block ends with `x`: nothing else that was computed in it is used any more.
+    fn end_block(&mut self, _layer: usize, _x: &Self::Tensor) {}
+
     /// The embeddings of the batch's tokens: `[rows, width]`.
     fn embed(&mut self, weight: WeightId) -> Self::Tensor;
 

@@ -10,7 +10,6 @@
 //! Going in: [`Model::load`] for everything that writes text, [`Embedder::load`] for vectors of
 //! texts, [`CrossEncoder::load`] for scores of pairs, [`Checkpoint::open`] for the weights alone.
 
-mod adapter;
 mod arch;
 mod checkpoint;
 mod convert;
@@ -23,13 +22,15 @@ mod infer;
 mod load;
 mod model;
 mod spec;
+mod tape;
 mod template;
 mod tokenizer;
 mod unload;
 mod weight;
 
-pub use adapter::{Adapter, LowRank, ModuleScale, PeftConfig, Target};
-pub use allod_kernels::{Format, Isa, NUMERICS, RopePairing, Weighting, argmax, softmax};
+pub use allod_kernels::{
+    Format, Isa, NUMERICS, RopePairing, Weighting, argmax, decode_row, softmax,
+};
 pub use allod_weights::digest_bytes;
 pub use checkpoint::Checkpoint;
 pub use convert::{Container, ConvertOptions, ConvertReport, convert};
@@ -45,6 +46,7 @@ pub use spec::{
     ExpertSpec, HeadActivation, HeadSpec, LayerSpec, ModelSpec, NormPlace, Norms, Pooling,
     Positions, QueryKeyNorm, RopeScaling, RopeSpec, Scales,
 };
+pub use tape::{Documents, Initial, Intermediates, LowRank, Residual, Tape, Trainable};
 pub use template::{ChatTemplate, Message, Rendered, TemplateInput};
 pub use tokenizer::{Detokenizer, Pair, Tokenizer};
 pub use unload::{NamedTensor, Stored, huggingface_tensors};

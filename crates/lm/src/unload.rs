@@ -34,17 +34,18 @@ pub enum Stored {
 ///
 /// # Errors
 /// If the architecture is not known, or a weight is not of the spec or has another length.
-pub fn huggingface_tensors<'v>(
+pub fn huggingface_tensors<V: AsRef<[f32]>>(
     spec: &DecoderSpec,
     names: &dyn Fn(&str) -> bool,
     stored: Stored,
-    values: impl IntoIterator<Item = (WeightId, &'v [f32])>,
+    values: impl IntoIterator<Item = (WeightId, V)>,
 ) -> Result<Vec<NamedTensor>> {
     let fault = |what: String| Error::Tensors { file: PathBuf::from(spec.architecture), what };
     let architecture = arch::named(spec.architecture)
         .ok_or_else(|| fault("is no architecture that has tensor names".to_string()))?;
     let mut tensors = BTreeMap::new();
     for (id, values) in values {
+        let values = values.as_ref();
         let shape = if spec.has(id) { spec.shape(id.part) } else { Vec::new() };
         if shape.is_empty() || shape.iter().product::<usize>() != values.len() {
             let what = format!("{} values for {id:?}, which has shape {shape:?}", values.len());

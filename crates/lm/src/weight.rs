@@ -136,7 +136,13 @@ impl Part {
     pub(crate) fn is_norm(self) -> bool {
         use Part::{AttentionNorm, FeedForwardNorm, KeyNorm, OutputNorm, QueryNorm};
         let inner = matches!(self, AttentionNorm | FeedForwardNorm | QueryNorm | KeyNorm);
-        inner || matches!(self, OutputNorm | Part::PostAttentionNorm | Part::PostFeedForwardNorm)
+        let outer = matches!(self, OutputNorm | Part::EmbeddingNorm | Part::HeadNorm);
+        inner || outer || matches!(self, Part::PostAttentionNorm | Part::PostFeedForwardNorm)
+    }
+
+    /// Whether training leaves it as it is: a number that belongs to the definition.
+    pub(crate) fn is_constant(self) -> bool {
+        matches!(self, Part::XieluBeta | Part::XieluEpsilon)
     }
 
     /// Whether every expert has its own: the outermost dimension is the expert.

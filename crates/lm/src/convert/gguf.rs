@@ -8,7 +8,6 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::spec::DecoderSpec;
 use crate::weight::{Part, WeightId};
-use crate::{model, tokenizer};
 use allod_kernels::Format;
 use allod_weights::{Metadata, NewTensor, TensorWriter, Value};
 use std::path::Path;
@@ -37,14 +36,7 @@ pub(super) fn write(
         metadata.insert(&key.name, key_values(checkpoint, key));
     }
     let mut notes = Vec::new();
-    describe(source, checkpoint, wanted, &mut metadata);
-    if source.is_dir() {
-        vocabulary(source, spec.vocabulary, &mut metadata)?;
-    }
-    if metadata.get("tokenizer.ggml.model").is_none() {
-        metadata.insert("tokenizer.ggml.model", "no_vocab");
-        notes.push("the source has no vocabulary, so the file has none".to_string());
-    }
+    describe(source, checkpoint, wanted, &mut metadata, &mut notes);
     let own = settings.tensors.iter().map(|(name, values)| NewTensor {
         name: (*name).to_string(),
         shape: vec![values.len()],
@@ -107,6 +99,7 @@ fn describe(
     checkpoint: &Checkpoint,
     wanted: Option<Format>,
     metadata: &mut Metadata,
+    notes: &mut Vec<String>,
 ) {
     let known = checkpoint.file().metadata().iter();
     let kept = known.filter(|(key, _)| KEPT.iter().any(|start| key.starts_with(start)));
@@ -125,19 +118,12 @@ fn describe(
         metadata.insert("general.file_type", number);
     }
     if metadata.get("general.name").is_none() {
-        metadata.insert("general.name", model::file_name(source));
+        metadata.insert("general.name", crate::model::file_name(source));
     }
-}
-
-/// The vocabulary and the chat template of a folder.
-fn vocabulary(folder: &Path, rows: usize, metadata: &mut Metadata) -> Result<()> {
-    let Some(keys) = tokenizer::to_gguf(folder, rows)? else { return Ok(()) };
-    keys.iter().for_each(|(key, value)| metadata.insert(key, value.clone()));
-    let about = model::object_if_any(&folder.join("tokenizer_config.json"))?;
-    if let Some(source) = model::folder_template(folder, &about)?.source() {
-        metadata.insert("tokenizer.chat_template", source);
+    if metadata.get("tokenizer.ggml.model").is_none() {
+        metadata.insert("tokenizer.ggml.model", "no_vocab");
+        notes.push("the source has no vocabulary, so the file has none".to_string());
     }
-    Ok(())
 }
 
 /// ggml's number for a file whose matrices mostly have this format (`llama.h`, `llama_ftype`).

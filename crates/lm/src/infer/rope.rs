@@ -7,7 +7,7 @@ use std::f64::consts::TAU;
 const GROWTH: usize = 512;
 
 /// Cosines and sines of every position reached so far.
-pub(super) struct RopeTable {
+pub(crate) struct RopeTable {
     /// Radians per position, for each pair.
     frequencies: Vec<f64>,
     /// What cosines and sines are multiplied with.
@@ -42,6 +42,13 @@ impl RopeTable {
                 self.sin.push((libm::sin(angle) * self.magnitude) as f32);
             }
         }
+    }
+
+    /// The number of pairs, and cosines and sines `[positions, pairs]`, more positions than asked
+    /// for perhaps.
+    pub fn into_tables(mut self, positions: usize) -> (usize, Vec<f32>, Vec<f32>) {
+        self.reach(positions);
+        (self.frequencies.len(), self.cos, self.sin)
     }
 
     /// Cosines and sines of a position, one for each pair.
