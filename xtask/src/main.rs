@@ -1,27 +1,49 @@
 //! `cargo xtask`: project chores.
 
 mod architectures;
+mod parity;
 mod tidy;
+mod train;
 
 use std::path::Path;
 use std::process::ExitCode;
 
+const USAGE: &str = "usage:
+  cargo xtask tidy                    check the house rules that a program can check
+  cargo xtask parity DIR... [--json]  compare models with what another implementation computed
+  cargo xtask train DIR TEXT [--steps N] [--seeds N] [--bf16]
+                                      train models of a folder's shape from scratch; print losses";
+
 #[allow(clippy::print_stderr, clippy::print_stdout)]
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("tidy") => {
-            let complaints = tidy::check(root());
-            for complaint in &complaints {
-                eprintln!("{complaint}");
-            }
-            println!("{} complaints", complaints.len());
-            if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (name, rest) = arguments.split_first().map_or(("", [].as_slice()), |(a, b)| (a, b));
+    let result = match name {
+        "tidy" => tidy(),
+        "parity" => parity::run(rest).map(|missed| missed == 0),
+        "train" => train::run(rest).map(|()| true),
         _ => {
-            eprintln!("usage: cargo xtask tidy    check the house rules that a program can check");
-            ExitCode::from(2)
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
         }
     }
+}
+
+/// Whether there is nothing to complain of.
+#[allow(clippy::print_stderr, clippy::print_stdout)]
+fn tidy() -> anyhow::Result<bool> {
+    let complaints = tidy::check(root());
+    complaints.iter().for_each(|complaint| eprintln!("{complaint}"));
+    println!("{} complaints", complaints.len());
+    Ok(complaints.is_empty())
 }
 
 fn root() -> &'static Path {

@@ -62,6 +62,5 @@ fn request(arguments: &GenerateArguments) -> GenerateRequest {
         },
         max_tokens: arguments.max_tokens,
         stop: arguments.stop.clone(),
-        adapter: None,
     }
 }

@@ -1,0 +1,123 @@
+//! `cargo xtask parity DIR... [--json]`: models against what another implementation computed.
+//!
+//! A folder counts when it holds a `reference.safetensors`: token ids `[B, T]`, and what they give:
+//! logits (or the last hidden states of an encoder), the mean loss of each row's next token, slopes
+//! of that loss along parameters by name, a greedy continuation, losses of AdamW steps.
+
+mod bounds;
+mod decoder;
+mod measure;
+mod reference;
+
+use allod_lm::Checkpoint;
+use anyhow::{Context, Result};
+use bounds::complaints;
+use reference::Reference;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What was measured of a model; none where the reference does not hold it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Name of the folder.
+    pub model: String,
+    /// Largest difference of a logit or hidden state.
+    pub max_abs_diff: Option<f64>,
+    /// The same, relative to the largest of the reference.
+    pub max_rel_diff: Option<f64>,
+    /// Whether the greedy continuation is the same.
+    pub greedy_equal: Option<bool>,
+    /// Difference of the loss.
+    pub loss_abs_diff: Option<f64>,
+    /// Largest norm of a difference of gradients, relative to the gradient's norm.
+    pub grad_max_rel_diff: Option<f64>,
+    /// Largest difference of a loss in a run of AdamW steps.
+    pub adamw_max_abs_diff: Option<f64>,
+    /// Whether both executors give the same bits.
+    pub executor_bits_equal: Option<bool>,
+}
+
+/// Measures every folder and prints a line for each. Gives the number of bounds that were missed.
+#[allow(clippy::print_stdout, clippy::print_stderr)]
+pub fn run(arguments: &[String]) -> Result<usize> {
+    let json = arguments.iter().any(|argument| argument == "--json");
+    let paths = arguments.iter().filter(|argument| !argument.starts_with("--"));
+    let folders: Vec<PathBuf> =
+        paths.map(PathBuf::from).filter(|path| is_reference(path)).collect();
+    anyhow::ensure!(!folders.is_empty(), "no folder given holds a reference.safetensors");
+    let mut missed = 0;
+    for folder in folders {
+        let report = measure(&folder).with_context(|| format!("{}", folder.display()))?;
+        match json {
+            true => println!("{}", serde_json::to_string(&report)?),
+            false => println!("{}", line(&report)),
+        }
+        for complaint in complaints(&report) {
+            eprintln!("{}: {complaint}", report.model);
+            missed += 1;
+        }
+    }
+    Ok(missed)
+}
+
+fn is_reference(folder: &Path) -> bool {
+    folder.join(reference::FILE).is_file()
+}
+
+/// Measures the model in a folder.
+pub fn measure(folder: &Path) -> Result<Report> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let reference = Reference::open(folder)?;
+    decoder::measure(&name, Arc::new(Checkpoint::open(folder)?), &reference)
+}
+
+/// Threads to compute with: results do not depend on them.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A report for people.
+fn line(report: &Report) -> String {
+    let number = |name: &str, value: Option<f64>| match value {
+        Some(value) => format!(" {name} {value:.1e}"),
+        None => String::new(),
+    };
+    let truth = |name: &str, value: Option<bool>| match value {
+        Some(value) => format!(" {name} {}", if value { "yes" } else { "NO" }),
+        None => String::new(),
+    };
+    [
+        format!("{:<12}", report.model),
+        number("abs", report.max_abs_diff),
+        number("rel", report.max_rel_diff),
+        truth("greedy", report.greedy_equal),
+        number("loss", report.loss_abs_diff),
+        number("grad", report.grad_max_rel_diff),
+        number("adamw", report.adamw_max_abs_diff),
+        truth("bits", report.executor_bits_equal),
+    ]
+    .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every model among the shared fixtures is within the bounds.
+    #[test]
+    #[allow(clippy::unwrap_used, clippy::print_stderr)]
+    fn the_fixtures_are_within_the_bounds() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/model-fixtures");
+        let Ok(entries) = std::fs::read_dir(&root) else {
+            eprintln!("skipped: model-fixtures is not in the folder of shared test data");
+            return;
+        };
+        let folders = entries.flatten().map(|entry| entry.path()).filter(|path| is_reference(path));
+        let folders = folders.filter(|path| Checkpoint::open(path).is_ok());
+        for folder in folders {
+            let report = measure(&folder).unwrap();
+            assert_eq!(complaints(&report), Vec::<String>::new(), "{report:?}");
+        }
+    }
+}
