@@ -43,8 +43,8 @@ pub use infer::{Batch, Infer, InferOptions, Logits, Vectors};
 pub use model::{EndTokens, Model, ModelDigests};
 pub use spec::{
     Activation, AttentionSpec, Biases, DecoderSpec, EncoderBiases, EncoderNorm, EncoderSpec,
-    ExpertSpec, HeadActivation, HeadSpec, LayerSpec, ModelSpec, NormPlace, Norms, Pooling,
-    Positions, QueryKeyNorm, RopeScaling, RopeSpec, Scales,
+    ExpertSpec, HeadActivation, HeadSpec, Inventory, LayerSpec, ModelSpec, NormPlace, Norms,
+    Pooling, Positions, QueryKeyNorm, RopeScaling, RopeSpec, Scales,
 };
 pub use tape::{Documents, Initial, Intermediates, LowRank, Residual, Tape, Trainable};
 pub use template::{ChatTemplate, Message, Rendered, TemplateInput};

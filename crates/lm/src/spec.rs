@@ -10,7 +10,7 @@ pub use encoder::{
     EncoderBiases, EncoderNorm, EncoderSpec, HeadActivation, HeadSpec, NormPlace, Pooling,
     Positions,
 };
-pub use model::{AttentionSpec, ModelSpec};
+pub use model::{AttentionSpec, Inventory, ModelSpec};
 pub use rope::{RopeScaling, RopeSpec};
 
 /// A decoder-only transformer. All lengths are in elements, all counts at least one.

@@ -1,9 +1,9 @@
 //! BERT: learned positions, two segments, norms after each half.
 
-use super::encoders::{self, ENCODER_NAMES, divided, scale};
-use super::{Architecture, Known, PLAIN, Place, Settings, encoder_place};
+use super::encoders::{self, ENCODER_NAMES};
+use super::{Architecture, Known, Place, Settings, encoder_place};
 use crate::error::Result;
-use crate::spec::{Activation, EncoderBiases, EncoderNorm, EncoderSpec, NormPlace, Positions};
+use crate::spec::EncoderSpec;
 use crate::weight::Part;
 use allod_weights::TensorFile;
 
@@ -36,40 +36,8 @@ fn huggingface_place(known: Known<EncoderSpec>, part: Part) -> Place {
     }
 }
 
-/// Converters cut the positions that no token has off the table and drop BERT's pooler, so that
-/// XLM-RoBERTa's files look the same; heads are not read.
+/// Converters cut the positions that no token has off the table, so that XLM-RoBERTa's files look
+/// the same.
 fn gguf(settings: &Settings, file: &TensorFile) -> Result<EncoderSpec> {
-    let key = |name: &str| format!("bert.{name}");
-    if file.tensor("cls.weight").is_some() || file.tensor("cls.output.weight").is_some() {
-        return Err(settings.unsupported("a head for scores in GGUF", "it is in a folder"));
-    }
-    if settings.truth_if_any(&key("attention.causal"))?.unwrap_or(false) {
-        return Err(settings.unsupported("the setting `bert.attention.causal`", PLAIN));
-    }
-    let rows = |name: &str| file.tensor(name).and_then(|tensor| tensor.shape.first().copied());
-    let width = settings.size(&key("embedding_length"))?;
-    let heads = settings.size(&key("attention.head_count"))?;
-    let head_dim = divided(settings, width, heads)?;
-    Ok(EncoderSpec {
-        architecture: "bert",
-        vocabulary: rows("token_embd.weight").unwrap_or(1),
-        width,
-        layers: settings.size(&key("block_count"))?,
-        windows: vec![None],
-        heads,
-        head_dim,
-        feed_forward: settings.size(&key("feed_forward_length"))?,
-        activation: Activation::Gelu,
-        positions: Positions::Learned { unused: 0 },
-        segments: rows("token_types.weight"),
-        norm: EncoderNorm {
-            place: NormPlace::After,
-            epsilon: settings.float(&key("attention.layer_norm_epsilon"))? as f32,
-            bias: true,
-        },
-        biases: EncoderBiases { attention: true, feed_forward: true },
-        attention_scale: scale(head_dim),
-        context_length: rows("position_embd.weight").unwrap_or(1),
-        head: None,
-    })
+    encoders::from_gguf(settings, file, ("bert", "bert"))
 }

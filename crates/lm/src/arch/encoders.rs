@@ -7,6 +7,7 @@ use crate::spec::{
     Pooling, Positions,
 };
 use allod_kernels::RopePairing;
+use allod_weights::TensorFile;
 
 /// The plain names, for encoders to start from.
 pub(super) const ENCODER_NAMES: Architecture<EncoderSpec> = Architecture {
@@ -107,6 +108,46 @@ pub(super) fn bert_like(
         attention_scale: scale(head_dim),
         context_length: table.saturating_sub(unused),
         head,
+    })
+}
+
+/// A BERT-like encoder as a GGUF file describes it under `prefix`. Heads are not read: files differ
+/// in what they hold of them.
+pub(super) fn from_gguf(
+    settings: &Settings,
+    file: &TensorFile,
+    (architecture, prefix): (&'static str, &str),
+) -> Result<EncoderSpec> {
+    let key = |name: &str| format!("{prefix}.{name}");
+    if file.tensors().any(|tensor| tensor.name.starts_with("cls")) {
+        return Err(settings.unsupported("a head for scores in GGUF", "it is in a folder"));
+    }
+    if settings.truth(&key("attention.causal"))? {
+        let what = format!("the setting `{}`", key("attention.causal"));
+        return Err(settings.unsupported(what, PLAIN));
+    }
+    let rows = |name: &str| file.tensor(name).and_then(|tensor| tensor.shape.first().copied());
+    let width = settings.size(&key("embedding_length"))?;
+    let heads = settings.size(&key("attention.head_count"))?;
+    let head_dim = divided(settings, width, heads)?;
+    let epsilon = settings.float(&key("attention.layer_norm_epsilon"))? as f32;
+    Ok(EncoderSpec {
+        architecture,
+        vocabulary: rows("token_embd.weight").unwrap_or(1),
+        width,
+        layers: settings.size(&key("block_count"))?,
+        windows: vec![None],
+        heads,
+        head_dim,
+        feed_forward: settings.size(&key("feed_forward_length"))?,
+        activation: Activation::Gelu,
+        positions: Positions::Learned { unused: 0 },
+        segments: rows("token_types.weight"),
+        norm: EncoderNorm { place: NormPlace::After, epsilon, bias: true },
+        biases: EncoderBiases { attention: true, feed_forward: true },
+        attention_scale: scale(head_dim),
+        context_length: rows("position_embd.weight").unwrap_or(1),
+        head: None,
     })
 }
 

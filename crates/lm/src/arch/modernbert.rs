@@ -5,14 +5,19 @@ use super::{Architecture, Known, PLAIN, Place, Settings, encoder_place, layers, 
 use crate::error::Result;
 use crate::spec::{
     Activation, EncoderBiases, EncoderNorm, EncoderSpec, HeadActivation, HeadSpec, NormPlace,
-    Pooling, Positions, RopeSpec,
+    Pooling, Positions, RopeScaling, RopeSpec,
 };
 use crate::weight::Part;
+use allod_kernels::RopePairing;
+use allod_weights::TensorFile;
 
 pub(super) const ARCHITECTURE: Architecture<EncoderSpec> = Architecture {
     model_types: &["modernbert"],
+    gguf_names: &["modern-bert"],
     config,
+    gguf,
     huggingface_place,
+    gguf_place,
     ignored: &["head.", "decoder."],
     ..ENCODER_NAMES
 };
@@ -60,6 +65,63 @@ fn config(settings: &Settings) -> Result<EncoderSpec> {
     })
 }
 
+fn gguf(settings: &Settings, file: &TensorFile) -> Result<EncoderSpec> {
+    let key = |name: &str| format!("modern-bert.{name}");
+    settings.refuse([key("rope.scaling.type")], PLAIN)?;
+    let plain = encoders::from_gguf(settings, file, ("modernbert", "modern-bert"))?;
+    let window = settings.size(&key("attention.sliding_window"))? / 2;
+    let every = settings.size_if_any(&key("attention.sliding_window_pattern"))?.unwrap_or(3).max(1);
+    let pattern = layers::pattern(settings, plain.layers, Some(window), |l| l % every != 0)?;
+    let rope = |name: &str, theta: f64| -> Result<RopeSpec> {
+        let theta = settings.float_if_any(&key(name))?.unwrap_or(theta);
+        let (pairing, scaling) = (RopePairing::Half, RopeScaling::None);
+        Ok(RopeSpec { theta, dimensions: plain.head_dim, pairing, scaling })
+    };
+    let has = |name: &str| file.tensor(name).is_some();
+    Ok(EncoderSpec {
+        windows: pattern.iter().map(|layer| layer.window).collect(),
+        activation: Activation::GeluGated,
+        positions: Positions::Rotary {
+            rope: rope("rope.freq_base", THETAS[0])?,
+            window_rope: rope("rope.freq_base_swa", THETAS[1])?,
+        },
+        segments: None,
+        norm: EncoderNorm { place: NormPlace::Before, bias: has("output_norm.bias"), ..plain.norm },
+        biases: EncoderBiases {
+            attention: has("blk.0.attn_output.bias"),
+            feed_forward: has("blk.0.ffn_up.bias"),
+        },
+        context_length: settings.size(&key("context_length"))?,
+        ..plain
+    })
+}
+
+/// Query, key and value are one tensor, and so are the feed-forward's gate and other half: the rows
+/// of a part, if it is one of them.
+fn fused(known: Known<EncoderSpec>, part: Part, names: [&str; 2]) -> Option<Place> {
+    let (attended, inner) = (known.spec.heads * known.spec.head_dim, known.spec.feed_forward);
+    let (name, kind, nth) = match part {
+        Part::Query => (names[0], "weight", 0),
+        Part::QueryBias => (names[0], "bias", 0),
+        Part::Key => (names[0], "weight", 1),
+        Part::KeyBias => (names[0], "bias", 1),
+        Part::Value => (names[0], "weight", 2),
+        Part::ValueBias => (names[0], "bias", 2),
+        Part::Gate => (names[1], "weight", 0),
+        Part::GateBias => (names[1], "bias", 0),
+        Part::Up => (names[1], "weight", 1),
+        Part::UpBias => (names[1], "bias", 1),
+        _ => return None,
+    };
+    let (rows, of) = if name == names[0] { (attended, 3) } else { (inner, 2) };
+    Some(Place::tensor(format!("{name}.{kind}")).starting_at(nth * rows, of * rows))
+}
+
+fn gguf_place(known: Known<EncoderSpec>, part: Part) -> Place {
+    let fused = fused(known, part, ["blk.{l}.attn_qkv", "blk.{l}.ffn_up"]);
+    fused.unwrap_or_else(|| encoder_place::gguf(known, part))
+}
+
 /// Rope stands by kind of layer in `rope_parameters` (transformers 5), or in two thetas.
 fn rope_of(settings: &Settings, kind: usize, head_dim: usize, context: usize) -> Result<RopeSpec> {
     settings.refuse(["rope_scaling"], PLAIN)?;
@@ -97,11 +159,12 @@ fn head(settings: &Settings) -> Result<Option<HeadSpec>> {
 
 fn huggingface_place(known: Known<EncoderSpec>, part: Part) -> Place {
     let root = encoder_place::root(known, "model.", "embeddings.tok_embeddings.weight");
-    let attended = known.spec.heads * known.spec.head_dim;
-    let inner = known.spec.feed_forward;
     let own = |name: &str| Place::tensor(format!("{root}{name}"));
     let layer = |name: &str| own(&format!("layers.{{l}}.{name}"));
-    let third = |name: &str, nth: usize| layer(name).starting_at(nth * attended, 3 * attended);
+    let names = ["attn.Wqkv", "mlp.Wi"].map(|name| format!("{root}layers.{{l}}.{name}"));
+    if let Some(place) = fused(known, part, [&names[0], &names[1]]) {
+        return place;
+    }
     match part {
         Part::TokenEmbedding => own("embeddings.tok_embeddings.weight"),
         Part::EmbeddingNorm => own("embeddings.norm.weight"),
@@ -110,20 +173,10 @@ fn huggingface_place(known: Known<EncoderSpec>, part: Part) -> Place {
         Part::OutputNormBias => own("final_norm.bias"),
         Part::AttentionNorm => layer("attn_norm.weight"),
         Part::AttentionNormBias => layer("attn_norm.bias"),
-        Part::Query => third("attn.Wqkv.weight", 0),
-        Part::QueryBias => third("attn.Wqkv.bias", 0),
-        Part::Key => third("attn.Wqkv.weight", 1),
-        Part::KeyBias => third("attn.Wqkv.bias", 1),
-        Part::Value => third("attn.Wqkv.weight", 2),
-        Part::ValueBias => third("attn.Wqkv.bias", 2),
         Part::AttentionOutput => layer("attn.Wo.weight"),
         Part::AttentionOutputBias => layer("attn.Wo.bias"),
         Part::FeedForwardNorm => layer("mlp_norm.weight"),
         Part::FeedForwardNormBias => layer("mlp_norm.bias"),
-        Part::Gate => layer("mlp.Wi.weight").starting_at(0, 2 * inner),
-        Part::GateBias => layer("mlp.Wi.bias").starting_at(0, 2 * inner),
-        Part::Up => layer("mlp.Wi.weight").starting_at(inner, 2 * inner),
-        Part::UpBias => layer("mlp.Wi.bias").starting_at(inner, 2 * inner),
         Part::Down => layer("mlp.Wo.weight"),
         Part::DownBias => layer("mlp.Wo.bias"),
         Part::HeadDense => Place::tensor("head.dense.weight"),

@@ -1,6 +1,6 @@
 //! What an encoder computes, as plain data.
 
-use super::{Activation, AttentionSpec, ExpertSpec, ModelSpec, RopeSpec};
+use super::{Activation, AttentionSpec, ExpertSpec, Inventory, ModelSpec, RopeSpec};
 use crate::weight::{Part, WeightId};
 
 /// A transformer whose tokens see each other in both directions. All lengths are in elements, all
@@ -199,13 +199,13 @@ impl ModelSpec for EncoderSpec {
         false
     }
 
-    fn inventory(&self) -> Vec<(WeightId, Vec<usize>)> {
+    fn inventory(&self) -> Inventory<'_> {
         let ends = Part::OF_ENCODER.into_iter().map(|part| WeightId { layer: 0, part });
         let layers = (0..self.layers).flat_map(|layer| {
             Part::OF_ENCODER_LAYER.into_iter().map(move |part| WeightId { layer, part })
         });
         let all = ends.chain(layers).filter(|id| self.has(*id));
-        all.map(|id| (id, self.shape(id.part))).collect()
+        Box::new(all.map(|id| (id, self.shape(id.part))))
     }
 
     fn has(&self, WeightId { layer, part }: WeightId) -> bool {

@@ -19,7 +19,7 @@ pub trait ModelSpec: Send + Sync {
     fn tied(&self) -> bool;
 
     /// Every weight that the model reads, with its shape, outermost dimension first.
-    fn inventory(&self) -> Vec<(WeightId, Vec<usize>)>;
+    fn inventory(&self) -> Inventory<'_>;
 
     /// Whether the model has this weight.
     fn has(&self, id: WeightId) -> bool;
@@ -40,6 +40,9 @@ pub trait ModelSpec: Send + Sync {
     /// The experts of layers that have them.
     fn experts(&self) -> Option<&ExpertSpec>;
 }
+
+/// Weights with their shapes. One at a time: settings may ask for more than any file holds.
+pub type Inventory<'a> = Box<dyn Iterator<Item = (WeightId, Vec<usize>)> + 'a>;
 
 /// Attention, as far as all layers have it in common.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -101,8 +104,8 @@ impl ModelSpec for DecoderSpec {
         self.tied
     }
 
-    fn inventory(&self) -> Vec<(WeightId, Vec<usize>)> {
-        self.weights().collect()
+    fn inventory(&self) -> Inventory<'_> {
+        Box::new(self.weights())
     }
 
     fn has(&self, id: WeightId) -> bool {

@@ -14,7 +14,7 @@ import torch
 import transformers as T
 from safetensors.torch import save_file
 from sentence_transformers import CrossEncoder, SentenceTransformer
-from sentence_transformers import models as modules
+from sentence_transformers.sentence_transformer import modules
 
 PHRASES = [
     "The council met on Tuesday to discuss the budget.", "A cat sat on the mat.",
