@@ -181,6 +181,12 @@ fn max_tokens(folder: &Path) -> Result<Option<usize>> {
         let config = read_object(&path, JSON_BYTES)?;
         let settings = Settings::json(&path, &config);
         settings.refuse(["do_lower_case"], "it is where the tokenizer's own files say it")?;
+        if let Some(forms) = settings.object("modality_config")?
+            && forms.has("message")
+        {
+            let what = "the form `message` (`modality_config`)";
+            return Err(settings.unsupported(what, "texts as they stand are"));
+        }
         if let Some(most) = settings.size_if_any("max_seq_length")? {
             return Ok(Some(most));
         }
@@ -254,6 +260,14 @@ mod tests {
             let message = Manner::of_folder(folder(&files).path()).unwrap_err().to_string();
             assert!(message.contains(named), "{named}: {message}");
         }
+    }
+
+    #[test]
+    fn texts_that_are_rendered_as_chats_are_refused() {
+        let config = r#"{"modality_config": {"text": {}, "message": {"format": "flat"}}}"#;
+        let folder = folder(&[("sentence_bert_config.json", config)]);
+        let message = Manner::of_folder(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("`message`"), "{message}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Small models made in code, and where the large test data lies.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod encoder;
+
 use allod_lm::{Batch, Checkpoint, Infer, InferOptions, Isa};
 use allod_weights::make::GgufBuilder;
 use std::path::{Path, PathBuf};

@@ -165,8 +165,10 @@ def make_random(out, seed, wordpiece, byte_level):
         score(out, "modernbert-score-" + pooling, put("modernbert-score-" + pooling,
               T.ModernBertConfig(**modern, **one, classifier_pooling=pooling),
               "ModernBertForSequenceClassification", wordpiece), 60, seed)
-    # Qwen3-Embedding: texts end with a token, and its vector counts.
+    # Qwen3-Embedding: texts end with a token, and its vector counts. Given a chat template,
+    # sentence-transformers would render texts through it.
     tokenizer = T.AutoTokenizer.from_pretrained(byte_level)
+    tokenizer.chat_template = None
     end = tokenizer.convert_tokens_to_ids("<|endoftext|>")
     from tokenizers import processors
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
