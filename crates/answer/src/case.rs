@@ -141,6 +141,7 @@ impl<'a> Case<'a> {
                 sampling: Sampling::default(),
                 max_tokens: self.desk.policy.limits.answer_tokens_max as usize,
                 stop: Vec::new(),
+                adapter: None,
             };
             match generator.generate(&request, &mut |_| ControlFlow::Continue(())) {
                 Ok(generated) => {

@@ -4,11 +4,13 @@ use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::request::{GenerateRequest, Generated, Prompt};
 use crate::sampler::Sampler;
-use crate::writer::Writer;
-use allod_lm::{Infer, InferOptions, Isa, Model, NUMERICS};
+use crate::writer::{SLOT, Writer};
+use allod_lm::{Adapter, Infer, InferOptions, Isa, Model, NUMERICS};
 use jiff::civil::Date;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Tokens of a prompt that go through the model together.
 pub(crate) const PREFILL_TOKENS: usize = 64;
@@ -51,10 +53,20 @@ pub struct ModelIdentity {
     pub format: String,
 }
 
+/// What an adapter is, for the record: with one, a completion is the model's and the adapter's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdapterIdentity {
+    /// The name that requests ask for it by.
+    pub name: String,
+    /// SHA-256 of its files: see [`Adapter::digest`].
+    pub digest: String,
+}
+
 /// A loaded model. Requests are served one at a time, by their order of arrival.
 pub struct Engine {
     model: Model,
     identity: ModelIdentity,
+    adapters: BTreeMap<String, Arc<Adapter>>,
     infer: Queue<Infer>,
     isa: Isa,
     context_tokens: usize,
@@ -78,7 +90,39 @@ impl Engine {
         let infer = Infer::new(model.checkpoint.clone(), infer_options)?;
         let identity = identity(&model)?;
         let (infer, template_date) = (Queue::new(infer), options.template_date);
-        Ok(Engine { model, identity, infer, isa, context_tokens, template_date })
+        let adapters = BTreeMap::new();
+        Ok(Engine { model, identity, adapters, infer, isa, context_tokens, template_date })
+    }
+
+    /// The same engine with an adapter that requests can ask for as `name`: a PEFT folder or a
+    /// GGUF adapter. Requests that do not ask for it are not changed in a bit.
+    ///
+    /// # Errors
+    /// If the adapter does not fit the model, or there is one of that name.
+    pub fn with_adapter(mut self, name: &str, path: &Path) -> Result<Engine> {
+        let adapter = Adapter::open(path, &self.model.checkpoint)?;
+        match self.adapters.insert(name.to_string(), Arc::new(adapter)) {
+            None => Ok(self),
+            Some(_) => Err(Error::AdapterTwice { name: name.to_string() }),
+        }
+    }
+
+    /// The adapters that requests can ask for, by name.
+    pub fn adapters(&self) -> impl Iterator<Item = AdapterIdentity> {
+        self.adapters.iter().map(|(name, adapter)| AdapterIdentity {
+            name: name.clone(),
+            digest: adapter.digest().to_string(),
+        })
+    }
+
+    /// The adapter that a request asks for.
+    fn adapter(&self, request: &GenerateRequest) -> Result<Option<Arc<Adapter>>> {
+        let Some(name) = &request.adapter else { return Ok(None) };
+        let known = || self.adapters.keys().cloned().collect::<Vec<String>>().join(", ");
+        let adapter = self.adapters.get(name).cloned();
+        adapter
+            .map(Some)
+            .ok_or_else(|| Error::UnknownAdapter { name: name.clone(), known: known() })
     }
 
     /// What the model is.
@@ -114,7 +158,9 @@ impl Engine {
         let sampler = Sampler::new(&request.sampling, self.isa)?;
         let prompt = self.encode(&request.prompt)?;
         self.check(&prompt)?;
+        let adapter = self.adapter(request)?;
         let mut infer = self.infer.wait();
+        infer.begin(SLOT, adapter)?;
         let context = self.context_tokens;
         let writer =
             Writer::new(&self.model, &mut infer, context, sampler, prompt, request, on_text);

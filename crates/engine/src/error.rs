@@ -23,6 +23,20 @@ pub enum Error {
     /// Nothing to go on from: the prompt gave no token at all.
     #[error("the prompt is empty and this model has no token that begins a text; give a prompt")]
     EmptyPrompt,
+    /// A request for an adapter that the engine does not have.
+    #[error("there is no adapter `{name}`; there are: {known}")]
+    UnknownAdapter {
+        /// What was asked for.
+        name: String,
+        /// The names that can be asked for.
+        known: String,
+    },
+    /// Two adapters under one name.
+    #[error("there are two adapters `{name}`; give each a name of its own")]
+    AdapterTwice {
+        /// The name.
+        name: String,
+    },
     /// A sampling parameter outside its range.
     #[error("sampling: {name} is {value}, but must be {range}")]
     Sampling {

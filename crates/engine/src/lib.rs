@@ -15,6 +15,7 @@
 //!     sampling: Sampling::default(),
 //!     max_tokens: 64,
 //!     stop: Vec::new(),
+//!     adapter: None,
 //! };
 //! let generated = engine.generate(&request, &mut |_text| ControlFlow::Continue(()))?;
 //! assert!(generated.completion_tokens <= 64);
@@ -32,7 +33,7 @@ mod stop;
 mod writer;
 
 pub use allod_lm::{Isa, Message, NUMERICS};
-pub use engine::{CONTEXT_TOKENS_LEAST, Engine, ModelIdentity, Options};
+pub use engine::{AdapterIdentity, CONTEXT_TOKENS_LEAST, Engine, ModelIdentity, Options};
 pub use error::{Error, Result};
 pub use random::Random;
 pub use request::{Finish, GenerateRequest, Generated, Prompt, Sampling};

@@ -13,6 +13,8 @@ pub struct GenerateRequest {
     pub max_tokens: usize,
     /// Texts that end the completion; they are not part of it. Empty ones are passed over.
     pub stop: Vec<String>,
+    /// The adapter that the model runs with, by the name that the engine was given it under.
+    pub adapter: Option<String>,
 }
 
 /// What a completion follows.

@@ -9,7 +9,7 @@ use allod_lm::{Batch, Detokenizer, Infer, Model};
 use std::ops::ControlFlow;
 
 /// The only slot: one sequence at a time.
-const SLOT: usize = 0;
+pub(crate) const SLOT: usize = 0;
 
 /// The state of a completion that is being written.
 pub(crate) struct Writer<'a> {
@@ -36,7 +36,6 @@ impl<'a> Writer<'a> {
         request: &GenerateRequest,
         on_text: &'a mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Writer<'a> {
-        infer.truncate(SLOT, 0);
         Writer {
             detokenizer: model.tokenizer.detokenizer(&prompt),
             stop: StopFilter::new(&request.stop),

@@ -86,6 +86,7 @@ fn request(prompt: &str) -> GenerateRequest {
         sampling: Sampling::default(),
         max_tokens: 30,
         stop: Vec::new(),
+        adapter: None,
     }
 }
 
@@ -234,4 +235,43 @@ fn damaged_weights_are_an_error_and_not_a_token() {
     let engine = engine_of(file, Options::default());
     let result = engine.generate(&request("a"), &mut |_| ControlFlow::Continue(()));
     assert!(matches!(result, Err(Error::NotANumber { tokens: 2 })), "{result:?}");
+}
+
+/// An adapter of the model's output and of one query projection.
+fn adapter(factor: f32) -> GgufBuilder {
+    let values = |count: usize| -> Vec<f32> {
+        (0..count).map(|at| ((at * 37 % 101) as f32 / 50.0 - 1.0) * factor).collect()
+    };
+    let file = GgufBuilder::new()
+        .text("general.architecture", "llama")
+        .text("general.type", "adapter")
+        .text("adapter.type", "lora")
+        .f32("adapter.lora.alpha", 4.0);
+    let name = "blk.0.attn_q.weight";
+    file.f32_tensor(&format!("{name}.lora_a"), &[2, WIDTH], &values(2 * WIDTH)).f32_tensor(
+        &format!("{name}.lora_b"),
+        &[WIDTH, 2],
+        &values(2 * WIDTH),
+    )
+}
+
+#[test]
+fn requests_choose_their_adapter() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("adapter.gguf");
+    let bytes = adapter(3.0).build();
+    std::fs::write(&path, &bytes).unwrap();
+    let plain = run(&engine(), &warm(3));
+    let engine = engine().with_adapter("formal", &path).unwrap();
+    let asked = |name: &str| GenerateRequest { adapter: Some(name.to_string()), ..warm(3) };
+    let formal = run(&engine, &asked("formal"));
+    assert_ne!(formal.tokens, plain.tokens, "it changes what is written");
+    assert_eq!(run(&engine, &warm(3)), plain, "and only for those who ask for it");
+    assert_eq!(run(&engine, &asked("formal")), formal);
+    let missing = engine.generate(&asked("other"), &mut |_| ControlFlow::Continue(()));
+    let message = missing.unwrap_err().to_string();
+    assert!(message.contains("`other`") && message.contains("formal"), "{message}");
+    let known: Vec<_> = engine.adapters().map(|adapter| (adapter.name, adapter.digest)).collect();
+    assert_eq!(known, [("formal".to_string(), allod_weights::digest_bytes(&bytes))]);
+    assert!(engine.with_adapter("formal", &path).is_err());
 }

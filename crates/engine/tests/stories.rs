@@ -40,6 +40,7 @@ fn write(engine: &Engine, prompt: &str, max_tokens: usize) -> Generated {
         sampling: Sampling::default(),
         max_tokens,
         stop: Vec::new(),
+        adapter: None,
     };
     let mut text = String::new();
     let generated = engine.generate(&request, &mut |piece| {
@@ -71,6 +72,7 @@ fn threads_and_instruction_sets_give_the_same_tokens() {
         sampling,
         max_tokens: 100,
         stop: Vec::new(),
+        adapter: None,
     };
     let mut found = Vec::new();
     for isa in Isa::available() {

@@ -1,10 +1,11 @@
 //! What activations pass back to their inputs.
 //!
-//! `slope` is the slope along the result and is overwritten: with the slope along `x`, or of a gated
-//! unit with that along `up`, so that a backward pass needs one buffer less.
+//! `slope` is the slope along the result and is overwritten: with the slope along `x`, or of a
+//! gated unit with that along `up`, so that a backward pass needs one buffer less.
 #![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
 use crate::exp::exp_one;
+use crate::gelu::{gelu_one, gelu_slope_one};
 use crate::isa::{Isa, on_isa};
 use crate::lanes::{LANES, sum};
 use crate::tanh::{GELU_CUBE, GELU_SLOPE, Xielu, expm1_one, tanh_one};
@@ -73,6 +74,39 @@ fn gelu_tanh_body(gate: &[f32], up: &[f32], slope: &mut [f32], dgate: &mut [f32]
     });
 }
 
+/// Of [`crate::gelu_mul`]: `dgate = slope * up * gelu'(gate)`; the slope along up, `slope *
+/// gelu(gate)`, replaces `slope`.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn gelu_mul_gradient(isa: Isa, gate: &[f32], up: &[f32], slope: &mut [f32], dgate: &mut [f32]) {
+    check(gate, up, slope, dgate);
+    on_isa!(isa, gelu_mul_body(gate: &[f32], up: &[f32], slope: &mut [f32], dgate: &mut [f32]))
+}
+
+#[inline(always)]
+fn gelu_mul_body(gate: &[f32], up: &[f32], slope: &mut [f32], dgate: &mut [f32]) {
+    each(gate, up, slope, dgate, |gate, up, slope| {
+        [slope * up * gelu_slope_one(gate), slope * gelu_one(gate)]
+    });
+}
+
+/// Of [`crate::gelu`]: `slope[i] *= gelu'(x[i])`.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn gelu_gradient(isa: Isa, x: &[f32], slope: &mut [f32]) {
+    assert_eq!(x.len(), slope.len(), "lengths of x and slope");
+    on_isa!(isa, gelu_body(x: &[f32], slope: &mut [f32]))
+}
+
+#[inline(always)]
+fn gelu_body(x: &[f32], slope: &mut [f32]) {
+    for (slope, x) in slope.iter_mut().zip(x) {
+        *slope *= gelu_slope_one(*x);
+    }
+}
+
 /// Of [`crate::bounded_silu_mul`]; what lies beyond a bound has no slope. The slope along up
 /// replaces `slope`.
 ///
@@ -121,8 +155,8 @@ fn bounded_body(
     });
 }
 
-/// Of [`crate::xielu`] for one row: the slope along `x` replaces `slope`; returns the row's parts in
-/// the slopes along the positive and the negative curvature (reductions over the lanes).
+/// Of [`crate::xielu`] for one row: the slope along `x` replaces `slope`; returns the row's parts
+/// in the slopes along the positive and the negative curvature (reductions over the lanes).
 ///
 /// # Panics
 /// When the lengths differ.
@@ -187,5 +221,87 @@ pub fn clamp_gradient(isa: Isa, x: &[f32], most: f32, slope: &mut [f32]) {
 fn clamp_body(x: &[f32], most: f32, slope: &mut [f32]) {
     for (slope, x) in slope.iter_mut().zip(x) {
         *slope = if x.abs() > most { 0.0 } else { *slope };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::assert_same_bits;
+    use crate::samples;
+    use proptest::prelude::*;
+
+    const XIELU: Xielu = Xielu { positive: 0.8, negative: 0.9, beta: 0.5, epsilon: -1e-6 };
+
+    type Gated<'a> = &'a dyn Fn(&mut [f32], &mut [f32]);
+    type Single<'a> = &'a dyn Fn(&mut [f32]);
+
+    /// Everything that this file computes, one after the other.
+    fn all(isa: Isa, x: &[f32], up: &[f32], given: &[f32]) -> Vec<f32> {
+        let mut found = Vec::new();
+        let gated: [Gated; 4] = [
+            &|slope, dgate| silu_mul_gradient(isa, x, up, slope, dgate),
+            &|slope, dgate| gelu_tanh_mul_gradient(isa, x, up, slope, dgate),
+            &|slope, dgate| gelu_mul_gradient(isa, x, up, slope, dgate),
+            &|slope, dgate| bounded_silu_mul_gradient(isa, x, up, 1.702, 7.0, slope, dgate),
+        ];
+        for gradient in gated {
+            let (mut slope, mut dgate) = (given.to_vec(), vec![0.0; x.len()]);
+            gradient(&mut slope, &mut dgate);
+            found.extend(slope.into_iter().chain(dgate));
+        }
+        let single: [Single; 3] = [
+            &|slope| gelu_gradient(isa, x, slope),
+            &|slope| soft_cap_gradient(isa, x, 3.0, slope),
+            &|slope| clamp_gradient(isa, x, 1.0, slope),
+        ];
+        for gradient in single {
+            let mut slope = given.to_vec();
+            gradient(&mut slope);
+            found.extend(slope);
+        }
+        let mut slope = given.to_vec();
+        found.extend(xielu_gradient(isa, x, XIELU, &mut slope));
+        found.extend(slope);
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn every_isa_gives_the_same_bits(
+            len in 0usize..100, values in samples::values(), seed: u64,
+        ) {
+            let [x, up, slope] =
+                [seed, !seed, seed / 2].map(|seed| samples::floats(len, values, seed));
+            let expected = all(Isa::Scalar, &x, &up, &slope);
+            for isa in Isa::available() {
+                assert_same_bits(&all(isa, &x, &up, &slope), &expected, isa.name());
+            }
+        }
+    }
+
+    #[test]
+    fn far_out_slopes_stay_finite() {
+        let x = [-200.0, -90.0, 0.0, 90.0, 200.0];
+        let found = all(Isa::detect(), &x, &[1.0; 5], &[1.0; 5]);
+        assert!(found.iter().all(|slope| slope.is_finite()), "{found:?}");
+    }
+
+    #[test]
+    fn nothing_passes_a_bound() {
+        let mut slope = [1.0; 5];
+        clamp_gradient(Isa::detect(), &[-2.0, -1.0, 0.0, 1.0, f32::INFINITY], 1.0, &mut slope);
+        assert_eq!(slope, [0.0, 1.0, 1.0, 1.0, 0.0]);
+        let (mut slope, mut dgate) = ([1.0; 2], [0.0; 2]);
+        bounded_silu_mul_gradient(
+            Isa::detect(),
+            &[8.0, 1.0],
+            &[1.0, -8.0],
+            1.0,
+            7.0,
+            &mut slope,
+            &mut dgate,
+        );
+        assert!(dgate[0] == 0.0 && dgate[1] != 0.0 && slope[0] != 0.0 && slope[1] == 0.0);
     }
 }

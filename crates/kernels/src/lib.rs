@@ -80,8 +80,8 @@ mod weight_gradient;
 
 pub use activation::{silu, silu_mul, softmax};
 pub use activation_gradient::{
-    bounded_silu_mul_gradient, clamp_gradient, gelu_tanh_mul_gradient, silu_mul_gradient,
-    soft_cap_gradient, xielu_gradient,
+    bounded_silu_mul_gradient, clamp_gradient, gelu_gradient, gelu_mul_gradient,
+    gelu_tanh_mul_gradient, silu_mul_gradient, soft_cap_gradient, xielu_gradient,
 };
 pub use argmax::argmax;
 pub use attention::{CacheLayout, KeyValues, Scoring, attend, attend_by};
@@ -97,7 +97,7 @@ pub use isa::Isa;
 pub use linear::linear;
 pub use matrix::{Error, Matrix};
 pub use norm::{layer_norm, rms_norm};
-pub use norm_gradient::rms_norm_gradient;
+pub use norm_gradient::{layer_norm_gradient, rms_norm_gradient};
 pub use packed::{Packed, Piece, Side, Source};
 pub use panel::PANEL_ROWS;
 pub use reduction::{column_sums, dot, largest_and_total, norm_weight_gradient};

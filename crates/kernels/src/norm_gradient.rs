@@ -43,38 +43,114 @@ fn rms_norm_body(x: &[f32], weight: &[f32], eps: f32, slope: &[f32], dx: &mut [f
     factor
 }
 
+/// The slope along one row of [`crate::layer_norm`]'s input, from that along its output. With
+/// f = 1 / sqrt(variance + eps), n = (x - mean) * f and g = slope * weight:
+/// `dx[i] = f * (g[i] - mean(g) - n[i] * mean(g * n))`. Returns the mean and f, which the slope
+/// along the weight needs ([`crate::norm_weight_gradient`]).
+///
+/// # Panics
+/// When the lengths differ.
+pub fn layer_norm_gradient(
+    isa: Isa,
+    x: &[f32],
+    weight: &[f32],
+    eps: f32,
+    slope: &[f32],
+    dx: &mut [f32],
+) -> [f32; 2] {
+    assert!(x.len() == weight.len() && x.len() == slope.len(), "lengths of x, weight and slope");
+    assert_eq!(x.len(), dx.len(), "lengths of x and dx");
+    on_isa!(
+        isa,
+        layer_norm_body(
+            x: &[f32],
+            weight: &[f32],
+            eps: f32,
+            slope: &[f32],
+            dx: &mut [f32]
+        ) -> [f32; 2]
+    )
+}
+
+#[inline(always)]
+fn layer_norm_body(x: &[f32], weight: &[f32], eps: f32, slope: &[f32], dx: &mut [f32]) -> [f32; 2] {
+    let length = x.len() as f32;
+    let mean = sum(fold(x, 0.0, |sum, value| sum + value)) / length;
+    let squares = sum(fold(x, 0.0, |sum, value| (value - mean).mul_add(value - mean, sum)));
+    let factor = 1.0 / (squares / length + eps).sqrt();
+    for ((dx, slope), weight) in dx.iter_mut().zip(slope).zip(weight) {
+        *dx = slope * weight;
+    }
+    let shift = sum(fold(dx, 0.0, |sum, value| sum + value)) / length;
+    for (dx, x) in dx.iter_mut().zip(x) {
+        *dx *= x - mean;
+    }
+    let share = sum(fold(dx, 0.0, |sum, value| sum + value)) / length * factor * factor;
+    for (((dx, x), slope), weight) in dx.iter_mut().zip(x).zip(slope).zip(weight) {
+        *dx = (-share).mul_add(x - mean, slope * weight - shift) * factor;
+    }
+    [mean, factor]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::reference::assert_same_bits;
     use crate::samples::{self, Values};
 
-    #[test]
-    fn every_isa_gives_the_same_slope_and_the_true_one() {
+    type Norm = fn(&[f32], &[f32], f32, &[f32], &mut [f32]) -> [f32; 2];
+
+    /// A norm of one row in `f64`, times weight and slope, summed.
+    fn truth(x: &[f64], weight: &[f32], slope: &[f32], centred: f64) -> f64 {
+        let length = x.len() as f64;
+        let mean = centred * x.iter().sum::<f64>() / length;
+        let square = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / length;
+        let terms = x.iter().zip(weight).zip(slope);
+        let sum: f64 = terms.map(|((x, w), s)| (x - mean) * f64::from(*w) * f64::from(*s)).sum();
+        sum / (square + 1e-3).sqrt()
+    }
+
+    fn check(isas: impl Fn(Isa) -> Norm, plain: Norm, centred: f64) {
         for (length, seed) in [(1, 1), (5, 2), (16, 3), (77, 4), (512, 5)] {
-            let x = samples::floats(length, Values::Plain, seed);
-            let weight = samples::floats(length, Values::Plain, seed + 10);
-            let slope = samples::floats(length, Values::Plain, seed + 20);
+            let [x, weight, slope] =
+                [0, 10, 20].map(|more| samples::floats(length, Values::Plain, seed + more));
             let mut expected = vec![0.0; length];
-            let factor = rms_norm_body(&x, &weight, 1e-3, &slope, &mut expected);
+            let place = plain(&x, &weight, 1e-3, &slope, &mut expected);
             for isa in Isa::available() {
                 let mut found = vec![0.0; length];
-                let own = rms_norm_gradient(isa, &x, &weight, 1e-3, &slope, &mut found);
+                let own = isas(isa)(&x, &weight, 1e-3, &slope, &mut found);
                 assert_same_bits(&found, &expected, isa.name());
-                assert_same_bits(&[own], &[factor], isa.name());
+                assert_same_bits(&own, &place, isa.name());
             }
             let at = |index: usize, step: f64| {
                 let mut x: Vec<f64> = x.iter().map(|x| f64::from(*x)).collect();
                 x[index] += step;
-                let mean = x.iter().map(|x| x * x).sum::<f64>() / length as f64;
-                let terms = x.iter().zip(&weight).zip(&slope);
-                let sum: f64 = terms.map(|((x, w), s)| x * f64::from(*w) * f64::from(*s)).sum();
-                sum / (mean + 1e-3).sqrt()
+                truth(&x, &weight, &slope, centred)
             };
             for (index, found) in expected.iter().enumerate() {
                 let truth = (at(index, 1e-5) - at(index, -1e-5)) / 2e-5;
                 assert!((f64::from(*found) - truth).abs() < 1e-4 * (1.0 + truth.abs()));
             }
         }
+    }
+
+    #[test]
+    fn the_slope_of_rms_norm_is_the_same_on_every_isa_and_true() {
+        let of: fn(Isa) -> Norm = |isa| match isa {
+            Isa::Scalar => |x, w, e, s, d| [0.0, rms_norm_gradient(Isa::Scalar, x, w, e, s, d)],
+            Isa::Avx2 => |x, w, e, s, d| [0.0, rms_norm_gradient(Isa::Avx2, x, w, e, s, d)],
+            Isa::Avx512 => |x, w, e, s, d| [0.0, rms_norm_gradient(Isa::Avx512, x, w, e, s, d)],
+        };
+        check(of, |x, w, e, s, d| [0.0, rms_norm_body(x, w, e, s, d)], 0.0);
+    }
+
+    #[test]
+    fn the_slope_of_layer_norm_is_the_same_on_every_isa_and_true() {
+        let of: fn(Isa) -> Norm = |isa| match isa {
+            Isa::Scalar => |x, w, e, s, d| layer_norm_gradient(Isa::Scalar, x, w, e, s, d),
+            Isa::Avx2 => |x, w, e, s, d| layer_norm_gradient(Isa::Avx2, x, w, e, s, d),
+            Isa::Avx512 => |x, w, e, s, d| layer_norm_gradient(Isa::Avx512, x, w, e, s, d),
+        };
+        check(of, layer_norm_body, 1.0);
     }
 }

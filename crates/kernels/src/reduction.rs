@@ -64,9 +64,9 @@ fn sums_body(x: &[f32], width: usize, columns: Range<usize>, out: &mut [f32]) {
     });
 }
 
-/// `out[c - columns.start] += sum over t of slope[t][c] * (x[t][c] * factors[t])`: what
-/// [`crate::rms_norm`] passes back to its weight. `slope` and `x` are `[rows, width]`, `factors`
-/// (from [`crate::rms_norm_gradient`]) is `[rows]`; even and odd chains over the rows.
+/// `out[c - columns.start] += sum over t of slope[t][c] * ((x[t][c] - centre[t]) * factor[t])`: what
+/// a norm passes back to its weight. `slope` and `x` are `[rows, width]`, `places` holds each row's
+/// centre (0 for [`crate::rms_norm`]) and factor; even and odd chains over the rows.
 ///
 /// # Panics
 /// When the slices and `columns` do not fit together.
@@ -74,19 +74,19 @@ pub fn norm_weight_gradient(
     isa: Isa,
     slope: &[f32],
     x: &[f32],
-    factors: &[f32],
+    places: &[[f32; 2]],
     width: usize,
     columns: Range<usize>,
     out: &mut [f32],
 ) {
     check(&[slope, x], width, &columns, out);
-    assert_eq!(factors.len() * width, x.len(), "a factor for each row");
+    assert_eq!(places.len() * width, x.len(), "a centre and a factor for each row");
     on_isa!(
         isa,
         norm_weight_body(
             slope: &[f32],
             x: &[f32],
-            factors: &[f32],
+            places: &[[f32; 2]],
             width: usize,
             columns: Range<usize>,
             out: &mut [f32]
@@ -98,15 +98,16 @@ pub fn norm_weight_gradient(
 fn norm_weight_body(
     slope: &[f32],
     x: &[f32],
-    factors: &[f32],
+    places: &[[f32; 2]],
     width: usize,
     columns: Range<usize>,
     out: &mut [f32],
 ) {
-    over_rows(factors.len(), columns, out, |row, from, chain| {
+    over_rows(places.len(), columns, out, |row, from, chain| {
+        let [centre, factor] = places[row];
         let (slope, x) = (&slope[row * width + from..], &x[row * width + from..]);
         for ((chain, slope), x) in chain.iter_mut().zip(slope).zip(x) {
-            *chain = slope.mul_add(x * factors[row], *chain);
+            *chain = slope.mul_add((x - centre) * factor, *chain);
         }
     });
 }
@@ -170,19 +171,21 @@ mod tests {
         ) {
             let slope = samples::floats(rows * width, values, seed);
             let x = samples::floats(rows * width, values, !seed);
-            let factors = samples::floats(rows, values, seed / 2);
+            let places = samples::floats(2 * rows, values, seed / 2);
+            let places = places.as_chunks::<2>().0;
             let columns = cut.min(width)..width;
             for isa in Isa::available() {
                 let (mut sums, mut products) = (vec![0.5; columns.len()], vec![0.5; columns.len()]);
                 column_sums(isa, &slope, width, columns.clone(), &mut sums);
                 norm_weight_gradient(
-                    isa, &slope, &x, &factors, width, columns.clone(), &mut products,
+                    isa, &slope, &x, places, width, columns.clone(), &mut products,
                 );
                 for (index, column) in columns.clone().enumerate() {
                     let at = |row: usize| row * width + column;
                     let sum = by_rule(rows, |row, chain| chain + slope[at(row)], 0.5);
                     let product = by_rule(rows, |row, chain| {
-                        slope[at(row)].mul_add(x[at(row)] * factors[row], chain)
+                        let [centre, factor] = places[row];
+                        slope[at(row)].mul_add((x[at(row)] - centre) * factor, chain)
                     }, 0.5);
                     assert_same_bits(
                         &[sums[index], products[index]], &[sum, product], isa.name(),

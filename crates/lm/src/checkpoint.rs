@@ -6,7 +6,7 @@ use crate::load::{Loader, Weight, place_of};
 use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
 use allod_kernels::Matrix;
-use allod_weights::TensorFile;
+use allod_weights::{Quantisation, TensorFile};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -25,9 +25,9 @@ pub struct Checkpoint<S = DecoderSpec> {
 }
 
 impl Checkpoint<DecoderSpec> {
-    /// Opens a decoder: a GGUF file, or a folder with config.json and safetensors weights, and checks that
-    /// every tensor the spec needs is there in the right shape and a format that can be computed
-    /// with, and that no tensor is left over that would change the result.
+    /// Opens a decoder: a GGUF file, or a folder with config.json and safetensors weights, and
+    /// checks that every tensor the spec needs is there in the right shape and a format that can be
+    /// computed with, and that no tensor is left over that would change the result.
     ///
     /// # Errors
     /// Whatever is missing, unknown or contradictory, by name.
@@ -49,9 +49,10 @@ impl Checkpoint<DecoderSpec> {
         let path = folder.join(CONFIG);
         let config = read_object(&path, CONFIG_BYTES)?;
         let (architecture, spec) = arch::from_config(&Settings::json(&path, &config))?;
+        let quantisation = Quantisation::read(folder, &config)?;
         let file = TensorFile::open(folder)?;
         let place = Architecture::huggingface_place;
-        Checkpoint::new(folder, architecture, spec, file, place)
+        Checkpoint::new(folder, architecture, spec, (file, quantisation), place)
     }
 
     /// [`Checkpoint::open`] of a decoder that gives hidden states: its output projection may be
@@ -66,20 +67,45 @@ impl Checkpoint<DecoderSpec> {
         let config_path = path.join(CONFIG);
         let config = read_object(&config_path, CONFIG_BYTES)?;
         let (architecture, mut spec) = arch::from_config(&Settings::json(&config_path, &config))?;
+        let quantisation = Quantisation::read(path, &config)?;
         let file = TensorFile::open(path)?;
         let names = |name: &str| file.position(name).is_some();
         let known = Known { spec: &spec, names: &names };
         if !names(&architecture.huggingface_place(known, Part::Output).name) {
             (spec.tied, spec.outputs) = (true, spec.vocabulary);
         }
-        Checkpoint::new(path, architecture, spec, file, Architecture::huggingface_place)
+        let place = Architecture::huggingface_place;
+        Checkpoint::new(path, architecture, spec, (file, quantisation), place)
     }
 
     fn open_gguf(path: &Path) -> Result<Checkpoint> {
         let file = TensorFile::open(path)?;
         let settings = gguf_settings(path, &file)?;
         let (architecture, spec) = arch::from_gguf(&settings, &file)?;
-        Checkpoint::new(path, architecture, spec, file, Architecture::gguf_place)
+        Checkpoint::new(path, architecture, spec, (file, None), Architecture::gguf_place)
+    }
+
+    /// The names of its architecture.
+    pub(crate) fn architecture(&self) -> &'static Architecture {
+        arch::named(self.spec.architecture).expect("the spec came from an architecture")
+    }
+
+    /// Where a weight is: the output's projection may be the embedding.
+    pub(crate) fn stored(&self, id: WeightId) -> WeightId {
+        match id.part {
+            Part::Output if self.spec.tied => WeightId { part: Part::TokenEmbedding, ..id },
+            _ => id,
+        }
+    }
+
+    /// Gives the output a projection of its own, with the embedding's values.
+    pub(crate) fn untie(&mut self) {
+        let [embedding, output] =
+            [Part::TokenEmbedding, Part::Output].map(|part| WeightId { layer: 0, part }.index());
+        if self.spec.tied {
+            self.weights[output] = self.weights[embedding].clone();
+            self.spec.tied = false;
+        }
     }
 }
 
@@ -107,14 +133,20 @@ impl Checkpoint<EncoderSpec> {
             let file = TensorFile::open(path)?;
             let settings = gguf_settings(path, &file)?;
             let (architecture, spec) = arch::encoder_from_gguf(&settings, &file)?;
-            return Checkpoint::new(path, architecture, spec, file, Architecture::gguf_place);
+            return Checkpoint::new(
+                path,
+                architecture,
+                spec,
+                (file, None),
+                Architecture::gguf_place,
+            );
         }
         let config_path = path.join(CONFIG);
         let config = read_object(&config_path, CONFIG_BYTES)?;
         let (architecture, spec) =
             arch::encoder_from_config(&Settings::json(&config_path, &config))?;
         let file = TensorFile::open(path)?;
-        Checkpoint::new(path, architecture, spec, file, Architecture::encoder_place)
+        Checkpoint::new(path, architecture, spec, (file, None), Architecture::encoder_place)
     }
 }
 
@@ -123,11 +155,13 @@ impl<S: ModelSpec> Checkpoint<S> {
         path: &Path,
         architecture: &Architecture<S>,
         spec: S,
-        file: TensorFile,
+        (file, quantisation): (TensorFile, Option<Quantisation>),
         place: fn(&Architecture<S>, Known<S>, Part) -> Place,
     ) -> Result<Checkpoint<S>> {
         let mut weights = Vec::new();
-        let mut loader = Loader { path, file: &file, used: HashSet::new() };
+        let quantisation = quantisation.as_ref();
+        let used = HashSet::new();
+        let mut loader = Loader { path, file: &file, quantisation, packed: 0, used };
         let names = |name: &str| file.position(name).is_some();
         let place = |part| place(architecture, Known { spec: &spec, names: &names }, part);
         for (id, shape) in spec.inventory() {
@@ -138,8 +172,14 @@ impl<S: ModelSpec> Checkpoint<S> {
             }
             weights[id.index()] = Some(weight);
         }
+        if quantisation.is_some() && loader.packed == 0 {
+            let what = "`quantization_config` is there, but no matrix is quantised".to_string();
+            return Err(Error::Tensors { file: path.to_path_buf(), what });
+        }
         let used = loader.used;
-        let known = |name: &str| used.contains(name) || architecture.ignores(name, &spec);
+        let idle = |name: &str| quantisation.is_some_and(|how| how.is_idle(&file, name));
+        let known =
+            |name: &str| used.contains(name) || architecture.ignores(name, &spec) || idle(name);
         let surplus = file.tensors().map(|tensor| tensor.name).find(|name| !known(name));
         if let Some(name) = surplus {
             let kind = spec.architecture();
@@ -174,6 +214,16 @@ impl<S: ModelSpec> Checkpoint<S> {
     pub(crate) fn matrix(&self, id: WeightId) -> Matrix<'_> {
         let matrix = self.weight(id).matrix(&self.file);
         matrix.unwrap_or_else(|| panic!("{id:?} is not a matrix of this model"))
+    }
+
+    /// Puts another matrix of the same shape in a weight's place.
+    pub(crate) fn replace(&mut self, id: WeightId, expert: Option<usize>, matrix: Weight) {
+        let weight = self.weights[id.index()].as_mut();
+        let weight = weight.and_then(|weight| match expert {
+            Some(expert) => weight.expert_mut(expert),
+            None => Some(weight),
+        });
+        *weight.unwrap_or_else(|| panic!("{id:?} is no weight of this model")) = matrix;
     }
 
     /// A weight vector.

@@ -65,6 +65,14 @@ pub enum Error {
         /// What stands in the way.
         what: String,
     },
+    /// An adapter does not fit the model, or contradicts itself.
+    #[error("{file}: the adapter cannot be used: {what}")]
+    Adapter {
+        /// The adapter's file or folder.
+        file: PathBuf,
+        /// What is wrong, and what to do.
+        what: String,
+    },
     /// The tokenizer's file is at fault.
     #[error("{file}: the tokenizer cannot be used: {what}")]
     Tokenizer {

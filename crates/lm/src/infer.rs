@@ -3,6 +3,7 @@
 //! Results have the same bits whatever the number of threads, the way a prompt is cut into batches
 //! and whoever else is in the batch: the kernels fix the order of every sum.
 
+mod adapted;
 mod batch;
 mod cache;
 mod mixture;
@@ -10,11 +11,13 @@ mod rope;
 mod vectors;
 mod workers;
 
+use crate::adapter::{Adapter, Target};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::exec::Exec;
 use crate::spec::{Activation, DecoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
+use adapted::Share;
 use allod_kernels::{
     Isa, KeyValues, Matrix, Scoring, Xielu, add, attend_by, bounded_silu_mul, clamp, gelu,
     gelu_mul, gelu_tanh_mul, layer_norm, linear, rms_norm, scale, silu_mul, soft_cap, tanh, xielu,
@@ -47,6 +50,10 @@ pub struct Infer<S = DecoderSpec> {
     /// Of layers without and with a window, where they rotate.
     ropes: [Option<RopeTable>; 2],
     batch: Batch,
+    /// By slot.
+    adapters: Vec<Option<Arc<Adapter>>>,
+    /// The rows of the tensors that are computed now, by adapter.
+    shares: Vec<Share>,
     /// Buffers that operations have given back.
     spare: Vec<Vec<f32>>,
 }
@@ -68,8 +75,9 @@ impl<S: ModelSpec> Infer<S> {
         let table = |rope| RopeTable::new(rope, options.context_tokens);
         let ropes = spec.ropes().map(|rope| rope.map(table));
         let workers = Workers::new(options.threads.max(1))?;
-        let (isa, batch, spare) = (options.isa, Batch::default(), Vec::new());
-        Ok(Infer { checkpoint, isa, workers, cache, ropes, batch, spare })
+        let (isa, batch) = (options.isa, Batch::default());
+        let (adapters, shares, spare) = (vec![None; options.slots.max(1)], Vec::new(), Vec::new());
+        Ok(Infer { checkpoint, isa, workers, cache, ropes, batch, adapters, shares, spare })
     }
 
     /// The checkpoint.
@@ -82,7 +90,7 @@ impl<S: ModelSpec> Infer<S> {
         self.cache.length(slot)
     }
 
-    /// Forgets what `slot` holds from position `length` on.
+    /// Forgets what `slot` holds from position `length` on. The sequence keeps its adapter.
     pub fn truncate(&mut self, slot: usize, length: usize) {
         self.cache.truncate(slot, length);
     }
@@ -93,6 +101,7 @@ impl<S: ModelSpec> Infer<S> {
         self.ropes.iter_mut().flatten().for_each(|rope| rope.reach(batch.end()));
         self.cache.make_room(batch);
         self.batch.clone_from(batch);
+        self.shares = self.shares(batch.places().map(|(slot, _)| slot));
         Ok(())
     }
 
@@ -186,6 +195,14 @@ impl<S: ModelSpec> Infer<S> {
     }
 }
 
+/// What a linear of `weight` is for: the embedding is multiplied with as the output alone.
+fn output_of(weight: WeightId) -> WeightId {
+    match weight.part {
+        Part::TokenEmbedding => WeightId { part: Part::Output, ..weight },
+        _ => weight,
+    }
+}
+
 /// ln(1 + e^x); x itself above 20.
 fn softplus(x: f32) -> f32 {
     if x > 20.0 { x } else { libm::log1p(libm::exp(f64::from(x))) as f32 }
@@ -195,7 +212,10 @@ impl<S: ModelSpec> Exec for Infer<S> {
     type Tensor = Activations;
 
     fn embed(&mut self, weight: WeightId) -> Activations {
-        self.look_up(weight, |batch| batch.tokens().map(|token| token as usize).collect())
+        let tokens = |batch: &Batch| batch.tokens().map(|token| token as usize).collect();
+        let mut x = self.look_up(weight, tokens);
+        self.adapt_embedding(weight, &mut x);
+        x
     }
 
     fn embed_positions(&mut self, weight: WeightId) -> Activations {
@@ -236,7 +256,11 @@ impl<S: ModelSpec> Exec for Infer<S> {
     fn linear(&mut self, x: &Activations, weight: WeightId, bias: Option<WeightId>) -> Activations {
         let checkpoint = self.checkpoint.clone();
         let bias = bias.map(|bias| checkpoint.vector(bias));
-        self.product(x, &checkpoint.matrix(weight), bias)
+        let mut y = self.product(x, &checkpoint.matrix(weight), bias);
+        let shares = std::mem::take(&mut self.shares);
+        self.adapt(&shares, Target { weight: output_of(weight), expert: None }, x, &mut y);
+        self.shares = shares;
+        y
     }
 
     fn rope(&mut self, layer: usize, mut x: Activations) -> Activations {
@@ -364,6 +388,7 @@ impl<S: ModelSpec> Exec for Infer<S> {
         for (row, out) in batch.wanted().zip(out.values.chunks_exact_mut(x.width)) {
             out.copy_from_slice(&x.values[row * x.width..(row + 1) * x.width]);
         }
+        self.shares = self.shares(batch.wanted().map(|row| batch.place(row).0));
         self.batch = batch;
         self.release(x);
         out

@@ -10,6 +10,7 @@
 //! Going in: [`Model::load`] for everything that writes text, [`Embedder::load`] for vectors of
 //! texts, [`CrossEncoder::load`] for scores of pairs, [`Checkpoint::open`] for the weights alone.
 
+mod adapter;
 mod arch;
 mod checkpoint;
 mod convert;
@@ -28,6 +29,7 @@ mod tokenizer;
 mod unload;
 mod weight;
 
+pub use adapter::{Adapter, LowRank, ModuleScale, PeftConfig, Target};
 pub use allod_kernels::{
     Format, Isa, NUMERICS, RopePairing, Weighting, argmax, decode_row, softmax,
 };
@@ -46,7 +48,7 @@ pub use spec::{
     ExpertSpec, HeadActivation, HeadSpec, Inventory, LayerSpec, ModelSpec, NormPlace, Norms,
     Pooling, Positions, QueryKeyNorm, RopeScaling, RopeSpec, Scales,
 };
-pub use tape::{Documents, Initial, Intermediates, LowRank, Residual, Tape, Trainable};
+pub use tape::{Documents, Initial, Intermediates, LowRankParameters, Residual, Tape, Trainable};
 pub use template::{ChatTemplate, Message, Rendered, TemplateInput};
 pub use tokenizer::{Detokenizer, Pair, Tokenizer};
 pub use unload::{NamedTensor, Stored, huggingface_tensors};

@@ -4,12 +4,12 @@ use crate::arch::{Holder, Place};
 use crate::error::{Error, Result};
 use crate::weight::{Part, WeightId};
 use allod_kernels::{Format, Matrix, decode_row};
-use allod_weights::{Tensor, TensorFile};
+use allod_weights::{Quantisation, Tensor, TensorFile};
 use std::ops::Range;
 use std::path::Path;
 
 /// A weight, ready to be used.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Weight {
     /// A matrix as it lies in the file: rows and columns, and the bytes of a tensor.
     Stored { position: usize, bytes: Range<usize>, rows: usize, columns: usize },
@@ -61,6 +61,14 @@ impl Weight {
         }
     }
 
+    /// What an expert has, to be replaced.
+    pub fn expert_mut(&mut self, expert: usize) -> Option<&mut Weight> {
+        match self {
+            Weight::Experts(weights) => weights.get_mut(expert),
+            _ => None,
+        }
+    }
+
     /// What an expert has, if experts have it.
     pub fn expert(&self, expert: usize) -> Option<&Weight> {
         match self {
@@ -76,6 +84,10 @@ pub(crate) struct Loader<'a> {
     pub path: &'a Path,
     /// The file.
     pub file: &'a TensorFile,
+    /// How its matrices were quantised, if they were.
+    pub quantisation: Option<&'a Quantisation>,
+    /// How many matrices were.
+    pub packed: usize,
     /// Names of the tensors read so far.
     pub used: std::collections::HashSet<String>,
 }
@@ -112,6 +124,9 @@ impl Loader<'_> {
             Holder::Key => self.key(name, id),
             Holder::BlocksAndScales => self.blocks_and_scales(place, name, shape, slab),
             Holder::Tensor => {
+                if let Some(weight) = self.quantised(place, name, shape, slab)? {
+                    return Ok(weight);
+                }
                 let position = self.tensor(name)?;
                 let tensor = self.file.tensor_at(position);
                 self.check_shape(&tensor, place, shape, slab)?;
@@ -121,6 +136,32 @@ impl Loader<'_> {
                 }
             }
         }
+    }
+
+    /// The matrix, if it is one that was quantised.
+    fn quantised(
+        &mut self,
+        place: &Place,
+        name: &str,
+        shape: &[usize],
+        slab: Slab,
+    ) -> Result<Option<Weight>> {
+        let (Some(quantisation), &[rows, columns], None) = (self.quantisation, shape, slab) else {
+            return Ok(None);
+        };
+        let (first, step, of) = place.rows.map_or((0, 1, rows), |r| (r.first, r.step, r.of));
+        let Some(packed) = quantisation.packed(self.file, name, (of, columns))? else {
+            return Ok(None);
+        };
+        if place.turned {
+            let what = format!("the matrix `{name}`, which is stored turned, is quantised");
+            return Err(self.fault(what));
+        }
+        self.used.extend(packed.tensors().map(str::to_string));
+        self.packed += 1;
+        let picked: Vec<usize> = (first..of).step_by(step).take(rows).collect();
+        let (format, bytes) = (packed.format(), packed.matrix(&picked));
+        Ok(Some(Weight::Owned { format, bytes, rows, columns }))
     }
 
     fn fault(&self, what: String) -> Error {
@@ -333,7 +374,7 @@ mod tests {
         std::fs::write(&path, safetensors_with_header(header, &data)).unwrap();
         let file = TensorFile::open(&path).unwrap();
         let used = std::collections::HashSet::new();
-        let mut loader = Loader { path: &path, file: &file, used };
+        let mut loader = Loader { path: &path, file: &file, quantisation: None, packed: 0, used };
         let id = WeightId { layer: 0, part: Part::ExpertUp };
         let packed = Place { holder: Holder::BlocksAndScales, ..Place::tensor("x") };
         let weight = loader.load(&packed.clone().every_other(1, 2), id, &[2, 1, 32]).unwrap();

@@ -140,13 +140,16 @@ fn complete(folder: &Path) -> Result<()> {
     }
 }
 
-fn object_if_any(path: &Path) -> Result<Map<String, Value>> {
+pub(crate) fn object_if_any(path: &Path) -> Result<Map<String, Value>> {
     if path.is_file() { read_object(path, JSON_BYTES) } else { Ok(Map::new()) }
 }
 
 /// `chat_template.jinja`, else `chat_template` in tokenizer_config.json: a text, or a list of named
 /// ones of which `default` is taken.
-fn folder_template(folder: &Path, about_tokens: &Map<String, Value>) -> Result<ChatTemplate> {
+pub(crate) fn folder_template(
+    folder: &Path,
+    about_tokens: &Map<String, Value>,
+) -> Result<ChatTemplate> {
     let path = folder.join("chat_template.jinja");
     let source = match about_tokens.get("chat_template") {
         _ if path.is_file() => Some(read_text(&path, JSON_BYTES)?),
@@ -172,7 +175,7 @@ fn token_text(value: &Value) -> Option<&str> {
 }
 
 /// An id or a list of ids.
-fn ids(value: Option<&Value>) -> EndTokens {
+pub(crate) fn ids(value: Option<&Value>) -> EndTokens {
     let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
     match value {
         Some(Value::Array(list)) => list.iter().filter_map(id).collect(),

@@ -20,7 +20,7 @@ use allod_nn::{
 pub use batch::Documents;
 pub use initial::{Initial, Residual};
 use std::sync::Arc;
-pub use trainable::{LowRank, Trainable};
+pub use trainable::{LowRankParameters, Trainable};
 
 /// What happens to what a block computes, until the way back needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -209,7 +209,7 @@ impl Exec for Tape<'_> {
         let bias = bias.map(|bias| self.model.vector(bias));
         let matrix = self.model.matrix(weight);
         match self.model.low_rank(weight) {
-            Some(LowRank { a, b, scale }) => {
+            Some(LowRankParameters { a, b, scale }) => {
                 let change = [a, b].map(allod_nn::Weight::Trained);
                 self.tape.linear_lora(*x, matrix, bias, change, scale)
             }

@@ -8,6 +8,7 @@
 mod byte_level;
 mod charsmap;
 mod detokenizer;
+mod export;
 mod folder;
 mod framing;
 mod gguf;
@@ -28,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::template::Rendered;
 use allod_weights::Metadata;
 pub use detokenizer::Detokenizer;
+pub(crate) use export::to_gguf;
 pub use framing::Pair;
 use framing::PairFrame;
 use pieces::Pieces;

@@ -124,7 +124,9 @@ fn a_folder_opens_and_its_settings_are_checked() {
     let cases = [
         ("model_type", json!("t5"), "`t5`"),
         ("hidden_act", json!("gelu"), "`gelu`"),
-        ("quantization_config", json!({"quant_method": "awq"}), "quantization_config"),
+        ("quantization_config", json!({"quant_method": "awq"}), "no matrix is quantised"),
+        ("quantization_config", json!({"quant_method": "bitsandbytes"}), "`bitsandbytes`"),
+        ("quantization_config", json!({"quant_method": "mxfp4"}), "the packing `mxfp4`"),
         ("sliding_window", json!(4096), "sliding_window"),
         ("embedding_multiplier", json!(2.0), "embedding_multiplier"),
         ("layer_types", json!(["linear_attention"]), "`linear_attention`"),

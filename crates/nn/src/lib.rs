@@ -10,27 +10,33 @@
 //! |---|---|
 //! | leaves | `input`, `parameter` |
 //! | weights | `embed`, `linear`, `linear_lora` |
-//! | norms | `rms_norm` |
+//! | norms | `rms_norm`, `layer_norm` |
 //! | positions | `rope` |
 //! | attention | `attend` |
-//! | activations | `gate`, `xielu` |
-//! | experts | `mixture` |
-//! | element by element | `add`, `mul`, `scale`, `soft_cap`, `clamp`, `tanh` |
-//! | rows | `select` |
-//! | losses | `cross_entropy`, `weighted_sum` |
+//! | activations | `gate`, `gelu`, `xielu` |
+//! | experts | `mixture`, `load_balance` |
+//! | element by element | `add`, `mul`, `scale`, `soft_cap`, `tanh`, `clamp`, `fake_quantise` |
+//! | rows | `select`, `mean`, `first` |
+//! | losses | `cross_entropy`, `linear_cross_entropy`, `distil`, `weighted_sum` |
 //! | memory | `release`, `mark`, `forget` |
 
 mod bf16;
+#[cfg(test)]
+mod checks;
 mod error;
 mod gradients;
 mod ops;
 mod optimiser;
 mod parameters;
 mod product;
+#[cfg(test)]
+mod reference;
 mod rows;
 mod schedule;
 mod tape;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod weight;
 mod workspace;
 

@@ -4,6 +4,8 @@ use crate::gradients::Gradients;
 use crate::parameters::{ParameterId, Parameters};
 use crate::tensor::Tensor;
 use crate::workspace::Workspace;
+use allod_kernels::Format;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -54,6 +56,8 @@ pub struct Tape<'a> {
     forgotten: Vec<Range<usize>>,
     /// Where the block begins that is being recorded.
     open: Option<usize>,
+    /// Parameters rounded to a format.
+    pub(crate) rounded: HashMap<(ParameterId, Format), Arc<Tensor>>,
     /// Slopes along values not yet walked over.
     slopes: Vec<Option<Arc<Tensor>>>,
     gradients: Gradients,
@@ -106,6 +110,7 @@ impl<'a> Tape<'a> {
             nodes: Vec::new(),
             forgotten: Vec::new(),
             open: None,
+            rounded: HashMap::new(),
             slopes: Vec::new(),
             gradients: Gradients::new(parameters),
         }
@@ -202,13 +207,23 @@ impl<'a> Tape<'a> {
     ///
     /// # Panics
     /// When `loss` is not a single number.
-    pub fn backward(mut self, loss: Var) -> Gradients {
+    pub fn backward(self, loss: Var) -> Gradients {
         self.value(loss).item();
+        self.backward_along(loss, Tensor::scalar(1.0))
+    }
+
+    /// Walks back from a result whose slope is known: that of a loss computed elsewhere.
+    ///
+    /// # Panics
+    /// When `slope` has another shape than the result.
+    pub fn backward_along(mut self, result: Var, slope: Tensor) -> Gradients {
+        let value = self.value(result);
+        assert_eq!((value.rows, value.width), (slope.rows, slope.width), "shape of the slope");
         self.slopes = (0..self.nodes.len()).map(|_| None).collect();
-        self.slopes[loss.0] = Some(Arc::new(Tensor::scalar(1.0)));
-        for index in (0..=loss.0).rev() {
-            if let Some(block) = self.forgotten.pop_if(|block| index < block.end) {
-                self.restore(block.start..block.end.min(loss.0 + 1));
+        self.slopes[result.0] = Some(Arc::new(slope));
+        for index in (0..=result.0).rev() {
+            while let Some(block) = self.forgotten.pop_if(|block| index < block.end) {
+                self.restore(block.start..block.end.min(result.0 + 1));
             }
             let slope = self.slopes[index].take();
             if let Some(slope) = slope.filter(|_| self.nodes[index].trained) {
@@ -273,5 +288,8 @@ impl<'a> Tape<'a> {
 impl Drop for Tape<'_> {
     fn drop(&mut self) {
         (0..self.nodes.len()).for_each(|index| self.drop_value(index));
+        for (_, value) in std::mem::take(&mut self.rounded) {
+            self.workspace.give_up(value);
+        }
     }
 }

@@ -1,14 +1,19 @@
 //! Weights as operations see them: trained or frozen.
 
 use crate::parameters::{ParameterId, Parameters};
-use allod_kernels::Matrix;
+use crate::tensor::Tensor;
+use allod_kernels::{Format, Matrix};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A matrix of weights `[outputs, inputs]`; those of several experts stand one after the other.
 #[derive(Debug, Clone, Copy)]
 pub enum Weight<'a> {
     /// A parameter: it gets a gradient.
     Trained(ParameterId),
+    /// A parameter whose values are rounded to what a format can hold, as if it had been stored
+    /// so. The gradient goes straight through to the master (arXiv 1308.3432).
+    Rounded(ParameterId, Format),
     /// Weights in any format, quantised ones too: they get none.
     Frozen(Matrix<'a>),
 }
@@ -37,19 +42,27 @@ pub(crate) struct VectorPart<'a> {
 }
 
 impl<'a> Weight<'a> {
-    /// All of it, or its rows.
-    pub(crate) fn matrix(self, parameters: &'a Parameters) -> Matrix<'a> {
+    /// Outputs and inputs.
+    pub(crate) fn shape(self, parameters: &Parameters) -> [usize; 2] {
         match self {
-            Weight::Frozen(matrix) => matrix,
-            Weight::Trained(id) => {
+            Weight::Frozen(matrix) => [matrix.rows, matrix.columns],
+            Weight::Trained(id) | Weight::Rounded(id, _) => {
                 let parameter = parameters.get(id);
-                Matrix::of_floats(parameter.rows(), parameter.columns(), &parameter.values)
+                [parameter.rows(), parameter.columns()]
             }
         }
     }
 
+    /// The parameter behind it.
+    pub(crate) fn trained(self) -> Option<ParameterId> {
+        match self {
+            Weight::Trained(id) | Weight::Rounded(id, _) => Some(id),
+            Weight::Frozen(_) => None,
+        }
+    }
+
     pub(crate) fn all(self, parameters: &'a Parameters) -> WeightRows<'a> {
-        WeightRows { weight: self, rows: 0..self.matrix(parameters).rows }
+        WeightRows { weight: self, rows: 0..self.shape(parameters)[0] }
     }
 
     /// The rows of one of several matrices that stand one after the other.
@@ -62,28 +75,36 @@ impl<'a> Weight<'a> {
         index: usize,
         count: usize,
     ) -> WeightRows<'a> {
-        let rows = self.matrix(parameters).rows;
+        let [rows, _] = self.shape(parameters);
         assert!(rows.is_multiple_of(count), "{rows} rows of weights for {count} experts");
         let share = rows / count;
         WeightRows { weight: self, rows: index * share..(index + 1) * share }
     }
 }
 
-impl<'a> WeightRows<'a> {
-    pub fn matrix(&self, parameters: &'a Parameters) -> Matrix<'a> {
-        let whole = self.weight.matrix(parameters);
-        let row_bytes = whole.row_bytes();
-        let bytes = &whole.bytes[self.rows.start * row_bytes..self.rows.end * row_bytes];
-        Matrix { rows: self.rows.len(), bytes, ..whole }
-    }
+/// A weight as products take it.
+pub(crate) enum Stored<'a> {
+    AsIs(Matrix<'a>),
+    Rounded(Arc<Tensor>, Range<usize>),
+}
 
-    /// The parameter behind it.
-    pub fn trained(&self) -> Option<ParameterId> {
-        match self.weight {
-            Weight::Trained(id) => Some(id),
-            Weight::Frozen(_) => None,
+impl Stored<'_> {
+    pub fn matrix(&self) -> Matrix<'_> {
+        match self {
+            Stored::AsIs(matrix) => *matrix,
+            Stored::Rounded(all, rows) => {
+                let values = &all.values[rows.start * all.width..rows.end * all.width];
+                Matrix::of_floats(rows.len(), all.width, values)
+            }
         }
     }
+}
+
+/// Some rows of a matrix.
+pub(crate) fn rows_of<'a>(whole: Matrix<'a>, rows: &Range<usize>) -> Matrix<'a> {
+    let row_bytes = whole.row_bytes();
+    let bytes = &whole.bytes[rows.start * row_bytes..rows.end * row_bytes];
+    Matrix { rows: rows.len(), bytes, ..whole }
 }
 
 impl<'a> Vector<'a> {

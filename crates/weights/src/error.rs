@@ -75,6 +75,14 @@ pub enum Error {
         /// Its element type.
         data_type: String,
     },
+    /// The tensors of a quantised matrix do not fit its settings or each other.
+    #[error("{file}: {what}; the tensors and the quantisation's settings do not belong together")]
+    Quantised {
+        /// The file, or the first of several.
+        file: PathBuf,
+        /// The tensor at fault and what was expected.
+        what: String,
+    },
     /// A tensor was used in a way that its shape does not allow.
     #[error("{file}: tensor `{tensor}` has shape {shape:?}: {what}")]
     Shape {

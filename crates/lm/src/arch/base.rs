@@ -23,7 +23,6 @@ const SPECIAL_CONFIG: &[&str] = &[
     "num_local_experts",
     "output_vocab_size",
     "post_norm",
-    "quantization_config",
     "query_pre_attn_scalar",
     "residual_multiplier",
     "shared_expert_intermediate_size",
@@ -40,6 +39,9 @@ pub(super) fn from_config(
     reads: &[&str],
 ) -> Result<DecoderSpec> {
     settings.refuse(SPECIAL_CONFIG.iter().filter(|key| !reads.contains(key)), PLAIN)?;
+    if !reads.contains(&"quantization_config") {
+        refuse_own_packing(settings)?;
+    }
     check_activation(settings, activation.0)?;
     let (width, heads) = (settings.size("hidden_size")?, settings.size("num_attention_heads")?);
     let head_dim = settings.size_if_any("head_dim")?.unwrap_or(width / heads.max(1));
@@ -111,6 +113,18 @@ pub(super) fn plain(
         output_cap: None,
         tied: false,
         context_length: 1,
+    }
+}
+
+/// Refuses a packing that only some architectures have. Others do not change what is computed: the
+/// loader sees to them.
+fn refuse_own_packing(settings: &Settings) -> Result<()> {
+    let packing = settings.object("quantization_config")?;
+    match packing.map(|packing| packing.text_if_any("quant_method")).transpose()?.flatten() {
+        Some("mxfp4") => {
+            Err(settings.unsupported("the packing `mxfp4` (`quantization_config`)", PLAIN))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -138,6 +138,11 @@ impl<S: ModelSpec> Architecture<S> {
         self.gguf_names.first().copied().or(self.gguf_alias)
     }
 
+    /// Whether `general.architecture` may be `name` in what belongs to such a model.
+    pub fn is_gguf_name(&self, name: &str) -> bool {
+        self.gguf_names.contains(&name) || self.gguf_alias == Some(name)
+    }
+
     /// Whether a tensor that is no weight may be there. Old checkpoints carry rope's frequencies,
     /// and tied ones sometimes the head twice.
     pub fn ignores(&self, name: &str, spec: &S) -> bool {
@@ -147,6 +152,14 @@ impl<S: ModelSpec> Architecture<S> {
             || (spec.tied() && name == "lm_head.weight")
             || self.ignored.iter().any(|start| name.starts_with(start))
     }
+}
+
+/// A tensor's or module's name in safetensors as it is in a checkpoint of text alone.
+pub(crate) fn plain_name(name: &str) -> String {
+    let bare = name.starts_with("layers.") || name.starts_with("embed_tokens");
+    let inner = |root: &&&str| if root.is_empty() { bare } else { name.starts_with(**root) };
+    let root = ROOTS.iter().find(inner);
+    root.map_or_else(|| name.to_string(), |root| format!("model.{}", &name[root.len()..]))
 }
 
 /// What an error says about settings that make a model something else than its name says.

@@ -8,6 +8,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::spec::DecoderSpec;
 use crate::weight::{Part, WeightId};
+use crate::{model, tokenizer};
 use allod_kernels::Format;
 use allod_weights::{Metadata, NewTensor, TensorWriter, Value};
 use std::path::Path;
@@ -36,7 +37,14 @@ pub(super) fn write(
         metadata.insert(&key.name, key_values(checkpoint, key));
     }
     let mut notes = Vec::new();
-    describe(source, checkpoint, wanted, &mut metadata, &mut notes);
+    describe(source, checkpoint, wanted, &mut metadata);
+    if source.is_dir() {
+        vocabulary(source, spec.vocabulary, &mut metadata)?;
+    }
+    if metadata.get("tokenizer.ggml.model").is_none() {
+        metadata.insert("tokenizer.ggml.model", "no_vocab");
+        notes.push("the source has no vocabulary, so the file has none".to_string());
+    }
     let own = settings.tensors.iter().map(|(name, values)| NewTensor {
         name: (*name).to_string(),
         shape: vec![values.len()],
@@ -99,7 +107,6 @@ fn describe(
     checkpoint: &Checkpoint,
     wanted: Option<Format>,
     metadata: &mut Metadata,
-    notes: &mut Vec<String>,
 ) {
     let known = checkpoint.file().metadata().iter();
     let kept = known.filter(|(key, _)| KEPT.iter().any(|start| key.starts_with(start)));
@@ -118,12 +125,19 @@ fn describe(
         metadata.insert("general.file_type", number);
     }
     if metadata.get("general.name").is_none() {
-        metadata.insert("general.name", crate::model::file_name(source));
+        metadata.insert("general.name", model::file_name(source));
     }
-    if metadata.get("tokenizer.ggml.model").is_none() {
-        metadata.insert("tokenizer.ggml.model", "no_vocab");
-        notes.push("the source has no vocabulary, so the file has none".to_string());
+}
+
+/// The vocabulary and the chat template of a folder.
+fn vocabulary(folder: &Path, rows: usize, metadata: &mut Metadata) -> Result<()> {
+    let Some(keys) = tokenizer::to_gguf(folder, rows)? else { return Ok(()) };
+    keys.iter().for_each(|(key, value)| metadata.insert(key, value.clone()));
+    let about = model::object_if_any(&folder.join("tokenizer_config.json"))?;
+    if let Some(source) = model::folder_template(folder, &about)?.source() {
+        metadata.insert("tokenizer.chat_template", source);
     }
+    Ok(())
 }
 
 /// ggml's number for a file whose matrices mostly have this format (`llama.h`, `llama_ftype`).

@@ -89,6 +89,11 @@ impl Batch {
         self.rows.iter().map(|row| row.position)
     }
 
+    /// The token of a row.
+    pub(super) fn token(&self, row: usize) -> u32 {
+        self.rows[row].token
+    }
+
     /// Slot and position of a row.
     pub(super) fn place(&self, row: usize) -> (usize, usize) {
         (self.rows[row].slot, self.rows[row].position)

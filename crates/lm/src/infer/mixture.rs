@@ -1,6 +1,7 @@
 //! Experts: each row goes through those that its scores choose.
 
-use super::{Activations, Infer};
+use super::{Activations, Infer, Share};
+use crate::adapter::Target;
 use crate::exec::Exec;
 use crate::spec::ModelSpec;
 use crate::weight::{Part, WeightId};
@@ -23,7 +24,8 @@ impl<S: ModelSpec> Infer<S> {
             for ((row, _), own) in rows.iter().zip(own.values.chunks_exact_mut(x.width)) {
                 own.copy_from_slice(&x.values[row * x.width..][..x.width]);
             }
-            let mut y = self.expert(layer, expert, own);
+            let shares = self.shares(rows.iter().map(|(row, _)| self.batch.place(*row).0));
+            let mut y = self.expert(layer, expert, &shares, own);
             for ((row, weight), y) in rows.iter().zip(y.values.chunks_exact_mut(x.width)) {
                 scale(self.isa, y, *weight);
                 add(self.isa, &mut out.values[row * x.width..][..x.width], y);
@@ -46,23 +48,30 @@ impl<S: ModelSpec> Infer<S> {
     }
 
     /// `down(activate(gate(x), up(x)))` of one expert.
-    fn expert(&mut self, layer: usize, expert: usize, x: Activations) -> Activations {
+    fn expert(
+        &mut self,
+        layer: usize,
+        expert: usize,
+        shares: &[Share],
+        x: Activations,
+    ) -> Activations {
         let gated = self.checkpoint.spec().activation().is_gated();
         let parts = [Part::ExpertGate, Part::ExpertGateBias];
-        let gate = gated.then(|| self.expert_linear(layer, expert, parts, &x));
-        let up = self.expert_linear(layer, expert, [Part::ExpertUp, Part::ExpertUpBias], &x);
+        let gate = gated.then(|| self.expert_linear((layer, expert), shares, parts, &x));
+        let up =
+            self.expert_linear((layer, expert), shares, [Part::ExpertUp, Part::ExpertUpBias], &x);
         self.release(x);
         let active = self.activate(layer, gate, up);
         let parts = [Part::ExpertDown, Part::ExpertDownBias];
-        let down = self.expert_linear(layer, expert, parts, &active);
+        let down = self.expert_linear((layer, expert), shares, parts, &active);
         self.release(active);
         down
     }
 
     fn expert_linear(
         &mut self,
-        layer: usize,
-        expert: usize,
+        (layer, expert): (usize, usize),
+        shares: &[Share],
         [part, bias]: [Part; 2],
         x: &Activations,
     ) -> Activations {
@@ -70,6 +79,9 @@ impl<S: ModelSpec> Infer<S> {
         let bias = WeightId { layer, part: bias };
         let has_bias = checkpoint.spec().has(bias);
         let bias = has_bias.then(|| checkpoint.expert_vector(bias, expert));
-        self.product(x, &checkpoint.expert_matrix(WeightId { layer, part }, expert), bias)
+        let weight = WeightId { layer, part };
+        let mut y = self.product(x, &checkpoint.expert_matrix(weight, expert), bias);
+        self.adapt(shares, Target { weight, expert: Some(expert) }, x, &mut y);
+        y
     }
 }

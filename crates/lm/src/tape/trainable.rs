@@ -24,7 +24,7 @@ pub struct Trainable<S = DecoderSpec> {
     /// By [`WeightId::index`].
     sources: Vec<Option<Source>>,
     /// By [`WeightId::index`].
-    low_ranks: HashMap<usize, LowRank>,
+    low_ranks: HashMap<usize, LowRankParameters>,
     /// What holds the weights that are not trained.
     checkpoint: Option<Arc<Checkpoint<S>>>,
 }
@@ -48,7 +48,7 @@ enum Source {
 
 /// A low-rank change of a matrix (LoRA, arXiv 2106.09685): `scale * b * a` is added to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LowRank {
+pub struct LowRankParameters {
     /// `[rank, inputs]`
     pub a: ParameterId,
     /// `[outputs, rank]`
@@ -152,7 +152,7 @@ impl<S: ModelSpec + Clone> Trainable<S> {
         rank: usize,
         scale: f32,
         seed: u64,
-    ) -> Result<LowRank> {
+    ) -> Result<LowRankParameters> {
         let shape = self.spec.inventory().into_iter().find(|(known, _)| *known == id);
         let Some(&[outputs, inputs]) = shape.as_ref().map(|(_, shape)| shape.as_slice()) else {
             return Err(Error::Batch(format!("{id:?} is no matrix of this model by itself")));
@@ -164,7 +164,7 @@ impl<S: ModelSpec + Clone> Trainable<S> {
         let a = self.parameters.add(&format!("{name}.a"), &[rank, inputs], first.collect())?;
         let zeros = vec![0.0; outputs * rank];
         let b = self.parameters.add(&format!("{name}.b"), &[outputs, rank], zeros)?;
-        let change = LowRank { a, b, scale };
+        let change = LowRankParameters { a, b, scale };
         self.low_ranks.insert(id.index(), change);
         Ok(change)
     }
@@ -234,7 +234,7 @@ impl<S: ModelSpec + Clone> Trainable<S> {
         inventory.find(|(id, _)| *id == table).map_or(1, |(_, shape)| shape[0])
     }
 
-    pub(super) fn low_rank(&self, id: WeightId) -> Option<LowRank> {
+    pub(super) fn low_rank(&self, id: WeightId) -> Option<LowRankParameters> {
         self.low_ranks.get(&id.index()).copied()
     }
 

@@ -48,8 +48,45 @@ fn class(about: &Map<String, Value>) -> Option<&str> {
     Some(name.strip_suffix("Fast").unwrap_or(name))
 }
 
-/// vocab.json and merges.txt, put together as the tokenizer.json that the class stands for.
+/// Whether the folder holds a vocabulary of any kind.
+pub(super) fn has_vocabulary(folder: &Path) -> bool {
+    let has = |name: &str| folder.join(name).is_file();
+    ["tokenizer.json", "vocab.json", "tokenizer.model", "tekken.json"].into_iter().any(has)
+}
+
+/// The tokenizer.json of a folder, or what vocab.json and merges.txt stand for; none where it has
+/// neither.
+pub(super) fn json(folder: &Path) -> Result<Option<Value>> {
+    let path = folder.join("tokenizer.json");
+    if path.is_file() {
+        return read_object(&path, FILE_BYTES).map(|json| Some(Value::Object(json)));
+    }
+    let has = |name: &str| folder.join(name).is_file();
+    match has("vocab.json") && has("merges.txt") {
+        true => merges_json(folder).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// The SentencePiece model of a folder with the tokens that its settings add, if it has one.
+pub(super) fn sentencepiece_model(folder: &Path) -> Result<Option<Model>> {
+    let path = folder.join("tokenizer.model");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let mut model = sentencepiece::read(&path)?;
+    add(&mut model, &about(folder)?).map_err(|what| bad(&path, what))?;
+    Ok(Some(model))
+}
+
 fn read_merges(folder: &Path) -> Result<Tokenizer> {
+    let digest = digest_of(folder, &["vocab.json", "merges.txt", ABOUT])?;
+    let json = merges_json(folder)?;
+    huggingface::parse(json, digest).map_err(|what| bad(&folder.join("vocab.json"), what))
+}
+
+/// vocab.json and merges.txt, put together as the tokenizer.json that the class stands for.
+fn merges_json(folder: &Path) -> Result<Value> {
     let path = folder.join("vocab.json");
     let about = about(folder)?;
     let name = match class(&about) {
@@ -69,8 +106,7 @@ fn read_merges(folder: &Path) -> Result<Tokenizer> {
     let merges: Vec<&str> =
         merges.lines().filter(|line| !line.is_empty() && !line.starts_with("#version")).collect();
     let cut = pre_tokenizer::by_name(name).expect("the names above are known");
-    let digest = digest_of(folder, &["vocab.json", "merges.txt", ABOUT])?;
-    let file = json!({
+    Ok(json!({
         "version": "1.0",
         "added_tokens": added_tokens(&about),
         "normalizer": cut.composes.then(|| json!({"type": "NFC"})),
@@ -79,8 +115,7 @@ fn read_merges(folder: &Path) -> Result<Tokenizer> {
         "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false,
                     "use_regex": false},
         "model": {"type": "BPE", "vocab": vocabulary, "merges": merges},
-    });
-    huggingface::parse(file, digest).map_err(|what| bad(&path, what))
+    }))
 }
 
 /// `added_tokens_decoder`, an object by id, as the list that tokenizer.json has.

@@ -1,5 +1,7 @@
 //! How the `gpt2` vocabularies cut text into words, by the name in `tokenizer.ggml.pre`.
 
+use super::export::steps;
+use serde_json::Value;
 use tokenizers::PreTokenizerWrapper;
 use tokenizers::SplitDelimiterBehavior::{Contiguous, Isolated};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -124,7 +126,47 @@ pub(super) fn by_name(name: &str) -> Option<PreTokenizer> {
     })
 }
 
+/// The names that vocabularies get in GGUF files, one for each way to cut.
+const WRITTEN: [&str; 12] = [
+    "gpt-2",
+    "llama-bpe",
+    "dbrx",
+    "qwen2",
+    "stablelm2",
+    "smollm",
+    "falcon",
+    "tekken",
+    "gpt-4o",
+    "deepseek-llm",
+    "deepseek-coder",
+    "deepseek-v3",
+];
+
+/// The name of what a tokenizer.json does before it merges bytes.
+pub(super) fn name_of(json: &Value) -> Result<&'static str, String> {
+    let wanted = steps(&json["pre_tokenizer"]);
+    let whole_words = json["model"]["ignore_merges"] == true;
+    let composes = json["normalizer"]["type"] == "NFC";
+    if !composes && !json["normalizer"].is_null() {
+        return Err("GGUF has no name for its normalizer".to_string());
+    }
+    let found = WRITTEN.into_iter().find(|name| {
+        by_name(name).is_some_and(|cut| {
+            cut.whole_words == whole_words
+                && cut.composes == composes
+                && cut.steps().is_ok_and(|steps| steps == wanted)
+        })
+    });
+    found.ok_or_else(|| "GGUF has no name for its pre_tokenizer".to_string())
+}
+
 impl PreTokenizer {
+    /// What it does, in the form of [`steps`].
+    fn steps(&self) -> Result<Vec<Value>, String> {
+        let json = serde_json::to_value(self.build()?).map_err(|error| error.to_string())?;
+        Ok(steps(&json))
+    }
+
     /// Whether this is the cut by `expression` alone.
     pub fn is_expression(&self, expression: &str) -> bool {
         matches!(self.cut, Cut::Expression(own) if own == expression)

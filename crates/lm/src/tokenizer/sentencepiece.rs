@@ -27,12 +27,12 @@ pub(super) struct Piece {
 /// What a file says.
 pub(super) struct Model {
     pub pieces: Vec<Piece>,
-    merges: bool,
+    pub merges: bool,
     byte_fallback: bool,
     space_as_suffix: bool,
-    charsmap: Vec<u8>,
-    space_before: bool,
-    collapses: bool,
+    pub charsmap: Vec<u8>,
+    pub space_before: bool,
+    pub collapses: bool,
     escapes: bool,
     denormalises: bool,
     /// Ids of the begin-of-text and the end-of-text token; -1 is none.

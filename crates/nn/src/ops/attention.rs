@@ -191,3 +191,74 @@ impl<'a> Tape<'a> {
         self.record(Attend { inputs, how, sinks, rows: rows.clone() }, &inputs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::{check, parameters, rows};
+    use crate::reference;
+
+    const LENGTHS: [usize; 3] = [5, 1, 9];
+
+    /// Checks attention of 4 heads over 2 in packed sequences.
+    fn check_attention(lengths: &[usize], sight: Sight, cap: Option<f32>, with_sinks: bool) {
+        let (heads, kv_heads, head_dim, scale) = (4, 2, 3, 0.7);
+        let all: usize = lengths.iter().sum();
+        let (wide, narrow) = ([all, heads * head_dim], [all, kv_heads * head_dim]);
+        let shapes: [&[usize]; 4] = [&wide, &narrow, &narrow, &[heads]];
+        let how = Attention { head_dim, kv_heads, scale, cap, sight };
+        check(
+            parameters(&shapes[..if with_sinks { 4 } else { 3 }], 1.5, 4),
+            |tape, ids| {
+                let inputs = [ids[0], ids[1], ids[2]].map(|id| tape.parameter(id));
+                let sinks = ids.get(3).map(|id| Vector::Trained(*id));
+                tape.attend(inputs, how, sinks, &rows(lengths))
+            },
+            |p| {
+                let how = reference::Attend {
+                    lengths,
+                    heads,
+                    kv_heads,
+                    head_dim,
+                    scale: f64::from(scale),
+                    cap: cap.map(f64::from),
+                    sight,
+                    sinks: p.get(3).map_or(&[], Vec::as_slice),
+                };
+                how.run([&p[0], &p[1], &p[2]])
+            },
+        );
+    }
+
+    #[test]
+    fn causal_over_packed_sequences() {
+        check_attention(&LENGTHS, Sight::Causal, None, false);
+        check_attention(&[1], Sight::Causal, None, true);
+    }
+
+    #[test]
+    fn windows_at_their_edges() {
+        // A row that sees only itself has slopes along scores if there is a sink.
+        check_attention(&LENGTHS, Sight::CausalWindow(1), None, true);
+        check_attention(&LENGTHS, Sight::BothWithin(0), None, true);
+        for window in [4, 5, 6, 100] {
+            check_attention(&LENGTHS, Sight::CausalWindow(window), None, false);
+        }
+        for reach in [4, 8, usize::MAX - 1] {
+            check_attention(&LENGTHS, Sight::BothWithin(reach), None, false);
+        }
+        check_attention(&LENGTHS, Sight::Both, None, false);
+    }
+
+    #[test]
+    fn sinks_and_caps() {
+        check_attention(&LENGTHS, Sight::Causal, Some(0.8), false);
+        check_attention(&LENGTHS, Sight::Causal, None, true);
+        check_attention(&LENGTHS, Sight::CausalWindow(3), Some(0.8), true);
+    }
+
+    #[test]
+    fn sequences_longer_than_a_block() {
+        check_attention(&[67], Sight::CausalWindow(40), None, true);
+    }
+}

@@ -165,3 +165,58 @@ impl Tape<'_> {
         self.record(Clamp(x, most), &[x])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::{check, parameters};
+    use crate::reference;
+
+    #[test]
+    fn of_two_values() {
+        let two = || parameters(&[&[3, 11], &[3, 11]], 2.0, 3);
+        let of: [fn(&mut Tape<'_>, Var, Var) -> Var; 2] =
+            [|tape, x, y| tape.add(x, y), |tape, x, y| tape.mul(x, y)];
+        let truth: [fn(f64, f64) -> f64; 2] = [|x, y| x + y, |x, y| x * y];
+        for (of, truth) in of.into_iter().zip(truth) {
+            check(
+                two(),
+                |tape, ids| {
+                    let [x, y] = [ids[0], ids[1]].map(|id| tape.parameter(id));
+                    of(tape, x, y)
+                },
+                |p| reference::zip(&p[0], &p[1], truth),
+            );
+        }
+    }
+
+    #[test]
+    fn of_one_value() {
+        let of: [fn(&mut Tape<'_>, Var) -> Var; 6] = [
+            |tape, x| tape.scale(x, 0.3),
+            |tape, x| tape.soft_cap(x, 1.5),
+            |tape, x| tape.tanh(x),
+            |tape, x| tape.clamp(x, 0.75),
+            |tape, x| tape.add(x, x),
+            |tape, x| tape.mul(x, x),
+        ];
+        let truth: [fn(f64) -> f64; 6] = [
+            |x| x * f64::from(0.3f32),
+            |x| 1.5 * (x / 1.5).tanh(),
+            f64::tanh,
+            |x| x.clamp(-0.75, 0.75),
+            |x| x + x,
+            |x| x * x,
+        ];
+        for (of, truth) in of.into_iter().zip(truth) {
+            check(
+                parameters(&[&[3, 11]], 2.0, 3),
+                |tape, ids| {
+                    let x = tape.parameter(ids[0]);
+                    of(tape, x)
+                },
+                |p| p[0].iter().map(|x| truth(*x)).collect(),
+            );
+        }
+    }
+}

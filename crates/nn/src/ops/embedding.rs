@@ -14,7 +14,8 @@ struct Embedding<'a> {
 
 impl<'a> Operation<'a> for Embedding<'a> {
     fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
-        let matrix = self.weight.matrix(tape.parameters);
+        let stored = tape.stored(&self.weight.all(tape.parameters));
+        let matrix = stored.matrix();
         let mut out = tape.workspace.tensor(self.tokens.len(), matrix.columns);
         let work = Work::rows(out.rows, out.width);
         tape.workspace.split(work, [(&mut out.values, matrix.columns)], |rows, [out], _| {
@@ -27,14 +28,14 @@ impl<'a> Operation<'a> for Embedding<'a> {
 
     /// A token's rows are added up in their order.
     fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {
-        if let Weight::Trained(id) = self.weight {
+        if let Some(id) = self.weight.trained() {
             self.scatter(tape, id, &slope);
         }
         tape.workspace.give_up(slope);
     }
 
     fn trains(&self) -> bool {
-        matches!(self.weight, Weight::Trained(_))
+        self.weight.trained().is_some()
     }
 
     fn reads(&self) -> Reads {
@@ -70,9 +71,26 @@ impl<'a> Tape<'a> {
     /// # Panics
     /// When a token is not in the vocabulary.
     pub fn embed(&mut self, tokens: &[u32], weight: Weight<'a>) -> Var {
-        let vocabulary = weight.matrix(self.parameters).rows;
+        let [vocabulary, _] = weight.shape(self.parameters);
         let fits = |token: &u32| (*token as usize) < vocabulary;
         assert!(tokens.iter().all(fits), "tokens are below {vocabulary}");
         self.record(Embedding { weight, tokens: tokens.to_vec() }, &[])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::{check, parameters};
+    use crate::reference;
+
+    #[test]
+    fn rows_of_a_token_add_up() {
+        let tokens = [3, 1, 3, 0, 3, 4, 1];
+        check(
+            parameters(&[&[6, 5]], 1.0, 1),
+            |tape, ids| tape.embed(&tokens, Weight::Trained(ids[0])),
+            |p| reference::embed(&tokens, &p[0], 5),
+        );
     }
 }

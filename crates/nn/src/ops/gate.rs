@@ -3,8 +3,8 @@
 use crate::tape::{Operation, Reads, Tape, Var};
 use crate::tensor::Tensor;
 use allod_kernels::{
-    Isa, bounded_silu_mul, bounded_silu_mul_gradient, gelu_tanh_mul, gelu_tanh_mul_gradient,
-    silu_mul, silu_mul_gradient,
+    Isa, bounded_silu_mul, bounded_silu_mul_gradient, gelu, gelu_gradient, gelu_mul,
+    gelu_mul_gradient, gelu_tanh_mul, gelu_tanh_mul_gradient, silu_mul, silu_mul_gradient,
 };
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ pub enum Gate {
     Silu,
     /// `gelu(gate) * up`, GELU in its tanh form.
     GeluTanh,
+    /// `gelu(gate) * up`, GELU by the error function.
+    Gelu,
     /// `(up + 1) * g * sigmoid(alpha * g)`, both bounded (gpt-oss).
     BoundedSilu {
         /// Steepness of the sigmoid.
@@ -30,6 +32,7 @@ impl Gate {
         match self {
             Gate::Silu => silu_mul(isa, gate, up, out),
             Gate::GeluTanh => gelu_tanh_mul(isa, gate, up, out),
+            Gate::Gelu => gelu_mul(isa, gate, up, out),
             Gate::BoundedSilu { alpha, limit } => {
                 bounded_silu_mul(isa, gate, up, alpha, limit, out);
             }
@@ -41,6 +44,7 @@ impl Gate {
         match self {
             Gate::Silu => silu_mul_gradient(isa, gate, up, slope, dgate),
             Gate::GeluTanh => gelu_tanh_mul_gradient(isa, gate, up, slope, dgate),
+            Gate::Gelu => gelu_mul_gradient(isa, gate, up, slope, dgate),
             Gate::BoundedSilu { alpha, limit } => {
                 bounded_silu_mul_gradient(isa, gate, up, alpha, limit, slope, dgate);
             }
@@ -86,9 +90,79 @@ impl<'a> Operation<'a> for Gated {
     }
 }
 
+struct Gelu(Var);
+
+impl<'a> Operation<'a> for Gelu {
+    fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
+        let (x, isa) = (tape.shared(self.0), tape.workspace.isa);
+        let mut out = tape.workspace.copy(&x);
+        tape.workspace.map(&mut out.values, 20, |_, x| gelu(isa, x));
+        out
+    }
+
+    fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {
+        let (x, isa) = (tape.shared(self.0), tape.workspace.isa);
+        let mut slope = tape.workspace.own(slope);
+        tape.workspace.map(&mut slope.values, 20, |range, slope| {
+            gelu_gradient(isa, &x.values[range], slope);
+        });
+        tape.pass(self.0, slope);
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Inputs
+    }
+}
+
 impl Tape<'_> {
+    /// GELU of each element, by the error function (arXiv 1606.08415).
+    pub fn gelu(&mut self, x: Var) -> Var {
+        self.record(Gelu(x), &[x])
+    }
+
     /// A gated unit of `gate` and `up`, both `[rows, width]`.
     pub fn gate(&mut self, kind: Gate, gate: Var, up: Var) -> Var {
         self.record(Gated { kind, gate, up }, &[gate, up])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::{check, parameters};
+    use crate::reference;
+
+    fn check_gate(kind: Gate, one: impl Fn(f64, f64) -> f64) {
+        check(
+            parameters(&[&[5, 37], &[5, 37]], 4.0, 6),
+            |tape, ids| {
+                let [gate, up] = [ids[0], ids[1]].map(|id| tape.parameter(id));
+                tape.gate(kind, gate, up)
+            },
+            |p| reference::zip(&p[0], &p[1], &one),
+        );
+    }
+
+    #[test]
+    fn every_gate() {
+        check_gate(Gate::Silu, |g, u| reference::silu(g) * u);
+        check_gate(Gate::GeluTanh, |g, u| reference::gelu_tanh(g) * u);
+        check_gate(Gate::Gelu, |g, u| reference::gelu(g) * u);
+        let (alpha, limit) = (1.702f32, 3.0f32);
+        check_gate(Gate::BoundedSilu { alpha, limit }, |g, u| {
+            reference::bounded(g, u, f64::from(alpha), f64::from(limit))
+        });
+    }
+
+    #[test]
+    fn gelu_without_a_gate() {
+        check(
+            parameters(&[&[5, 37]], 4.0, 7),
+            |tape, ids| {
+                let x = tape.parameter(ids[0]);
+                tape.gelu(x)
+            },
+            |p| p[0].iter().map(|x| reference::gelu(*x)).collect(),
+        );
     }
 }

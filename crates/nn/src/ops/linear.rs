@@ -16,7 +16,8 @@ pub(crate) struct Linear<'a> {
 impl<'a> Operation<'a> for Linear<'a> {
     fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
         let (x, parameters) = (tape.shared(self.x), tape.parameters);
-        let matrix = self.weight.matrix(parameters);
+        let stored = tape.stored(&self.weight);
+        let matrix = stored.matrix();
         let bias = self.bias.as_ref().map(|bias| bias.values(parameters));
         assert!(bias.is_none_or(|bias| bias.len() == matrix.rows), "a bias for each output");
         product::forward(tape.workspace, &x, &matrix, bias)
@@ -24,7 +25,7 @@ impl<'a> Operation<'a> for Linear<'a> {
 
     /// `dx = dy * weight`, `dweight = dy^T * x`, `dbias` = the sum of dy's rows.
     fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {
-        if let Some(id) = self.weight.trained() {
+        if let Some(id) = self.weight.weight.trained() {
             let x = tape.shared(self.x);
             let (gradient, workspace) = tape.gradient(id);
             let range = self.weight.rows.start * x.width..self.weight.rows.end * x.width;
@@ -37,8 +38,8 @@ impl<'a> Operation<'a> for Linear<'a> {
             workspace.add_column_sums(&slope, &mut gradient[bias.range.clone()]);
         }
         if tape.wants(self.x) {
-            let matrix = self.weight.matrix(tape.parameters);
-            let slope = product::input_gradient(tape.workspace, &slope, &matrix);
+            let stored = tape.stored(&self.weight);
+            let slope = product::input_gradient(tape.workspace, &slope, &stored.matrix());
             tape.pass(self.x, slope);
         }
         tape.workspace.give_up(slope);
@@ -46,12 +47,12 @@ impl<'a> Operation<'a> for Linear<'a> {
 
     fn trains(&self) -> bool {
         let bias = self.bias.as_ref().and_then(|bias| bias.vector.trained());
-        self.weight.trained().or(bias).is_some()
+        self.weight.weight.trained().or(bias).is_some()
     }
 
     fn reads(&self) -> Reads {
         // Frozen weights ask for no input: that is most of what adapters save.
-        if self.weight.trained().is_some() { Reads::Inputs } else { Reads::Nothing }
+        if self.weight.weight.trained().is_some() { Reads::Inputs } else { Reads::Nothing }
     }
 }
 
@@ -80,5 +81,110 @@ impl<'a> Tape<'a> {
         let sum = self.add(base, delta);
         [high, base, delta].into_iter().for_each(|used| self.release(used));
         sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::{check, numbers, parameters, workspace};
+    use crate::{Precision, reference};
+    use allod_kernels::{Format, Matrix, encode_row};
+
+    #[test]
+    fn the_gradient_is_that_of_the_reference() {
+        for (rows, inputs, outputs) in [(1, 1, 1), (5, 7, 3), (33, 34, 35), (70, 3, 2)] {
+            check(
+                parameters(&[&[rows, inputs], &[outputs, inputs], &[outputs]], 1.0, 3),
+                |tape, ids| {
+                    let x = tape.parameter(ids[0]);
+                    tape.linear(x, Weight::Trained(ids[1]), Some(Vector::Trained(ids[2])))
+                },
+                |p| reference::linear(&p[0], &p[1], inputs, &p[2]),
+            );
+        }
+    }
+
+    #[test]
+    fn frozen_weights_of_any_format_pass_the_slope_on() {
+        for format in [Format::F16, Format::Q8_0, Format::Q4_0, Format::Q6_K] {
+            let (outputs, inputs) = (5, 256);
+            let mut bytes = Vec::new();
+            for row in numbers(outputs * inputs, 4).chunks(inputs) {
+                let mut stored = vec![0; format.row_bytes(inputs).unwrap()];
+                encode_row(format, row, &mut stored).unwrap();
+                bytes.extend(stored);
+            }
+            let matrix = Matrix::new(format, outputs, inputs, &bytes).unwrap();
+            let mut decoded = vec![0.0f32; outputs * inputs];
+            decoded.chunks_mut(inputs).enumerate().for_each(|(r, row)| matrix.decode_row(r, row));
+            let decoded: Vec<f64> = decoded.into_iter().map(f64::from).collect();
+            let bytes: &'static [u8] = bytes.leak();
+            let matrix = Matrix::new(format, outputs, inputs, bytes).unwrap();
+            check(
+                parameters(&[&[3, inputs]], 1.0, 5),
+                |tape, ids| {
+                    let x = tape.parameter(ids[0]);
+                    tape.linear(x, Weight::Frozen(matrix), None)
+                },
+                |p| reference::linear(&p[0], &decoded, inputs, &[]),
+            );
+        }
+    }
+
+    #[test]
+    fn low_rank_adapters_train_beside_frozen_weights() {
+        let (rows, inputs, outputs, rank) = (4, 6, 5, 2);
+        let frozen: &'static [f32] = numbers(outputs * inputs, 9).leak();
+        let wide: Vec<f64> = frozen.iter().map(|w| f64::from(*w)).collect();
+        check(
+            parameters(&[&[rows, inputs], &[rank, inputs], &[outputs, rank]], 1.0, 6),
+            |tape, ids| {
+                let x = tape.parameter(ids[0]);
+                let base = Weight::Frozen(Matrix::of_floats(outputs, inputs, frozen));
+                let adapter = [Weight::Trained(ids[1]), Weight::Trained(ids[2])];
+                tape.linear_lora(x, base, None, adapter, 0.25)
+            },
+            |p| {
+                let low = reference::linear(&p[0], &p[1], inputs, &[]);
+                let high = reference::linear(&low, &p[2], rank, &[]);
+                let base = reference::linear(&p[0], &wide, inputs, &[]);
+                reference::zip(&base, &high, |base, high| base + 0.25 * high)
+            },
+        );
+    }
+
+    #[test]
+    fn bf16_products_are_close_and_masters_are_not_rounded() {
+        let (parameters, ids) = parameters(&[&[40, 33], &[20, 33]], 1.0, 8);
+        let run = |precision, threads| {
+            let mut workspace = workspace(threads, precision);
+            let mut tape = Tape::new(&parameters, &mut workspace);
+            let x = tape.parameter(ids[0]);
+            let y = tape.linear(x, Weight::Trained(ids[1]), None);
+            let value = tape.value(y).clone();
+            let slope = Tensor::new(40, 20, numbers(800, 5));
+            (value, tape.backward_along(y, slope))
+        };
+        let (exact, rounded) = (run(Precision::F32, 1), run(Precision::Bf16, 1));
+        assert_eq!(rounded, run(Precision::Bf16, 3));
+        assert_ne!(exact.0, rounded.0);
+        let close = |a: &[f32], b: &[f32]| {
+            let size = a.iter().map(|a| a * a).sum::<f32>().sqrt();
+            let apart = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
+            assert!(apart < 0.01 * size, "{apart} {size}");
+        };
+        close(&exact.0.values, &rounded.0.values);
+        ids.iter().for_each(|id| close(exact.1.get(*id).unwrap(), rounded.1.get(*id).unwrap()));
+    }
+
+    #[test]
+    #[should_panic(expected = "inputs of the weights")]
+    fn a_wrong_width_is_a_mistake_of_the_caller() {
+        let (parameters, ids) = parameters(&[&[4, 3], &[2, 5]], 1.0, 1);
+        let mut workspace = workspace(1, Precision::F32);
+        let mut tape = Tape::new(&parameters, &mut workspace);
+        let x = tape.parameter(ids[0]);
+        tape.linear(x, Weight::Trained(ids[1]), None);
     }
 }

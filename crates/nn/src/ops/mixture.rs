@@ -22,6 +22,8 @@ pub enum ExpertActivation<'a> {
         /// Its bias, `[experts * inner]`.
         bias: Option<Vector<'a>>,
     },
+    /// GELU by the error function, without a gate.
+    Gelu,
     /// Without a gate; all experts share the parameters.
     Xielu(XieluParameters<'a>),
 }
@@ -228,6 +230,7 @@ impl<'a> Tape<'a> {
                 self.release(gate);
                 active
             }
+            ExpertActivation::Gelu => self.gelu(up),
             ExpertActivation::Xielu(parameters) => self.xielu(up, parameters),
         };
         self.release(up);
@@ -248,5 +251,126 @@ impl<'a> Tape<'a> {
         let weight = weight.share(self.parameters, index, count);
         let bias = bias.map(|bias| bias.share(self.parameters, index, count));
         self.record(Linear { x, weight, bias }, &[x])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::{check, parameters};
+    use crate::reference;
+
+    const EXPERTS: usize = 4;
+    const USED: usize = 2;
+    const ROWS: usize = 6;
+    const WIDTH: usize = 3;
+    const INNER: usize = 5;
+
+    fn weights(scores: &[f64], weighting: Weighting) -> Vec<(usize, f64)> {
+        let chosen = reference::best(scores, USED);
+        let own: Vec<f64> = chosen.iter().map(|expert| scores[*expert]).collect();
+        let all = reference::softmax(scores);
+        let mut weights: Vec<f64> = chosen.iter().map(|expert| all[*expert]).collect();
+        match weighting {
+            Weighting::Softmax => {}
+            Weighting::SoftmaxNormalised => {
+                let total: f64 = weights.iter().sum();
+                weights.iter_mut().for_each(|weight| *weight /= total);
+            }
+            Weighting::SoftmaxOfChosen => weights = reference::softmax(&own),
+        }
+        chosen.into_iter().zip(weights).collect()
+    }
+
+    /// x, scores, gate, gate bias, up, up bias, down, down bias.
+    fn mixture(p: &[Vec<f64>], weighting: Weighting, one: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+        let part = |index: usize, expert: usize| {
+            let length = p[index].len() / EXPERTS;
+            &p[index][expert * length..(expert + 1) * length]
+        };
+        let mut out = Vec::new();
+        for (x, scores) in p[0].chunks(WIDTH).zip(p[1].chunks(EXPERTS)) {
+            let mut sum = vec![0.0; WIDTH];
+            for (expert, weight) in weights(scores, weighting) {
+                let linear = |x: &[f64], index: usize, inputs| {
+                    reference::linear(x, part(index, expert), inputs, part(index + 1, expert))
+                };
+                let (gate, up) = (linear(x, 2, WIDTH), linear(x, 4, WIDTH));
+                let down = linear(&reference::zip(&gate, &up, &one), 6, INNER);
+                sum.iter_mut().zip(down).for_each(|(sum, y)| *sum += weight * y);
+            }
+            out.extend(sum);
+        }
+        out
+    }
+
+    const SHAPES: [&[usize]; 8] = [
+        &[ROWS, WIDTH],
+        &[ROWS, EXPERTS],
+        &[EXPERTS, INNER, WIDTH],
+        &[EXPERTS, INNER],
+        &[EXPERTS, INNER, WIDTH],
+        &[EXPERTS, INNER],
+        &[EXPERTS, WIDTH, INNER],
+        &[EXPERTS, WIDTH],
+    ];
+
+    #[test]
+    fn every_weighting_passes_slopes_to_scores_and_experts() {
+        for weighting in
+            [Weighting::Softmax, Weighting::SoftmaxNormalised, Weighting::SoftmaxOfChosen]
+        {
+            check(
+                parameters(&SHAPES, 1.5, 3),
+                |tape, ids| {
+                    let [x, scores] = [ids[0], ids[1]].map(|id| tape.parameter(id));
+                    let bias = |index: usize| Some(Vector::Trained(ids[index]));
+                    let (kind, gate) = (Gate::Silu, Weight::Trained(ids[2]));
+                    let experts = Experts {
+                        count: EXPERTS,
+                        used: USED,
+                        weighting,
+                        activation: ExpertActivation::Gated { kind, gate, bias: bias(3) },
+                        up: Weight::Trained(ids[4]),
+                        up_bias: bias(5),
+                        down: Weight::Trained(ids[6]),
+                        down_bias: bias(7),
+                    };
+                    tape.mixture(x, scores, &experts)
+                },
+                |p| mixture(p, weighting, |gate, up| reference::silu(gate) * up),
+            );
+        }
+    }
+
+    #[test]
+    fn experts_without_a_gate_and_without_biases() {
+        let shapes = [SHAPES[0], SHAPES[1], SHAPES[4], SHAPES[6], &[1], &[1]];
+        let xielu = |x: f64, p: &[Vec<f64>]| reference::xielu(x, p[4][0], p[5][0], 0.5, -1.0);
+        check(
+            parameters(&shapes, 1.5, 3),
+            |tape, ids| {
+                let [x, scores] = [ids[0], ids[1]].map(|id| tape.parameter(id));
+                let [positive, negative] = [ids[4], ids[5]].map(Vector::Trained);
+                let parameters = XieluParameters { positive, negative, beta: 0.5, epsilon: -1.0 };
+                let experts = Experts {
+                    count: EXPERTS,
+                    used: USED,
+                    weighting: Weighting::SoftmaxNormalised,
+                    activation: ExpertActivation::Xielu(parameters),
+                    up: Weight::Trained(ids[2]),
+                    up_bias: None,
+                    down: Weight::Trained(ids[3]),
+                    down_bias: None,
+                };
+                tape.mixture(x, scores, &experts)
+            },
+            |p| {
+                let (up, down) = (p[2].clone(), p[3].clone());
+                let all = [&p[0], &p[1], &up, &vec![], &up, &vec![], &down, &vec![]];
+                let all = all.map(Vec::clone);
+                mixture(&all, Weighting::SoftmaxNormalised, |_, up| xielu(up, p))
+            },
+        );
     }
 }

@@ -3,13 +3,18 @@
 mod attention;
 mod attention_gradient;
 mod cross_entropy;
+mod distil;
 mod elementwise;
 mod embedding;
+mod fake_quantise;
 mod gate;
 mod leaf;
 mod linear;
+mod linear_cross_entropy;
+mod load_balance;
 mod mixture;
 mod norm;
+mod pool;
 mod rope;
 mod select;
 mod sum;
@@ -17,6 +22,7 @@ mod xielu;
 
 pub use attention::{Attention, Sight};
 pub use gate::Gate;
+pub use linear_cross_entropy::OutputHead;
 pub use mixture::{ExpertActivation, Experts};
 pub use rope::Rotation;
 pub use xielu::XieluParameters;

@@ -100,3 +100,40 @@ impl Tape<'_> {
         self.record(Rope { x, head_dim, rows, rotation }, &[x])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::{check, parameters, rotation, rows};
+    use crate::reference;
+
+    #[test]
+    fn both_pairings_and_a_part_of_the_head() {
+        for (pairing, half) in [(RopePairing::Half, 1), (RopePairing::Interleaved, 0)] {
+            for (head_dim, pairs) in [(6, 3), (7, 2)] {
+                let (rows, turn) = (rows(&[3, 1, 4]), rotation(4, pairs, pairing));
+                check(
+                    parameters(&[&[8, 2 * head_dim]], 1.0, 2),
+                    |tape, ids| {
+                        let x = tape.parameter(ids[0]);
+                        tape.rope(x, head_dim, &rows, &turn)
+                    },
+                    |p| {
+                        let at = rows.positions();
+                        reference::rope(&p[0], 2 * head_dim, head_dim, at, pairs, half)
+                    },
+                );
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "angles of 4 positions")]
+    fn a_position_without_angles_is_a_mistake_of_the_caller() {
+        let (parameters, ids) = parameters(&[&[4, 4]], 1.0, 2);
+        let mut workspace = crate::checks::workspace(1, crate::Precision::F32);
+        let mut tape = Tape::new(&parameters, &mut workspace);
+        let x = tape.parameter(ids[0]);
+        tape.rope(x, 4, &rows(&[4]), &rotation(3, 2, RopePairing::Half));
+    }
+}

@@ -48,3 +48,24 @@ impl Tape<'_> {
         self.record(Select { x, rows: rows.to_vec(), all }, &[x])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::checks::{check, parameters};
+
+    #[test]
+    fn rows_may_come_twice_and_in_any_order() {
+        let rows = [4, 0, 4, 2];
+        check(
+            parameters(&[&[5, 3]], 1.0, 3),
+            |tape, ids| {
+                let x = tape.parameter(ids[0]);
+                let some = tape.select(x, &rows);
+                let none = tape.select(x, &[]);
+                assert_eq!(tape.value(none).rows, 0);
+                some
+            },
+            |p| rows.iter().flat_map(|row| p[0][row * 3..][..3].to_vec()).collect(),
+        );
+    }
+}

@@ -34,3 +34,20 @@ impl Tape<'_> {
         self.record(WeightedSum(terms.to_vec()), &inputs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::checks::{check, parameters};
+
+    #[test]
+    fn losses_count_by_their_weights() {
+        check(
+            parameters(&[&[1, 1], &[1, 1]], 1.0, 3),
+            |tape, ids| {
+                let [x, y] = [ids[0], ids[1]].map(|id| tape.parameter(id));
+                tape.weighted_sum(&[(x, 0.5), (y, -2.0), (x, 0.25)])
+            },
+            |p| vec![0.75 * p[0][0] - 2.0 * p[1][0]],
+        );
+    }
+}

@@ -102,3 +102,40 @@ impl<'a> Tape<'a> {
         self.record(XieluOf { x, parameters }, &[x])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::{check, parameters};
+    use crate::reference;
+
+    #[test]
+    fn inputs_and_curvatures() {
+        let (beta, epsilon) = (0.5f32, -1e-6f32);
+        check(
+            parameters(&[&[5, 37], &[1], &[1]], 3.0, 8),
+            |tape, ids| {
+                let x = tape.parameter(ids[0]);
+                let [positive, negative] = [ids[1], ids[2]].map(Vector::Trained);
+                tape.xielu(x, XieluParameters { positive, negative, beta, epsilon })
+            },
+            |p| {
+                let one = |x: &f64| {
+                    reference::xielu(*x, p[1][0], p[2][0], f64::from(beta), f64::from(epsilon))
+                };
+                p[0].iter().map(one).collect()
+            },
+        );
+    }
+
+    #[test]
+    fn softplus_has_its_slope() {
+        for x in [-30.0f32, -1.0, 0.0, 3.0, 19.9] {
+            let truth = (libm::log1p(libm::exp(f64::from(x) + 1e-6))
+                - libm::log1p(libm::exp(f64::from(x) - 1e-6)))
+                / 2e-6;
+            assert!((sigmoid(x) - truth).abs() < 1e-8);
+        }
+        assert_eq!((softplus(25.0), sigmoid(25.0)), (25.0, 1.0));
+    }
+}
