@@ -5,7 +5,7 @@
 use crate::amx;
 use crate::isa::{Isa, on_isa};
 use crate::lanes::LANES;
-use crate::packed::{BLOCK_TILES, Packed, Side, Tile};
+use crate::packed::{BLOCK_TILES, Packed, Side, TILE_DEPTH, Tile};
 use std::ops::Range;
 
 /// Rows of the result, and columns, that a block has.
@@ -14,6 +14,9 @@ pub(crate) const BLOCK: usize = 2 * LANES;
 const BAND_BLOCKS: usize = 4;
 /// Strips times blocks of the right operand (1 MiB) that are used again from the second cache.
 const BAND_STRIPS: usize = 128;
+
+/// Terms of a block of the depth.
+const BLOCK_TERMS: usize = BLOCK_TILES * TILE_DEPTH;
 
 /// Where the sums of a product start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,46 @@ pub fn bf16_product(
     start: Start,
     out: &mut [f32],
 ) {
-    product_on(Unit::of(isa), left, right, rows, start, out);
+    let region = whole(left, right, rows, out);
+    product_on(Unit::of(isa), left, right, &region, start, out);
+}
+
+/// A part of a product: some rows and columns of the result, some terms of the sums.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// Rows, from a multiple of 16 on.
+    pub rows: Range<usize>,
+    /// Columns, from a multiple of 16 on.
+    pub columns: Range<usize>,
+    /// The term of the right operand, a multiple of 256, at which the left operand begins. Terms of
+    /// the right operand beyond the end of the left one count for nothing, unless they are infinite
+    /// or no numbers.
+    pub first_term: usize,
+    /// Floats from one row of the result to the next.
+    pub stride: usize,
+}
+
+/// [`bf16_product`] of a part: `out[r - rows.start][c - columns.start]` at the region's stride.
+///
+/// # Panics
+/// When the operands stand on the wrong side, or the region is not part of them or of `out`.
+pub fn bf16_product_part(
+    isa: Isa,
+    left: &Packed,
+    right: &Packed,
+    region: &Region,
+    start: Start,
+    out: &mut [f32],
+) {
+    product_on(Unit::of(isa), left, right, region, start, out);
+}
+
+/// All columns and terms.
+fn whole(left: &Packed, right: &Packed, rows: Range<usize>, out: &[f32]) -> Region {
+    assert_eq!(left.depth(), right.depth(), "depths of the operands");
+    let stride = right.outer();
+    assert_eq!(out.len(), rows.len() * stride, "out is [rows, columns]");
+    Region { rows, columns: 0..stride, first_term: 0, stride }
 }
 
 /// What computes a block.
@@ -68,40 +110,54 @@ fn product_on(
     unit: Unit,
     left: &Packed,
     right: &Packed,
-    rows: Range<usize>,
+    region: &Region,
     start: Start,
     out: &mut [f32],
 ) {
-    assert_eq!([left.side(), right.side()], [Side::Left, Side::Right], "sides of the operands");
-    assert_eq!(left.depth(), right.depth(), "depths of the operands");
-    assert!(rows.start <= rows.end && rows.end <= left.outer(), "rows {rows:?} of {left:?}");
-    assert!(rows.start.is_multiple_of(LANES), "rows start at a multiple of 16");
-    assert_eq!(out.len(), rows.len() * right.outer(), "out is [rows, columns]");
-    if left.depth() == 0 && start == Start::Zero {
-        out.fill(0.0);
-    }
-    if out.is_empty() {
+    region.check(left, right, out);
+    if region.rows.is_empty() || region.columns.is_empty() {
         return;
+    }
+    if left.depth() == 0 && start == Start::Zero {
+        let rows = out.chunks_mut(region.stride).take(region.rows.len());
+        rows.for_each(|row| row[..region.columns.len()].fill(0.0));
     }
     let worker = Worker::new(unit);
     let blocks = left.steps().div_ceil(BLOCK_TILES);
     for first in (0..blocks).step_by(BAND_BLOCKS) {
         let blocks = first..(first + BAND_BLOCKS).min(blocks);
-        let columns = BAND_STRIPS / blocks.len().next_power_of_two() * LANES;
+        let width = BAND_STRIPS / blocks.len().next_power_of_two() * LANES;
         let start = if first == 0 { start } else { Start::Out };
-        for from in (0..right.outer()).step_by(columns) {
-            let columns = from..(from + columns).min(right.outer());
-            let row = rows.start / LANES;
-            Band { left, right, row, columns, blocks: blocks.clone(), start }.add(&worker, out);
+        for from in region.columns.clone().step_by(width) {
+            let columns = from..(from + width).min(region.columns.end);
+            Band { left, right, region, columns, blocks: blocks.clone(), start }.add(&worker, out);
         }
     }
 }
 
-/// All rows of the result from strip `row` on, some of its columns, and some blocks of the depth.
+impl Region {
+    fn check(&self, left: &Packed, right: &Packed, out: &[f32]) {
+        let (rows, columns) = (&self.rows, &self.columns);
+        assert_eq!([left.side(), right.side()], [Side::Left, Side::Right], "sides of the operands");
+        assert!(rows.start <= rows.end && rows.end <= left.outer(), "rows {rows:?} of {left:?}");
+        let inside = columns.start <= columns.end && columns.end <= right.outer();
+        assert!(inside, "columns {columns:?} of {right:?}");
+        let starts = [rows.start, columns.start];
+        assert!(starts.iter().all(|start| start.is_multiple_of(LANES)), "parts start at 16s");
+        assert!(self.first_term.is_multiple_of(BLOCK_TERMS), "terms start at a multiple of 256");
+        let end = self.first_term.saturating_add(left.depth());
+        assert!(end <= right.depth(), "terms {}..{end} of {right:?}", self.first_term);
+        assert!(self.stride >= columns.len(), "rows of the result overlap");
+        let len = rows.len().saturating_sub(1) * self.stride + columns.len();
+        assert!(rows.is_empty() || out.len() >= len, "room for the result");
+    }
+}
+
+/// All rows of a region, some of its columns, and some blocks of the left operand's depth.
 struct Band<'a> {
     left: &'a Packed,
     right: &'a Packed,
-    row: usize,
+    region: &'a Region,
     columns: Range<usize>,
     blocks: Range<usize>,
     start: Start,
@@ -109,27 +165,27 @@ struct Band<'a> {
 
 impl Band<'_> {
     fn add(&self, worker: &Worker, out: &mut [f32]) {
-        let stride = self.right.outer();
-        for (index, out) in out.chunks_mut(BLOCK * stride).enumerate() {
-            let rows = out.len() / stride;
+        let Region { rows, columns, first_term, stride } = self.region;
+        for row in rows.clone().step_by(BLOCK) {
             for block in self.blocks.clone() {
-                let left = pair(self.left, block, self.row + 2 * index);
+                let left = pair(self.left, block, row / LANES, BLOCK_TILES);
                 let start = if block == self.blocks.start { self.start } else { Start::Out };
                 for column in self.columns.clone().step_by(BLOCK) {
-                    let right = pair(self.right, block, column / LANES);
-                    let out = &mut out[column..];
-                    let size = [rows, BLOCK.min(stride - column)];
-                    worker.add_part(Block { left, right, start, out, stride }, size);
+                    let block = block + first_term / BLOCK_TERMS;
+                    let right = pair(self.right, block, column / LANES, left[0].len());
+                    let out = &mut out[(row - rows.start) * stride + column - columns.start..];
+                    let size = [rows.end - row, columns.end - column].map(|size| size.min(BLOCK));
+                    worker.add_part(Block { left, right, start, out, stride: *stride }, size);
                 }
             }
         }
     }
 }
 
-/// The tiles of two strips; of the last one twice where there is no second.
-fn pair(packed: &Packed, block: usize, strip: usize) -> [&[Tile]; 2] {
+/// Up to `len` tiles of two strips; of the last one twice where there is no second.
+fn pair(packed: &Packed, block: usize, strip: usize, len: usize) -> [&[Tile]; 2] {
     let second = (strip + 1).min(packed.strips() - 1);
-    [packed.tiles(block, strip), packed.tiles(block, second)]
+    [strip, second].map(|strip| packed.tiles(block, strip)).map(|all| &all[..len.min(all.len())])
 }
 
 /// 32 x 32 outputs and the tiles whose products are added to them.
@@ -330,7 +386,7 @@ mod tests {
     fn operands(isa: Isa, left: &[f32], right: &[f32], depth: usize) -> [Packed; 2] {
         [(Side::Left, left), (Side::Right, right)].map(|(side, values)| {
             let mut packed = Packed::new(side);
-            packed.pack(isa, values.len() / depth, depth, Source::Vectors(values));
+            packed.pack(isa, values.len() / depth, depth, Source::vectors(values, depth));
             packed
         })
     }
@@ -351,7 +407,8 @@ mod tests {
             let [left, right] = operands(Isa::detect(), &left, &right, depth);
             for unit in units() {
                 let mut out = start.clone();
-                product_on(unit, &left, &right, 0..rows, Start::Out, &mut out);
+                let region = whole(&left, &right, 0..rows, &out);
+                product_on(unit, &left, &right, &region, Start::Out, &mut out);
                 assert_same_bits(&out, &expected, &format!("{unit:?}"));
             }
         }
@@ -376,7 +433,8 @@ mod tests {
             let [left, right] = operands(Isa::detect(), &left, &right, depth);
             for unit in units() {
                 let mut out = vec![f32::NAN; rows * columns];
-                product_on(unit, &left, &right, 0..rows, Start::Zero, &mut out);
+                let region = whole(&left, &right, 0..rows, &out);
+                product_on(unit, &left, &right, &region, Start::Zero, &mut out);
                 assert_same_bits(&out, &expected, &format!("{unit:?}"));
             }
         }
@@ -409,10 +467,36 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_product_is_the_same_as_in_the_whole() {
+        let (rows, columns, depth, isa) = (70, 90, 400, Isa::detect());
+        let a = samples::floats(rows * depth, Values::Plain, 3);
+        let b = samples::floats(columns * depth, Values::Plain, 4);
+        // Zeros outside of the terms: what is left out adds nothing.
+        let (first_term, terms) = (256, 256..350);
+        let inside = |i: usize| terms.contains(&(i % depth));
+        let zeroed: Vec<f32> =
+            a.iter().enumerate().map(|(i, a)| if inside(i) { *a } else { 0.0 }).collect();
+        let cut: Vec<f32> = a.chunks(depth).flat_map(|a| a[terms.clone()].to_vec()).collect();
+        let [whole, right] = operands(isa, &zeroed, &b, depth);
+        let mut expected = vec![f32::NAN; rows * columns];
+        bf16_product(isa, &whole, &right, 0..rows, Start::Zero, &mut expected);
+        let mut left = Packed::new(Side::Left);
+        left.pack(isa, rows, terms.len(), Source::vectors(&cut, terms.len()));
+        let region = Region { rows: 16..63, columns: 32..81, first_term, stride: 60 };
+        let mut out = vec![7.0; 46 * 60 + 49];
+        bf16_product_part(isa, &left, &right, &region, Start::Zero, &mut out);
+        for (row, out) in region.rows.clone().zip(out.chunks(60)) {
+            let expected = &expected[row * columns..][region.columns.clone()];
+            assert_same_bits(&out[..49], expected, "a part");
+            assert!(out[49..].iter().all(|beyond| *beyond == 7.0));
+        }
+    }
+
+    #[test]
     fn no_terms_give_zeros() {
         let [left, right] = [Side::Left, Side::Right].map(|side| {
             let mut packed = Packed::new(side);
-            packed.pack(Isa::detect(), 3, 0, Source::Vectors(&[]));
+            packed.pack(Isa::detect(), 3, 0, Source::vectors(&[], 0));
             packed
         });
         let mut out = [f32::NAN; 9];

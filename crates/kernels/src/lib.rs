@@ -73,6 +73,7 @@ mod routing;
 #[cfg(test)]
 mod samples;
 mod scratch;
+mod softmax_gradient;
 mod tanh;
 #[cfg(target_arch = "x86_64")]
 mod turned;
@@ -85,7 +86,7 @@ pub use activation_gradient::{
 };
 pub use argmax::argmax;
 pub use attention::{CacheLayout, KeyValues, Scoring, attend, attend_by};
-pub use bf16_product::{Start, bf16_product};
+pub use bf16_product::{Region, Start, bf16_product, bf16_product_part};
 pub use clamp::{bounded_silu_mul, clamp};
 pub use elementwise::{add, scale};
 pub use encode::encode_row;
@@ -104,6 +105,7 @@ pub use reduction::{column_sums, dot, largest_and_total, norm_weight_gradient};
 pub use rope::{RopePairing, rope};
 pub use routing::{Weighting, route};
 pub use scratch::Scratch;
+pub use softmax_gradient::softmax_gradient;
 pub use tanh::{Xielu, gelu_tanh_mul, soft_cap, xielu};
 pub use weight_gradient::linear_weight_gradient;
 

@@ -29,11 +29,40 @@ pub enum Side {
 
 /// What is packed: `outer` vectors of `depth` values, the depth being what a product sums over.
 #[derive(Clone, Copy, Debug)]
-pub enum Source<'a> {
-    /// `[outer, depth]`
-    Vectors(&'a [f32]),
-    /// `[depth, outer]`
-    Turned(&'a [f32]),
+pub struct Source<'a> {
+    values: &'a [f32],
+    stride: usize,
+    order: Order,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Vectors,
+    Turned,
+}
+
+impl<'a> Source<'a> {
+    /// `[outer, depth]`, with `stride` floats from one vector to the next.
+    pub fn vectors(values: &'a [f32], stride: usize) -> Source<'a> {
+        Source { values, stride, order: Order::Vectors }
+    }
+
+    /// `[depth, outer]`, with `stride` floats from one term of all vectors to the next.
+    pub fn turned(values: &'a [f32], stride: usize) -> Source<'a> {
+        Source { values, stride, order: Order::Turned }
+    }
+
+    /// Panics unless it has rows for all of an operand.
+    fn check(&self, outer: usize, depth: usize) {
+        let (rows, width) = match self.order {
+            Order::Vectors => (outer, depth),
+            Order::Turned => (depth, outer),
+        };
+        let before_last = rows.saturating_sub(1).checked_mul(self.stride);
+        let end = before_last.and_then(|before| before.checked_add(width));
+        let all_there = rows == 0 || end.is_some_and(|end| end <= self.values.len());
+        assert!(all_there && (rows < 2 || self.stride >= width), "values to pack");
+    }
 }
 
 /// One operand of [`crate::bf16_product`]: its values rounded to `bf16` (the nearest, ties to even;
@@ -117,7 +146,7 @@ impl Packed {
     /// Packs all of a source.
     ///
     /// # Panics
-    /// When the source does not have `outer * depth` values.
+    /// When the source does not have `outer` vectors of `depth`.
     pub fn pack(&mut self, isa: Isa, outer: usize, depth: usize, source: Source) {
         self.pieces(outer, depth).into_iter().for_each(|mut piece| piece.pack(isa, source));
     }
@@ -146,11 +175,11 @@ impl Piece<'_> {
     /// # Panics
     /// When the source does not have the shape of the operand.
     pub fn pack(&mut self, isa: Isa, source: Source) {
-        let (values, natural) = match source {
-            Source::Vectors(values) => (values, Side::Left),
-            Source::Turned(values) => (values, Side::Right),
+        source.check(self.outer, self.depth);
+        let natural = match source.order {
+            Order::Vectors => Side::Left,
+            Order::Turned => Side::Right,
         };
-        assert_eq!(Some(values.len()), self.outer.checked_mul(self.depth), "values to pack");
         let len = self.len;
         let piece = self;
         let strips = piece.tiles.len() / len.max(1);
@@ -158,10 +187,10 @@ impl Piece<'_> {
         for run in 0..runs {
             match natural {
                 Side::Left => {
-                    on_isa!(isa, pack_strip(piece: &mut Piece, run: usize, values: &[f32]))
+                    on_isa!(isa, pack_strip(piece: &mut Piece, run: usize, source: Source))
                 }
                 Side::Right => {
-                    on_isa!(isa, pack_step(piece: &mut Piece, run: usize, values: &[f32]))
+                    on_isa!(isa, pack_step(piece: &mut Piece, run: usize, source: Source))
                 }
             }
             if piece.side == natural {
@@ -180,12 +209,12 @@ impl Piece<'_> {
 
 /// One strip of a source of vectors, as a left operand.
 #[inline(always)]
-fn pack_strip(piece: &mut Piece, strip: usize, values: &[f32]) {
+fn pack_strip(piece: &mut Piece, strip: usize, source: Source) {
     let (first, from) = ((piece.strip + strip) * LANES, piece.step * TILE_DEPTH);
     let rows = LANES.min(piece.outer - first);
     let tiles = &mut piece.tiles[strip * piece.len..][..piece.len];
     for row in 0..rows {
-        let vector = &values[(first + row) * piece.depth..][..piece.depth];
+        let vector = &source.values[(first + row) * source.stride..][..piece.depth];
         let mut chunks = vector[from..].chunks(TILE_DEPTH);
         for (tile, chunk) in tiles.iter_mut().zip(&mut chunks) {
             let out = tile.0[row].as_flattened_mut();
@@ -203,14 +232,14 @@ fn pack_strip(piece: &mut Piece, strip: usize, values: &[f32]) {
 
 /// 32 terms of each strip of a turned source, as right operands.
 #[inline(always)]
-fn pack_step(piece: &mut Piece, step: usize, values: &[f32]) {
+fn pack_step(piece: &mut Piece, step: usize, source: Source) {
     const NOTHING: [f32; LANES] = [0.0; LANES];
     let (outer, from) = (piece.outer, (piece.step + step) * TILE_DEPTH);
     for (strip, tiles) in piece.tiles.chunks_exact_mut(piece.len).enumerate() {
         let first = (piece.strip + strip) * LANES;
         let width = LANES.min(outer - first);
         let term = |k: usize| match k < piece.depth {
-            true => &values[k * outer + first..][..width],
+            true => &source.values[k * source.stride + first..][..width],
             false => &NOTHING[..width],
         };
         for (pair, out) in tiles[step].0.iter_mut().enumerate() {
@@ -296,12 +325,12 @@ mod tests {
         ) {
             let vectors = samples::floats(outer * depth, values, seed);
             let turned: Vec<f32> =
-                (0..outer * depth).map(|i| vectors[i % outer * depth + i / outer]).collect();
+                (0..(outer + 3) * depth).map(|i| vectors[(i % (outer + 3)).min(outer - 1) * depth + i / (outer + 3)]).collect();
             for isa in Isa::available() {
                 for side in [Side::Left, Side::Right] {
-                    for source in [Source::Vectors(&vectors), Source::Turned(&turned)] {
+                    for source in [Source::vectors(&vectors, depth), Source::turned(&turned, outer + 3)] {
                         let mut packed = Packed::new(side);
-                        packed.pack(isa, 33, 70, Source::Vectors(&[f32::NAN; 33 * 70]));
+                        packed.pack(isa, 33, 70, Source::vectors(&[f32::NAN; 33 * 70], 70));
                         packed.pack(isa, outer, depth, source);
                         for vector in 0..packed.strips() * LANES {
                             for term in 0..packed.steps() * TILE_DEPTH {
@@ -332,6 +361,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "values to pack")]
     fn a_source_of_another_shape_is_refused() {
-        Packed::new(Side::Left).pack(Isa::Scalar, 3, 4, Source::Vectors(&[0.0; 13]));
+        Packed::new(Side::Left).pack(Isa::Scalar, 3, 4, Source::vectors(&[0.0; 11], 4));
     }
 }

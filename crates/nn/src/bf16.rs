@@ -10,9 +10,14 @@ const PIECE_ROWS: usize = 128;
 
 /// `x * matrix^T`
 pub(crate) fn forward(workspace: &mut Workspace, x: &Tensor, matrix: &Matrix, out: &mut [f32]) {
-    let left = pack(workspace, Side::Left, [x.rows, x.width], Source::Vectors(&x.values));
+    let left = pack(workspace, Side::Left, [x.rows, x.width], Source::vectors(&x.values, x.width));
     let right = with_floats(workspace, matrix, |workspace, weights| {
-        pack(workspace, Side::Right, [matrix.rows, matrix.columns], Source::Vectors(weights))
+        pack(
+            workspace,
+            Side::Right,
+            [matrix.rows, matrix.columns],
+            Source::vectors(weights, matrix.columns),
+        )
     });
     multiply(workspace, [left, right], Start::Zero, out);
 }
@@ -25,9 +30,14 @@ pub(crate) fn input_gradient(
     out: &mut [f32],
 ) {
     let shape = [slope.rows, slope.width];
-    let left = pack(workspace, Side::Left, shape, Source::Vectors(&slope.values));
+    let left = pack(workspace, Side::Left, shape, Source::vectors(&slope.values, slope.width));
     let right = with_floats(workspace, matrix, |workspace, weights| {
-        pack(workspace, Side::Right, [matrix.columns, matrix.rows], Source::Turned(weights))
+        pack(
+            workspace,
+            Side::Right,
+            [matrix.columns, matrix.rows],
+            Source::turned(weights, matrix.columns),
+        )
     });
     multiply(workspace, [left, right], Start::Zero, out);
 }
@@ -40,8 +50,8 @@ pub(crate) fn weight_gradient(
     out: &mut [f32],
 ) {
     let shape = [slope.width, slope.rows];
-    let left = pack(workspace, Side::Left, shape, Source::Turned(&slope.values));
-    let right = pack(workspace, Side::Right, [x.width, x.rows], Source::Turned(&x.values));
+    let left = pack(workspace, Side::Left, shape, Source::turned(&slope.values, slope.width));
+    let right = pack(workspace, Side::Right, [x.width, x.rows], Source::turned(&x.values, x.width));
     multiply(workspace, [left, right], Start::Out, out);
 }
 

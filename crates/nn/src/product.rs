@@ -1,5 +1,5 @@
-//! Matrix products, forward and backward, split over threads. The one place that knows of
-//! [`Precision`].
+//! Matrix products with weights, forward and backward, split over threads, in the precision of the
+//! workspace.
 
 use crate::bf16;
 use crate::tensor::Tensor;

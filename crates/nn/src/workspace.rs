@@ -2,6 +2,7 @@
 //! changes a result: every output is computed whole by one thread.
 
 use crate::error::{Error, Result};
+use crate::ops::Memories;
 use crate::tensor::Tensor;
 use allod_kernels::{Isa, Packed, Scratch, Side, add, column_sums};
 use rayon::prelude::*;
@@ -47,6 +48,7 @@ pub struct Workspace {
     scratches: Vec<Scratch>,
     spare: HashMap<usize, Vec<Vec<f32>>>,
     spare_packed: Vec<Packed>,
+    pub(crate) memories: Memories,
 }
 
 /// How much work there is.
@@ -86,8 +88,8 @@ impl Workspace {
         let shares = if threads == 1 { 1 } else { threads * SHARES_PER_THREAD };
         let scratches = (0..shares).map(|_| Scratch::new()).collect();
         let (isa, precision) = (options.isa, options.precision);
-        let (spare, spare_packed) = Default::default();
-        Ok(Workspace { isa, precision, pool, scratches, spare, spare_packed })
+        let (spare, spare_packed, memories) = Default::default();
+        Ok(Workspace { isa, precision, pool, scratches, spare, spare_packed, memories })
     }
 
     /// A buffer with anything in it.
@@ -147,6 +149,7 @@ impl Workspace {
     pub fn trim(&mut self) {
         self.spare.clear();
         self.spare_packed.clear();
+        self.memories = Memories::default();
     }
 
     /// Does all tasks, shared out over the threads.

@@ -1,11 +1,12 @@
 //! Attention within the sequences of a batch.
 
+use super::attention_bf16;
 use super::attention_gradient::{Job, Slopes, gradient};
 use crate::rows::Rows;
 use crate::tape::{Operation, Reads, Tape, Var};
 use crate::tensor::Tensor;
 use crate::weight::Vector;
-use crate::workspace::Work;
+use crate::workspace::{Precision, Work, Workspace};
 use allod_kernels::{CacheLayout, KeyValues, Scoring, attend_by};
 use std::ops::Range;
 use std::sync::Arc;
@@ -108,6 +109,30 @@ impl<'a> Attend<'a> {
         let sequences = self.rows.sequences().enumerate();
         sequences.flat_map(|(index, rows)| vec![(index, rows.len()); rows.len()]).collect()
     }
+
+    /// The slopes along the inputs and the sinks.
+    fn slopes(
+        &self,
+        workspace: &mut Workspace,
+        sinks: &[f32],
+        [q, k, v, slope]: [&Tensor; 4],
+    ) -> ([Tensor; 3], Vec<f32>) {
+        let mut slopes = [q, k, v].map(|x| workspace.tensor(x.rows, x.width));
+        let mut dsinks = vec![0.0; sinks.len()];
+        let (how, isa) = (self.how, workspace.isa);
+        let places = self.rows.sequences();
+        let jobs = places.flat_map(|rows| (0..how.kv_heads).map(move |h| (rows.clone(), h)));
+        let mut jobs: Vec<(Job, Option<Slopes>)> =
+            jobs.map(|(rows, head)| (Job { isa, how, rows, head, sinks }, None)).collect();
+        workspace.each(jobs.iter_mut().collect(), |(job, found), scratch| {
+            *found = Some(gradient(job, [q, k, v, slope], scratch));
+        });
+        // Sequence after sequence, so that sinks add up in one order.
+        for (job, found) in jobs {
+            found.expect("every job was done").place(&job, &mut slopes, &mut dsinks);
+        }
+        (slopes, dsinks)
+    }
 }
 
 impl<'a> Operation<'a> for Attend<'a> {
@@ -115,6 +140,10 @@ impl<'a> Operation<'a> for Attend<'a> {
         let [q, k, v] = self.inputs.map(|input| tape.shared(input));
         let sinks = self.sinks(tape);
         self.check(&q, &k, &v, sinks);
+        if tape.workspace.precision == Precision::Bf16 {
+            let inputs = [&*q, &*k, &*v];
+            return attention_bf16::forward(tape.workspace, self.how, &self.rows, sinks, inputs);
+        }
         let cache = self.cache(tape, &k, &v);
         let (isa, how, rows) = (tape.workspace.isa, self.how, &self.rows);
         let (layout, sequences) = (CacheLayout::new(how.head_dim), self.sequences());
@@ -146,20 +175,14 @@ impl<'a> Operation<'a> for Attend<'a> {
     fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {
         let [q, k, v] = self.inputs.map(|input| tape.shared(input));
         let sinks = self.sinks(tape);
-        let mut slopes = [&q, &k, &v].map(|x| tape.workspace.tensor(x.rows, x.width));
-        let mut dsinks = vec![0.0; sinks.len()];
-        let (how, isa) = (self.how, tape.workspace.isa);
-        let places = self.rows.sequences();
-        let jobs = places.flat_map(|rows| (0..how.kv_heads).map(move |h| (rows.clone(), h)));
-        let mut jobs: Vec<(Job, Option<Slopes>)> =
-            jobs.map(|(rows, head)| (Job { isa, how, rows, head, sinks }, None)).collect();
-        tape.workspace.each(jobs.iter_mut().collect(), |(job, found), scratch| {
-            *found = Some(gradient(job, [&q, &k, &v, &slope], scratch));
-        });
-        // Sequence after sequence, so that sinks add up in one order.
-        for (job, found) in jobs {
-            found.expect("every job was done").place(&job, &mut slopes, &mut dsinks);
-        }
+        let given = [&*q, &*k, &*v, &*slope];
+        let (slopes, dsinks) = match tape.workspace.precision {
+            Precision::F32 => self.slopes(tape.workspace, sinks, given),
+            Precision::Bf16 => {
+                attention_bf16::backward(tape.workspace, self.how, &self.rows, sinks, given)
+            }
+        };
+        let isa = tape.workspace.isa;
         if let Some(id) = self.sinks.and_then(Vector::trained) {
             allod_kernels::add(isa, tape.gradient(id).0, &dsinks);
         }

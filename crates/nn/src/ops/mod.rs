@@ -1,6 +1,7 @@
 //! The operations, one noun a file.
 
 mod attention;
+mod attention_bf16;
 mod attention_gradient;
 mod cross_entropy;
 mod distil;
@@ -21,6 +22,7 @@ mod sum;
 mod xielu;
 
 pub use attention::{Attention, Sight};
+pub(crate) use attention_bf16::Memories;
 pub use gate::Gate;
 pub use linear_cross_entropy::OutputHead;
 pub use mixture::{ExpertActivation, Experts};
