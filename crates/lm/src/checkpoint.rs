@@ -272,6 +272,17 @@ fn gguf_settings<'a>(path: &'a Path, file: &'a TensorFile) -> Result<Settings<'a
     }
 }
 
+impl DecoderSpec {
+    /// What the config.json at `path` describes, whether there are weights or not.
+    ///
+    /// # Errors
+    /// Whatever is missing, unknown or contradictory, by name.
+    pub fn from_config(path: &Path) -> Result<DecoderSpec> {
+        let config = read_object(path, CONFIG_BYTES)?;
+        arch::from_config(&Settings::json(path, &config)).map(|(_, spec)| spec)
+    }
+}
+
 /// Reads a file of at most `most` bytes.
 pub(crate) fn read_text(path: &Path, most: u64) -> Result<String> {
     let io = |source| Error::Io { file: path.to_path_buf(), source };

@@ -5,6 +5,7 @@
 //! cannot express is refused and never approximated.
 
 mod check;
+mod folder;
 mod format;
 mod gguf;
 mod layout;
@@ -67,8 +68,6 @@ pub fn convert(source: &Path, target: &Path, options: ConvertOptions) -> Result<
     let checkpoint = Checkpoint::open(source)?;
     match options.container {
         Container::Gguf => gguf::write(source, &checkpoint, target, options.format),
-        Container::Safetensors => {
-            Err(Error::Convert { file: target.to_path_buf(), what: "safetensors".to_string() })
-        }
+        Container::Safetensors => folder::write(source, &checkpoint, target, options.format),
     }
 }

@@ -1,7 +1,9 @@
 //! Allod's own mixture of experts: Qwen3's block with any number of experts, any number of them
 //! used, any way to weigh them, and windows and plain feed-forwards in any layers.
 
-use super::{Architecture, GgufKeys, NAMES, Settings, base, keys, layers, place, qwen3_moe};
+use super::{
+    Architecture, GgufKeys, NAMES, Settings, Values, base, keys, layers, place, qwen3_moe,
+};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec, LayerSpec, QueryKeyNorm};
 use allod_kernels::{RopePairing, Weighting};
@@ -16,6 +18,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     config,
     gguf,
     huggingface_place: place::huggingface_experts,
+    config_values,
     ..NAMES
 };
 
@@ -51,6 +54,13 @@ fn gguf_keys(spec: &DecoderSpec, keys: &mut GgufKeys) {
     let used = spec.experts.as_ref().map(|experts| experts.weighting);
     let named = WEIGHTINGS.iter().find(|(_, weighting)| Some(*weighting) == used);
     named.into_iter().for_each(|(name, _)| keys.put("expert_weighting", *name));
+}
+
+fn config_values(spec: &DecoderSpec, values: &mut Values) {
+    let Some(experts) = &spec.experts else { return };
+    let named = WEIGHTINGS.iter().find(|(_, weighting)| *weighting == experts.weighting);
+    values.insert("expert_weighting".into(), named.map(|(name, _)| *name).into());
+    values.insert("moe_intermediate_size".into(), experts.feed_forward.into());
 }
 
 /// A layer without a router has one feed-forward.

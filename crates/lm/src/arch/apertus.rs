@@ -16,6 +16,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     gguf,
     huggingface_place,
     ignored: &["model.vision_tokenizer.", "model.audio_tokenizer."],
+    class: "ApertusForCausalLM",
     ..NAMES
 };
 

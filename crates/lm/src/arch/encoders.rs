@@ -20,6 +20,8 @@ pub(super) const ENCODER_NAMES: Architecture<EncoderSpec> = Architecture {
     huggingface_place: |_, part| Place::tensor(format!("{part:?}")),
     gguf_place: encoder_place::gguf,
     gguf_keys: |_, _| {},
+    class: "",
+    config_values: |_, _| {},
     gguf_output: false,
     ignored: &[],
 };

@@ -1,6 +1,8 @@
 //! Gemma 2: norms before and after, bounded scores and logits, a window in every other layer.
 
-use super::{Architecture, GgufKeys, Known, NAMES, Place, Settings, base, keys, layers, place};
+use super::{
+    Architecture, GgufKeys, Known, NAMES, Place, Settings, Values, base, keys, layers, place,
+};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec};
 use crate::weight::Part;
@@ -14,6 +16,8 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     config,
     gguf,
     huggingface_place,
+    class: "Gemma2ForCausalLM",
+    config_values,
     ..NAMES
 };
 
@@ -63,6 +67,19 @@ fn embedding_scale(settings: &Settings, width: usize) -> Result<f32> {
         Some("bfloat16") => f32::from_bits((bits + 0x7fff + even) & 0xffff_0000),
         _ => exact,
     })
+}
+
+/// What both say: the activation under its own name, the scale of scores by what it comes from, a
+/// type where it has rounded the embedding's scale.
+pub(super) fn config_values(spec: &DecoderSpec, values: &mut Values) {
+    let activation = values.remove("hidden_act");
+    values.insert("hidden_activation".into(), activation.into());
+    let scalar = 1.0 / f64::from(spec.attention_scale).powi(2);
+    values.insert("query_pre_attn_scalar".into(), scalar.into());
+    values.remove("embedding_multiplier");
+    if spec.scales.embedding != (spec.width as f64).sqrt() as f32 {
+        values.insert("dtype".into(), "bfloat16".into());
+    }
 }
 
 /// Norms are stored as differences from 1; GGUF holds them whole.

@@ -1,7 +1,7 @@
 //! Gemma 3 (text): as Gemma 2, with norms of query and key heads instead of bounds, and another
 //! rotation in layers with a window: five of six.
 
-use super::{Architecture, NAMES, Settings, gemma2, keys, layers, rope};
+use super::{Architecture, NAMES, Settings, Values, config_values, gemma2, keys, layers, rope};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec, QueryKeyNorm, RopeScaling, RopeSpec};
 use allod_kernels::RopePairing;
@@ -14,6 +14,8 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     config,
     gguf,
     huggingface_place: gemma2::huggingface_place,
+    class: "Gemma3ForCausalLM",
+    config_values,
     ..NAMES
 };
 
@@ -22,6 +24,16 @@ const INTERVAL: usize = 6;
 /// Bases of the two rotations.
 const THETA: f64 = 1_000_000.0;
 const WINDOW_THETA: f64 = 10_000.0;
+
+fn config_values(spec: &DecoderSpec, values: &mut Values) {
+    gemma2::config_values(spec, values);
+    let local = spec.window_rope.as_ref().unwrap_or(&spec.rope);
+    let ropes = serde_json::json!({
+        "full_attention": config_values::rope(&spec.rope, spec),
+        "sliding_attention": config_values::rope(local, spec),
+    });
+    values.insert("rope_parameters".into(), ropes);
+}
 
 fn config(settings: &Settings) -> Result<DecoderSpec> {
     let mut spec = gemma2::plain(settings, "gemma3")?;

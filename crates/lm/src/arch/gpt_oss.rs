@@ -16,6 +16,16 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     gguf,
     huggingface_place,
     gguf_place,
+    class: "GptOssForCausalLM",
+    config_values: |spec, values| {
+        values.remove("num_experts");
+        let count = spec.experts.as_ref().map(|experts| experts.count);
+        values.insert("num_local_experts".into(), count.into());
+        if let Activation::BoundedSiluGated { alpha, limit } = spec.activation {
+            values.insert("swiglu_alpha".into(), alpha.into());
+            values.insert("swiglu_limit".into(), limit.into());
+        }
+    },
     ..NAMES
 };
 

@@ -1,6 +1,6 @@
 //! Granite 3: Llama with constants on the residual stream.
 
-use super::{Architecture, GgufKeys, NAMES, Settings, base, keys};
+use super::{Architecture, GgufKeys, NAMES, Settings, Values, base, keys};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec, Scales};
 use allod_kernels::RopePairing;
@@ -13,6 +13,8 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     gguf_keys,
     config,
     gguf,
+    class: "GraniteForCausalLM",
+    config_values,
     ..NAMES
 };
 
@@ -46,6 +48,14 @@ fn gguf_keys(spec: &DecoderSpec, keys: &mut GgufKeys) {
     let Scales { embedding, residual, logits } = spec.scales;
     let factors = [embedding, residual, 1.0 / logits, spec.attention_scale];
     GGUF.into_iter().zip(factors).for_each(|(key, factor)| keys.put(key, factor));
+}
+
+fn config_values(spec: &DecoderSpec, values: &mut Values) {
+    let Scales { embedding, residual, logits } = spec.scales;
+    let factors = [embedding, residual, 1.0 / logits, spec.attention_scale];
+    for (key, factor) in CONFIG.into_iter().zip(factors) {
+        values.insert(key.to_string(), factor.into());
+    }
 }
 
 fn set(spec: &mut DecoderSpec, factors: [Result<f64>; 4]) -> Result<()> {

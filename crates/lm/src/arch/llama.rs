@@ -14,6 +14,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     gguf_pairing: RopePairing::Interleaved,
     config,
     gguf,
+    class: "LlamaForCausalLM",
     ..NAMES
 };
 

@@ -13,6 +13,12 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     gguf_pairing: RopePairing::Interleaved,
     config,
     huggingface_place,
+    class: "MixtralForCausalLM",
+    config_values: |spec, values| {
+        values.remove("num_experts");
+        let count = spec.experts.as_ref().map(|experts| experts.count);
+        values.insert("num_local_experts".into(), count.into());
+    },
     ..NAMES
 };
 

@@ -7,6 +7,7 @@ mod allod_moe;
 mod apertus;
 mod base;
 mod bert;
+mod config_values;
 mod encoder_place;
 mod encoders;
 mod gemma2;
@@ -36,8 +37,10 @@ use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
 use crate::weight::Part;
 use allod_kernels::RopePairing;
 use allod_weights::TensorFile;
+use config_values::Values;
 pub(crate) use gguf_keys::GgufKeys;
 pub(crate) use place::{Holder, Known, Place};
+use serde_json::{Map, Value};
 pub(crate) use settings::Settings;
 
 /// One architecture: its names in the two kinds of checkpoint, and how each is read.
@@ -62,6 +65,10 @@ pub(crate) struct Architecture<S = DecoderSpec> {
     gguf_place: fn(Known<S>, Part) -> Place,
     /// What its GGUF files say otherwise than those of most.
     gguf_keys: fn(&S, &mut GgufKeys),
+    /// The name of its class, as `architectures` in config.json has it.
+    class: &'static str,
+    /// What its config.json says otherwise than those of most.
+    config_values: fn(&S, &mut Values),
     /// Whether its GGUF files hold an output matrix even where it is the embedding: llama.cpp asks
     /// for it.
     pub(crate) gguf_output: bool,
@@ -81,6 +88,8 @@ const NAMES: Architecture = Architecture {
     huggingface_place: place::huggingface,
     gguf_place: place::gguf,
     gguf_keys: |_, _| {},
+    class: "",
+    config_values: |_, _| {},
     gguf_output: false,
     ignored: &[],
 };
@@ -117,6 +126,16 @@ impl Architecture {
         let mut keys = GgufKeys::new(spec, name).map_err(unsupported)?;
         (self.gguf_keys)(spec, &mut keys);
         Ok(keys)
+    }
+
+    /// What config.json says about such a model; none where the architecture has no folders.
+    fn config_of(&self, spec: &DecoderSpec) -> Option<Values> {
+        let mut values = config_values::of(spec, self.model_types.first()?);
+        if !self.class.is_empty() {
+            values.insert("architectures".into(), vec![self.class].into());
+        }
+        (self.config_values)(spec, &mut values);
+        Some(values)
     }
 }
 
@@ -234,6 +253,18 @@ pub(crate) fn named(name: &str) -> Option<&'static Architecture> {
         architecture.model_types.contains(&name) || architecture.gguf_names.contains(&name)
     };
     ARCHITECTURES.iter().find(called)
+}
+
+/// The architectures whose folders can hold what a spec describes, with their config.json: its own,
+/// or those whose GGUF files bear its name.
+pub(crate) fn configs(
+    spec: &DecoderSpec,
+) -> impl Iterator<Item = (&'static Architecture, Map<String, Value>)> {
+    let own = named(spec.architecture);
+    let name = own.and_then(Architecture::gguf_name);
+    let kin = move |other: &&Architecture| other.gguf_alias.is_some() && other.gguf_alias == name;
+    let candidates = own.into_iter().chain(ARCHITECTURES.iter().filter(kin));
+    candidates.filter_map(|candidate| Some((candidate, candidate.config_of(spec)?)))
 }
 
 /// Whether the architecture that `key` names is an encoder's.

@@ -13,6 +13,12 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     config,
     gguf,
     huggingface_place: place::huggingface_experts,
+    class: "OlmoeForCausalLM",
+    config_values: |spec, values| {
+        let weighting = spec.experts.as_ref().map(|experts| experts.weighting);
+        let normalised = weighting == Some(Weighting::SoftmaxNormalised);
+        values.insert("norm_topk_prob".into(), normalised.into());
+    },
     ..NAMES
 };
 

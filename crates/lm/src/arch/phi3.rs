@@ -15,6 +15,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     gguf,
     huggingface_place,
     gguf_place,
+    class: "Phi3ForCausalLM",
     ..NAMES
 };
 

@@ -6,8 +6,14 @@ use crate::spec::{Activation, Biases, DecoderSpec, LayerSpec};
 use allod_kernels::RopePairing;
 use allod_weights::TensorFile;
 
-pub(super) const ARCHITECTURE: Architecture =
-    Architecture { model_types: &["qwen2"], gguf_names: &["qwen2"], config, gguf, ..NAMES };
+pub(super) const ARCHITECTURE: Architecture = Architecture {
+    model_types: &["qwen2"],
+    gguf_names: &["qwen2"],
+    config,
+    gguf,
+    class: "Qwen2ForCausalLM",
+    ..NAMES
+};
 
 fn config(settings: &Settings) -> Result<DecoderSpec> {
     let activation = ("silu", Activation::SiluGated);

@@ -6,8 +6,14 @@ use crate::spec::{Activation, DecoderSpec, QueryKeyNorm};
 use allod_kernels::RopePairing;
 use allod_weights::TensorFile;
 
-pub(super) const ARCHITECTURE: Architecture =
-    Architecture { model_types: &["qwen3"], gguf_names: &["qwen3"], config, gguf, ..NAMES };
+pub(super) const ARCHITECTURE: Architecture = Architecture {
+    model_types: &["qwen3"],
+    gguf_names: &["qwen3"],
+    config,
+    gguf,
+    class: "Qwen3ForCausalLM",
+    ..NAMES
+};
 
 fn config(settings: &Settings) -> Result<DecoderSpec> {
     let activation = ("silu", Activation::SiluGated);

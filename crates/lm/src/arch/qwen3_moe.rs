@@ -1,6 +1,6 @@
 //! Qwen3-MoE: Qwen3 with experts in most layers.
 
-use super::{Architecture, NAMES, Settings, base, keys, layers, place, qwen2};
+use super::{Architecture, NAMES, Settings, Values, base, keys, layers, place, qwen2};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec, LayerSpec, QueryKeyNorm};
 use allod_kernels::{RopePairing, Weighting};
@@ -16,6 +16,8 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     config,
     gguf,
     huggingface_place: place::huggingface_experts,
+    class: "Qwen3MoeForCausalLM",
+    config_values,
     ..NAMES
 };
 
@@ -49,6 +51,13 @@ pub(super) fn leave_dense(settings: &Settings, spec: &mut DecoderSpec) -> Result
         ..given[layer % given.len()]
     })?;
     Ok(())
+}
+
+fn config_values(spec: &DecoderSpec, values: &mut Values) {
+    let Some(experts) = &spec.experts else { return };
+    let normalised = experts.weighting == Weighting::SoftmaxNormalised;
+    values.insert("norm_topk_prob".into(), normalised.into());
+    values.insert("moe_intermediate_size".into(), experts.feed_forward.into());
 }
 
 fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {

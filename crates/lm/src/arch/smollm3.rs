@@ -12,6 +12,11 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     gguf_pairing: RopePairing::Interleaved,
     config,
     gguf,
+    class: "SmolLM3ForCausalLM",
+    config_values: |spec, values| {
+        let rotates = |layer| u8::from(spec.layer(layer).rotary);
+        values.insert("no_rope_layers".into(), (0..spec.layers).map(rotates).collect());
+    },
     ..NAMES
 };
 

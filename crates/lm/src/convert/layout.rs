@@ -79,10 +79,11 @@ impl Layout {
         let mut layout = Layout::default();
         for (id, shape) in spec.weights() {
             layout.add(&place(id.part), id, &shape)?;
-        }
-        if let Some(part) = doubled {
-            let id = WeightId { layer: 0, part: Part::TokenEmbedding };
-            layout.add(&place(part), id, &spec.shape(part))?;
+            // Where the output matrix stands if it is one of its own.
+            if let Some(part) = doubled.filter(|_| id.part == Part::OutputNorm) {
+                let id = WeightId { layer: 0, part: Part::TokenEmbedding };
+                layout.add(&place(part), id, &spec.shape(part))?;
+            }
         }
         let output = place(Part::Output).name;
         layout.assemblies.iter_mut().for_each(|own| own.is_output = own.name == output);

@@ -82,6 +82,9 @@ impl RopeSpec {
     pub fn divisors(&self) -> Option<Vec<f32>> {
         match &self.scaling {
             RopeScaling::Divisors(divisors) => Some(divisors.clone()),
+            RopeScaling::Long { short, long, magnitude, .. } if short == long => {
+                (*magnitude == 1.0).then(|| short.clone())
+            }
             RopeScaling::Llama3 {
                 factor,
                 low_frequency_factor: low,

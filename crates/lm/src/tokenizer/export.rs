@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::path::Path;
 
-const PREFIX: &str = "tokenizer.ggml.";
+pub(super) const PREFIX: &str = "tokenizer.ggml.";
 const FILE_BYTES: u64 = 256 << 20;
 /// The names that special tokens have in tokenizer_config.json, and the keys of their ids.
 const NAMED: [(&str, &str); 7] = [
@@ -67,7 +67,8 @@ pub(crate) fn to_gguf(folder: &Path, rows: usize) -> Result<Option<Metadata>> {
     let mut metadata = listing.keys();
     frame(&tokenizer, listing.model, &mut metadata).map_err(bad)?;
     name_specials(folder, &tokenizer, rows, &mut metadata)?;
-    check(folder, &tokenizer, &metadata, rows)?;
+    let count = tokenizer.vocabulary().min(rows) as u32;
+    check(folder, &tokenizer, &gguf::read(folder, &metadata)?, 0..count)?;
     Ok(Some(metadata))
 }
 
@@ -373,25 +374,29 @@ fn name_specials(
     Ok(())
 }
 
-/// Whether the keys give what the folder's own files give.
-fn check(folder: &Path, wanted: &Tokenizer, metadata: &Metadata, rows: usize) -> Result<()> {
-    let bad = |what: String| Error::Tokenizer { file: folder.to_path_buf(), what };
-    let found = gguf::read(folder, metadata)?;
+/// Whether `found`, made of `wanted`, gives the same, and has the same
+/// `tokens_that_matter`; `path` is for errors.
+pub(super) fn check(
+    path: &Path,
+    wanted: &Tokenizer,
+    found: &Tokenizer,
+    mut tokens_that_matter: impl Iterator<Item = u32>,
+) -> Result<()> {
+    let bad = |what: String| Error::Tokenizer { file: path.to_path_buf(), what };
     for sample in SAMPLES {
         // A text that the vocabulary cannot read at all may be refused by both.
         let tokens = |tokenizer: &Tokenizer| tokenizer.encode_whole(sample).ok();
-        let (wanted, found) = (tokens(wanted), tokens(&found));
+        let (wanted, found) = (tokens(wanted), tokens(found));
         if wanted != found {
-            let what = "its tokens cannot be said in GGUF: the text";
+            let what = "its tokens cannot be said in the other kind of file: the text";
             return Err(bad(format!("{what} {sample:?} becomes {found:?}, not {wanted:?}")));
         }
     }
-    let count = wanted.vocabulary().min(rows) as u32;
     let differs = |id: &u32| wanted.pieces.bytes(*id) != found.pieces.bytes(*id);
-    match (0..count).find(differs) {
+    match tokens_that_matter.find(differs) {
         Some(id) => {
             let (wanted, found) = (wanted.token_text(id), found.token_text(id));
-            Err(bad(format!("token {id} is {wanted:?} and would become {found:?} in GGUF")))
+            Err(bad(format!("token {id} is {wanted:?} and would become {found:?}")))
         }
         None => Ok(()),
     }

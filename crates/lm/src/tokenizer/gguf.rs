@@ -180,8 +180,6 @@ impl Keys<'_> {
         Ok(Encoder::Unigram(Box::new(unigram.map_err(|what| self.bad(what))?)))
     }
 
-    /// Files do not say whether letters are made small: they are, where no word has a
-    /// capital of ASCII.
     fn word_encoder(&self, texts: &[String], kinds: &[TokenKind]) -> Result<Encoder> {
         let unknown = self.unknown(texts.len());
         let unknown = unknown.ok_or_else(|| self.bad("`unknown_token_id` is missing"))?;
@@ -194,10 +192,7 @@ impl Keys<'_> {
         });
         let defined = listed().filter(|((_, kind), _)| **kind == TokenKind::UserDefined);
         let defined = Splitter::new(defined.map(|((text, _), id)| Entry::plain(text, id)));
-        let capital = |text: &String| {
-            text.starts_with('▁') && text.contains(|c: char| c.is_ascii_uppercase())
-        };
-        let lower_case = !texts.iter().any(capital);
+        let lower_case = word_piece::is_lower_case(texts);
         let unknown = texts[unknown as usize].clone();
         let encoder = word_piece::encoder(written.collect(), unknown, lower_case, defined)
             .map_err(|what| self.bad(what))?;

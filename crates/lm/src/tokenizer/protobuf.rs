@@ -93,6 +93,43 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// Writes the fields of a message.
+#[derive(Default)]
+pub(super) struct Writer {
+    bytes: Vec<u8>,
+}
+
+impl Writer {
+    fn number(&mut self, mut value: u64) {
+        while value > 0x7f {
+            self.bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.bytes.push(value as u8);
+    }
+
+    pub fn varint(&mut self, field: u64, value: u64) {
+        self.number(field << 3);
+        self.number(value);
+    }
+
+    pub fn fixed32(&mut self, field: u64, value: u32) {
+        self.number(field << 3 | 5);
+        self.bytes.extend(value.to_le_bytes());
+    }
+
+    pub fn bytes(&mut self, field: u64, value: &[u8]) {
+        self.number(field << 3 | 2);
+        self.number(value.len() as u64);
+        self.bytes.extend(value);
+    }
+
+    /// The message.
+    pub fn finish(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +140,24 @@ mod tests {
         let fields: Vec<_> = Fields::new(&bytes).map(Result::unwrap).collect();
         let expected =
             [(1, Field::Varint(150)), (2, Field::Bytes(b"hi")), (3, Field::Fixed32(0x3f80_0000))];
+        assert_eq!(fields, expected);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut writer = Writer::default();
+        writer.varint(41, u64::MAX);
+        writer.bytes(2, b"hi");
+        writer.fixed32(3, 7);
+        writer.varint(1, 300);
+        let bytes = writer.finish();
+        let fields: Vec<_> = Fields::new(&bytes).map(Result::unwrap).collect();
+        let expected = [
+            (41, Field::Varint(u64::MAX)),
+            (2, Field::Bytes(b"hi")),
+            (3, Field::Fixed32(7)),
+            (1, Field::Varint(300)),
+        ];
         assert_eq!(fields, expected);
     }
 
