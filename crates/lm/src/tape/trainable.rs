@@ -153,7 +153,7 @@ impl<S: ModelSpec + Clone> Trainable<S> {
         scale: f32,
         seed: u64,
     ) -> Result<LowRankParameters> {
-        let shape = self.spec.inventory().into_iter().find(|(known, _)| *known == id);
+        let shape = self.spec.inventory().find(|(known, _)| *known == id);
         let Some(&[outputs, inputs]) = shape.as_ref().map(|(_, shape)| shape.as_slice()) else {
             return Err(Error::Batch(format!("{id:?} is no matrix of this model by itself")));
         };
@@ -200,7 +200,7 @@ impl<S: ModelSpec + Clone> Trainable<S> {
     /// Every weight with its values in the spec's shapes, low-rank changes left out: what
     /// [`crate::huggingface_tensors`] stores.
     pub fn weights(&self) -> impl Iterator<Item = (WeightId, Cow<'_, [f32]>)> {
-        self.spec.inventory().into_iter().map(|(id, _)| (id, self.values(id)))
+        self.spec.inventory().map(|(id, _)| (id, self.values(id)))
     }
 
     fn values(&self, id: WeightId) -> Cow<'_, [f32]> {
@@ -220,7 +220,7 @@ impl<S: ModelSpec + Clone> Trainable<S> {
         gradients: &'g Gradients,
     ) -> impl Iterator<Item = (WeightId, &'g [f32])> {
         let slope = |id| Some((id, gradients.get(self.parameter(id)?)?));
-        self.spec.inventory().into_iter().filter_map(move |(id, _)| slope(id))
+        self.spec.inventory().filter_map(move |(id, _)| slope(id))
     }
 
     pub(super) fn rotation(&self, layer: usize) -> Option<&Arc<Rotation>> {
@@ -230,7 +230,7 @@ impl<S: ModelSpec + Clone> Trainable<S> {
     /// Segments that a token can be of; 1 where the model does not tell them apart.
     pub(super) fn segments(&self) -> usize {
         let table = WeightId { layer: 0, part: Part::SegmentEmbedding };
-        let mut inventory = self.spec.inventory().into_iter();
+        let mut inventory = self.spec.inventory();
         inventory.find(|(id, _)| *id == table).map_or(1, |(_, shape)| shape[0])
     }
 
