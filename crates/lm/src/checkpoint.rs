@@ -117,10 +117,10 @@ pub(crate) fn holds_encoder(path: &Path) -> Result<bool> {
     if path.is_dir() {
         let config_path = path.join(CONFIG);
         let config = read_object(&config_path, CONFIG_BYTES)?;
-        return arch::names_encoder(&Settings::json(&config_path, &config), "model_type");
+        return arch::names_encoder(&Settings::json(&config_path, &config));
     }
     let file = TensorFile::open(path)?;
-    arch::names_encoder(&gguf_settings(path, &file)?, "general.architecture")
+    arch::names_encoder(&gguf_settings(path, &file)?)
 }
 
 impl Checkpoint<EncoderSpec> {

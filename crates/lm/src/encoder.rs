@@ -16,8 +16,8 @@ impl Encoder<'_> {
         exec.select(x)
     }
 
-    /// One vector of each sequence, `[sequences, width]`. Where one token stands for a sequence, its
-    /// row is the wanted one.
+    /// One vector of each sequence, `[sequences, width]`. Where one token stands for a sequence,
+    /// its row is the wanted one.
     pub fn pooled<E: Exec>(&self, exec: &mut E, pooling: Pooling) -> E::Tensor {
         let x = self.hidden(exec);
         match pooling {

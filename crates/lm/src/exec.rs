@@ -52,8 +52,8 @@ pub trait Exec {
     fn rope(&mut self, layer: usize, x: Self::Tensor) -> Self::Tensor;
 
     /// Attends within each sequence and the layer's window: `[rows, heads * head_dim]`. A decoder
-    /// appends `k` and `v` (`[rows, kv_heads * head_dim]`) to the layer's cache and attends causally;
-    /// an encoder attends both ways over its rows.
+    /// appends `k` and `v` (`[rows, kv_heads * head_dim]`) to the layer's cache and attends
+    /// causally; an encoder attends both ways over its rows.
     fn attend(
         &mut self,
         layer: usize,
@@ -93,8 +93,8 @@ pub trait Exec {
     /// GELU of each element, by the error function.
     fn gelu(&mut self, x: Self::Tensor) -> Self::Tensor;
 
-    /// The mean of each sequence's rows, `[sequences, width]`, in the order of the batch: their sum,
-    /// first row first, divided by their number.
+    /// The mean of each sequence's rows, `[sequences, width]`, in the order of the batch: their
+    /// sum, first row first, divided by their number.
     fn mean(&mut self, x: Self::Tensor) -> Self::Tensor;
 
     /// The rows that are wanted.

@@ -1,6 +1,10 @@
 //! Small encoders made in code: hidden states against a plain forward pass in `f64`, the names of
 //! old files and of GGUF, and what is refused.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and says what it skips"
+)]
 
 mod common;
 

@@ -60,8 +60,8 @@ pub(super) fn head(settings: &Settings, prefix: &str) -> Result<Head> {
 
 /// How many scores the head gives: the length of `id2label`, else `num_labels`, else two.
 pub(super) fn labels(settings: &Settings) -> Result<usize> {
-    match settings.keys("id2label") {
-        Some(count) => Ok(count),
+    match settings.object("id2label")? {
+        Some(names) => Ok((0_usize..).take_while(|label| names.has(&label.to_string())).count()),
         None => Ok(settings.size_if_any("num_labels")?.unwrap_or(2)),
     }
 }

@@ -10,12 +10,14 @@ mod bert;
 mod config_values;
 mod encoder_place;
 mod encoders;
+mod find;
 mod gemma2;
 mod gemma3;
 mod gguf_keys;
 mod gpt_oss;
 mod granite;
 mod keys;
+mod known;
 mod layers;
 mod llama;
 mod mistral;
@@ -27,6 +29,7 @@ mod place;
 mod qwen2;
 mod qwen3;
 mod qwen3_moe;
+mod root;
 mod rope;
 mod settings;
 mod smollm3;
@@ -38,9 +41,13 @@ use crate::weight::Part;
 use allod_kernels::RopePairing;
 use allod_weights::TensorFile;
 use config_values::Values;
+pub(crate) use find::{
+    configs, encoder_from_config, encoder_from_gguf, from_config, from_gguf, named, names_encoder,
+};
 pub(crate) use gguf_keys::GgufKeys;
-pub(crate) use place::{Holder, Known, Place};
-use serde_json::{Map, Value};
+pub(crate) use known::Known;
+pub(crate) use place::{Holder, Place};
+pub(crate) use root::plain_name;
 pub(crate) use settings::Settings;
 
 /// One architecture: its names in the two kinds of checkpoint, and how each is read.
@@ -94,21 +101,11 @@ const NAMES: Architecture = Architecture {
     ignored: &[],
 };
 
-/// Where the text model's tensors start in checkpoints that hold more than text, or nothing but the
-/// layers.
-const ROOTS: [&str; 3] = ["model.language_model.", "language_model.model.", ""];
-
 impl Architecture {
     /// Where a weight is in safetensors.
     pub fn huggingface_place(&self, known: Known, part: Part) -> Place {
-        let mut place = (self.huggingface_place)(known, part);
-        let holds = |root: &&str| known.has(&format!("{root}embed_tokens.weight"));
-        if let (Some(root), Some(rest)) =
-            (ROOTS.iter().find(|root| holds(root)), place.name.strip_prefix("model."))
-        {
-            place.name = format!("{root}{rest}");
-        }
-        place
+        let place = (self.huggingface_place)(known, part);
+        Place { name: root::name_in(known, place.name), ..place }
     }
 
     /// What a GGUF file of such a model says about it: keys, and tensors that are no weights.
@@ -173,14 +170,6 @@ impl<S: ModelSpec> Architecture<S> {
     }
 }
 
-/// A tensor's or module's name in safetensors as it is in a checkpoint of text alone.
-pub(crate) fn plain_name(name: &str) -> String {
-    let bare = name.starts_with("layers.") || name.starts_with("embed_tokens");
-    let inner = |root: &&&str| if root.is_empty() { bare } else { name.starts_with(**root) };
-    let root = ROOTS.iter().find(inner);
-    root.map_or_else(|| name.to_string(), |root| format!("model.{}", &name[root.len()..]))
-}
-
 /// What an error says about settings that make a model something else than its name says.
 const PLAIN: &str = "models of this architecture without it are";
 
@@ -204,103 +193,3 @@ const ARCHITECTURES: &[Architecture] = &[
     qwen3_moe::ARCHITECTURE,
     smollm3::ARCHITECTURE,
 ];
-
-/// Reads the spec that config.json describes.
-pub(crate) fn from_config(settings: &Settings) -> Result<(&'static Architecture, DecoderSpec)> {
-    let name = settings.text("model_type")?;
-    let known = |architecture: &Architecture| architecture.model_types;
-    let architecture = find(settings, ARCHITECTURES, "model_type", name, known)?;
-    check(settings, (architecture.config)(settings)?).map(|spec| (architecture, spec))
-}
-
-/// Reads the spec of the encoder that config.json describes.
-pub(crate) fn encoder_from_config(
-    settings: &Settings,
-) -> Result<(&'static Architecture<EncoderSpec>, EncoderSpec)> {
-    let name = settings.text("model_type")?;
-    let known = |architecture: &Architecture<EncoderSpec>| architecture.model_types;
-    let architecture = find(settings, ENCODERS, "model_type", name, known)?;
-    let spec = (architecture.config)(settings)?;
-    sound(settings, spec.fault()).map(|()| (architecture, spec))
-}
-
-/// Reads the spec of the encoder that a GGUF file's keys describe.
-pub(crate) fn encoder_from_gguf(
-    settings: &Settings,
-    file: &TensorFile,
-) -> Result<(&'static Architecture<EncoderSpec>, EncoderSpec)> {
-    let name = settings.text("general.architecture")?;
-    let known = |architecture: &Architecture<EncoderSpec>| architecture.gguf_names;
-    let architecture = find(settings, ENCODERS, "general.architecture", name, known)?;
-    let spec = (architecture.gguf)(settings, file)?;
-    sound(settings, spec.fault()).map(|()| (architecture, spec))
-}
-
-/// Reads the spec that a GGUF file's keys describe.
-pub(crate) fn from_gguf(
-    settings: &Settings,
-    file: &TensorFile,
-) -> Result<(&'static Architecture, DecoderSpec)> {
-    let name = settings.text("general.architecture")?;
-    let known = |architecture: &Architecture| architecture.gguf_names;
-    let architecture = find(settings, ARCHITECTURES, "general.architecture", name, known)?;
-    check(settings, (architecture.gguf)(settings, file)?).map(|spec| (architecture, spec))
-}
-
-/// The architecture of a spec that one of them gave.
-pub(crate) fn named(name: &str) -> Option<&'static Architecture> {
-    let called = |architecture: &&Architecture| {
-        architecture.model_types.contains(&name) || architecture.gguf_names.contains(&name)
-    };
-    ARCHITECTURES.iter().find(called)
-}
-
-/// The architectures whose folders can hold what a spec describes, with their config.json: its own,
-/// or those whose GGUF files bear its name.
-pub(crate) fn configs(
-    spec: &DecoderSpec,
-) -> impl Iterator<Item = (&'static Architecture, Map<String, Value>)> {
-    let own = named(spec.architecture);
-    let name = own.and_then(Architecture::gguf_name);
-    let kin = move |other: &&Architecture| other.gguf_alias.is_some() && other.gguf_alias == name;
-    let candidates = own.into_iter().chain(ARCHITECTURES.iter().filter(kin));
-    candidates.filter_map(|candidate| Some((candidate, candidate.config_of(spec)?)))
-}
-
-/// Whether the architecture that `key` names is an encoder's.
-pub(crate) fn names_encoder(settings: &Settings, key: &str) -> Result<bool> {
-    let name = settings.text(key)?;
-    let called = |architecture: &Architecture<EncoderSpec>| {
-        architecture.model_types.contains(&name) || architecture.gguf_names.contains(&name)
-    };
-    Ok(ENCODERS.iter().any(called))
-}
-
-fn find<S>(
-    settings: &Settings,
-    all: &'static [Architecture<S>],
-    key: &str,
-    name: &str,
-    known: fn(&Architecture<S>) -> &'static [&'static str],
-) -> Result<&'static Architecture<S>> {
-    let found = all.iter().find(|architecture| known(architecture).contains(&name));
-    found.ok_or_else(|| {
-        let all: Vec<&str> = all.iter().flat_map(known).copied().collect();
-        let supported = format!("supported: {}", all.join(", "));
-        let what = format!("the architecture `{name}` (`{key}`)");
-        Error::Unsupported { file: settings.file().to_path_buf(), what, supported }
-    })
-}
-
-fn check(settings: &Settings, spec: DecoderSpec) -> Result<DecoderSpec> {
-    sound(settings, spec.fault()).map(|()| spec)
-}
-
-fn sound(settings: &Settings, fault: Option<String>) -> Result<()> {
-    match fault {
-        Some(what) => {
-            Err(settings.bad("the settings as a whole", format!("are impossible: {what}")))
-        }
-        None => Ok(()),
-    }
-}

@@ -191,6 +191,10 @@ impl ModelSpec for EncoderSpec {
         self.vocabulary
     }
 
+    fn fault(&self) -> Option<String> {
+        EncoderSpec::fault(self)
+    }
+
     fn layers(&self) -> usize {
         self.layers
     }

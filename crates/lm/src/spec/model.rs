@@ -12,6 +12,9 @@ pub trait ModelSpec: Send + Sync {
     /// Tokens that can be read: rows of the token embedding.
     fn vocabulary(&self) -> usize;
 
+    /// What is impossible about the numbers, if anything.
+    fn fault(&self) -> Option<String>;
+
     /// Number of blocks.
     fn layers(&self) -> usize;
 
@@ -94,6 +97,10 @@ impl ModelSpec for DecoderSpec {
 
     fn vocabulary(&self) -> usize {
         self.vocabulary
+    }
+
+    fn fault(&self) -> Option<String> {
+        DecoderSpec::fault(self)
     }
 
     fn layers(&self) -> usize {

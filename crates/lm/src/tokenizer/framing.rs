@@ -61,8 +61,8 @@ impl Tokenizer {
     /// the longer text is shortened first, both to the same length if need be.
     ///
     /// # Errors
-    /// As [`Tokenizer::encode_text`], if `most` leaves no room for texts, and if the vocabulary does
-    /// not say how two texts are joined.
+    /// As [`Tokenizer::encode_text`], if `most` leaves no room for texts, and if the vocabulary
+    /// does not say how two texts are joined.
     pub fn encode_pair(&self, first: &str, second: &str, most: usize) -> Result<Pair> {
         let frame = self.pair.as_ref();
         let frame = frame.ok_or_else(|| {

@@ -89,7 +89,7 @@ pub fn bert_config(layers: usize) -> Value {
     })
 }
 
-/// Settings of the small ModernBERT, which sees two positions on either side in two of three layers.
+/// Settings of the small ModernBERT: two of three layers see two positions on either side.
 pub fn modernbert_config(layers: usize) -> Value {
     json!({
         "model_type": "modernbert", "architectures": ["ModernBertModel"],

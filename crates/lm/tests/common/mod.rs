@@ -1,5 +1,9 @@
 //! Small models made in code, and where the large test data lies.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    clippy::print_stderr,
+    reason = "each test file uses its part, and says what it skips"
+)]
 
 pub mod encoder;
 

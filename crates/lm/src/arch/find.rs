@@ -1,0 +1,107 @@
+//! Which architecture a checkpoint is of, and the spec that it describes.
+
+use super::config_values::Values;
+use super::{ARCHITECTURES, Architecture, ENCODERS, Settings};
+use crate::error::{Error, Result};
+use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
+use allod_weights::TensorFile;
+
+/// The key of config.json that names the architecture, and the one of GGUF.
+const CONFIG_KEY: &str = "model_type";
+const GGUF_KEY: &str = "general.architecture";
+
+/// An architecture, and a spec that it gave.
+type Found<S> = (&'static Architecture<S>, S);
+
+/// Reads the spec that config.json describes.
+pub(crate) fn from_config(settings: &Settings) -> Result<Found<DecoderSpec>> {
+    by_config(settings, ARCHITECTURES)
+}
+
+/// Reads the spec of the encoder that config.json describes.
+pub(crate) fn encoder_from_config(settings: &Settings) -> Result<Found<EncoderSpec>> {
+    by_config(settings, ENCODERS)
+}
+
+/// Reads the spec that a GGUF file's keys describe.
+pub(crate) fn from_gguf(settings: &Settings, file: &TensorFile) -> Result<Found<DecoderSpec>> {
+    by_gguf(settings, file, ARCHITECTURES)
+}
+
+/// Reads the spec of the encoder that a GGUF file's keys describe.
+pub(crate) fn encoder_from_gguf(
+    settings: &Settings,
+    file: &TensorFile,
+) -> Result<Found<EncoderSpec>> {
+    by_gguf(settings, file, ENCODERS)
+}
+
+/// The architecture of a spec that one of them gave.
+pub(crate) fn named(name: &str) -> Option<&'static Architecture> {
+    ARCHITECTURES.iter().find(|architecture| is_called(architecture, name))
+}
+
+/// The architectures whose folders can hold what a spec describes, with their config.json: its own,
+/// or those whose GGUF files bear its name.
+pub(crate) fn configs(spec: &DecoderSpec) -> impl Iterator<Item = (&'static Architecture, Values)> {
+    let own = named(spec.architecture);
+    let name = own.and_then(Architecture::gguf_name);
+    let kin = move |other: &&Architecture| other.gguf_alias.is_some() && other.gguf_alias == name;
+    let candidates = own.into_iter().chain(ARCHITECTURES.iter().filter(kin));
+    candidates.filter_map(|candidate| Some((candidate, candidate.config_of(spec)?)))
+}
+
+/// Whether the architecture that the settings name is an encoder's.
+pub(crate) fn names_encoder(settings: &Settings) -> Result<bool> {
+    let name = match settings.text_if_any(CONFIG_KEY)? {
+        Some(name) => name,
+        None => settings.text(GGUF_KEY)?,
+    };
+    Ok(ENCODERS.iter().any(|architecture| is_called(architecture, name)))
+}
+
+fn is_called<S>(architecture: &Architecture<S>, name: &str) -> bool {
+    architecture.model_types.contains(&name) || architecture.gguf_names.contains(&name)
+}
+
+fn by_config<S: ModelSpec>(
+    settings: &Settings,
+    all: &'static [Architecture<S>],
+) -> Result<Found<S>> {
+    let architecture = find(settings, all, CONFIG_KEY, |architecture| architecture.model_types)?;
+    check(settings, (architecture.config)(settings)?).map(|spec| (architecture, spec))
+}
+
+fn by_gguf<S: ModelSpec>(
+    settings: &Settings,
+    file: &TensorFile,
+    all: &'static [Architecture<S>],
+) -> Result<Found<S>> {
+    let architecture = find(settings, all, GGUF_KEY, |architecture| architecture.gguf_names)?;
+    check(settings, (architecture.gguf)(settings, file)?).map(|spec| (architecture, spec))
+}
+
+fn find<S>(
+    settings: &Settings,
+    all: &'static [Architecture<S>],
+    key: &str,
+    known: fn(&Architecture<S>) -> &'static [&'static str],
+) -> Result<&'static Architecture<S>> {
+    let name = settings.text(key)?;
+    let found = all.iter().find(|architecture| known(architecture).contains(&name));
+    found.ok_or_else(|| {
+        let all: Vec<&str> = all.iter().flat_map(known).copied().collect();
+        let supported = format!("supported: {}", all.join(", "));
+        let what = format!("the architecture `{name}` (`{key}`)");
+        Error::Unsupported { file: settings.file().to_path_buf(), what, supported }
+    })
+}
+
+fn check<S: ModelSpec>(settings: &Settings, spec: S) -> Result<S> {
+    match spec.fault() {
+        Some(what) => {
+            Err(settings.bad("the settings as a whole", format!("are impossible: {what}")))
+        }
+        None => Ok(spec),
+    }
+}
