@@ -180,6 +180,7 @@ impl Adapter {
 
     /// Saves it as a GGUF file that llama.cpp reads, in `F32`. Such a file has one alpha for all
     /// of its matrices: where an adapter's scales need several, the rest goes into B, rounded.
+    /// Where the output is the embedding, llama.cpp itself takes no change of either.
     ///
     /// # Errors
     /// If the adapter is not for `checkpoint`'s model, that has no name in GGUF, or the file

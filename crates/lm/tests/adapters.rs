@@ -323,7 +323,7 @@ fn adapters_give_the_logits_that_peft_gives() {
         adapter.save_peft(&saved(name), &open(), fixture).unwrap();
         let again = Arc::new(Adapter::open(&saved(name), &open()).unwrap());
         assert_eq!(bits(&last(open(), Some(&again), &tokens)), bits(&applied), "{name}");
-        let gguf = folder.path().join("adapter.gguf");
+        let gguf = saved(name).join("adapter.gguf");
         adapter.save_gguf(&gguf, &open()).unwrap();
         let again = Arc::new(Adapter::open(&gguf, &open()).unwrap());
         assert!(relative_error(&last(open(), Some(&again), &tokens), &applied) < 1e-5, "{name}");
