@@ -8,6 +8,7 @@ use std::time::Duration;
 use allod_engine::{Engine, GenerateRequest, Generated, Options};
 use allod_ledger::receipt::Model;
 use allod_policy::{Policy, Runtime, quantization_met, upstream_permitted};
+use allod_registry::Registry;
 
 use crate::error::Error;
 use crate::prompt::TEMPLATE;
@@ -47,8 +48,8 @@ impl Generator {
         if choice.none {
             return Ok(None);
         }
-        if let Some(path) = &choice.path {
-            return local(policy, path, choice).map(Some);
+        if let Some(given) = &choice.path {
+            return local(policy, &locate(models, given)?, choice).map(Some);
         }
         match (policy.runtime, policy.model.as_deref()) {
             (Runtime::Allod, None) => Ok(None),
@@ -121,14 +122,23 @@ impl Generator {
     }
 }
 
+/// The model that is meant: a path, or the name of one in the registry.
+///
+/// # Errors
+/// [`Error::NoModel`] when it is neither.
+pub fn locate(models: &Path, given: &Path) -> Result<PathBuf, Error> {
+    let found =
+        Registry::at(models).locate(given).map_err(|why| Error::NoModel(why.to_string()))?;
+    found.ok_or_else(|| {
+        Error::NoModel(format!(
+            "there is no model at {}, nor one of that name (`allod model list`): give a .gguf \
+             file or a folder with config.json, tokenizer.json and *.safetensors",
+            given.display()
+        ))
+    })
+}
+
 fn local(policy: &Policy, path: &Path, choice: &ModelChoice) -> Result<Generator, Error> {
-    if !path.exists() {
-        return Err(Error::NoModel(format!(
-            "there is no model at {}: give a .gguf file or a folder with config.json, \
-             tokenizer.json and *.safetensors",
-            path.display()
-        )));
-    }
     let options = Options { threads: choice.threads, ..Options::default() };
     let engine = Engine::load(path, options)?;
     quantization_met(policy, Some(&engine.identity().format))
@@ -136,16 +146,25 @@ fn local(policy: &Policy, path: &Path, choice: &ModelChoice) -> Result<Generator
     Ok(Generator::Local(Box::new(engine)))
 }
 
-/// A model of the policy stands in the data folder under its own name.
+/// A model of the policy was imported under its name, or lies in the data folder under it.
 fn find(models: &Path, name: &str) -> Result<PathBuf, Error> {
-    let folder = models.join(name);
-    let file = models.join(format!("{name}.gguf"));
-    [file.clone(), folder].into_iter().find(|path| path.exists()).ok_or_else(|| {
+    let lying = [models.join(format!("{name}.gguf")), models.join(name)]
+        .into_iter()
+        .find(|path| path.exists());
+    let registry = Registry::at(models);
+    let imported = || match name.parse() {
+        Ok(name) => registry.find(&name).map_err(|why| Error::NoModel(why.to_string())),
+        Err(_) => Ok(None),
+    };
+    let found = match lying {
+        Some(path) => Some(path),
+        None => imported()?.map(|artifact| artifact.path),
+    };
+    found.ok_or_else(|| {
         Error::NoModel(format!(
-            "the policy names the model `{name}`, which is not there: copy it to {} (or to a \
-             folder of that name in Hugging Face layout), pass --model PATH, or take `model:` out \
-             of the policy to answer with quotes only",
-            file.display()
+            "the policy names the model `{name}`, which is not there: bring it in with \
+             `allod model import PATH --name {name}`, pass --model PATH, or take `model:` out of \
+             the policy to answer with quotes only"
         ))
     })
 }

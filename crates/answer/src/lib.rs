@@ -28,5 +28,5 @@ pub use chat::ChatReply;
 pub use desk::{Desk, DeskOptions, LEDGER_ORIGIN, open_store, read_policy, remembered_head};
 pub use error::Error;
 pub use explanation::Explanation;
-pub use generator::{Generator, ModelChoice};
+pub use generator::{Generator, ModelChoice, locate};
 pub use reply::{Citation, Mode, ReceiptRef, Reply, Tokens};
