@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use allod_registry::Name;
 use clap::{Args, Parser, Subcommand};
 
 /// AI held outright: answers from your own documents that you can prove.
@@ -45,6 +46,11 @@ pub enum Command {
     Serve(ServeArguments),
     /// Let a model write, without documents
     Generate(GenerateArguments),
+    /// Bring models in, list them and look into them
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Show the tokens of a text, or the text of tokens
+    Tokenize(TokenizeArguments),
     /// Check and explain the policy
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -84,8 +90,9 @@ pub struct IngestArguments {
 /// Which model writes.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArguments {
-    /// A model to write answers: a .gguf file, or a folder in Hugging Face layout
-    #[arg(long, value_name = "PATH")]
+    /// A model to write answers: a name from `allod model list`, a .gguf file, or a folder in
+    /// Hugging Face layout
+    #[arg(long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
     /// Threads for the model [default: all cores]
     #[arg(long, value_name = "N")]
@@ -152,8 +159,8 @@ pub struct ServeArguments {
 /// `allod generate`
 #[derive(Debug, Args)]
 pub struct GenerateArguments {
-    /// A .gguf file, or a folder in Hugging Face layout
-    #[arg(long, value_name = "PATH")]
+    /// A name from `allod model list`, a .gguf file, or a folder in Hugging Face layout
+    #[arg(long, value_name = "MODEL")]
     pub model: PathBuf,
     /// The text to go on from
     #[arg(long, default_value = "", value_name = "TEXT")]
@@ -188,6 +195,66 @@ pub struct GenerateArguments {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+}
+
+/// `allod model`
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Check a model and keep a copy of it in the data folder, under a name
+    Import(ImportArguments),
+    /// List the models that were imported
+    List,
+    /// Say what a model is, whether it can be used, and if not, why
+    Inspect {
+        /// A name from `allod model list`, a .gguf file, or a folder in Hugging Face layout
+        #[arg(value_name = "MODEL")]
+        model: PathBuf,
+        /// Where the chat template is as it was published: a folder, .gguf file or template
+        #[arg(long, value_name = "PATH")]
+        published: Option<PathBuf>,
+        /// Also read all files of an imported model and compare their digests
+        #[arg(long)]
+        verify: bool,
+    },
+    /// Take a name away, and the files if no other name stands for them
+    Remove {
+        /// The name
+        name: Name,
+    },
+}
+
+/// `allod model import`
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// A .gguf file (any part of a split one), or a folder in Hugging Face layout
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// What to call it [default: the file's or folder's own name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<Name>,
+    /// Link the files instead of copying them; they must not be changed afterwards
+    #[arg(long)]
+    pub link: bool,
+}
+
+/// `allod tokenize`
+#[derive(Debug, Args)]
+pub struct TokenizeArguments {
+    /// A model, or just its vocabulary: a name from `allod model list`, a .gguf file, a folder, a
+    /// tokenizer.json or a SentencePiece .model
+    #[arg(long, value_name = "MODEL")]
+    pub model: PathBuf,
+    /// The text; `-` or nothing reads standard input
+    pub text: Option<String>,
+    /// Recognise special tokens that the text spells; without it they are text
+    #[arg(long)]
+    pub special: bool,
+    /// Add what the vocabulary puts before and after a whole text
+    #[arg(long)]
+    pub whole: bool,
+    /// Give the text of these tokens instead: numbers parted by commas or spaces
+    #[arg(long, value_name = "IDS", conflicts_with_all = ["text", "special", "whole"])]
+    pub decode: Option<String>,
 }
 
 /// `allod policy`

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use allod_answer::{Desk, DeskOptions, ModelChoice};
 use allod_ledger::Checkpoint;
+use allod_registry::Registry;
 use allod_store::DATABASE_FILE;
 
 use crate::arguments::Arguments;
@@ -21,6 +22,16 @@ impl Place {
     pub fn of(arguments: &Arguments) -> Place {
         let data = arguments.data.clone().unwrap_or_else(platform_folder);
         Place { data, policy: arguments.policy.clone() }
+    }
+
+    /// The models that were imported.
+    pub fn models(&self) -> Registry {
+        Registry::at(self.data.join("models"))
+    }
+
+    /// The path of a model that was given by path or by name.
+    pub fn model(&self, given: &Path) -> anyhow::Result<PathBuf> {
+        Ok(allod_answer::locate(&self.data.join("models"), given)?)
     }
 
     /// Opens the desk of this folder.

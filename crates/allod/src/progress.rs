@@ -1,4 +1,6 @@
-//! A progress bar on a terminal; nothing elsewhere.
+//! Progress bars on a terminal; nothing elsewhere.
+
+use std::cell::RefCell;
 
 use allod_retrieval::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -29,5 +31,42 @@ impl Progress for Bar {
     fn advance(&self, path: &str) {
         self.0.set_message(path.to_owned());
         self.0.inc(1);
+    }
+}
+
+/// A bar that counts bytes and names the file that they are of.
+pub struct ByteBar {
+    bar: ProgressBar,
+    file: RefCell<String>,
+}
+
+impl ByteBar {
+    /// A bar that has not begun.
+    pub fn new() -> ByteBar {
+        let bar = ProgressBar::new(0);
+        let template = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}  {wide_msg}";
+        let style = ProgressStyle::with_template(template);
+        bar.set_style(style.expect("the template is well formed"));
+        ByteBar { bar, file: RefCell::default() }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl allod_registry::Progress for ByteBar {
+    fn begin(&self, bytes: u64) {
+        self.bar.set_length(bytes);
+        self.bar.set_position(0);
+    }
+
+    fn advance(&self, name: &str, bytes: u64) {
+        if *self.file.borrow() != name {
+            self.file.replace(name.to_owned());
+            self.bar.set_message(name.to_owned());
+        }
+        self.bar.inc(bytes);
     }
 }

@@ -20,6 +20,7 @@ mod encoder;
 mod error;
 mod exec;
 mod infer;
+mod inspect;
 mod load;
 mod model;
 mod spec;
@@ -42,6 +43,10 @@ pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use exec::Exec;
 pub use infer::{Batch, Infer, InferOptions, Logits, Vectors};
+pub use inspect::{
+    ExpertFacts, FileFacts, FormatFacts, Inspection, ModelKind, RopeFacts, ShapeFacts,
+    SpecialToken, TemplateFacts, TokenizerFacts, inspect, model_files,
+};
 pub use model::{EndTokens, Model, ModelDigests};
 pub use spec::{
     Activation, AttentionSpec, Biases, DecoderSpec, EncoderBiases, EncoderNorm, EncoderSpec,

@@ -15,6 +15,12 @@ const FOLDER: &str = "config.json, tokenizer.json (or another vocabulary) and mo
 /// Files of settings beside the weights.
 const JSON_BYTES: u64 = 64 << 20;
 
+/// Where a GGUF file has its chat template.
+const GGUF_TEMPLATE: &str = "tokenizer.chat_template";
+/// Where a folder has it, and where it had it before.
+const TEMPLATE_FILE: &str = "chat_template.jinja";
+const ABOUT_TOKENS: &str = "tokenizer_config.json";
+
 /// Tokens that end a text.
 pub type EndTokens = BTreeSet<u32>;
 
@@ -77,14 +83,19 @@ fn load_gguf(path: &Path) -> Result<Model> {
     let checkpoint = Checkpoint::open(path)?;
     let metadata = checkpoint.file().metadata();
     let tokenizer = Tokenizer::from_gguf(path, metadata)?;
-    let template = match metadata.text("tokenizer.chat_template") {
-        Some(source) => ChatTemplate::new(source.to_string(), gguf_variables(metadata))?,
-        None => ChatTemplate::plain(),
-    };
+    let template = gguf_template(metadata)?;
     let ends = ["eos_token_id", "eot_token_id", "eom_token_id"];
     let end_tokens = ends.iter().filter_map(|key| gguf_id(metadata, key)).collect();
     let name = metadata.text("general.name").map_or_else(|| file_name(path), str::to_string);
     Ok(Model { name, tokenizer, template, end_tokens, checkpoint: Arc::new(checkpoint) })
+}
+
+/// The template under `tokenizer.chat_template`.
+pub(crate) fn gguf_template(metadata: &Metadata) -> Result<ChatTemplate> {
+    match metadata.text(GGUF_TEMPLATE) {
+        Some(source) => ChatTemplate::new(source.to_string(), gguf_variables(metadata)),
+        None => Ok(ChatTemplate::plain()),
+    }
 }
 
 fn gguf_id(metadata: &Metadata, key: &str) -> Option<u32> {
@@ -111,8 +122,8 @@ fn load_folder(folder: &Path) -> Result<Model> {
     let tokenizer = Tokenizer::from_folder(folder)?;
     let config = read_object(&folder.join("config.json"), JSON_BYTES)?;
     let generation = object_if_any(&folder.join("generation_config.json"))?;
-    let about_tokens = object_if_any(&folder.join("tokenizer_config.json"))?;
-    let template = folder_template(folder, &about_tokens)?;
+    let about_tokens = object_if_any(&folder.join(ABOUT_TOKENS))?;
+    let template = folder_template(folder)?;
     let mut end_tokens = ids(generation.get("eos_token_id").or_else(|| config.get("eos_token_id")));
     let end = about_tokens.get("eos_token").and_then(token_text);
     end_tokens.extend(end.and_then(|text| tokenizer.special_id(text)));
@@ -144,15 +155,25 @@ pub(crate) fn object_if_any(path: &Path) -> Result<Map<String, Value>> {
     if path.is_file() { read_object(path, JSON_BYTES) } else { Ok(Map::new()) }
 }
 
-/// `chat_template.jinja`, else `chat_template` in tokenizer_config.json: a text, or a list of named
-/// ones of which `default` is taken.
-pub(crate) fn folder_template(
-    folder: &Path,
-    about_tokens: &Map<String, Value>,
-) -> Result<ChatTemplate> {
-    let path = folder.join("chat_template.jinja");
-    let source = match about_tokens.get("chat_template") {
-        _ if path.is_file() => Some(read_text(&path, JSON_BYTES)?),
+/// `chat_template.jinja`, else `chat_template` in tokenizer_config.json.
+pub(crate) fn folder_template(folder: &Path) -> Result<ChatTemplate> {
+    let [own, older] = folder_templates(folder)?;
+    let about_tokens = object_if_any(&folder.join(ABOUT_TOKENS))?;
+    let tokens = about_tokens.iter().filter(|(name, _)| name.ends_with("_token"));
+    let variables =
+        tokens.filter_map(|(name, value)| Some((name.clone(), token_text(value)?.into())));
+    match own.or(older) {
+        Some(source) => ChatTemplate::new(source, variables.collect()),
+        None => Ok(ChatTemplate::plain()),
+    }
+}
+
+/// The sources in `chat_template.jinja` and in tokenizer_config.json; there it is a text, or a list
+/// of named ones of which `default` is taken.
+pub(crate) fn folder_templates(folder: &Path) -> Result<[Option<String>; 2]> {
+    let path = folder.join(TEMPLATE_FILE);
+    let own = if path.is_file() { Some(read_text(&path, JSON_BYTES)?) } else { None };
+    let older = match object_if_any(&folder.join(ABOUT_TOKENS))?.get("chat_template") {
         Some(Value::String(source)) => Some(source.clone()),
         Some(Value::Array(list)) => {
             let default = list.iter().find(|entry| entry["name"] == "default");
@@ -160,13 +181,7 @@ pub(crate) fn folder_template(
         }
         _ => None,
     };
-    let tokens = about_tokens.iter().filter(|(name, _)| name.ends_with("_token"));
-    let variables =
-        tokens.filter_map(|(name, value)| Some((name.clone(), token_text(value)?.into())));
-    match source {
-        Some(source) => ChatTemplate::new(source, variables.collect()),
-        None => Ok(ChatTemplate::plain()),
-    }
+    Ok([own, older])
 }
 
 /// A token is written as its text or as an object that holds it.

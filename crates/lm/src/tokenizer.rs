@@ -28,7 +28,7 @@ mod word_piece;
 
 use crate::error::{Error, Result};
 use crate::template::Rendered;
-use allod_weights::Metadata;
+use allod_weights::{Metadata, TensorFile};
 pub use detokenizer::Detokenizer;
 pub(crate) use export::to_gguf;
 pub use framing::Pair;
@@ -74,6 +74,21 @@ enum Place {
 }
 
 impl Tokenizer {
+    /// Reads the vocabulary of whatever is at `path`: a model folder, a GGUF file, a
+    /// tokenizer.json, or a SentencePiece model.
+    ///
+    /// # Errors
+    /// If there is none, or it is damaged or of a kind that is not read.
+    pub fn open(path: &Path) -> Result<Tokenizer> {
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        match extension.as_str() {
+            _ if path.is_dir() => Tokenizer::from_folder(path),
+            "json" => Tokenizer::from_json(path),
+            "model" => Tokenizer::from_sentencepiece(path),
+            _ => Tokenizer::from_gguf(path, TensorFile::open(path)?.metadata()),
+        }
+    }
+
     /// Reads the tokenizer.json at `path`.
     ///
     /// # Errors
@@ -150,6 +165,20 @@ impl Tokenizer {
         let mut ids = self.encode_prompt(text)?;
         ids.extend(&self.end);
         Ok(ids)
+    }
+
+    /// What the vocabulary puts before a whole text, and after it.
+    pub fn frame(&self) -> (&[u32], &[u32]) {
+        (&self.begin, &self.end)
+    }
+
+    /// The tokens of a text in which special tokens are recognised: only for text that the caller
+    /// wrote, never for what someone else did.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_text`].
+    pub fn encode_with_specials(&self, text: &str) -> Result<Vec<u32>> {
+        self.encode_rendered(&Rendered::trusted(text))
     }
 
     /// The tokens of what a chat template rendered: special tokens that the template wrote are

@@ -9,8 +9,9 @@
 //! NAME.json                          which of the objects a name stands for
 //! ```
 //!
-//! So `sha256sum -c ../SHA256SUMS` in the folder of the files checks them, and `sha256sum
-//! SHA256SUMS` gives their digest. An object never changes; a name can be taken away, and its object goes with the last one.
+//! So `sha256sum -c ../SHA256SUMS` in the folder of the files checks them, and
+//! `sha256sum SHA256SUMS` gives their digest. An object never changes; a name can be
+//! taken away, and its object goes with the last one.
 
 mod artifact;
 mod copy;

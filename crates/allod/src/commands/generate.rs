@@ -7,14 +7,19 @@ use serde_json::json;
 
 use crate::Ending;
 use crate::arguments::GenerateArguments;
+use crate::folder::Place;
 use crate::output::Output;
 
 /// Lets a model go on from a prompt and prints the prompt with what follows.
 ///
-/// It answers nobody and uses no documents, so it needs no data folder and leaves no receipt.
-pub fn run(arguments: &GenerateArguments, output: &Output) -> anyhow::Result<Ending> {
+/// It answers nobody and uses no documents, so it leaves no receipt.
+pub fn run(
+    arguments: &GenerateArguments,
+    place: &Place,
+    output: &Output,
+) -> anyhow::Result<Ending> {
     let options = Options { threads: arguments.threads, ..Options::default() };
-    let engine = Engine::load(&arguments.model, options)?;
+    let engine = Engine::load(&place.model(&arguments.model)?, options)?;
     let request = request(arguments);
     let shows_prompt = !output.json && !arguments.chat;
     if shows_prompt {

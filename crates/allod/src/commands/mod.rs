@@ -6,11 +6,13 @@ pub mod generate;
 pub mod ingest;
 pub mod key;
 pub mod ledger;
+pub mod model;
 pub mod policy;
 pub mod review;
 pub mod search;
 pub mod serve;
 pub mod show;
+pub mod tokenize;
 
 use allod_answer::{Ask, Caller, ModelChoice};
 use allod_corpus::Language;

@@ -57,7 +57,12 @@ pub(crate) fn names_encoder(settings: &Settings) -> Result<bool> {
         Some(name) => name,
         None => settings.text(GGUF_KEY)?,
     };
-    Ok(ENCODERS.iter().any(|architecture| is_called(architecture, name)))
+    Ok(is_encoder(name))
+}
+
+/// Whether checkpoints call an encoder so.
+pub(crate) fn is_encoder(name: &str) -> bool {
+    ENCODERS.iter().any(|architecture| is_called(architecture, name))
 }
 
 fn is_called<S>(architecture: &Architecture<S>, name: &str) -> bool {

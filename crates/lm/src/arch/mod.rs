@@ -26,6 +26,7 @@ mod modernbert;
 mod olmoe;
 mod phi3;
 mod place;
+mod published;
 mod qwen2;
 mod qwen3;
 mod qwen3_moe;
@@ -42,11 +43,13 @@ use allod_kernels::RopePairing;
 use allod_weights::TensorFile;
 use config_values::Values;
 pub(crate) use find::{
-    configs, encoder_from_config, encoder_from_gguf, from_config, from_gguf, named, names_encoder,
+    configs, encoder_from_config, encoder_from_gguf, from_config, from_gguf, is_encoder, named,
+    names_encoder,
 };
 pub(crate) use gguf_keys::GgufKeys;
 pub(crate) use known::Known;
 pub(crate) use place::{Holder, Place};
+pub(crate) use published::published;
 pub(crate) use root::plain_name;
 pub(crate) use settings::Settings;
 
