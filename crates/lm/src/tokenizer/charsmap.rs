@@ -50,6 +50,11 @@ impl Charsmap {
         while let Some(node) = open.pop() {
             let unit = self.units[node];
             let base = node ^ offset(unit);
+            // A search looks at a child before it knows whether there is one, and not every
+            // library that searches looks whether it lies inside.
+            if (1..=255).any(|label| base ^ label >= self.units.len()) {
+                return Err("points outside itself");
+            }
             if node != 0 && has_leaf(unit) {
                 let leaf = self.units.get(base).ok_or("points outside itself")?;
                 let start = (leaf & !VALUE) as usize;
@@ -59,9 +64,8 @@ impl Charsmap {
             }
             for label in 1..=255_usize {
                 let child = base ^ label;
-                match self.units.get(child) {
-                    Some(unit) if unit & (VALUE | 0xff) == label as u32 => {}
-                    _ => continue,
+                if self.units[child] & (VALUE | 0xff) != label as u32 {
+                    continue;
                 }
                 if !std::mem::replace(&mut seen[child], true) {
                     open.push(child);
@@ -135,6 +139,8 @@ pub(super) mod tests {
         let mut inside = good.clone();
         inside[4 + 4 * 512] = 1;
         assert!(Charsmap::new(&inside).unwrap_err().contains("not there"));
+        let one_unit = [4, 0, 0, 0, 0, 0, 0, 0, b'a', 0];
+        assert!(Charsmap::new(&one_unit).unwrap_err().contains("outside"));
         let mut far = good;
         let child = 4 + 4 * (256 ^ usize::from(b'A'));
         far[child..child + 4].copy_from_slice(&(1 << 30 | 1 << 8 | u32::from(b'A')).to_le_bytes());
