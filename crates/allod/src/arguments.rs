@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use allod_lm::{Container, Format};
 use allod_registry::Name;
 use clap::{Args, Parser, Subcommand};
 
@@ -51,6 +52,8 @@ pub enum Command {
     Model(ModelCommand),
     /// Show the tokens of a text, or the text of tokens
     Tokenize(TokenizeArguments),
+    /// Turn lines of text into vectors
+    Embed(EmbedArguments),
     /// Check and explain the policy
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -216,6 +219,8 @@ pub enum ModelCommand {
         #[arg(long)]
         verify: bool,
     },
+    /// Write a model in another format
+    Convert(ConvertArguments),
     /// Take a name away, and the files if no other name stands for them
     Remove {
         /// The name
@@ -235,6 +240,44 @@ pub struct ImportArguments {
     /// Link the files instead of copying them; they must not be changed afterwards
     #[arg(long)]
     pub link: bool,
+}
+
+/// `allod model convert`
+#[derive(Debug, Args)]
+pub struct ConvertArguments {
+    /// A name from `allod model list`, a .gguf file, or a folder in Hugging Face layout
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// The file or folder to write; it must not be there
+    #[arg(value_name = "TARGET")]
+    pub target: PathBuf,
+    /// How matrices are stored: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0 or q5_1 [default: as in the
+    /// source]
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    pub format: Option<Format>,
+    /// gguf or safetensors [default: gguf where the target ends in .gguf, else safetensors]
+    #[arg(long, value_name = "KIND", value_parser = container)]
+    pub container: Option<Container>,
+}
+
+/// `allod embed`
+#[derive(Debug, Args)]
+pub struct EmbedArguments {
+    /// A name from `allod model list`, a .gguf file, or a folder in Hugging Face layout
+    #[arg(long, value_name = "MODEL")]
+    pub model: PathBuf,
+    /// The file with a text a line; `-` or nothing reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// The texts are questions: what the model puts before questions is put before them
+    #[arg(long)]
+    pub query: bool,
+    /// The texts are documents: what the model puts before documents is put before them
+    #[arg(long, conflicts_with = "query")]
+    pub document: bool,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
 }
 
 /// `allod tokenize`
@@ -356,6 +399,22 @@ pub enum KeyCommand {
         /// The key's id
         id: String,
     },
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    let names = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1"];
+    let small = text.to_lowercase();
+    let known = names.contains(&small.as_str());
+    let found = known.then(|| Format::from_name(&small.to_uppercase())).flatten();
+    found.ok_or_else(|| format!("use one of {}", names.join(", ")))
+}
+
+fn container(text: &str) -> Result<Container, String> {
+    match text {
+        "gguf" => Ok(Container::Gguf),
+        "safetensors" => Ok(Container::Safetensors),
+        _ => Err("use gguf or safetensors".into()),
+    }
 }
 
 /// A name is recorded and shown in lists: one line, and not nothing.

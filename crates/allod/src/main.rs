@@ -66,6 +66,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Serve(serve) => commands::serve::run(serve, &place),
         Command::Generate(generate) => commands::generate::run(generate, &place, &output),
         Command::Model(model) => commands::model::run(model, &place, &output),
+        Command::Embed(embed) => commands::embed::run(embed, &place, &output),
         Command::Tokenize(tokenize) => commands::tokenize::run(tokenize, &place, &output),
         Command::Policy(policy) => commands::policy::run(policy, &place, &output),
         Command::Ledger(ledger) => commands::ledger::run(ledger, &place, &output),

@@ -318,3 +318,23 @@ fn absurd_sizes_are_refused_before_anything_is_allocated() {
         refused(&path, &given.to_string());
     }
 }
+
+#[test]
+fn a_model_is_written_in_another_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = tiny::write_gguf(folder.path());
+    let target = folder.path().join("half.gguf");
+    let convert = |arguments: &[&str], code| {
+        let mut command = allod(folder.path());
+        command.args(["model", "convert", "--json"]).arg(&source).arg(&target).args(arguments);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", told(&output));
+        told(&output)
+    };
+    assert!(convert(&["--format", "q9"], 2).contains("use one of f32"));
+    assert!(json(&convert(&["--format", "f16"], 0))["tensors"].as_u64() > Some(0));
+    let found = inspected(&target, &[], 0);
+    assert_eq!(found["formats"][0]["format"], "F16");
+    assert_eq!(found["tokenizer"]["vocabulary"], 12);
+    assert!(convert(&["--format", "f16"], 1).contains("is there already"));
+}

@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod demo;
+pub mod embed;
 pub mod generate;
 pub mod ingest;
 pub mod key;

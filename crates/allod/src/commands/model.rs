@@ -1,5 +1,6 @@
 //! `allod model`
 
+mod convert;
 mod import;
 mod inspect;
 
@@ -19,6 +20,7 @@ pub fn run(command: &ModelCommand, place: &Place, output: &Output) -> anyhow::Re
         ModelCommand::Inspect { model, published, verify } => {
             inspect::run(model, published.as_deref(), *verify, place, output)
         }
+        ModelCommand::Convert(arguments) => convert::run(arguments, place, output),
         ModelCommand::Remove { name } => {
             let artifact = place.models().remove(name)?;
             output.print(&json!({"removed": artifact.name.as_str()}), |_| {
