@@ -30,6 +30,10 @@ fn main() -> std::io::Result<()> {
     for (index, config) in configs().iter().enumerate() {
         seed("config", &index.to_string(), config.to_string().as_bytes())?;
     }
+    for (index, config) in adapters().iter().enumerate() {
+        let bytes = [config.to_string().as_bytes(), b"\0", &adapter_tensors()].concat();
+        seed("peft", &index.to_string(), &bytes)?;
+    }
     seed("sentencepiece", "small", &sentencepiece())
 }
 
@@ -170,8 +174,23 @@ fn configs() -> Vec<serde_json::Value> {
         })
     };
     let names = [
-        "llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "olmoe", "apertus", "gemma2",
-        "gemma3_text", "phi3", "granite", "smollm3", "gpt_oss", "allod-moe", "bert", "xlm-roberta",
+        "llama",
+        "mistral",
+        "mixtral",
+        "qwen2",
+        "qwen3",
+        "qwen3_moe",
+        "olmoe",
+        "apertus",
+        "gemma2",
+        "gemma3_text",
+        "phi3",
+        "granite",
+        "smollm3",
+        "gpt_oss",
+        "allod-moe",
+        "bert",
+        "xlm-roberta",
         "modernbert",
     ];
     names.into_iter().map(plain).collect()
@@ -191,4 +210,28 @@ fn sentencepiece() -> Vec<u8> {
     let pieces = [piece("<unk>", 0.0, 2), piece("<s>", 0.0, 3), piece("</s>", 0.0, 3)];
     let words = [piece("▁a", -1.0, 1), piece("b", -2.0, 1), piece("ab", -1.5, 1)];
     [pieces.concat(), words.concat(), trainer.to_vec()].concat()
+}
+
+/// Settings of adapters of the small model in `fuzz_targets/peft.rs`.
+fn adapters() -> [serde_json::Value; 3] {
+    let plain = json!({
+        "peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 2, "lora_alpha": 4,
+        "target_modules": ["q_proj"], "bias": "none", "fan_in_fan_out": false,
+    });
+    let mut patterns = plain.clone();
+    patterns["rank_pattern"] = json!({"layers.0.self_attn.q_proj": 2});
+    patterns["alpha_pattern"] = json!({".*q_proj": 8});
+    patterns["use_rslora"] = json!(true);
+    let mut expression = plain.clone();
+    expression["target_modules"] = json!(".*\\.q_proj$");
+    expression["layers_to_transform"] = json!([0]);
+    [plain, patterns, expression]
+}
+
+fn adapter_tensors() -> Vec<u8> {
+    let name = |end: &str| format!("base_model.model.model.layers.0.self_attn.q_proj.{end}.weight");
+    safetensors(&[
+        (name("lora_A"), vec![2, 4], vec![0.5; 8]),
+        (name("lora_B"), vec![4, 2], vec![0.25; 8]),
+    ])
 }

@@ -133,7 +133,6 @@ fn describe(
 fn vocabulary(folder: &Path, rows: usize, metadata: &mut Metadata) -> Result<()> {
     let Some(keys) = tokenizer::to_gguf(folder, rows)? else { return Ok(()) };
     keys.iter().for_each(|(key, value)| metadata.insert(key, value.clone()));
-    let about = model::object_if_any(&folder.join("tokenizer_config.json"))?;
     if let Some(source) = model::folder_template(folder)?.source() {
         metadata.insert("tokenizer.chat_template", source);
     }
