@@ -6,6 +6,7 @@
 
 mod bounds;
 mod decoder;
+mod encoder;
 mod measure;
 mod reference;
 
@@ -36,6 +37,22 @@ pub struct Report {
     pub adamw_max_abs_diff: Option<f64>,
     /// Whether both executors give the same bits.
     pub executor_bits_equal: Option<bool>,
+}
+
+impl Report {
+    /// Nothing measured yet.
+    fn of(model: &str) -> Report {
+        Report {
+            model: model.to_string(),
+            max_abs_diff: None,
+            max_rel_diff: None,
+            greedy_equal: None,
+            loss_abs_diff: None,
+            grad_max_rel_diff: None,
+            adamw_max_abs_diff: None,
+            executor_bits_equal: None,
+        }
+    }
 }
 
 /// Measures every folder and prints a line for each. Gives the number of bounds that were missed.
@@ -69,7 +86,10 @@ fn is_reference(folder: &Path) -> bool {
 pub fn measure(folder: &Path) -> Result<Report> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let reference = Reference::open(folder)?;
-    decoder::measure(&name, Arc::new(Checkpoint::open(folder)?), &reference)
+    match reference.is_of_encoder() {
+        true => encoder::measure(&name, Arc::new(Checkpoint::open_encoder(folder)?), &reference),
+        false => decoder::measure(&name, Arc::new(Checkpoint::open(folder)?), &reference),
+    }
 }
 
 /// Threads to compute with: results do not depend on them.
@@ -114,7 +134,6 @@ mod tests {
             return;
         };
         let folders = entries.flatten().map(|entry| entry.path()).filter(|path| is_reference(path));
-        let folders = folders.filter(|path| Checkpoint::open(path).is_ok());
         for folder in folders {
             let report = measure(&folder).unwrap();
             assert_eq!(complaints(&report), Vec::<String>::new(), "{report:?}");

@@ -9,9 +9,10 @@ mod initial;
 mod trainable;
 
 use crate::decoder::Decoder;
-use crate::error::Result;
+use crate::encoder::Encoder;
+use crate::error::{Error, Result};
 use crate::exec::Exec;
-use crate::spec::{Activation, DecoderSpec, ModelSpec};
+use crate::spec::{Activation, DecoderSpec, EncoderSpec, ModelSpec, Pooling};
 use crate::weight::{Part, WeightId};
 use allod_nn::{
     Attention, ExpertActivation, Experts, Gate, Gradients, Mark, Rows, Sight, Tensor, Var, Vector,
@@ -101,9 +102,8 @@ impl<'a, S: ModelSpec + Clone> Tape<'a, S> {
             Activation::SiluGated => Gate::Silu,
             Activation::GeluTanhGated => Gate::GeluTanh,
             Activation::BoundedSiluGated { alpha, limit } => Gate::BoundedSilu { alpha, limit },
-            Activation::Xielu | Activation::Gelu | Activation::GeluGated => {
-                unreachable!("it has no gate")
-            }
+            Activation::GeluGated => Gate::Gelu,
+            Activation::Xielu | Activation::Gelu => unreachable!("it has no gate"),
         }
     }
 
@@ -169,7 +169,32 @@ impl Tape<'_> {
     }
 }
 
-impl Exec for Tape<'_> {
+impl Tape<'_, EncoderSpec> {
+    /// Runs the model: the last hidden states of the rows that are wanted, `[rows, width]`.
+    pub fn encode(&mut self) -> Var {
+        Encoder(self.model.spec()).forward(self)
+    }
+
+    /// One vector of each document, `[documents, width]`. Where one token stands for a document,
+    /// its row is the wanted one.
+    pub fn pool(&mut self, pooling: Pooling) -> Var {
+        Encoder(self.model.spec()).pooled(self, pooling)
+    }
+
+    /// The scores of each document by the model's head, `[documents, labels]`. Where one token
+    /// stands for a document, its row is the wanted one.
+    ///
+    /// # Errors
+    /// If the model has no head.
+    pub fn head_scores(&mut self) -> Result<Var> {
+        let spec = self.model.spec();
+        let head = spec.head.as_ref();
+        let head = head.ok_or_else(|| Error::Batch("the model has no head for scores".into()))?;
+        Ok(Encoder(spec).scores(self, head))
+    }
+}
+
+impl<S: ModelSpec + Clone> Exec for Tape<'_, S> {
     type Tensor = Var;
 
     fn begin_block(&mut self, _: usize) {
@@ -197,8 +222,15 @@ impl Exec for Tape<'_> {
         self.tape.embed(self.documents.segments(), self.model.matrix(weight))
     }
 
-    fn layer_norm(&mut self, _: &Var, _: WeightId, _: Option<WeightId>, _: f32) -> Var {
-        unreachable!("no decoder has it")
+    fn layer_norm(
+        &mut self,
+        x: &Var,
+        weight: WeightId,
+        bias: Option<WeightId>,
+        epsilon: f32,
+    ) -> Var {
+        let bias = bias.map(|bias| self.model.vector(bias));
+        self.tape.layer_norm(*x, self.model.vector(weight), bias, epsilon)
     }
 
     fn norm(&mut self, x: &Var, weight: WeightId, epsilon: f32) -> Var {
@@ -286,12 +318,14 @@ impl Exec for Tape<'_> {
         self.used(&[x], result)
     }
 
-    fn gelu(&mut self, _: Var) -> Var {
-        unreachable!("no decoder has it")
+    fn gelu(&mut self, x: Var) -> Var {
+        let result = self.tape.gelu(x);
+        self.used(&[x], result)
     }
 
-    fn mean(&mut self, _: Var) -> Var {
-        unreachable!("no decoder has it")
+    fn mean(&mut self, x: Var) -> Var {
+        let means = self.tape.mean(x, &self.rows);
+        self.used(&[x], means)
     }
 
     fn select(&mut self, x: Var) -> Var {

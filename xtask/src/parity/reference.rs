@@ -33,6 +33,11 @@ impl Reference {
         self.sequences.first().map_or(0, Vec::len)
     }
 
+    /// Whether it is an encoder's: it holds hidden states.
+    pub fn is_of_encoder(&self) -> bool {
+        self.file.position("last_hidden_state").is_some()
+    }
+
     /// All sequences, each in a slot of its own, every row wanted.
     pub fn batch(&self) -> Batch {
         let mut batch = Batch::new();
