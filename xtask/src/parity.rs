@@ -11,7 +11,7 @@ mod measure;
 mod reference;
 
 use allod_lm::Checkpoint;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bounds::complaints;
 use reference::Reference;
 use serde::Serialize;
@@ -65,7 +65,14 @@ pub fn run(arguments: &[String]) -> Result<usize> {
     anyhow::ensure!(!folders.is_empty(), "no folder given holds a reference.safetensors");
     let mut missed = 0;
     for folder in folders {
-        let report = measure(&folder).with_context(|| format!("{}", folder.display()))?;
+        let report = match measure(&folder) {
+            Ok(report) => report,
+            Err(error) => {
+                eprintln!("{}: {error:#}", folder.display());
+                missed += 1;
+                continue;
+            }
+        };
         match json {
             true => println!("{}", serde_json::to_string(&report)?),
             false => println!("{}", line(&report)),
