@@ -33,6 +33,7 @@ mod product;
 mod reference;
 mod rows;
 mod schedule;
+mod spare;
 mod tape;
 mod tensor;
 #[cfg(test)]

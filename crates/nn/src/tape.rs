@@ -104,6 +104,7 @@ pub(crate) trait Operation<'a> {
 impl<'a> Tape<'a> {
     /// An empty tape.
     pub fn new(parameters: &'a Parameters, workspace: &'a mut Workspace) -> Tape<'a> {
+        workspace.begin();
         Tape {
             parameters,
             workspace,

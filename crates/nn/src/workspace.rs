@@ -3,10 +3,10 @@
 
 use crate::error::{Error, Result};
 use crate::ops::Memories;
+use crate::spare::Spare;
 use crate::tensor::Tensor;
 use allod_kernels::{Isa, Packed, Scratch, Side, add, column_sums};
 use rayon::prelude::*;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,6 +16,9 @@ const WORTH_SPLITTING: usize = 1 << 16;
 /// Shares of a piece of work per thread: a thread that the machine holds up is then helped out by
 /// the others.
 const SHARES_PER_THREAD: usize = 4;
+
+/// Values that an operation on single elements goes over at a time: they stay in the nearest cache.
+const MAP_PIECE: usize = 2048;
 
 /// What the operands of matrix products are rounded to. Sums and everything else are `f32`, and so
 /// are the masters of parameters.
@@ -46,7 +49,7 @@ pub struct Workspace {
     pub(crate) precision: Precision,
     pool: Option<rayon::ThreadPool>,
     scratches: Vec<Scratch>,
-    spare: HashMap<usize, Vec<Vec<f32>>>,
+    spare: Spare,
     spare_packed: Vec<Packed>,
     pub(crate) memories: Memories,
 }
@@ -92,10 +95,14 @@ impl Workspace {
         Ok(Workspace { isa, precision, pool, scratches, spare, spare_packed, memories })
     }
 
+    /// Begins a step: what none has used of late is let go.
+    pub(crate) fn begin(&mut self) {
+        self.spare.begin();
+    }
+
     /// A buffer with anything in it.
     pub(crate) fn buffer(&mut self, length: usize) -> Vec<f32> {
-        let spare = self.spare.get_mut(&length).and_then(Vec::pop);
-        spare.unwrap_or_else(|| vec![0.0; length])
+        self.spare.take(length)
     }
 
     /// A tensor with anything in it.
@@ -124,7 +131,7 @@ impl Workspace {
 
     /// Takes a buffer back.
     pub(crate) fn recycle(&mut self, values: Vec<f32>) {
-        self.spare.entry(values.len()).or_default().push(values);
+        self.spare.give(values);
     }
 
     /// Takes a tensor back, unless somebody else has it.
@@ -145,7 +152,7 @@ impl Workspace {
         self.spare_packed.push(packed);
     }
 
-    /// Lets go of spare buffers: batches of many different sizes leave behind ever new ones.
+    /// Lets go of all spare buffers.
     pub fn trim(&mut self) {
         self.spare.clear();
         self.spare_packed.clear();
@@ -182,8 +189,28 @@ impl Workspace {
         cost: usize,
         work: impl Fn(Range<usize>, &mut [f32]) + Sync + Send,
     ) {
-        let by = Work { count: out.len(), multiple: 1024, cost };
-        self.split(by, [(out, 1)], |range, [out], _| work(range, out));
+        let by = Work { count: out.len(), multiple: MAP_PIECE, cost };
+        self.split(by, [(out, 1)], |range, [out], _| {
+            for (index, out) in out.chunks_mut(MAP_PIECE).enumerate() {
+                let start = range.start + index * MAP_PIECE;
+                work(start..start + out.len(), out);
+            }
+        });
+    }
+
+    /// A changed copy of values; see [`Workspace::map`].
+    pub(crate) fn mapped(
+        &mut self,
+        from: &Tensor,
+        cost: usize,
+        work: impl Fn(&mut [f32]) + Sync + Send,
+    ) -> Tensor {
+        let mut out = self.tensor(from.rows, from.width);
+        self.map(&mut out.values, cost, |range, out| {
+            out.copy_from_slice(&from.values[range]);
+            work(out);
+        });
+        out
     }
 
     /// `sum += other`

@@ -47,7 +47,11 @@ impl Slopes {
 /// A head's columns of the job's rows.
 fn take(x: &Tensor, job: &Job, head: usize) -> Vec<f32> {
     let place = head * job.how.head_dim..(head + 1) * job.how.head_dim;
-    job.rows.clone().flat_map(|row| &x.row(row)[place.clone()]).copied().collect()
+    let mut columns = Vec::with_capacity(job.rows.len() * job.how.head_dim);
+    for row in job.rows.clone() {
+        columns.extend_from_slice(&x.row(row)[place.clone()]);
+    }
+    columns
 }
 
 fn put(from: &[f32], job: &Job, head: usize, to: &mut Tensor) {

@@ -10,9 +10,7 @@ struct Add([Var; 2]);
 impl<'a> Operation<'a> for Add {
     fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
         let [x, y] = self.0.map(|var| tape.shared(var));
-        let mut out = tape.workspace.copy(&x);
-        tape.workspace.add(&mut out, &y);
-        out
+        combined(tape, &x, &y, |x, y| x + y)
     }
 
     fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {
@@ -30,18 +28,16 @@ struct Multiply([Var; 2]);
 impl<'a> Operation<'a> for Multiply {
     fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
         let [x, y] = self.0.map(|var| tape.shared(var));
-        assert_eq!((x.rows, x.width), (y.rows, y.width), "shapes of the factors");
-        let mut out = tape.workspace.copy(&x);
-        multiply(tape, &mut out, &y);
-        out
+        combined(tape, &x, &y, |x, y| x * y)
     }
 
     fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {
         let [x, y] = self.0.map(|var| tape.shared(var));
         for (var, other) in [(self.0[0], y), (self.0[1], x)] {
-            let mut slope = tape.workspace.copy(&slope);
-            multiply(tape, &mut slope, &other);
-            tape.pass(var, slope);
+            if tape.wants(var) {
+                let slope = combined(tape, &slope, &other, |slope, other| slope * other);
+                tape.pass(var, slope);
+            }
         }
         tape.workspace.give_up(slope);
     }
@@ -51,32 +47,34 @@ impl<'a> Operation<'a> for Multiply {
     }
 }
 
-fn multiply(tape: &mut Tape, product: &mut Tensor, by: &Tensor) {
-    tape.workspace.map(&mut product.values, 1, |range, product| {
-        product.iter_mut().zip(&by.values[range]).for_each(|(product, by)| *product *= by);
+/// `with(x, y)`, element by element.
+fn combined(
+    tape: &mut Tape,
+    x: &Tensor,
+    y: &Tensor,
+    with: impl Fn(f32, f32) -> f32 + Sync + Send,
+) -> Tensor {
+    assert_eq!((x.rows, x.width), (y.rows, y.width), "shapes of the operands");
+    let mut out = tape.workspace.tensor(x.rows, x.width);
+    tape.workspace.map(&mut out.values, 1, |range, out| {
+        let pairs = x.values[range.clone()].iter().zip(&y.values[range]);
+        out.iter_mut().zip(pairs).for_each(|(out, (x, y))| *out = with(*x, *y));
     });
+    out
 }
 
 struct Scale(Var, f32);
 
-impl Scale {
-    fn apply(&self, tape: &mut Tape, x: &mut Tensor) {
-        let (isa, factor) = (tape.workspace.isa, self.1);
-        tape.workspace.map(&mut x.values, 1, |_, x| scale(isa, x, factor));
-    }
-}
-
 impl<'a> Operation<'a> for Scale {
     fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
-        let x = tape.shared(self.0);
-        let mut out = tape.workspace.copy(&x);
-        self.apply(tape, &mut out);
-        out
+        let (x, isa, factor) = (tape.shared(self.0), tape.workspace.isa, self.1);
+        tape.workspace.mapped(&x, 1, |x| scale(isa, x, factor))
     }
 
     fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {
+        let (isa, factor) = (tape.workspace.isa, self.1);
         let mut slope = tape.workspace.own(slope);
-        self.apply(tape, &mut slope);
+        tape.workspace.map(&mut slope.values, 1, |_, slope| scale(isa, slope, factor));
         tape.pass(self.0, slope);
     }
 
@@ -90,9 +88,7 @@ struct SoftCap(Var, f32);
 impl<'a> Operation<'a> for SoftCap {
     fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
         let (x, isa, cap) = (tape.shared(self.0), tape.workspace.isa, self.1);
-        let mut out = tape.workspace.copy(&x);
-        tape.workspace.map(&mut out.values, 20, |_, x| soft_cap(isa, x, cap));
-        out
+        tape.workspace.mapped(&x, 20, |x| soft_cap(isa, x, cap))
     }
 
     /// `1 - (y / cap)^2`
@@ -115,9 +111,7 @@ struct Clamp(Var, f32);
 impl<'a> Operation<'a> for Clamp {
     fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
         let (x, isa, most) = (tape.shared(self.0), tape.workspace.isa, self.1);
-        let mut out = tape.workspace.copy(&x);
-        tape.workspace.map(&mut out.values, 1, |_, x| clamp(isa, x, most));
-        out
+        tape.workspace.mapped(&x, 1, |x| clamp(isa, x, most))
     }
 
     fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {

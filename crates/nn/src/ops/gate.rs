@@ -95,9 +95,7 @@ struct Gelu(Var);
 impl<'a> Operation<'a> for Gelu {
     fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
         let (x, isa) = (tape.shared(self.0), tape.workspace.isa);
-        let mut out = tape.workspace.copy(&x);
-        tape.workspace.map(&mut out.values, 20, |_, x| gelu(isa, x));
-        out
+        tape.workspace.mapped(&x, 20, |x| gelu(isa, x))
     }
 
     fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {

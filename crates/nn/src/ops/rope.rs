@@ -44,12 +44,16 @@ struct Rope {
 }
 
 impl Rope {
-    fn turn(&self, tape: &mut Tape, x: &mut Tensor, sin: &[f32]) {
+    /// Turns each row; `from` tells the row to begin with, if it is not there yet.
+    fn turn(&self, tape: &mut Tape, x: &mut Tensor, sin: &[f32], from: Option<&Tensor>) {
         let (isa, rotation, pairs) = (tape.workspace.isa, &self.rotation, self.rotation.pairs);
-        let work = Work::rows(x.rows, 2 * x.width);
-        tape.workspace.split(work, [(&mut x.values, x.width)], |rows, [out], _| {
-            let positions = &self.rows.positions()[rows];
-            for (position, row) in positions.iter().zip(out.chunks_exact_mut(x.width)) {
+        let (work, width) = (Work::rows(x.rows, 2 * x.width), x.width.max(1));
+        tape.workspace.split(work, [(&mut x.values, width)], |rows, [out], _| {
+            for (index, row) in rows.zip(out.chunks_exact_mut(width)) {
+                if let Some(from) = from {
+                    row.copy_from_slice(from.row(index));
+                }
+                let position = self.rows.positions()[index];
                 let range = position * pairs..(position + 1) * pairs;
                 let (cos, sin) = (&rotation.cos[range.clone()], &sin[range]);
                 for head in row.chunks_exact_mut(self.head_dim) {
@@ -64,15 +68,15 @@ impl<'a> Operation<'a> for Rope {
     fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
         let x = tape.shared(self.x);
         assert!(x.width.is_multiple_of(self.head_dim) && x.rows == self.rows.len(), "whole heads");
-        let mut out = tape.workspace.copy(&x);
-        self.turn(tape, &mut out, &self.rotation.sin);
+        let mut out = tape.workspace.tensor(x.rows, x.width);
+        self.turn(tape, &mut out, &self.rotation.sin, Some(&x));
         out
     }
 
     /// The rotation the other way round.
     fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {
         let mut slope = tape.workspace.own(slope);
-        self.turn(tape, &mut slope, &self.rotation.back);
+        self.turn(tape, &mut slope, &self.rotation.back, None);
         tape.pass(self.x, slope);
     }
 

@@ -52,9 +52,7 @@ impl<'a> Operation<'a> for XieluOf<'a> {
     fn forward(&mut self, tape: &mut Tape<'a>) -> Tensor {
         let (x, isa) = (tape.shared(self.x), tape.workspace.isa);
         let parameters = self.parameters.effective(tape);
-        let mut out = tape.workspace.copy(&x);
-        tape.workspace.map(&mut out.values, 20, |_, out| xielu(isa, out, parameters));
-        out
+        tape.workspace.mapped(&x, 20, |out| xielu(isa, out, parameters))
     }
 
     fn backward(&mut self, tape: &mut Tape<'a>, _: Var, slope: Arc<Tensor>) {
