@@ -16,6 +16,7 @@ mod merge;
 mod modules;
 mod pattern;
 mod peft;
+mod trained;
 
 use crate::arch::plain_name;
 use crate::checkpoint::Checkpoint;

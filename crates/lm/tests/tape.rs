@@ -8,8 +8,8 @@
 mod common;
 
 use allod_lm::{
-    Batch, Checkpoint, Documents, Infer, InferOptions, Initial, Intermediates, Isa, Part, Residual,
-    Stored, Tape, Trainable, WeightId, huggingface_tensors,
+    Adapter, Batch, Checkpoint, Documents, Infer, InferOptions, Initial, Intermediates, Isa, Part,
+    Residual, Stored, Tape, Trainable, WeightId, huggingface_tensors,
 };
 use allod_nn::{
     AdamW, Decayed, Gradients, Optimiser, Precision, Rule, TapeOptions, Workspace, clip_gradients,
@@ -125,6 +125,11 @@ fn inferred_logits(checkpoint: &Arc<Checkpoint>) -> Vec<f32> {
     let options =
         InferOptions { threads: 2, isa: Isa::detect(), slots: 3, context_tokens: CONTEXT };
     let mut infer = Infer::new(checkpoint.clone(), options).unwrap();
+    infer.run(&batch()).unwrap().into_values()
+}
+
+/// The same documents as rows that all want logits.
+fn batch() -> Batch {
     let mut batch = Batch::new();
     for (slot, text) in texts().iter().enumerate() {
         for (position, token) in text.iter().enumerate() {
@@ -132,7 +137,7 @@ fn inferred_logits(checkpoint: &Arc<Checkpoint>) -> Vec<f32> {
             batch.want_last();
         }
     }
-    infer.run(&batch).unwrap().into_values()
+    batch
 }
 
 fn slopes(model: &Trainable, intermediates: Intermediates, threads: usize) -> (f32, Gradients) {
@@ -271,6 +276,40 @@ fn a_low_rank_change_begins_as_nothing_and_learns() {
     let (after, gradients) = slopes(&model, Intermediates::Kept, 1);
     assert!(gradients.get(change.a).unwrap().iter().any(|slope| *slope != 0.0));
     assert!(after < before, "{after} and before {before}");
+}
+
+/// An adapter serves with the bits that it was trained with, beside a frozen base, saved or not.
+#[test]
+fn a_trained_adapter_serves_with_the_bits_of_the_tape() {
+    for config in &configs()[..10] {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = store(&model(config, folder.path(), 17), folder.path());
+        let mut model = Trainable::choosing(checkpoint.clone(), CONTEXT, |_| false).unwrap();
+        let output = if model.spec().tied { Part::TokenEmbedding } else { Part::Output };
+        let places =
+            [(0, Part::Query), (0, Part::Key), (1, Part::Up), (1, Part::Down), (0, output)];
+        for (seed, (layer, part)) in places.into_iter().enumerate() {
+            let change = model.add_low_rank(WeightId { layer, part }, 2 + seed, 1.5, 9).unwrap();
+            let mut numbers = common::Numbers(seed as u64);
+            model.parameters_mut().values_mut(change.b).fill_with(|| numbers.next());
+        }
+        let expected = bits(&taped_logits(&model, Intermediates::Kept, 1));
+        assert!(expected != bits(&inferred_logits(&checkpoint)), "it changes something");
+        let adapter = Arc::new(model.adapter("trained").unwrap());
+        assert!(bits(&adapted_logits(&checkpoint, &adapter)) == expected, "{config}");
+        let saved = folder.path().join("saved");
+        adapter.save_peft(&saved, &checkpoint, "base").unwrap();
+        let read = Arc::new(Adapter::open(&saved, &checkpoint).unwrap());
+        assert!(bits(&adapted_logits(&checkpoint, &read)) == expected, "saved {config}");
+    }
+}
+
+fn adapted_logits(checkpoint: &Arc<Checkpoint>, adapter: &Arc<Adapter>) -> Vec<f32> {
+    let options =
+        InferOptions { threads: 2, isa: Isa::detect(), slots: 3, context_tokens: CONTEXT };
+    let mut infer = Infer::new(checkpoint.clone(), options).unwrap();
+    (0..3).for_each(|slot| infer.begin(slot, Some(adapter.clone())).unwrap());
+    infer.run(&batch()).unwrap().into_values()
 }
 
 /// A few steps from scratch learn a text by heart, in both precisions; nearly the same in both.

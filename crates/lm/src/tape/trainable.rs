@@ -234,7 +234,13 @@ impl<S: ModelSpec + Clone> Trainable<S> {
         inventory.find(|(id, _)| *id == table).map_or(1, |(_, shape)| shape[0])
     }
 
-    pub(super) fn low_rank(&self, id: WeightId) -> Option<LowRankParameters> {
+    /// What holds the weights that are not trained.
+    pub(crate) fn checkpoint(&self) -> Option<&Checkpoint<S>> {
+        self.checkpoint.as_deref()
+    }
+
+    /// The low-rank change of a matrix, if it has one.
+    pub(crate) fn low_rank(&self, id: WeightId) -> Option<LowRankParameters> {
         self.low_ranks.get(&id.index()).copied()
     }
 
