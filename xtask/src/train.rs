@@ -43,7 +43,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
         let (train, kept) = train(&spec, &text, plan, seed)?;
         let ms = start.elapsed().as_secs_f64() * 1e3 / plan.steps as f64;
         println!(
-            "seed {seed}: loss {train:.4} at the end, {kept:.4} on text kept back, {ms:.0} ms a step"
+            "seed {seed}: loss {train:.4} at the end, {kept:.4} on text kept back, \
+             {ms:.0} ms a step"
         );
     }
     Ok(())

@@ -133,8 +133,8 @@ impl Format {
 /// Writes the value of each weight of `bytes` to `out`; `out.len()` is the number of weights.
 ///
 /// A value that is a product is exact in `f32`; one that is a difference or sum of two products
-/// (formats with a minimum or least value) is rounded once. What [`Grouped`] holds is rounded to the
-/// type of its scale.
+/// (formats with a minimum or least value) is rounded once. What [`Grouped`] holds is rounded to
+/// the type of its scale.
 ///
 /// # Panics
 /// When `bytes` is not exactly `format.row_bytes(out.len())` long.

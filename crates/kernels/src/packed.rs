@@ -324,11 +324,14 @@ mod tests {
             outer in 1usize..80, depth in 1usize..1100, values in samples::values(), seed: u64,
         ) {
             let vectors = samples::floats(outer * depth, values, seed);
-            let turned: Vec<f32> =
-                (0..(outer + 3) * depth).map(|i| vectors[(i % (outer + 3)).min(outer - 1) * depth + i / (outer + 3)]).collect();
+            let stride = outer + 3;
+            let of = |place: usize| (place % stride).min(outer - 1) * depth + place / stride;
+            let turned: Vec<f32> = (0..stride * depth).map(|place| vectors[of(place)]).collect();
             for isa in Isa::available() {
                 for side in [Side::Left, Side::Right] {
-                    for source in [Source::vectors(&vectors, depth), Source::turned(&turned, outer + 3)] {
+                    let sources =
+                        [Source::vectors(&vectors, depth), Source::turned(&turned, stride)];
+                    for source in sources {
                         let mut packed = Packed::new(side);
                         packed.pack(isa, 33, 70, Source::vectors(&[f32::NAN; 33 * 70], 70));
                         packed.pack(isa, outer, depth, source);

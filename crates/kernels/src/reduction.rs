@@ -64,9 +64,9 @@ fn sums_body(x: &[f32], width: usize, columns: Range<usize>, out: &mut [f32]) {
     });
 }
 
-/// `out[c - columns.start] += sum over t of slope[t][c] * ((x[t][c] - centre[t]) * factor[t])`: what
-/// a norm passes back to its weight. `slope` and `x` are `[rows, width]`, `places` holds each row's
-/// centre (0 for [`crate::rms_norm`]) and factor; even and odd chains over the rows.
+/// `out[c - columns.start] += sum over t of slope[t][c] * ((x[t][c] - centre[t]) * factor[t])`:
+/// what a norm passes back to its weight. `slope` and `x` are `[rows, width]`, `places` holds each
+/// row's centre (0 for [`crate::rms_norm`]) and factor; even and odd chains over the rows.
 ///
 /// # Panics
 /// When the slices and `columns` do not fit together.

@@ -4,8 +4,8 @@ use crate::chains::CHAIN;
 use crate::panel::{BAND_TOKENS, PANEL_COLUMNS, PANEL_ROWS};
 use crate::weight_gradient::TURNED;
 
-/// Working memory for [`crate::linear`], its gradients and [`crate::attend`]: one per thread, made once, used for
-/// every call. Its contents never influence a result.
+/// Working memory for [`crate::linear`], its gradients and [`crate::attend`]: one per thread, made
+/// once, used for every call. Its contents never influence a result.
 #[derive(Clone, Debug)]
 pub struct Scratch {
     panel: Vec<f32>,

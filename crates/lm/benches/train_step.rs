@@ -1,9 +1,9 @@
 //! One training step of a model of 26 million parameters: forward, backward, clipping, AdamW, over
 //! 16 documents of 512 tokens in bf16 with `f32` masters.
 //!
-//! `cargo bench -p allod-lm --bench train_step` prints the seconds of a few steps. With `-- wait` it
-//! does a step for each line that it reads: `train_step.py` beside it so takes turns with the same
-//! model in PyTorch.
+//! `cargo bench -p allod-lm --bench train_step` prints the seconds of a few steps. With `-- wait`
+//! it does a step for each line that it reads: `train_step.py` beside it so takes turns with the
+//! same model in PyTorch.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use allod_lm::{Checkpoint, Documents, Initial, Intermediates, Isa, Residual, Trainable};

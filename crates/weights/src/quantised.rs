@@ -5,7 +5,10 @@
 //! |---|---|
 //! | `awq` | AutoAWQ's `gemm` layout: 4 bits with zero points |
 //! | `gptq` | 2, 3, 4 and 8 bits, formats `gptq` (v1) and `gptq_v2`, symmetric or not, `desc_act` |
-//! | `compressed-tensors` | `pack-quantized`, `int-quantized`, `float-quantized`, `naive-quantized`, `mxfp4-pack-quantized`, `nvfp4-pack-quantized`, and `mixed-precision` of them |
+//! | `compressed-tensors` | the forms below, and `mixed-precision` of them |
+//!
+//! The forms are `pack-quantized`, `int-quantized`, `float-quantized`, `naive-quantized`,
+//! `mxfp4-pack-quantized` and `nvfp4-pack-quantized`.
 //!
 //! A weight is what the library that wrote the file makes of it, to the last bit: its product
 //! rounded to the type of its scale (see [`Grouped`](allod_kernels::Grouped)). What a checkpoint
@@ -95,8 +98,8 @@ impl Quantisation {
             Some("mxfp4") => return Ok(None),
             Some(name @ ("bitsandbytes" | "bnb")) => {
                 let what = format!("the quantisation `{name}` (NF4, FP4 and LLM.int8)");
-                let advice = "load the model in transformers, call `dequantize()` and save it again, \
-                              or convert the original to GGUF";
+                let advice = "load the model in transformers, call `dequantize()` and save it \
+                              again, or convert the original to GGUF";
                 return Err(unsupported(settings.file(), &what, advice));
             }
             Some(other) => {

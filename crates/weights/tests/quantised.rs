@@ -1,5 +1,5 @@
-//! Quantised matrices against the libraries that wrote them: `quantised/make.py` keeps what AutoAWQ,
-//! GPTQModel and compressed-tensors packed, and what their own code makes of it again.
+//! Quantised matrices against the libraries that wrote them: `quantised/make.py` keeps what
+//! AutoAWQ, GPTQModel and compressed-tensors packed, and what their own code makes of it again.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use allod_kernels::{Format, Matrix, decode_row};

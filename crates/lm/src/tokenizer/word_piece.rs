@@ -57,8 +57,8 @@ pub(super) fn from_gguf(token: &str) -> String {
     }
 }
 
-/// Whether letters are made small, which GGUF files do not say: they are where no word has a capital
-/// of ASCII.
+/// Whether letters are made small, which GGUF files do not say: they are where no word has a
+/// capital of ASCII.
 pub(super) fn is_lower_case(tokens: &[String]) -> bool {
     let capital =
         |text: &String| text.starts_with('▁') && text.contains(|c: char| c.is_ascii_uppercase());

@@ -1,7 +1,7 @@
 //! AWQ as AutoAWQ writes it.
 //!
-//! `qweight` `[in, out / 8]`, `qzeros` `[in / g, out / 8]`, `scales` `[in / g, out]` in F16; weight =
-//! (q − z) · s in half precision (AutoAWQ 0.2.9, `awq/modules/linear/gemm.py`,
+//! `qweight` `[in, out / 8]`, `qzeros` `[in / g, out / 8]`, `scales` `[in / g, out]` in F16; weight
+//! = (q − z) · s in half precision (AutoAWQ 0.2.9, `awq/modules/linear/gemm.py`,
 //! `awq/utils/packing_utils.py`, `dequantize_gemm`).
 
 use super::codes::Codes;
