@@ -134,6 +134,9 @@ pub struct Norms {
     pub query_key: Option<QueryKeyNorm>,
     /// After each half, before it is added to the residual stream.
     pub after: bool,
+    /// Whether decay in training pulls all of them towards 1, not 0: where checkpoints store what
+    /// they differ from 1 by.
+    pub around_one: bool,
 }
 
 /// What a norm of queries and keys goes over.

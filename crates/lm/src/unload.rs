@@ -149,6 +149,8 @@ mod tests {
         let with_moe = json!({
             "num_experts": 3, "num_experts_per_tok": 2, "moe_intermediate_size": 3,
         });
+        let mut last_sparse = with_moe.clone();
+        last_sparse["mlp_only_layers"] = json!([0]);
         vec![
             (model("llama", json!({})), false),
             (model("phi3", json!({})), false),
@@ -158,6 +160,7 @@ mod tests {
             (model("mixtral", experts), true),
             (model("qwen3_moe", with_moe.clone()), false),
             (model("qwen3_moe", with_moe), true),
+            (model("qwen3_moe", last_sparse), true),
         ]
     }
 

@@ -60,6 +60,8 @@ struct State {
     /// The innermost two dimensions, where Muon takes the parameter as matrices.
     matrix: Option<[usize; 2]>,
     decays: bool,
+    /// What it decays towards.
+    rest: f32,
     /// Steps in which the parameter had a gradient.
     steps: u64,
     moments: Moments,
@@ -79,7 +81,8 @@ impl Optimiser {
             let names = rule.moments(matrix.is_some());
             let moments = names.iter().map(|_| vec![0.0; parameter.values.len()]).collect();
             let decays = decayed == Decayed::All || shape.len() >= 2;
-            State { name: parameter.name.clone(), matrix, decays, steps: 0, moments }
+            let (name, rest) = (parameter.name.clone(), parameter.rest);
+            State { name, matrix, decays, rest, steps: 0, moments }
         };
         let states = parameters.iter().map(state).collect();
         Optimiser { rule, decayed, states }
@@ -106,6 +109,10 @@ impl Optimiser {
             assert_eq!(values.len(), gradient.len(), "gradient of {}", state.name);
             state.steps += 1;
             self.rule.update(state, rate, values, gradient);
+            let back = (self.rule.decay_of(state, rate) * f64::from(state.rest)) as f32;
+            if back != 0.0 {
+                values.iter_mut().for_each(|value| *value += back);
+            }
         }
     }
 
@@ -176,6 +183,17 @@ impl Rule {
             Rule::AdEMAMix(_) => AdEMAMix::MOMENTS,
             Rule::Muon(_) if is_matrix => Muon::MOMENTS,
             Rule::AdamW(_) | Rule::Muon(_) => AdamW::MOMENTS,
+        }
+    }
+
+    /// The share of a parameter that a step takes off.
+    fn decay_of(&self, state: &State, rate: f64) -> f64 {
+        match self {
+            _ if !state.decays => 0.0,
+            Rule::AdamW(adam) => rate * adam.decay,
+            Rule::AdEMAMix(mix) => rate * mix.decay,
+            Rule::Muon(muon) if state.matrix.is_some() => rate * muon.decay,
+            Rule::Muon(muon) => rate * muon.others_rate * muon.others.decay,
         }
     }
 

@@ -16,6 +16,8 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// The values, the last dimension's together.
     pub values: Vec<f32>,
+    /// What decay pulls the values towards.
+    pub rest: f32,
 }
 
 impl Parameter {
@@ -43,11 +45,25 @@ impl Parameters {
         Parameters::default()
     }
 
-    /// Adds a parameter.
+    /// Adds a parameter that decays towards 0.
     ///
     /// # Errors
     /// If the name is taken, or the values are not as many as the shape says.
     pub fn add(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<ParameterId> {
+        self.add_resting(name, shape, values, 0.0)
+    }
+
+    /// Adds a parameter that decays towards `rest`.
+    ///
+    /// # Errors
+    /// As [`Parameters::add`].
+    pub fn add_resting(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: Vec<f32>,
+        rest: f32,
+    ) -> Result<ParameterId> {
         let expected = shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
         if expected != Some(values.len()) {
             let (shape, values) = (shape.to_vec(), values.len());
@@ -57,7 +73,7 @@ impl Parameters {
         if self.by_name.insert(name.to_string(), id).is_some() {
             return Err(Error::Twice(name.to_string()));
         }
-        self.all.push(Parameter { name: name.to_string(), shape: shape.to_vec(), values });
+        self.all.push(Parameter { name: name.to_string(), shape: shape.to_vec(), values, rest });
         Ok(id)
     }
 

@@ -186,3 +186,34 @@ fn a_state_that_does_not_fit_is_refused_and_changes_nothing() {
         assert_eq!(optimiser.state(), sound);
     }
 }
+
+/// What rests at 1 moves as what is stored as its difference from 1 does.
+#[test]
+fn decay_goes_towards_where_a_parameter_rests() {
+    for rule in [Rule::AdamW(AdamW::default()), ademamix(), muon(RateByShape::Rows)] {
+        let mut both = [0.0_f32, 1.0].map(|rest| {
+            let mut parameters = Parameters::new();
+            for (name, shape) in [("vector", &[4][..]), ("matrix", &[2, 2][..])] {
+                let values = [0.5, -2.0, 3.0, 0.25].map(|value| value + rest).to_vec();
+                parameters.add_resting(name, shape, values, rest).unwrap();
+            }
+            let optimiser = Optimiser::new(rule.clone(), Decayed::All, &parameters);
+            (parameters, optimiser)
+        });
+        for step in 0..20_u8 {
+            for (parameters, optimiser) in &mut both {
+                let slopes = [0.1, -0.2, 0.3, 0.1].map(|slope| slope * f32::from(step % 3));
+                let ids = parameters.iter().map(|(id, _)| id);
+                let gradients =
+                    Gradients::of(parameters, ids.zip([slopes.to_vec(), slopes.to_vec()]));
+                optimiser.step(parameters, &gradients, 0.1);
+            }
+        }
+        let [(at_zero, _), (at_one, _)] = &both;
+        for ((_, zero), (_, one)) in at_zero.iter().zip(at_one.iter()) {
+            for (zero, one) in zero.values.iter().zip(&one.values) {
+                assert!((zero + 1.0 - one).abs() < 1e-5, "{zero} and {one} by {rule:?}");
+            }
+        }
+    }
+}

@@ -20,15 +20,19 @@ pub fn ratio(a: f64, b: f64) -> f64 {
     if a == 0.0 { 0.0 } else { finite(a / b) }
 }
 
-/// The norm of the difference, relative to the norm of what was expected.
-pub fn relative_norm(found: &[f32], expected: &[f32]) -> f64 {
+/// Root of the sum of squares.
+pub fn norm(values: &[f32]) -> f64 {
+    values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
+}
+
+/// The norm of the difference, relative to the norm of what was expected or to `least` if that is
+/// larger.
+pub fn relative_norm(found: &[f32], expected: &[f32], least: f64) -> f64 {
     if found.len() != expected.len() {
         return f64::MAX;
     }
     let differences = found.iter().zip(expected).map(|(a, b)| f64::from(*a) - f64::from(*b));
-    let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
-    let size = squares(&mut expected.iter().map(|value| f64::from(*value)));
-    ratio(squares(&mut differences.into_iter()), size)
+    ratio(differences.map(|x| x * x).sum::<f64>().sqrt(), norm(expected).max(least))
 }
 
 /// Whether two lists have the same bits.
@@ -49,9 +53,10 @@ mod tests {
         assert_eq!(max_abs_diff(&[1.0, f32::NAN], &[1.0, 2.0]), f64::MAX);
         assert_eq!(max_abs_diff(&[1.0], &[1.0, 2.0]), f64::MAX);
         assert_eq!(max_abs_diff(&[1.0, 2.5], &[1.0, 2.0]), 0.5);
-        assert_eq!(relative_norm(&[f32::INFINITY], &[1.0]), f64::MAX);
-        assert_eq!(relative_norm(&[1.0], &[0.0]), f64::MAX);
-        assert_eq!(relative_norm(&[0.0], &[0.0]), 0.0);
-        assert_eq!(relative_norm(&[3.0, 5.0], &[3.0, 4.0]), 0.2);
+        assert_eq!(relative_norm(&[f32::INFINITY], &[1.0], 0.0), f64::MAX);
+        assert_eq!(relative_norm(&[1.0], &[0.0], 0.0), f64::MAX);
+        assert_eq!(relative_norm(&[0.0], &[0.0], 0.0), 0.0);
+        assert_eq!(relative_norm(&[3.0, 5.0], &[3.0, 4.0], 4.0), 0.2);
+        assert_eq!(relative_norm(&[1.0], &[0.0], 8.0), 0.125);
     }
 }

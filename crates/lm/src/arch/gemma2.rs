@@ -48,7 +48,7 @@ pub(super) fn plain(settings: &Settings, name: &'static str) -> Result<DecoderSp
     spec.attention_scale = (1.0 / scalar.sqrt()) as f32;
     spec.attention_cap = cap("attn_logit_softcapping")?;
     spec.output_cap = cap("final_logit_softcapping")?;
-    spec.norms.after = true;
+    (spec.norms.after, spec.norms.around_one) = (true, true);
     spec.scales.embedding = embedding_scale(settings, spec.width)?;
     spec.tied = settings.truth_if_any("tie_word_embeddings")?.unwrap_or(true);
     Ok(spec)
@@ -115,7 +115,7 @@ fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {
     };
     spec.attention_cap = cap("gemma2.attn_logit_softcapping")?.or(Some(50.0));
     spec.output_cap = cap("gemma2.final_logit_softcapping")?.or(Some(30.0));
-    spec.norms.after = true;
+    (spec.norms.after, spec.norms.around_one) = (true, true);
     spec.scales.embedding = gguf_embedding_scale(settings, "gemma2.embedding_scale", spec.width)?;
     if let Some(scale) = settings.float_if_any("gemma2.attention.scale")? {
         spec.attention_scale = scale as f32;

@@ -1,7 +1,9 @@
 //! Gemma 3 (text): as Gemma 2, with norms of query and key heads instead of bounds, and another
 //! rotation in layers with a window: five of six.
 
-use super::{Architecture, NAMES, Settings, Values, config_values, gemma2, keys, layers, rope};
+use super::{
+    Architecture, NAMES, PLAIN, Settings, Values, config_values, gemma2, keys, layers, rope,
+};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec, QueryKeyNorm, RopeScaling, RopeSpec};
 use allod_kernels::RopePairing;
@@ -36,6 +38,8 @@ fn config_values(spec: &DecoderSpec, values: &mut Values) {
 }
 
 fn config(settings: &Settings) -> Result<DecoderSpec> {
+    // Its settings know it, its code passes it over: no published model has it.
+    settings.refuse(["attn_logit_softcapping"], PLAIN)?;
     let mut spec = gemma2::plain(settings, "gemma3")?;
     spec.norms.query_key = Some(QueryKeyNorm::Head);
     let interval = match settings.size_if_any("sliding_window_pattern")? {
@@ -70,7 +74,7 @@ fn gguf(settings: &Settings, file: &TensorFile) -> Result<DecoderSpec> {
     let mut spec = keys::from_gguf(settings, file, ("gemma3", "gemma3"), form, &reads)?;
     let float = |key: &str| settings.float_if_any(&format!("gemma3.{key}"));
     spec.output_cap = float("final_logit_softcapping")?.map(|cap| cap as f32);
-    spec.norms.after = true;
+    (spec.norms.after, spec.norms.around_one) = (true, true);
     spec.norms.query_key = Some(QueryKeyNorm::Head);
     spec.scales.embedding =
         gemma2::gguf_embedding_scale(settings, "gemma3.embedding_scale", spec.width)?;

@@ -126,11 +126,12 @@ fn scalar(name: &str) -> Place {
 /// As [`huggingface`], with experts in one tensor each for gate and up together and for down where
 /// the file has them so.
 pub(super) fn huggingface_experts(known: Known, part: Part) -> Place {
-    let fused = "model.layers.0.mlp.experts.gate_up_proj";
+    let sparse = (0..known.spec.layers).find(|layer| known.spec.layer(*layer).sparse);
+    let fused = format!("model.layers.{}.mlp.experts.gate_up_proj", sparse.unwrap_or(0));
     let inner = known.spec.experts.as_ref().map_or(0, |experts| experts.feed_forward);
     let gate_up = || in_layer("mlp.experts.gate_up_proj");
     match part {
-        _ if !known.has(fused) => huggingface(known, part),
+        _ if !known.has(&fused) => huggingface(known, part),
         Part::ExpertGate => gate_up().starting_at(0, 2 * inner),
         Part::ExpertUp => gate_up().starting_at(inner, 2 * inner),
         Part::ExpertDown => in_layer("mlp.experts.down_proj"),

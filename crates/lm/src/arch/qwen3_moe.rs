@@ -1,6 +1,6 @@
 //! Qwen3-MoE: Qwen3 with experts in most layers.
 
-use super::{Architecture, NAMES, Settings, Values, base, keys, layers, place, qwen2};
+use super::{Architecture, NAMES, Settings, Values, base, keys, layers, place};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec, LayerSpec, QueryKeyNorm};
 use allod_kernels::{RopePairing, Weighting};
@@ -26,7 +26,10 @@ fn config(settings: &Settings) -> Result<DecoderSpec> {
     let reads = ["sliding_window", "num_experts", "num_local_experts"];
     let mut spec = base::from_config(settings, "qwen3_moe", activation, &reads)?;
     spec.norms.query_key = Some(QueryKeyNorm::Head);
-    spec.pattern = qwen2::pattern(settings, spec.layers)?;
+    // Switched on, every layer has it: there is no `max_window_layers` here.
+    let used = settings.truth("use_sliding_window")?;
+    let window = layers::window(settings)?.filter(|_| used);
+    spec.pattern = layers::pattern(settings, spec.layers, window, |_| true)?;
     let weighting = match settings.truth("norm_topk_prob")? {
         true => Weighting::SoftmaxNormalised,
         false => Weighting::Softmax,

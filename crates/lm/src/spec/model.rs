@@ -1,7 +1,7 @@
 //! What running a model needs to know of it, whichever kind it is.
 
 use super::{Activation, DecoderSpec, ExpertSpec, RopeSpec};
-use crate::weight::WeightId;
+use crate::weight::{Part, WeightId};
 
 /// A description of a model that can be opened and run: [`DecoderSpec`] or
 /// [`EncoderSpec`](super::EncoderSpec).
@@ -42,6 +42,11 @@ pub trait ModelSpec: Send + Sync {
 
     /// The experts of layers that have them.
     fn experts(&self) -> Option<&ExpertSpec>;
+
+    /// What decay in training pulls a part's values towards.
+    fn rest(&self, _part: Part) -> f32 {
+        0.0
+    }
 }
 
 /// Weights with their shapes. One at a time: settings may ask for more than any file holds.
@@ -133,6 +138,10 @@ impl ModelSpec for DecoderSpec {
 
     fn window(&self, layer: usize) -> Option<usize> {
         self.layer(layer).window
+    }
+
+    fn rest(&self, part: Part) -> f32 {
+        if self.norms.around_one && part.is_norm() { 1.0 } else { 0.0 }
     }
 
     fn ropes(&self) -> [Option<&RopeSpec>; 2] {

@@ -76,6 +76,15 @@ pub enum RopeScaling {
 }
 
 impl RopeSpec {
+    /// Whether frequencies go by the length that is planned for.
+    pub fn depends_on_length(&self) -> bool {
+        match &self.scaling {
+            RopeScaling::Dynamic { .. } => true,
+            RopeScaling::Long { short, long, .. } => short != long,
+            _ => false,
+        }
+    }
+
     /// What each pair's frequency is divided by, where that is all that the scaling does and it is
     /// not the same for all: of Llama 3.1's rule the values that GGUF stores, so that a model
     /// computes the same whichever file says it.

@@ -128,7 +128,8 @@ impl<S: ModelSpec + Clone> Trainable<S> {
     }
 
     fn train(&mut self, id: WeightId, shape: &[usize], values: Vec<f32>) -> Result<()> {
-        let parameter = self.parameters.add(&name(id), shape, values)?;
+        let rest = self.spec.rest(id.part);
+        let parameter = self.parameters.add_resting(&name(id), shape, values, rest)?;
         self.put(id, Source::Trained(parameter));
         Ok(())
     }
