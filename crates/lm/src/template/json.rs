@@ -26,6 +26,20 @@ pub(super) fn dumps(value: &Value, form: &Form) -> String {
     out
 }
 
+/// A number as Python's `repr` writes it: the fewest digits that mean it, with an exponent of two
+/// digits or more below 0.0001 and from 1e16 on.
+pub(super) fn float(number: f64) -> String {
+    let scientific = format!("{number:e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else {
+        return scientific.to_lowercase();
+    };
+    match exponent.parse::<i32>() {
+        Ok(-4..16) => format!("{number:?}"),
+        Ok(exponent) => format!("{digits}e{exponent:+03}"),
+        Err(_) => scientific,
+    }
+}
+
 impl Form {
     fn write(&self, out: &mut String, value: &Value, depth: usize) {
         match value {
@@ -42,6 +56,9 @@ impl Form {
                 self.write_items(out, ['{', '}'], items, depth);
             }
             Value::String(text) => self.write_text(out, text),
+            Value::Number(number) if number.is_f64() => {
+                *out += &float(number.as_f64().unwrap_or_default());
+            }
             other => *out += &other.to_string(),
         }
     }
@@ -123,6 +140,29 @@ mod tests {
         let value = json!({"b": "<x> & 'é'\n\u{1}", "a": [1, 2.0, true, null], "c": {}, "d": []});
         let expected = r#"{"b": "<x> & 'é'\n\u0001", "a": [1, 2.0, true, null], "c": {}, "d": []}"#;
         assert_eq!(dumps(&value, &form(None)), expected);
+    }
+
+    #[test]
+    fn numbers_are_those_of_python() {
+        let numbers = [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.5, "1.5"),
+            (1e-4, "0.0001"),
+            (1.25e-5, "1.25e-05"),
+            (-1e-7, "-1e-07"),
+            (123_456_789_012_345.6, "123456789012345.6"),
+            (9_007_199_254_740_993.0, "9007199254740992.0"),
+            (1e16, "1e+16"),
+            (1.5e300, "1.5e+300"),
+            (5e-324, "5e-324"),
+            (f64::NAN, "nan"),
+            (f64::NEG_INFINITY, "-inf"),
+        ];
+        for (number, expected) in numbers {
+            assert_eq!(float(number), expected);
+        }
+        assert_eq!(dumps(&json!([1e-7, 2, 1e22]), &form(None)), "[1e-07, 2, 1e+22]");
     }
 
     #[test]

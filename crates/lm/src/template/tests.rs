@@ -205,6 +205,23 @@ fn products_of_constants_are_not_made_when_a_template_is_read() {
     assert_eq!(render("{{ '-' * 10 }}{{ 70000 * 3 }}", &[]).unwrap(), "----------210000");
 }
 
+#[test]
+fn tests_of_kind_and_numbers_are_those_of_python() {
+    let kinds = "{{ x is iterable }} {{ x is sequence }} {{ x is mapping }}";
+    for (value, expected) in [
+        ("none", "False False False"),
+        ("1", "False False False"),
+        ("'a'", "True True False"),
+        ("[]", "True True False"),
+        ("{}", "True True True"),
+    ] {
+        let source = format!("{{% set x = {value} %}}{kinds}");
+        assert_eq!(render(&source, &[]).unwrap(), expected, "{value}");
+    }
+    let found = render("{{ 1e-7 }} {{ 1e16 | string }} {{ 2.0 }} {{ 1e-7 | tojson }}", &[]);
+    assert_eq!(found.unwrap(), "1e-07 1e+16 2.0 1e-07");
+}
+
 /// The checks are written into the source; what it computes stays what it was.
 #[test]
 fn checks_change_no_result() {
