@@ -202,6 +202,23 @@ fn json_puts_the_space_before_the_first_piece_only() {
     assert_eq!(tokenizer.decode(&[1, 8, 8, 11]), "a a<tool>");
 }
 
+/// `<s>` is a piece of the vocabulary, likelier than its letters, and HTML too.
+#[test]
+fn text_that_spells_a_piece_that_is_special_is_read_as_other_pieces() {
+    let mut json = library_json();
+    let pieces = [("<unk>", 0.0), ("<s>", 0.0), ("▁", -2.0), ("a", -3.0), ("<", -4.0)];
+    let more = [("s", -3.0), (">", -4.0), ("▁a", -2.5), ("<s", -9.0)];
+    let pieces: Vec<Value> = pieces.iter().chain(&more).map(|piece| json!(piece)).collect();
+    json["model"] = json!({"type": "Unigram", "unk_id": 0, "vocab": pieces});
+    json["added_tokens"].as_array_mut().unwrap().truncate(2);
+    let tokenizer = read_json(&json).unwrap();
+    assert_eq!(tokenizer.encode_prompt("a<s>a").unwrap(), [1, 7, 4, 5, 6, 3]);
+    assert_eq!(tokenizer.encode_text("<s>").unwrap(), [2, 4, 5, 6]);
+    assert_eq!(tokenizer.encode_with_specials("<s>a").unwrap(), [1, 3]);
+    assert_eq!(tokenizer.decode(&[1, 7, 4, 5, 6]), "a<s>");
+    assert_eq!((tokenizer.vocabulary(), tokenizer.special_id("<s>")), (9, Some(1)));
+}
+
 #[test]
 fn whole_texts_are_framed() {
     let words = read(word_keys()).unwrap();

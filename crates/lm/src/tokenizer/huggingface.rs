@@ -72,7 +72,10 @@ pub(super) fn parse(mut json: Value, digest: String) -> std::result::Result<Toke
     drop_merges_into(&mut json, &special_texts);
     check_charsmaps(&json["normalizer"])?;
     let (writing, strips_first_space) = writing(&json["decoder"])?;
-    let start = library(&json)?;
+    let whole = library(&json)?;
+    let unknown = unknown(&json["model"], &whole);
+    let hidden = hide_pieces(&mut json, &special_texts, unknown);
+    let start = if hidden { library(&json)? } else { whole.clone() };
     let after_special = never_prepend(&mut json).then(|| library(&json)).transpose()?;
     let special = added.iter().filter(|token| token.special);
     let entries = special.clone().map(|token| Entry {
@@ -81,15 +84,15 @@ pub(super) fn parse(mut json: Value, digest: String) -> std::result::Result<Toke
         takes_space_before: token.lstrip,
         takes_space_after: token.rstrip,
     });
-    let (begin, end) = frame(&start)?;
+    let (begin, end) = frame(&whole)?;
     Ok(Tokenizer {
         specials: Splitter::new(entries),
         special_ids: special.map(|token| token.id).collect(),
-        pieces: pieces(&start, &added, writing)?,
-        unknown: unknown(&json["model"], &start),
+        pieces: pieces(&whole, &added, writing)?,
+        unknown,
         begin,
         end,
-        pair: pair_frame(&start)?,
+        pair: pair_frame(&whole)?,
         strips_first_space,
         digest,
         encoder: Encoder::Library(Box::new(Library { start, after_special })),
@@ -115,6 +118,27 @@ fn drop_merges_into(json: &mut Value, special: &HashSet<&str>) {
     if let Some(merges) = json.pointer_mut("/model/merges").and_then(Value::as_array_mut) {
         merges.retain(|merge| !special.contains(joined(merge).as_str()));
     }
+}
+
+/// Unigram vocabularies hold their special tokens as pieces, which text could spell: `<s>` is HTML.
+/// They keep their ids under names that no text has, and text is read as other pieces. Returns
+/// whether there were any.
+fn hide_pieces(json: &mut Value, special: &HashSet<&str>, unknown: Option<u32>) -> bool {
+    let Some(pieces) = json.pointer_mut("/model/vocab").and_then(Value::as_array_mut) else {
+        return false;
+    };
+    let mut found = false;
+    for (id, piece) in pieces.iter_mut().enumerate() {
+        let text = piece.get(0).and_then(Value::as_str).filter(|text| special.contains(text));
+        if let Some(text) = text.filter(|_| unknown.is_none_or(|unknown| unknown as usize != id)) {
+            piece[0] = format!("\u{10ffff}{text}\u{10ffff}").into();
+            found = true;
+        }
+    }
+    if found && let Some(added) = json["added_tokens"].as_array_mut() {
+        added.retain(|token| !token["content"].as_str().is_some_and(|text| special.contains(text)));
+    }
+    found
 }
 
 /// Rewrites every pre-tokenizer that puts a space before the first piece only, so that it never
