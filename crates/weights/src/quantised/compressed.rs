@@ -8,7 +8,7 @@ use super::codes::Codes;
 use super::gptq::indices;
 use super::modules::{Module, words};
 use super::packed::{Groups, Packed};
-use super::pattern::Pattern;
+use super::pattern::{EXPRESSIONS, Pattern};
 use super::scales::{Element, Scales};
 use super::settings::Settings;
 use super::zeros::Zeros;
@@ -64,8 +64,6 @@ enum Strategy {
 /// The formats that are read, for messages.
 const FORMATS: &str = "pack-quantized, int-quantized, float-quantized, naive-quantized, \
                        mxfp4-pack-quantized, mxfp8-quantized and nvfp4-pack-quantized are";
-/// Expressions that a file may have; each is tried on every module.
-const EXPRESSIONS: usize = 512;
 /// Tensors that describe activations, which are not rounded here.
 const ACTIVATIONS: [&str; 3] = ["input_scale", "input_zero_point", "input_global_scale"];
 
@@ -99,6 +97,8 @@ impl Compressed {
         if named.filter(is_expression).count() > EXPRESSIONS {
             return Err(settings.bad("ignore", &format!("has more than {EXPRESSIONS} expressions")));
         }
+        // Of two groups with the same target the later counts.
+        targets.reverse();
         targets.sort_by_key(|(name, _)| (is_expression(name), *name));
         let targets =
             targets.into_iter().map(|(name, at)| Ok((pattern("config_groups", name)?, at)));

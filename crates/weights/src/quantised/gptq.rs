@@ -9,7 +9,7 @@ use super::awq::group_size;
 use super::codes::Codes;
 use super::modules::{Module, words};
 use super::packed::{Groups, Packed};
-use super::pattern::Pattern;
+use super::pattern::{EXPRESSIONS, Pattern};
 use super::scales::{Element, Scales};
 use super::settings::Settings;
 use super::zeros::{Less, Zeros, has_largest};
@@ -178,6 +178,9 @@ pub(super) fn indices(module: &Module, index: &Tensor, count: usize) -> Result<V
 /// were not quantised (whose tensors say so themselves).
 fn read_special(dynamic: &Settings, usual: Layer) -> Result<Vec<(Pattern, Layer)>> {
     let mut special = Vec::new();
+    if dynamic.keys().count() > EXPRESSIONS {
+        return Err(dynamic.whole(&format!("has more than {EXPRESSIONS} expressions")));
+    }
     for key in dynamic.keys().filter(|key| !key.starts_with("-:")) {
         let pattern = key.strip_prefix("+:").unwrap_or(key);
         let pattern = Pattern::regular(pattern).map_err(|error| dynamic.bad(key, &error))?;

@@ -2,12 +2,19 @@
 
 use crate::error::{Error, Result};
 use fancy_regex::{Regex, RegexBuilder};
+use std::fmt::Display;
 use std::path::PathBuf;
 
 /// Steps after which a search gives up.
-const STEPS: usize = 100_000;
+const STEPS: usize = 10_000;
 /// Bytes that a compiled expression may take.
-const BYTES: usize = 1 << 20;
+const BYTES: usize = 256 << 10;
+/// Longest expression that is compiled.
+const EXPRESSION_BYTES: usize = 16 << 10;
+/// Deepest nesting of brackets.
+const DEPTH: usize = 64;
+/// Expressions that a file may have; each is tried on every module.
+pub(super) const EXPRESSIONS: usize = 512;
 
 /// What names modules.
 #[derive(Debug, Clone)]
@@ -36,13 +43,22 @@ impl Pattern {
     /// # Errors
     /// What is wrong with it.
     pub fn regular(expression: &str) -> std::result::Result<Pattern, String> {
-        let anchored = format!("^(?:{expression})");
-        let built =
-            RegexBuilder::new(&anchored).backtrack_limit(STEPS).delegate_size_limit(BYTES).build();
-        match built {
-            Ok(regex) => Ok(Pattern::Regular(Box::new(regex))),
-            Err(error) => Err(format!("is no regular expression that can be used: {error}")),
+        let failed = |error: &dyn Display| {
+            let text: String = error.to_string().chars().take(200).collect();
+            format!("is no regular expression that can be used: {text}")
+        };
+        if expression.len() > EXPRESSION_BYTES || depth(expression) > DEPTH {
+            let most = format!("at most {EXPRESSION_BYTES} characters and {DEPTH} brackets deep");
+            return Err(failed(&most));
         }
+        let build = |text: &str| {
+            let mut builder = RegexBuilder::new(text);
+            builder.backtrack_limit(STEPS).delegate_size_limit(BYTES).build()
+        };
+        // By itself first, so that it cannot close the brackets that are put around it.
+        build(expression).map_err(|error| failed(&error))?;
+        let regex = build(&format!("^(?:{expression})")).map_err(|error| failed(&error))?;
+        Ok(Pattern::Regular(Box::new(regex)))
     }
 
     /// Whether a module is meant by its name.
@@ -63,6 +79,20 @@ impl Pattern {
     pub fn is_kind(&self, kind: &str) -> bool {
         matches!(self, Pattern::Text(text) if text == kind)
     }
+}
+
+/// How deep brackets may nest, counted without regard to what escapes them.
+fn depth(expression: &str) -> usize {
+    let (mut now, mut most) = (0_usize, 0);
+    for byte in expression.bytes() {
+        match byte {
+            b'(' | b'[' => now += 1,
+            b')' | b']' => now = now.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(now);
+    }
+    most
 }
 
 #[cfg(test)]

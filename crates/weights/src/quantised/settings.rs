@@ -37,6 +37,12 @@ impl<'a> Settings<'a> {
         Error::Unsupported { file: self.file.to_path_buf(), what }
     }
 
+    /// An error about these settings as a whole.
+    pub fn whole(&self, what: &str) -> Error {
+        let what = format!("`{}` {what}", self.path);
+        Error::Unsupported { file: self.file.to_path_buf(), what }
+    }
+
     /// An error about the value of `key`, which is understood but not read.
     pub fn refuse(&self, key: &str, supported: &str) -> Error {
         let value = self.map.get(key).unwrap_or(&Value::Null).to_string();

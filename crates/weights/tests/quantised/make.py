@@ -18,9 +18,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-sys.path[:0] = sys.argv[1:3]
-sys.path += sys.argv[3:]
-
 tensors, configs = {}, {}
 
 
@@ -30,7 +27,8 @@ def weights(rows, columns, dtype=torch.float32):
     return ((torch.randn(rows, columns) + torch.randn(rows, 1) * 0.5) * size).to(dtype)
 
 
-def keep(name, config, parts, expected):
+def keep(name, made):
+    config, parts, expected = made
     configs[name] = json.dumps(config)
     for part, tensor in parts.items():
         tensors[f"{name}.proj.{part}"] = tensor.detach().clone().contiguous()
@@ -57,12 +55,18 @@ def scales_and_zeros(weight, bits, group, symmetric):
     return scale, torch.round(-low / scale)
 
 
-def awq(name, rows, columns, group):
+def brain(rows, columns):
+    return weights(rows, columns, torch.bfloat16)
+
+
+# Each of the following gives the settings, the tensors by the last part of their names, and the weight again.
+
+
+def awq(weight, group):
     from awq.modules.linear.gemm import WQLinear_GEMM
     from awq.utils.packing_utils import dequantize_gemm
 
-    weight = weights(rows, columns)
-    length = columns if group == -1 else group
+    length = weight.shape[1] if group == -1 else group
     scale, zero = scales_and_zeros(weight, 4, length, False)
     scale = scale.half().float()
     weight = torch.cat(
@@ -78,10 +82,10 @@ def awq(name, rows, columns, group):
     expected = dequantize_gemm(module.qweight, module.qzeros, module.scales, 4, length).t()
     config = {"quant_method": "awq", "bits": 4, "group_size": group, "zero_point": True, "version": "gemm"}
     parts = {"qweight": module.qweight, "qzeros": module.qzeros, "scales": module.scales}
-    keep(name, config, parts, expected)
+    return config, parts, expected
 
 
-def gptq(name, rows, columns, bits, group, symmetric, version, shuffled=False):
+def gptq(weight, bits, group, symmetric, version, shuffled=False):
     from gptqmodel.nn_modules.qlinear.torch import TorchLinear
     from gptqmodel.quantization import FORMAT
     from gptqmodel.utils.model import (
@@ -89,11 +93,11 @@ def gptq(name, rows, columns, bits, group, symmetric, version, shuffled=False):
         convert_gptq_v2_to_v1_format_module,
     )
 
+    rows, columns = weight.shape
     length = columns if group == -1 else group
     order = torch.arange(columns) // length
     if shuffled:
         order = order[torch.randperm(columns)]
-    weight = weights(rows, columns)
     by_group = torch.cat([weight[:, order == g] for g in range(int(order.max()) + 1)], 1)
     scale, zero = scales_and_zeros(by_group, bits, length, symmetric)
     module = TorchLinear(
@@ -111,17 +115,17 @@ def gptq(name, rows, columns, bits, group, symmetric, version, shuffled=False):
         convert_gptq_v2_to_v1_format_module(module, Config)
         stored = module.qzeros.clone()
         convert_gptq_v1_to_v2_format_module(module, bits, torch.int32)
-        assert torch.equal(module.dequantize_weight().t(), expected), name
+        assert torch.equal(module.dequantize_weight().t(), expected)
         module.qzeros = stored
     config = {
         "quant_method": "gptq", "bits": bits, "group_size": group, "sym": symmetric, "desc_act": shuffled,
         "checkpoint_format": "gptq" if version == 1 else "gptq_v2", "meta": {"quantizer": ["gptqmodel:7.7.0"]},
     }
     parts = {part: getattr(module, part) for part in ("qweight", "qzeros", "scales", "g_idx")}
-    keep(name, config, parts, expected)
+    return config, parts, expected
 
 
-def compressed(name, rows, columns, weight_args, layout, dtype=torch.bfloat16, activations=None):
+def compressed(weight, weight_args, layout, activations=None):
     from compressed_tensors.compressors.base import compress_module, decompress_module
     from compressed_tensors.quantization import (
         QuantizationArgs,
@@ -136,7 +140,7 @@ def compressed(name, rows, columns, weight_args, layout, dtype=torch.bfloat16, a
     inputs = QuantizationArgs(**activations) if activations else None
     scheme = QuantizationScheme(targets=["Linear"], weights=args, input_activations=inputs, format=layout)
     model = torch.nn.Sequential()
-    model.add_module("proj", linear(weights(rows, columns, dtype)))
+    model.add_module("proj", linear(weight))
     status = QuantizationStatus.FROZEN
     apply_quantization_config(
         model, QuantizationConfig(config_groups={"group_0": scheme}, quantization_status=status, format=layout)
@@ -171,7 +175,7 @@ def compressed(name, rows, columns, weight_args, layout, dtype=torch.bfloat16, a
         config_groups={"group_0": scheme}, quantization_status="compressed", format=layout, ignore=["lm_head"]
     )
     decompress_module(module)
-    keep(name, json.loads(config.model_dump_json()), parts, module.weight)
+    return json.loads(config.model_dump_json()), parts, module.weight
 
 
 def ints(bits, strategy, **more):
@@ -183,45 +187,60 @@ def floats(bits, strategy, **more):
 
 
 def main():
+    sys.path[:0] = sys.argv[1:3]
+    sys.path += sys.argv[3:]
     torch.manual_seed(20261121)
-    awq("awq", 32, 64, 32)
-    awq("awq-odd", 32, 48, 16)
-    awq("awq-whole", 32, 64, -1)
+    keep("awq", awq(weights(32, 64), 32))
+    keep("awq-odd", awq(weights(32, 48), 16))
+    keep("awq-whole", awq(weights(32, 64), -1))
     for bits in (2, 3, 4, 8):
         for version in (1, 2):
             for symmetric in (True, False):
                 kind = "sym" if symmetric else "asym"
                 rows = 32 if bits in (2, 3) else 16
-                gptq(f"gptq{version}-{bits}-{kind}", rows, 64, bits, 32, symmetric, version)
-    gptq("gptq1-4-shuffled", 16, 64, 4, 16, False, 1, shuffled=True)
-    gptq("gptq2-8-shuffled", 16, 64, 8, 32, True, 2, shuffled=True)
-    gptq("gptq1-4-whole", 16, 96, 4, -1, True, 1)
+                keep(f"gptq{version}-{bits}-{kind}", gptq(weights(rows, 64), bits, 32, symmetric, version))
+    keep("gptq1-4-shuffled", gptq(weights(16, 64), 4, 16, False, 1, shuffled=True))
+    keep("gptq2-8-shuffled", gptq(weights(16, 64), 8, 32, True, 2, shuffled=True))
+    keep("gptq1-4-whole", gptq(weights(16, 96), 4, -1, True, 1))
     for bits in range(2, 9):
-        compressed(f"pack-{bits}", 8, 64, ints(bits, "group", group_size=32), "pack-quantized")
+        keep(f"pack-{bits}", compressed(brain(8, 64), ints(bits, "group", group_size=32), "pack-quantized"))
     asymmetric = ints(4, "group", group_size=32, symmetric=False)
-    compressed("pack-asym", 12, 96, asymmetric, "pack-quantized")
-    compressed("pack-asym-f16", 12, 96, asymmetric, "pack-quantized", torch.float16)
-    compressed("pack-asym-f32", 12, 96, asymmetric, "pack-quantized", torch.float32)
-    compressed("pack-odd", 7, 50, ints(3, "channel", symmetric=False), "pack-quantized")
-    compressed("pack-16", 8, 64, ints(4, "group", group_size=16), "pack-quantized")
-    compressed("pack-8-asym", 8, 64, ints(8, "channel", symmetric=False), "pack-quantized")
+    keep("pack-asym", compressed(brain(12, 96), asymmetric, "pack-quantized"))
+    keep("pack-asym-f16", compressed(weights(12, 96, torch.float16), asymmetric, "pack-quantized"))
+    keep("pack-asym-f32", compressed(weights(12, 96, torch.float32), asymmetric, "pack-quantized"))
+    keep("pack-odd", compressed(brain(7, 50), ints(3, "channel", symmetric=False), "pack-quantized"))
+    keep("pack-16", compressed(brain(8, 64), ints(4, "group", group_size=16), "pack-quantized"))
+    keep("pack-8-asym", compressed(brain(8, 64), ints(8, "channel", symmetric=False), "pack-quantized"))
     token = {"num_bits": 8, "type": "int", "strategy": "token", "dynamic": True}
-    compressed("int8", 8, 64, ints(8, "channel"), "int-quantized", activations=token)
-    compressed("int8-asym", 8, 64, ints(8, "channel", symmetric=False), "int-quantized", activations=token)
-    compressed("int8-tensor", 8, 64, ints(8, "tensor"), "int-quantized", torch.float32, activations=token)
+    keep("int8", compressed(brain(8, 64), ints(8, "channel"), "int-quantized", activations=token))
+    keep("int8-asym", compressed(brain(8, 64), ints(8, "channel", symmetric=False), "int-quantized", activations=token))
+    keep(
+        "int8-tensor",
+        compressed(weights(8, 64, torch.float32), ints(8, "tensor"), "int-quantized", activations=token),
+    )
     token = {"num_bits": 8, "type": "float", "strategy": "token", "dynamic": True}
-    compressed("fp8-channel", 8, 64, floats(8, "channel"), "float-quantized", activations=token)
-    compressed("fp8-tensor", 8, 64, floats(8, "tensor"), "float-quantized", torch.float16, activations=token)
-    compressed("fp8-f32", 8, 64, floats(8, "channel"), "naive-quantized", torch.float32)
+    keep("fp8-channel", compressed(brain(8, 64), floats(8, "channel"), "float-quantized", activations=token))
+    keep(
+        "fp8-tensor",
+        compressed(weights(8, 64, torch.float16), floats(8, "tensor"), "float-quantized", activations=token),
+    )
+    keep("fp8-f32", compressed(weights(8, 64, torch.float32), floats(8, "channel"), "naive-quantized"))
     block = floats(8, "block", block_structure=[16, 32])
-    compressed("fp8-block", 24, 80, block, "float-quantized", activations=token)
-    compressed("fp8-block-32", 24, 96, block, "float-quantized", activations=token)
-    compressed("mxfp4", 8, 64, floats(4, "group", group_size=32, scale_dtype="torch.uint8"), "mxfp4-pack-quantized")
-    compressed("mxfp8", 8, 64, floats(8, "group", group_size=32, scale_dtype="torch.uint8"), "mxfp8-quantized")
+    keep("fp8-block", compressed(brain(24, 80), block, "float-quantized", activations=token))
+    keep("fp8-block-32", compressed(brain(24, 96), block, "float-quantized", activations=token))
+    keep(
+        "mxfp4",
+        compressed(brain(8, 64), floats(4, "group", group_size=32, scale_dtype="torch.uint8"), "mxfp4-pack-quantized"),
+    )
+    keep(
+        "mxfp8",
+        compressed(brain(8, 64), floats(8, "group", group_size=32, scale_dtype="torch.uint8"), "mxfp8-quantized"),
+    )
     nv = floats(4, "tensor_group", group_size=16, scale_dtype="torch.float8_e4m3fn")
-    compressed("nvfp4", 8, 64, nv, "nvfp4-pack-quantized")
-    compressed("nvfp4-odd", 8, 48, nv, "nvfp4-pack-quantized", torch.float16)
+    keep("nvfp4", compressed(brain(8, 64), nv, "nvfp4-pack-quantized"))
+    keep("nvfp4-odd", compressed(weights(8, 48, torch.float16), nv, "nvfp4-pack-quantized"))
     save_file(tensors, Path(__file__).parent / "modules.safetensors", metadata=configs)
 
 
-main()
+if __name__ == "__main__":
+    main()
