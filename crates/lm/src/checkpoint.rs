@@ -42,7 +42,7 @@ impl Checkpoint<DecoderSpec> {
     pub fn spec_of_folder(folder: &Path) -> Result<DecoderSpec> {
         let path = folder.join(CONFIG);
         let config = read_object(&path, CONFIG_BYTES)?;
-        Ok(arch::from_config(&Settings::json(&path, &config))?.1)
+        arch::from_config(&Settings::json(&path, &config)).map(|(_, spec)| spec)
     }
 
     fn open_folder(folder: &Path) -> Result<Checkpoint> {
@@ -132,7 +132,7 @@ impl Checkpoint<EncoderSpec> {
         if !path.is_dir() {
             let file = TensorFile::open(path)?;
             let settings = gguf_settings(path, &file)?;
-            let (architecture, spec) = arch::encoder_from_gguf(&settings, &file)?;
+            let (architecture, spec) = arch::from_gguf(&settings, &file)?;
             return Checkpoint::new(
                 path,
                 architecture,
@@ -143,8 +143,7 @@ impl Checkpoint<EncoderSpec> {
         }
         let config_path = path.join(CONFIG);
         let config = read_object(&config_path, CONFIG_BYTES)?;
-        let (architecture, spec) =
-            arch::encoder_from_config(&Settings::json(&config_path, &config))?;
+        let (architecture, spec) = arch::from_config(&Settings::json(&config_path, &config))?;
         let file = TensorFile::open(path)?;
         Checkpoint::new(path, architecture, spec, (file, None), Architecture::encoder_place)
     }

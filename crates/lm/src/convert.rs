@@ -8,12 +8,15 @@ mod check;
 mod folder;
 mod format;
 mod gguf;
+mod kind;
 mod layout;
 mod stream;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::holds_encoder;
 use crate::error::{Error, Result};
+use crate::spec::{DecoderSpec, EncoderSpec};
 use allod_kernels::Format;
+use kind::Kind;
 use std::path::Path;
 
 /// What kind of file is written.
@@ -47,7 +50,8 @@ pub struct ConvertReport {
     pub notes: Vec<String>,
 }
 
-/// Converts the model at `source` (whatever [`Checkpoint::open`] reads) into `target`.
+/// Converts the decoder or encoder at `source`, a GGUF file or a folder in Hugging Face's layout,
+/// into `target`.
 ///
 /// Which matrices get which format follows llama.cpp's quantiser: norms, biases and routers stay
 /// F32; in block formats other than Q8_0 the output matrix (or the embedding that serves as one)
@@ -65,7 +69,14 @@ pub fn convert(source: &Path, target: &Path, options: ConvertOptions) -> Result<
             what: error.to_string(),
         })?;
     }
-    let checkpoint = Checkpoint::open(source)?;
+    match holds_encoder(source)? {
+        true => write::<EncoderSpec>(source, target, options),
+        false => write::<DecoderSpec>(source, target, options),
+    }
+}
+
+fn write<S: Kind>(source: &Path, target: &Path, options: ConvertOptions) -> Result<ConvertReport> {
+    let checkpoint = S::open(source)?;
     match options.container {
         Container::Gguf => gguf::write(source, &checkpoint, target, options.format),
         Container::Safetensors => folder::write(source, &checkpoint, target, options.format),

@@ -12,6 +12,7 @@ use allod_kernels::Isa;
 use allod_weights::TensorFile;
 pub use cross_encoder::CrossEncoder;
 use manner::Manner;
+pub(crate) use manner::{files, pooling_of};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -218,19 +219,7 @@ fn of_gguf(path: &Path) -> Result<(Manner, Tokenizer)> {
     let file = TensorFile::open(path)?;
     let metadata = file.metadata();
     let tokenizer = Tokenizer::from_gguf(path, metadata)?;
-    let name = metadata.text("general.architecture").unwrap_or_default();
-    let kind = metadata.number(&format!("{name}.pooling_type")).and_then(|kind| kind.as_u64());
-    let pooling = match kind {
-        None => None,
-        Some(1) => Some(Pooling::Mean),
-        Some(2) => Some(Pooling::First),
-        Some(3) => Some(Pooling::Last),
-        Some(other) => {
-            let what = format!("the pooling type {other} (`{name}.pooling_type`)");
-            let supported = "1 (mean), 2 (first token) and 3 (last token) are".to_string();
-            return Err(Error::Unsupported { file: path.to_path_buf(), what, supported });
-        }
-    };
+    let pooling = manner::of_keys(path, metadata)?;
     let manner = Manner {
         lists_modules: false,
         folder: path.to_path_buf(),

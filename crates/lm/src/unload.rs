@@ -170,7 +170,8 @@ mod tests {
             let map = config.as_object().unwrap();
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path();
-            let (_, spec) = arch::from_config(&Settings::json(path, map)).unwrap();
+            let settings = Settings::json(path, map);
+            let (_, spec) = arch::from_config::<DecoderSpec>(&settings).unwrap();
             // Multiples of 1/64, so that adding and taking off 1 is exact.
             let wave = |salt: usize, at: usize| ((at * 31 + salt * 7) % 101) as f32 / 64.0;
             let weights: Vec<(WeightId, Vec<f32>)> = spec
@@ -204,7 +205,7 @@ mod tests {
     fn values_that_do_not_fit_are_refused_and_slopes_get_nothing_added() {
         let config = &models()[2].0;
         let settings = Settings::json(Path::new("config.json"), config.as_object().unwrap());
-        let (_, spec) = arch::from_config(&settings).unwrap();
+        let (_, spec) = arch::from_config::<DecoderSpec>(&settings).unwrap();
         let id = WeightId { layer: 1, part: crate::weight::Part::AttentionNorm };
         let store =
             |stored, values: &[f32]| huggingface_tensors(&spec, &|_| false, stored, [(id, values)]);

@@ -4,12 +4,14 @@
 mod common;
 
 use allod_lm::{
-    Checkpoint, Container, ConvertOptions, DecoderSpec, Format, Isa, RopePairing, RopeScaling,
-    Tokenizer, WeightId, convert,
+    Batch, Checkpoint, Container, ConvertOptions, DecoderSpec, Format, Infer, InferOptions, Isa,
+    RopePairing, RopeScaling, Tokenizer, WeightId, convert,
 };
 use allod_weights::TensorFile;
 use allod_weights::make::safetensors;
-use common::{Numbers, all_logits, infer, shared, tiny, tiny_gguf, tiny_keys, tiny_tensors};
+use common::{
+    Numbers, all_logits, encoder, infer, shared, tiny, tiny_gguf, tiny_keys, tiny_tensors,
+};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -165,6 +167,90 @@ fn every_architecture_goes_there_and_back() {
         let bytes = |name: &str| std::fs::read(path(name)).unwrap();
         assert!(bytes("again.gguf") == bytes("there.gguf"), "{name} {more} from GGUF to GGUF");
     }
+}
+
+/// The last hidden states of an encoder, and its bits.
+fn hidden(path: &Path) -> Vec<u32> {
+    let checkpoint = Arc::new(Checkpoint::open_encoder(path).unwrap());
+    let options = InferOptions { threads: 1, isa: Isa::detect(), slots: 1, context_tokens: 24 };
+    let mut infer = Infer::new(checkpoint, options).unwrap();
+    let mut batch = Batch::new();
+    for (position, token) in TOKENS.into_iter().enumerate() {
+        batch.push_of_segment(0, position, token, 0);
+        batch.want_last();
+    }
+    let hidden = infer.encode(&batch).unwrap().into_values();
+    hidden.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn encoders_go_there_and_back() {
+    let mut roberta = encoder::bert_config(2);
+    roberta["model_type"] = json!("xlm-roberta");
+    roberta["architectures"] = json!(["XLMRobertaModel"]);
+    roberta["max_position_embeddings"] = json!(encoder::POSITIONS + 2);
+    roberta["pad_token_id"] = json!(1);
+    for (config, tensors) in [
+        (encoder::bert_config(2), encoder::bert("bert.", 2, 2, 0)),
+        (roberta, encoder::bert("", 2, 2, 2)),
+        (encoder::modernbert_config(5), encoder::modernbert(5)),
+    ] {
+        let name = config["model_type"].as_str().unwrap();
+        let work = tempdir().unwrap();
+        let path = |name: &str| work.path().join(name);
+        std::fs::create_dir_all(path("source/1_Pooling")).unwrap();
+        encoder::write(&path("source"), &config, &tensors);
+        let modules = json!([{"type": "a.Transformer", "path": ""},
+            {"type": "a.Pooling", "path": "1_Pooling"}, {"type": "a.Normalize", "path": "2"}]);
+        std::fs::write(path("source/modules.json"), modules.to_string()).unwrap();
+        let pooling = json!({"pooling_mode_cls_token": true}).to_string();
+        std::fs::write(path("source/1_Pooling/config.json"), pooling).unwrap();
+        let expected = hidden(&path("source"));
+        convert(&path("source"), &path("there.gguf"), TO_GGUF).unwrap();
+        assert!(hidden(&path("there.gguf")) == expected, "{name} in GGUF");
+        let file = TensorFile::open(&path("there.gguf")).unwrap();
+        let kind = file.metadata().text("general.architecture").unwrap().to_string();
+        let pooling = file.metadata().number(&format!("{kind}.pooling_type"));
+        assert_eq!(pooling.and_then(|pooling| pooling.as_u64()), Some(2), "{name}");
+        convert(&path("there.gguf"), &path("back"), TO_FOLDER).unwrap();
+        assert!(hidden(&path("back")) == expected, "{name} back in a folder");
+        convert(&path("source"), &path("again"), TO_FOLDER).unwrap();
+        assert!(hidden(&path("again")) == expected, "{name} from folder to folder");
+        convert(&path("back"), &path("again.gguf"), TO_GGUF).unwrap();
+        convert(&path("there.gguf"), &path("same.gguf"), TO_GGUF).unwrap();
+        let tensors = |name: &str| {
+            let file = TensorFile::open(&path(name)).unwrap();
+            let kind = file.metadata().text("general.architecture").unwrap();
+            let pooling = file.metadata().number(&format!("{kind}.pooling_type"));
+            assert_eq!(pooling.and_then(|pooling| pooling.as_u64()), Some(2), "{name}");
+            let all = file.tensors().map(|tensor| (tensor.name.to_string(), tensor.bytes.to_vec()));
+            all.collect::<Vec<_>>()
+        };
+        assert!(tensors("again.gguf") == tensors("there.gguf"), "{name} there again");
+        assert!(tensors("same.gguf") == tensors("there.gguf"), "{name} from GGUF to GGUF");
+    }
+}
+
+#[test]
+fn a_head_for_scores_is_refused_in_gguf_and_kept_in_a_folder() {
+    let work = tempdir().unwrap();
+    let source = work.path().join("source");
+    std::fs::create_dir(&source).unwrap();
+    let mut config = encoder::bert_config(2);
+    config["architectures"] = json!(["BertForSequenceClassification"]);
+    config["num_labels"] = json!(3);
+    let mut tensors = encoder::bert("bert.", 2, 2, 0);
+    for (name, rows) in [("bert.pooler.dense", encoder::WIDTH), ("classifier", 3)] {
+        let values = vec![0.5; rows * encoder::WIDTH];
+        tensors.insert(format!("{name}.weight"), (vec![rows, encoder::WIDTH], values));
+        tensors.insert(format!("{name}.bias"), (vec![rows], vec![0.25; rows]));
+    }
+    encoder::write(&source, &config, &tensors);
+    let message = convert(&source, &work.path().join("x.gguf"), TO_GGUF).unwrap_err().to_string();
+    assert!(message.contains("a head for scores"), "{message}");
+    assert_eq!(std::fs::read_dir(work.path()).unwrap().count(), 1);
+    let report = convert(&source, &work.path().join("copy"), TO_FOLDER).unwrap();
+    assert_eq!(report.tensors, tensors.len());
 }
 
 #[test]

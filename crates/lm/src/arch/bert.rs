@@ -1,7 +1,7 @@
 //! BERT: learned positions, two segments, norms after each half.
 
 use super::encoders::{self, ENCODER_NAMES};
-use super::{Architecture, Known, Place, Settings, encoder_place};
+use super::{Architecture, Known, Place, Settings, encoder_place, encoder_values};
 use crate::error::Result;
 use crate::spec::EncoderSpec;
 use crate::weight::Part;
@@ -20,6 +20,8 @@ pub(super) const ARCHITECTURE: Architecture<EncoderSpec> = Architecture {
         "pooler.",
         "cls.",
     ],
+    class: "BertModel",
+    config_values: encoder_values::bert,
     ..ENCODER_NAMES
 };
 

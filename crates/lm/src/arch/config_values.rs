@@ -22,7 +22,7 @@ pub(super) fn of(spec: &DecoderSpec, model_type: &str) -> Values {
     put("embedding_multiplier", factor(spec.scales.embedding));
     put("residual_multiplier", factor(spec.scales.residual));
     put("logits_scaling", factor(1.0 / spec.scales.logits));
-    put("rope_parameters", Some(rope(&spec.rope, spec)));
+    put("rope_parameters", Some(rope(&spec.rope, spec.head_dim, spec.context_length)));
     experts(spec, &mut values);
     windows(spec, &mut values);
     values
@@ -71,17 +71,21 @@ fn experts(spec: &DecoderSpec, values: &mut Values) {
 fn windows(spec: &DecoderSpec, values: &mut Values) {
     let windows = || (0..spec.layers).map(|layer| spec.layer(layer).window);
     let Some(window) = windows().flatten().next() else { return };
-    let kind = |window: Option<usize>| match window {
-        Some(_) => "sliding_attention",
-        None => "full_attention",
-    };
     values.insert("sliding_window".into(), window.into());
     values.insert("use_sliding_window".into(), true.into());
-    values.insert("layer_types".into(), windows().map(kind).collect());
+    values.insert("layer_types".into(), windows().map(layer_type).collect());
+}
+
+/// What a layer with such a window is called.
+pub(super) fn layer_type(window: Option<usize>) -> &'static str {
+    match window {
+        Some(_) => "sliding_attention",
+        None => "full_attention",
+    }
 }
 
 /// The rotation as `rope_parameters` has it (transformers 5).
-pub(super) fn rope(rope: &RopeSpec, spec: &DecoderSpec) -> Value {
+pub(super) fn rope(rope: &RopeSpec, head_dim: usize, context_length: usize) -> Value {
     let mut values = match &rope.scaling {
         RopeScaling::None => json!({"rope_type": "default"}),
         RopeScaling::Linear { factor } => json!({"rope_type": "linear", "factor": factor}),
@@ -106,17 +110,15 @@ pub(super) fn rope(rope: &RopeSpec, spec: &DecoderSpec) -> Value {
             divided(short, long, *original_context, *magnitude)
         }
         // No type of its own: the same divisors whatever the length.
-        RopeScaling::Divisors(divisors) => {
-            divided(divisors, divisors, spec.context_length as f64, 1.0)
-        }
+        RopeScaling::Divisors(divisors) => divided(divisors, divisors, context_length as f64, 1.0),
     };
     if let RopeScaling::Yarn { whole_pairs, magnitude, .. } = &rope.scaling {
         values["truncate"] = (*whole_pairs).into();
         values["attention_factor"] = (*magnitude).into();
     }
-    if rope.dimensions != spec.head_dim {
+    if rope.dimensions != head_dim {
         // The reader takes the whole part of the product.
-        let part = (rope.dimensions as f64 + 0.25) / spec.head_dim as f64;
+        let part = (rope.dimensions as f64 + 0.25) / head_dim as f64;
         values["partial_rotary_factor"] = part.into();
     }
     values["rope_theta"] = rope.theta.into();

@@ -1,9 +1,9 @@
 //! Which architecture a checkpoint is of, and the spec that it describes.
 
 use super::config_values::Values;
-use super::{ARCHITECTURES, Architecture, ENCODERS, Settings};
+use super::{Architecture, Described, ENCODERS, Settings};
 use crate::error::{Error, Result};
-use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
+use crate::spec::ModelSpec;
 use allod_weights::TensorFile;
 
 /// The key of config.json that names the architecture, and the one of GGUF.
@@ -14,40 +14,35 @@ const GGUF_KEY: &str = "general.architecture";
 type Found<S> = (&'static Architecture<S>, S);
 
 /// Reads the spec that config.json describes.
-pub(crate) fn from_config(settings: &Settings) -> Result<Found<DecoderSpec>> {
-    by_config(settings, ARCHITECTURES)
-}
-
-/// Reads the spec of the encoder that config.json describes.
-pub(crate) fn encoder_from_config(settings: &Settings) -> Result<Found<EncoderSpec>> {
-    by_config(settings, ENCODERS)
+pub(crate) fn from_config<S: Described>(settings: &Settings) -> Result<Found<S>> {
+    let known = |architecture: &Architecture<S>| architecture.model_types;
+    let architecture = find(settings, S::architectures(), CONFIG_KEY, known)?;
+    check(settings, (architecture.config)(settings)?).map(|spec| (architecture, spec))
 }
 
 /// Reads the spec that a GGUF file's keys describe.
-pub(crate) fn from_gguf(settings: &Settings, file: &TensorFile) -> Result<Found<DecoderSpec>> {
-    by_gguf(settings, file, ARCHITECTURES)
-}
-
-/// Reads the spec of the encoder that a GGUF file's keys describe.
-pub(crate) fn encoder_from_gguf(
-    settings: &Settings,
-    file: &TensorFile,
-) -> Result<Found<EncoderSpec>> {
-    by_gguf(settings, file, ENCODERS)
+pub(crate) fn from_gguf<S: Described>(settings: &Settings, file: &TensorFile) -> Result<Found<S>> {
+    let known = |architecture: &Architecture<S>| architecture.gguf_names;
+    let architecture = find(settings, S::architectures(), GGUF_KEY, known)?;
+    check(settings, (architecture.gguf)(settings, file)?).map(|spec| (architecture, spec))
 }
 
 /// The architecture of a spec that one of them gave.
-pub(crate) fn named(name: &str) -> Option<&'static Architecture> {
-    ARCHITECTURES.iter().find(|architecture| is_called(architecture, name))
+pub(crate) fn named<S: Described>(name: &str) -> Option<&'static Architecture<S>> {
+    S::architectures().iter().find(|architecture| is_called(architecture, name))
 }
 
 /// The architectures whose folders can hold what a spec describes, with their config.json: its own,
 /// or those whose GGUF files bear its name.
-pub(crate) fn configs(spec: &DecoderSpec) -> impl Iterator<Item = (&'static Architecture, Values)> {
-    let own = named(spec.architecture);
+pub(crate) fn configs<S: Described>(
+    spec: &S,
+) -> impl Iterator<Item = (&'static Architecture<S>, Values)> {
+    let own = named::<S>(spec.architecture());
     let name = own.and_then(Architecture::gguf_name);
-    let kin = move |other: &&Architecture| other.gguf_alias.is_some() && other.gguf_alias == name;
-    let candidates = own.into_iter().chain(ARCHITECTURES.iter().filter(kin));
+    let kin = move |other: &&'static Architecture<S>| {
+        other.gguf_alias.is_some() && other.gguf_alias == name
+    };
+    let candidates = own.into_iter().chain(S::architectures().iter().filter(kin));
     candidates.filter_map(|candidate| Some((candidate, candidate.config_of(spec)?)))
 }
 
@@ -67,23 +62,6 @@ pub(crate) fn is_encoder(name: &str) -> bool {
 
 fn is_called<S>(architecture: &Architecture<S>, name: &str) -> bool {
     architecture.model_types.contains(&name) || architecture.gguf_names.contains(&name)
-}
-
-fn by_config<S: ModelSpec>(
-    settings: &Settings,
-    all: &'static [Architecture<S>],
-) -> Result<Found<S>> {
-    let architecture = find(settings, all, CONFIG_KEY, |architecture| architecture.model_types)?;
-    check(settings, (architecture.config)(settings)?).map(|spec| (architecture, spec))
-}
-
-fn by_gguf<S: ModelSpec>(
-    settings: &Settings,
-    file: &TensorFile,
-    all: &'static [Architecture<S>],
-) -> Result<Found<S>> {
-    let architecture = find(settings, all, GGUF_KEY, |architecture| architecture.gguf_names)?;
-    check(settings, (architecture.gguf)(settings, file)?).map(|spec| (architecture, spec))
 }
 
 fn find<S>(

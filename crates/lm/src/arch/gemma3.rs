@@ -30,9 +30,10 @@ const WINDOW_THETA: f64 = 10_000.0;
 fn config_values(spec: &DecoderSpec, values: &mut Values) {
     gemma2::config_values(spec, values);
     let local = spec.window_rope.as_ref().unwrap_or(&spec.rope);
+    let rope = |own| config_values::rope(own, spec.head_dim, spec.context_length);
     let ropes = serde_json::json!({
-        "full_attention": config_values::rope(&spec.rope, spec),
-        "sliding_attention": config_values::rope(local, spec),
+        "full_attention": rope(&spec.rope),
+        "sliding_attention": rope(local),
     });
     values.insert("rope_parameters".into(), ropes);
 }

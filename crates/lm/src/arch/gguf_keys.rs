@@ -10,14 +10,15 @@ pub(crate) struct GgufKeys {
     pub metadata: Metadata,
     /// Tensors of one dimension, by name.
     pub tensors: Vec<(&'static str, Vec<f32>)>,
+    /// What llama.cpp does otherwise.
+    pub notes: Vec<String>,
 }
 
 impl GgufKeys {
     /// All that is not as it is usual, under the names that most architectures use; or what cannot
     /// be said.
     pub fn new(spec: &DecoderSpec, prefix: &'static str) -> Result<GgufKeys, String> {
-        let mut keys = GgufKeys { prefix, metadata: Metadata::default(), tensors: Vec::new() };
-        keys.metadata.insert("general.architecture", prefix);
+        let mut keys = GgufKeys::plain(prefix);
         keys.sizes(spec);
         keys.numbers(spec);
         keys.layers(spec);
@@ -26,6 +27,14 @@ impl GgufKeys {
             keys.put("rope.freq_base_swa", rope.theta as f32);
         }
         Ok(keys)
+    }
+
+    /// No more than what the architecture is called.
+    pub fn plain(prefix: &'static str) -> GgufKeys {
+        let (tensors, notes) = (Vec::new(), Vec::new());
+        let mut keys = GgufKeys { prefix, metadata: Metadata::default(), tensors, notes };
+        keys.metadata.insert("general.architecture", prefix);
+        keys
     }
 
     /// Says `value` under `name`, which follows the architecture's own.

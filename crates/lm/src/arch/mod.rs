@@ -8,7 +8,9 @@ mod apertus;
 mod base;
 mod bert;
 mod config_values;
+mod described;
 mod encoder_place;
+mod encoder_values;
 mod encoders;
 mod find;
 mod gemma2;
@@ -36,16 +38,14 @@ mod settings;
 mod smollm3;
 mod xlm_roberta;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
 use crate::weight::Part;
 use allod_kernels::RopePairing;
 use allod_weights::TensorFile;
 use config_values::Values;
-pub(crate) use find::{
-    configs, encoder_from_config, encoder_from_gguf, from_config, from_gguf, is_encoder, named,
-    names_encoder,
-};
+pub(crate) use described::Described;
+pub(crate) use find::{configs, from_config, from_gguf, is_encoder, named, names_encoder};
 pub(crate) use gguf_keys::GgufKeys;
 pub(crate) use known::Known;
 pub(crate) use place::{Holder, Place};
@@ -109,33 +109,6 @@ impl Architecture {
     pub fn huggingface_place(&self, known: Known, part: Part) -> Place {
         let place = (self.huggingface_place)(known, part);
         Place { name: root::name_in(known, place.name), ..place }
-    }
-
-    /// What a GGUF file of such a model says about it: keys, and tensors that are no weights.
-    ///
-    /// # Errors
-    /// If GGUF has no words for it.
-    pub fn gguf_settings(&self, spec: &DecoderSpec) -> Result<GgufKeys> {
-        let unsupported = |what: String| Error::Unsupported {
-            file: spec.architecture.into(),
-            what,
-            supported: "a folder with config.json is".to_string(),
-        };
-        let name = self.gguf_name();
-        let name = name.ok_or_else(|| unsupported("this architecture in GGUF".to_string()))?;
-        let mut keys = GgufKeys::new(spec, name).map_err(unsupported)?;
-        (self.gguf_keys)(spec, &mut keys);
-        Ok(keys)
-    }
-
-    /// What config.json says about such a model; none where the architecture has no folders.
-    fn config_of(&self, spec: &DecoderSpec) -> Option<Values> {
-        let mut values = config_values::of(spec, self.model_types.first()?);
-        if !self.class.is_empty() {
-            values.insert("architectures".into(), vec![self.class].into());
-        }
-        (self.config_values)(spec, &mut values);
-        Some(values)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::weight::Part;
 
 pub(super) const ARCHITECTURE: Architecture<EncoderSpec> = Architecture {
     model_types: &["xlm-roberta", "roberta"],
+    gguf_alias: Some("bert"),
     config,
     huggingface_place,
     ignored: &[

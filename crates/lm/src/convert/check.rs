@@ -1,27 +1,44 @@
 //! Whether a model that was written is the one that was read.
 
-use crate::spec::{DecoderSpec, LayerSpec, RopeScaling, RopeSpec, Scales};
+use crate::spec::{
+    DecoderSpec, EncoderNorm, EncoderSpec, LayerSpec, ModelSpec, Positions, RopeScaling, RopeSpec,
+    Scales,
+};
 use allod_kernels::RopePairing;
 
 /// Numbers may have been stored in 32 bits, and inverted.
 const TOLERANCE: f64 = 1e-6;
 
-/// What differs between the computations of two specs, if anything. How rows are ordered, what an
-/// architecture is called and whether an output matrix is stored twice is no matter.
-pub(super) fn difference(wanted: &DecoderSpec, found: &DecoderSpec) -> Option<String> {
-    let (names, numbers) = numbers(wanted).into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
-    let found_numbers = numbers_of(found);
-    let pairs = names.iter().zip(numbers).zip(&found_numbers);
-    if names.len() != found_numbers.len() {
+/// What is not whole, by name.
+type Numbers = Vec<(&'static str, f64)>;
+
+/// What differs between the computations of two decoders, if anything. How rows are ordered, what
+/// an architecture is called and whether an output matrix is stored twice is no matter.
+pub(super) fn decoders(wanted: &DecoderSpec, found: &DecoderSpec) -> Option<String> {
+    of_numbers(numbers(wanted), numbers(found)).or_else(|| of_rest(&plain(wanted), &plain(found)))
+}
+
+/// The same of two encoders. What a learned table of positions begins with is no matter.
+pub(super) fn encoders(wanted: &EncoderSpec, found: &EncoderSpec) -> Option<String> {
+    let (numbers, other) = (numbers_of_encoder(wanted), numbers_of_encoder(found));
+    of_numbers(numbers, other).or_else(|| of_rest(&plain_encoder(wanted), &plain_encoder(found)))
+}
+
+fn of_numbers(wanted: Numbers, found: Numbers) -> Option<String> {
+    if wanted.len() != found.len() {
         return Some("the rotation".to_string());
     }
-    for ((name, wanted), found) in pairs {
-        if (wanted - found).abs() > TOLERANCE * wanted.abs().max(found.abs()) {
-            return Some(format!("{name}: {wanted}, which would become {found}"));
-        }
-    }
-    let (wanted, found) = (format!("{:#?}", plain(wanted)), format!("{:#?}", plain(found)));
-    let lines = wanted.lines().zip(found.lines()).find(|(wanted, found)| wanted != found);
+    let mut pairs = wanted.into_iter().zip(found);
+    pairs.find_map(|((name, wanted), (_, found))| {
+        let most = wanted.abs().max(found.abs());
+        let same = (wanted - found).abs() <= TOLERANCE * most;
+        (!same).then(|| format!("{name}: {wanted}, which would become {found}"))
+    })
+}
+
+fn of_rest<S: std::fmt::Debug + PartialEq>(wanted: &S, found: &S) -> Option<String> {
+    let (first, second) = (format!("{wanted:#?}"), format!("{found:#?}"));
+    let lines = first.lines().zip(second.lines()).find(|(wanted, found)| wanted != found);
     match lines {
         Some((wanted, found)) => {
             let (wanted, found) = (wanted.trim(), found.trim());
@@ -31,12 +48,46 @@ pub(super) fn difference(wanted: &DecoderSpec, found: &DecoderSpec) -> Option<St
     }
 }
 
-fn numbers_of(spec: &DecoderSpec) -> Vec<f64> {
-    numbers(spec).into_iter().map(|(_, number)| number).collect()
+fn numbers_of_encoder(spec: &EncoderSpec) -> Numbers {
+    let mut numbers = vec![
+        ("the norms' epsilon", f64::from(spec.norm.epsilon)),
+        ("attention's scale", f64::from(spec.attention_scale)),
+    ];
+    let windows = (0..spec.layers).any(|layer| spec.window(layer).is_some());
+    let [rope, local] = spec.ropes();
+    let local = local.filter(|_| windows);
+    [rope, local].into_iter().flatten().for_each(|rope| of_rope(rope, &mut numbers));
+    numbers
+}
+
+fn plain_encoder(spec: &EncoderSpec) -> EncoderSpec {
+    let positions = match &spec.positions {
+        Positions::Learned { .. } => Positions::Learned { unused: 0 },
+        Positions::Rotary { rope, .. } => {
+            Positions::Rotary { rope: plain_rope(rope), window_rope: plain_rope(rope) }
+        }
+    };
+    EncoderSpec {
+        architecture: "",
+        attention_scale: 0.0,
+        norm: EncoderNorm { epsilon: 0.0, ..spec.norm },
+        windows: (0..spec.layers).map(|layer| spec.window(layer)).collect(),
+        positions,
+        ..spec.clone()
+    }
+}
+
+fn plain_rope(rope: &RopeSpec) -> RopeSpec {
+    RopeSpec {
+        theta: 1.0,
+        dimensions: rope.dimensions,
+        pairing: RopePairing::Half,
+        scaling: RopeScaling::None,
+    }
 }
 
 /// Everything that is not whole.
-fn numbers(spec: &DecoderSpec) -> Vec<(&'static str, f64)> {
+fn numbers(spec: &DecoderSpec) -> Numbers {
     let Scales { embedding, residual, logits } = spec.scales;
     let mut numbers = vec![
         ("the norms' epsilon", f64::from(spec.norm_epsilon)),
@@ -57,7 +108,7 @@ fn numbers(spec: &DecoderSpec) -> Vec<(&'static str, f64)> {
     numbers
 }
 
-fn of_rope(rope: &RopeSpec, numbers: &mut Vec<(&'static str, f64)>) {
+fn of_rope(rope: &RopeSpec, numbers: &mut Numbers) {
     numbers.push(("the rotation's base", rope.theta));
     let mut put = |values: &[f64]| {
         numbers.extend(values.iter().map(|value| ("the rotation's scaling", *value)));
@@ -91,12 +142,6 @@ fn of_rope(rope: &RopeSpec, numbers: &mut Vec<(&'static str, f64)>) {
 
 /// The rest: whole numbers and choices.
 fn plain(spec: &DecoderSpec) -> DecoderSpec {
-    let rope = |rope: &RopeSpec| RopeSpec {
-        theta: 1.0,
-        dimensions: rope.dimensions,
-        pairing: RopePairing::Half,
-        scaling: RopeScaling::None,
-    };
     let layers: Vec<LayerSpec> = (0..spec.layers).map(|layer| spec.layer(layer)).collect();
     DecoderSpec {
         architecture: "",
@@ -106,7 +151,7 @@ fn plain(spec: &DecoderSpec) -> DecoderSpec {
         output_cap: None,
         query_key_value_limit: None,
         scales: Scales::default(),
-        rope: rope(&spec.rope),
+        rope: plain_rope(&spec.rope),
         window_rope: None,
         pattern: layers,
         tied: false,

@@ -1,15 +1,15 @@
 //! A model as a folder in Hugging Face's layout.
 
+use super::ConvertReport;
+use super::kind::Kind;
 use super::layout::{Assembly, Layout};
 use super::stream::Source;
-use super::{ConvertReport, check};
 use crate::arch::{self, Architecture, Known, Settings};
 use crate::checkpoint::{Checkpoint, read_object};
 use crate::error::{Error, Result};
-use crate::spec::DecoderSpec;
-use crate::tokenizer;
+use crate::{embed, tokenizer};
 use allod_kernels::{Format, RopePairing};
-use allod_weights::{Metadata, NewTensor, TensorWriter};
+use allod_weights::{NewTensor, TensorFile, TensorWriter};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,7 +19,7 @@ const CONFIG: &str = "config.json";
 const CONFIG_BYTES: u64 = 16 << 20;
 const GENERATION: &str = "generation_config.json";
 /// Files that are taken over as they are from a folder.
-const KEPT: [&str; 11] = [
+const KEPT: [&str; 15] = [
     GENERATION,
     "tokenizer.json",
     "tokenizer_config.json",
@@ -31,11 +31,15 @@ const KEPT: [&str; 11] = [
     "vocab.txt",
     "tekken.json",
     "chat_template.jinja",
+    "modules.json",
+    "1_Pooling/config.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
 ];
 
-pub(super) fn write(
+pub(super) fn write<S: Kind>(
     source: &Path,
-    checkpoint: &Checkpoint,
+    checkpoint: &Checkpoint<S>,
     target: &Path,
     wanted: Option<Format>,
 ) -> Result<ConvertReport> {
@@ -44,7 +48,7 @@ pub(super) fn write(
     let folder = Unfinished::create(target)?;
     let path = folder.path.as_path();
     put(&path.join(CONFIG), format!("{:#}\n", Value::Object(config)).as_bytes())?;
-    let place = |part| architecture.huggingface_place(Known { spec, names: &|_| false }, part);
+    let place = |part| S::place(architecture, Known { spec, names: &|_| false }, part);
     let layout = Layout::new(spec, &place, None)?;
     let rows = Source { checkpoint, pairing: RopePairing::Half };
     let tensors: Vec<NewTensor> = layout
@@ -64,10 +68,10 @@ pub(super) fn write(
     writer.finish()?;
     match source.is_dir() {
         true => copy(source, path)?,
-        false => restore(source, checkpoint.file().metadata(), path)?,
+        false => restore(source, checkpoint.file(), path)?,
     }
-    let written = Checkpoint::open(path)?;
-    if let Some(what) = check::difference(spec, written.spec()) {
+    let written = S::open(path)?;
+    if let Some(what) = spec.difference(written.spec()) {
         return Err(refusal(target, format!("config.json cannot say {what}")));
     }
     let bytes = written.file().tensors().map(|tensor| tensor.bytes.len() as u64).sum();
@@ -82,22 +86,22 @@ fn refusal(target: &Path, what: impl Into<String>) -> Error {
 
 /// The source's own config.json less how its weights were packed; or one made from the spec, for
 /// the architecture whose folders can say it.
-fn config(
+fn config<S: Kind>(
     source: &Path,
     target: &Path,
-    spec: &DecoderSpec,
-) -> Result<(&'static Architecture, Map<String, Value>)> {
+    spec: &S,
+) -> Result<(&'static Architecture<S>, Map<String, Value>)> {
     if source.is_dir() {
         let mut config = read_object(&source.join(CONFIG), CONFIG_BYTES)?;
         config.remove("quantization_config");
-        let own = arch::named(spec.architecture);
+        let own = arch::named::<S>(spec.architecture());
         if let Some(own) = own.filter(|_| !config.contains_key("text_config")) {
             return Ok((own, config));
         }
     }
     let says = |config: &Map<String, Value>| {
         let read = arch::from_config(&Settings::json(target, config));
-        read.map(|(_, found)| check::difference(spec, &found))
+        read.map(|(_, found): (_, S)| spec.difference(&found))
     };
     // Its own architecture's reason is the one to tell.
     let mut refused = None;
@@ -114,7 +118,7 @@ fn config(
 }
 
 /// Numbers stay as they are unless another type is asked for; blocks have none in safetensors.
-fn format(assembly: &Assembly, wanted: Option<Format>, rows: &Source) -> Format {
+fn format<S: Kind>(assembly: &Assembly, wanted: Option<Format>, rows: &Source<S>) -> Format {
     let stored = rows.formats(assembly);
     let same = stored.iter().all(|format| *format == stored[0]);
     match wanted {
@@ -135,14 +139,24 @@ fn put(path: &Path, bytes: &[u8]) -> Result<()> {
 fn copy(source: &Path, folder: &Path) -> Result<()> {
     for name in KEPT.into_iter().filter(|name| source.join(name).is_file()) {
         let io = |error| Error::Io { file: source.join(name), source: error };
+        if let Some(own) = Path::new(name).parent() {
+            std::fs::create_dir_all(folder.join(own)).map_err(io)?;
+        }
         std::fs::copy(source.join(name), folder.join(name)).map_err(io)?;
     }
     Ok(())
 }
 
 /// The same from the keys of a GGUF file.
-fn restore(source: &Path, metadata: &Metadata, folder: &Path) -> Result<()> {
+fn restore(source: &Path, file: &TensorFile, folder: &Path) -> Result<()> {
+    let metadata = file.metadata();
     tokenizer::to_folder(source, metadata, folder)?;
+    for (name, text) in embed::pooling_of(source, file)?.iter().flat_map(embed::files) {
+        let path = folder.join(name);
+        let io = |source| Error::Io { file: path.clone(), source };
+        path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(io)?;
+        put(&path, text.as_bytes())?;
+    }
     let id = |key: &str| metadata.number(&format!("tokenizer.ggml.{key}"))?.as_u64();
     let ends: Vec<u64> =
         ["eos_token_id", "eot_token_id", "eom_token_id"].into_iter().filter_map(id).collect();

@@ -2,7 +2,7 @@
 //! `tensor_allows_quantization` and `llama_tensor_get_type`), by what weights do.
 
 use super::layout::Assembly;
-use crate::spec::DecoderSpec;
+use crate::spec::ModelSpec;
 use crate::weight::Part;
 use allod_kernels::Format;
 
@@ -12,7 +12,7 @@ const FINE_EXPERTS: usize = 8;
 /// The format of `assembly` in a file of which `wanted` is asked; `stored` are the formats that its
 /// pieces have now.
 pub(super) fn choose(
-    spec: &DecoderSpec,
+    spec: &impl ModelSpec,
     assembly: &Assembly,
     wanted: Option<Format>,
     stored: &[Format],
@@ -22,11 +22,16 @@ pub(super) fn choose(
     if assembly.columns == 1 || part.is_norm() || part == Part::Router {
         return Format::F32;
     }
+    // Small, and added to the embedding: kept in F32 where matrices are in blocks.
+    let added = matches!(part, Part::PositionEmbedding | Part::SegmentEmbedding);
+    if added && wanted.is_some() {
+        return Format::F32;
+    }
     let Some(wanted) = wanted else {
         let same = stored.iter().all(|format| *format == stored[0]);
         return if same { stored[0] } else { Format::F32 };
     };
-    let fine = spec.experts.as_ref().is_some_and(|experts| experts.count == FINE_EXPERTS);
+    let fine = spec.experts().is_some_and(|experts| experts.count == FINE_EXPERTS);
     let blocks = wanted.block_len() > 1;
     let better = match part {
         _ if !blocks => wanted,

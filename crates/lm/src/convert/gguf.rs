@@ -1,12 +1,13 @@
 //! A model as one GGUF file.
 
+use super::kind::Kind;
 use super::layout::{KeyPart, Layout};
 use super::stream::Source;
-use super::{ConvertReport, check, format};
+use super::{ConvertReport, format};
 use crate::arch::{self, Architecture, Known};
 use crate::checkpoint::Checkpoint;
+use crate::embed;
 use crate::error::{Error, Result};
-use crate::spec::DecoderSpec;
 use crate::weight::{Part, WeightId};
 use crate::{model, tokenizer};
 use allod_kernels::Format;
@@ -19,16 +20,17 @@ const QUANTIZATION_VERSION: u32 = 2;
 /// its vocabulary and template.
 const KEPT: [&str; 2] = ["general.", "tokenizer."];
 
-pub(super) fn write(
+pub(super) fn write<S: Kind>(
     source: &Path,
-    checkpoint: &Checkpoint,
+    checkpoint: &Checkpoint<S>,
     target: &Path,
     wanted: Option<Format>,
 ) -> Result<ConvertReport> {
     let spec = checkpoint.spec();
     let unsupported = |what: String| Error::Convert { file: target.to_path_buf(), what };
-    let architecture = arch::named(spec.architecture)
-        .ok_or_else(|| unsupported(format!("no names are known for `{}`", spec.architecture)))?;
+    let name = spec.architecture();
+    let architecture = arch::named::<S>(name)
+        .ok_or_else(|| unsupported(format!("no names are known for `{name}`")))?;
     let layout = layout(architecture, spec)?;
     let rows = Source { checkpoint, pairing: architecture.gguf_pairing };
     let settings = architecture.gguf_settings(spec)?;
@@ -36,10 +38,14 @@ pub(super) fn write(
     for key in &layout.keys {
         metadata.insert(&key.name, key_values(checkpoint, key));
     }
-    let mut notes = Vec::new();
+    let mut notes = settings.notes;
     describe(source, checkpoint, wanted, &mut metadata);
     if source.is_dir() {
-        vocabulary(source, spec.vocabulary, &mut metadata)?;
+        vocabulary(source, spec.vocabulary(), &mut metadata)?;
+    }
+    if let Some(pooling) = embed::pooling_of(source, checkpoint.file())? {
+        let prefix = architecture.gguf_name().unwrap_or_default();
+        metadata.insert(format!("{prefix}.pooling_type"), pooling.gguf_number());
     }
     if metadata.get("tokenizer.ggml.model").is_none() {
         metadata.insert("tokenizer.ggml.model", "no_vocab");
@@ -61,8 +67,8 @@ pub(super) fn write(
         rows.write(assembly, format, &mut writer)?;
     }
     writer.complete()?;
-    let written = Checkpoint::open(writer.unfinished_path())?;
-    if let Some(what) = check::difference(spec, written.spec()) {
+    let written = S::open(writer.unfinished_path())?;
+    if let Some(what) = spec.difference(written.spec()) {
         return Err(unsupported(format!("GGUF of this architecture cannot say {what}")));
     }
     let bytes = written.file().tensors().map(|tensor| tensor.bytes.len() as u64).sum();
@@ -71,23 +77,23 @@ pub(super) fn write(
     Ok(ConvertReport { tensors: tensors.len(), bytes, notes })
 }
 
-fn layout(architecture: &Architecture, spec: &DecoderSpec) -> Result<Layout> {
+fn layout<S: Kind>(architecture: &Architecture<S>, spec: &S) -> Result<Layout> {
     let place = |part| architecture.gguf_place(Known { spec, names: &|_| false }, part);
-    let doubled = spec.tied && architecture.gguf_output;
+    let doubled = spec.tied() && architecture.gguf_output;
     Layout::new(spec, &place, doubled.then_some(Part::Output))
 }
 
 /// The numbers of a part, one for each layer.
-fn key_values(checkpoint: &Checkpoint, key: &KeyPart) -> Vec<f32> {
-    let layers = 0..checkpoint.spec().layers;
+fn key_values<S: Kind>(checkpoint: &Checkpoint<S>, key: &KeyPart) -> Vec<f32> {
+    let layers = 0..checkpoint.spec().layers();
     let values = layers.map(|layer| checkpoint.vector(WeightId { layer, part: key.part })[0]);
     values.collect()
 }
 
-fn tensors<'a>(
-    spec: &'a DecoderSpec,
+fn tensors<'a, S: Kind>(
+    spec: &'a S,
     layout: &'a Layout,
-    rows: &'a Source,
+    rows: &'a Source<S>,
     wanted: Option<Format>,
 ) -> impl Iterator<Item = NewTensor> + 'a {
     // The embedding is the output matrix unless there is one.
@@ -102,9 +108,9 @@ fn tensors<'a>(
 }
 
 /// What is said beside the settings: type, name, vocabulary, template.
-fn describe(
+fn describe<S: Kind>(
     source: &Path,
-    checkpoint: &Checkpoint,
+    checkpoint: &Checkpoint<S>,
     wanted: Option<Format>,
     metadata: &mut Metadata,
 ) {

@@ -2,7 +2,7 @@
 
 use crate::arch::{Holder, Place};
 use crate::error::{Error, Result};
-use crate::spec::DecoderSpec;
+use crate::spec::ModelSpec;
 use crate::weight::{Part, WeightId};
 use std::collections::HashMap;
 
@@ -34,6 +34,8 @@ pub(super) struct Piece {
     pub id: WeightId,
     /// Which expert's.
     pub expert: usize,
+    /// Whether the weight, or what each expert has of it, is a matrix.
+    pub is_matrix: bool,
     first: usize,
     step: usize,
     count: usize,
@@ -72,17 +74,21 @@ impl Layout {
     /// # Errors
     /// If a place can be read but not written.
     pub fn new(
-        spec: &DecoderSpec,
+        spec: &impl ModelSpec,
         place: &dyn Fn(Part) -> Place,
         doubled: Option<Part>,
     ) -> Result<Layout> {
         let mut layout = Layout::default();
-        for (id, shape) in spec.weights() {
+        let embedding = WeightId { layer: 0, part: Part::TokenEmbedding };
+        let mut of_embedding = Vec::new();
+        for (id, shape) in spec.inventory() {
             layout.add(&place(id.part), id, &shape)?;
             // Where the output matrix stands if it is one of its own.
             if let Some(part) = doubled.filter(|_| id.part == Part::OutputNorm) {
-                let id = WeightId { layer: 0, part: Part::TokenEmbedding };
-                layout.add(&place(part), id, &spec.shape(part))?;
+                layout.add(&place(part), embedding, &of_embedding)?;
+            }
+            if id == embedding {
+                of_embedding = shape;
             }
         }
         let output = place(Part::Output).name;
@@ -156,7 +162,8 @@ impl Layout {
             });
             self.assemblies.len() - 1
         });
-        let first = slab * of + first;
-        self.assemblies[index].pieces.push(Piece { id, expert, first, step, count });
+        let (first, is_matrix) = (slab * of + first, shape.len() > 1);
+        let piece = Piece { id, expert, is_matrix, first, step, count };
+        self.assemblies[index].pieces.push(piece);
     }
 }

@@ -3,6 +3,7 @@
 use super::layout::{Assembly, Piece};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
+use crate::spec::ModelSpec;
 use crate::weight::Part;
 use allod_kernels::{Format, Matrix, RopePairing, encode_row};
 use allod_weights::TensorWriter;
@@ -12,8 +13,8 @@ use rayon::prelude::*;
 const VALUES: usize = 1 << 20;
 
 /// Where rows come from, and in which order queries and keys have theirs in the target.
-pub(super) struct Source<'a> {
-    pub checkpoint: &'a Checkpoint,
+pub(super) struct Source<'a, S> {
+    pub checkpoint: &'a Checkpoint<S>,
     pub pairing: RopePairing,
 }
 
@@ -23,12 +24,10 @@ enum Rows<'a> {
     Vector(&'a [f32]),
 }
 
-impl Source<'_> {
+impl<S: ModelSpec> Source<'_, S> {
     fn rows(&self, piece: &Piece) -> Rows<'_> {
         let id = piece.id;
-        let (is_matrix, of_expert) =
-            (self.checkpoint.spec().shape(id.part).len() > 1, id.part.is_of_expert());
-        match (of_expert, is_matrix && !id.part.is_expert_bias()) {
+        match (id.part.is_of_expert(), piece.is_matrix) {
             (true, true) => Rows::Matrix(self.checkpoint.expert_matrix(id, piece.expert)),
             (true, false) => Rows::Vector(self.checkpoint.expert_vector(id, piece.expert)),
             (false, true) => Rows::Matrix(self.checkpoint.matrix(id)),
@@ -49,16 +48,18 @@ impl Source<'_> {
     fn ordered(&self, part: Part, row: usize) -> usize {
         let spec = self.checkpoint.spec();
         let turned = matches!(part, Part::Query | Part::Key | Part::QueryBias | Part::KeyBias);
-        if !turned || spec.rope.pairing == self.pairing {
+        let stored = spec.ropes()[0].map(|rope| rope.pairing);
+        if !turned || stored.is_none_or(|stored| stored == self.pairing) {
             return row;
         }
-        let half = spec.head_dim / 2;
-        let (head, at) = (row / spec.head_dim, row % spec.head_dim);
+        let head_dim = spec.attention().head_dim;
+        let half = head_dim / 2;
+        let (head, at) = (row / head_dim, row % head_dim);
         let from = match self.pairing {
             RopePairing::Interleaved => at / 2 + at % 2 * half,
             RopePairing::Half => at % half * 2 + at / half,
         };
-        head * spec.head_dim + from
+        head * head_dim + from
     }
 
     /// Writes a tensor.
@@ -79,17 +80,17 @@ impl Source<'_> {
 }
 
 /// Reads the rows of one tensor.
-struct Reader<'a> {
-    source: &'a Source<'a>,
+struct Reader<'a, S> {
+    source: &'a Source<'a, S>,
     assembly: &'a Assembly,
     pieces: Vec<(Piece, Rows<'a>)>,
     format: Format,
 }
 
-impl Reader<'_> {
+impl<S: ModelSpec> Reader<'_, S> {
     fn fault(&self, what: impl std::fmt::Display) -> Error {
         let what = format!("the tensor `{}`: {what}", self.assembly.name);
-        Error::Convert { file: self.source.checkpoint.spec().architecture.into(), what }
+        Error::Convert { file: self.source.checkpoint.spec().architecture().into(), what }
     }
 
     /// The rows of which weight, and which of them, stand at `row`.
@@ -101,8 +102,18 @@ impl Reader<'_> {
         found.ok_or_else(|| self.fault(format!("no weight fills row {row}")))
     }
 
+    /// Whether it is a row for a position that no token has: there is nothing to put there.
+    fn is_unused(&self, row: usize) -> bool {
+        let piece = &self.pieces[0].0;
+        piece.id.part == Part::PositionEmbedding && piece.row(row).is_none()
+    }
+
     /// The values of a row as the target holds them.
     fn values(&self, row: usize, out: &mut [f32]) -> Result<()> {
+        if self.is_unused(row) {
+            out.fill(0.0);
+            return Ok(());
+        }
         match self.at(row)? {
             (Rows::Matrix(matrix), row) => matrix.decode_row(row, out),
             (Rows::Vector(values), row) => out[0] = values[row],
@@ -115,7 +126,8 @@ impl Reader<'_> {
 
     /// The bytes of a row: the stored ones where nothing changes.
     fn encode(&self, row: usize, values: &mut [f32], out: &mut [u8]) -> Result<()> {
-        if let (Rows::Matrix(matrix), row) = self.at(row)?
+        if !self.is_unused(row)
+            && let (Rows::Matrix(matrix), row) = self.at(row)?
             && matrix.format == self.format
             && self.assembly.plus == 0.0
         {

@@ -8,7 +8,8 @@ use crate::checkpoint::read_object;
 use crate::checkpoint::read_text;
 use crate::error::{Error, Result};
 use crate::spec::Pooling;
-use serde_json::{Map, Value};
+use allod_weights::{Metadata, TensorFile};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -59,6 +60,55 @@ impl Manner {
             lists_modules: modules.listed,
         })
     }
+}
+
+/// How texts become vectors by what lies at `path`; none where it does not say.
+///
+/// # Errors
+/// If it is damaged or asks for what is not done here.
+pub(crate) fn pooling_of(path: &Path, file: &TensorFile) -> Result<Option<Pooling>> {
+    match path.is_dir() {
+        true => Manner::of_folder(path).map(|manner| manner.pooling),
+        false => of_keys(path, file.metadata()),
+    }
+}
+
+/// As the keys of a GGUF file say it.
+pub(super) fn of_keys(path: &Path, metadata: &Metadata) -> Result<Option<Pooling>> {
+    let name = metadata.text("general.architecture").unwrap_or_default();
+    let kind = metadata.number(&format!("{name}.pooling_type")).and_then(|kind| kind.as_u64());
+    let Some(kind) = kind else { return Ok(None) };
+    let known = [Pooling::Mean, Pooling::First, Pooling::Last];
+    let found = known.into_iter().find(|pooling| u64::from(pooling.gguf_number()) == kind);
+    found.map(Some).ok_or_else(|| {
+        let what = format!("the pooling type {kind} (`{name}.pooling_type`)");
+        let supported = "1 (mean), 2 (first token) and 3 (last token) are".to_string();
+        Error::Unsupported { file: path.to_path_buf(), what, supported }
+    })
+}
+
+/// The files of a folder that say the same, and that vectors are scaled to length 1, as those of
+/// GGUF files are: names and texts.
+pub(crate) fn files(pooling: &Pooling) -> [(&'static str, String); 2] {
+    let module = |index: usize, name: &str, path: &str| {
+        let kind = format!("sentence_transformers.models.{name}");
+        json!({"idx": index, "name": index.to_string(), "path": path, "type": kind})
+    };
+    let modules = [
+        module(0, "Transformer", ""),
+        module(1, "Pooling", "1_Pooling"),
+        module(2, "Normalize", "2_Normalize"),
+    ];
+    let mode = match pooling {
+        Pooling::Mean => "mean",
+        Pooling::First => "cls",
+        Pooling::Last => "lasttoken",
+    };
+    let own = json!({"pooling_mode": mode, "include_prompt": true});
+    [
+        ("modules.json", format!("{:#}\n", Value::from(modules.to_vec()))),
+        ("1_Pooling/config.json", format!("{own:#}\n")),
+    ]
 }
 
 /// What modules.json lists.

@@ -124,6 +124,17 @@ pub enum Pooling {
     Mean,
 }
 
+impl Pooling {
+    /// The number that llama.cpp has for it (`llama.h`, `llama_pooling_type`).
+    pub(crate) fn gguf_number(self) -> u32 {
+        match self {
+            Pooling::Mean => 1,
+            Pooling::First => 2,
+            Pooling::Last => 3,
+        }
+    }
+}
+
 impl EncoderSpec {
     fn has_rotary_positions(&self) -> bool {
         matches!(self.positions, Positions::Rotary { .. })
