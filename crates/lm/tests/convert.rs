@@ -293,6 +293,28 @@ fn formats_are_those_of_the_common_quantiser() {
     assert_eq!(types(Format::Q4_0), ["Q4_0", "Q8_0", "Q4_0", "F32", "F32"]);
     assert_eq!(types(Format::Q8_0), ["Q8_0", "Q8_0", "Q8_0", "F32", "F32"]);
     assert_eq!(types(Format::BF16), ["BF16", "BF16", "BF16", "F32", "F32"]);
+    // The order of tensors, and of the keys that a quantiser sets, is its too.
+    let file = TensorFile::open(&work.path().join("Q4_0")).unwrap();
+    let names: Vec<&str> = file.tensors().map(|tensor| tensor.name).take(5).collect();
+    let expected = ["output", "output_norm", "token_embd", "blk.0.attn_k", "blk.0.attn_k_norm"];
+    assert_eq!(names, expected.map(|name| format!("{name}.weight")));
+    let bytes = std::fs::read(work.path().join("Q4_0")).unwrap();
+    let at = |text: &str| bytes.windows(text.len()).position(|part| part == text.as_bytes());
+    let keys = ["tokenizer.ggml.model", "general.quantization_version", "general.file_type"];
+    assert!(keys.map(at).is_sorted() && at(keys[0]).is_some(), "{:?}", keys.map(at));
+}
+
+#[test]
+fn what_other_programs_do_otherwise_is_said() {
+    for (name, more, expected) in [
+        ("mistral", json!({"sliding_window": 9}), "longer than 9 tokens"),
+        ("olmoe", json!({"num_experts": 3, "num_experts_per_tok": 1}), "as many key heads"),
+    ] {
+        let work = tempdir().unwrap();
+        let source = sample(work.path(), name, &more);
+        let report = convert(&source, &work.path().join("x.gguf"), TO_GGUF).unwrap();
+        assert!(report.notes.iter().any(|note| note.contains(expected)), "{report:?}");
+    }
 }
 
 #[test]

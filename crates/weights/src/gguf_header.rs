@@ -11,6 +11,9 @@ const VERSION: u32 = 3;
 const DIMENSIONS: usize = 4;
 /// llama.cpp holds names in arrays of 64 bytes, the last of which is zero.
 const NAME_BYTES: usize = 63;
+/// Keys that stand last and in this order, as llama.cpp's quantiser leaves them; the others are
+/// sorted.
+const LAST: [&str; 2] = ["general.quantization_version", "general.file_type"];
 
 /// All that stands before the first element, or why it cannot be written.
 pub(crate) fn bytes(
@@ -22,7 +25,9 @@ pub(crate) fn bytes(
     bytes.extend(VERSION.to_le_bytes());
     bytes.extend((tensors.len() as u64).to_le_bytes());
     bytes.extend((metadata.iter().count() as u64).to_le_bytes());
-    for (key, value) in metadata.iter() {
+    let first = metadata.iter().filter(|(key, _)| !LAST.contains(key));
+    let last = LAST.into_iter().filter_map(|key| Some((key, metadata.get(key)?)));
+    for (key, value) in first.chain(last) {
         put_text(&mut bytes, key);
         put_value(&mut bytes, value);
     }

@@ -47,6 +47,18 @@ impl GgufKeys {
         self.metadata.remove(&format!("{}.{name}", self.prefix));
     }
 
+    /// Notes that llama.cpp reads no window in such files.
+    pub fn note_window(&mut self, spec: &DecoderSpec) {
+        let windows = (0..spec.layers).filter_map(|layer| spec.layer(layer).window);
+        if let Some(window) = windows.min() {
+            self.notes.push(format!(
+                "llama.cpp reads no window in files of `{}`, and computes something else where \
+                 texts are longer than {window} tokens",
+                self.prefix,
+            ));
+        }
+    }
+
     fn sizes(&mut self, spec: &DecoderSpec) {
         for (name, size) in [
             ("vocab_size", spec.vocabulary),

@@ -14,6 +14,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     gguf_pairing: RopePairing::Interleaved,
     config,
     gguf,
+    gguf_keys: |spec, keys| keys.note_window(spec),
     class: "LlamaForCausalLM",
     ..NAMES
 };

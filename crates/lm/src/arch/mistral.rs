@@ -10,6 +10,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     gguf_alias: Some("llama"),
     gguf_pairing: RopePairing::Interleaved,
     config,
+    gguf_keys: |spec, keys| keys.note_window(spec),
     class: "MistralForCausalLM",
     ..NAMES
 };

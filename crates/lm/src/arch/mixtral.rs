@@ -12,6 +12,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     gguf_alias: Some("llama"),
     gguf_pairing: RopePairing::Interleaved,
     config,
+    gguf_keys: |spec, keys| keys.note_window(spec),
     huggingface_place,
     class: "MixtralForCausalLM",
     config_values: |spec, values| {

@@ -13,6 +13,12 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     config,
     gguf,
     huggingface_place: place::huggingface_experts,
+    gguf_keys: |spec, keys| {
+        if spec.kv_heads != spec.heads {
+            let what = "llama.cpp loads OLMoE only with as many key heads as heads";
+            keys.notes.push(what.to_string());
+        }
+    },
     class: "OlmoeForCausalLM",
     config_values: |spec, values| {
         let weighting = spec.experts.as_ref().map(|experts| experts.weighting);

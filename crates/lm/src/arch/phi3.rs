@@ -12,6 +12,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     model_types: &["phi3"],
     gguf_names: &["phi3"],
     config,
+    gguf_keys: |spec, keys| keys.note_window(spec),
     gguf,
     huggingface_place,
     gguf_place,

@@ -1,10 +1,10 @@
 //! A model as one GGUF file.
 
 use super::kind::Kind;
-use super::layout::{KeyPart, Layout};
+use super::layout::{Assembly, KeyPart, Layout};
 use super::stream::Source;
 use super::{ConvertReport, format};
-use crate::arch::{self, Architecture, Known};
+use crate::arch::{self, Architecture, GgufKeys, Known};
 use crate::checkpoint::Checkpoint;
 use crate::embed;
 use crate::error::{Error, Result};
@@ -16,6 +16,9 @@ use std::path::Path;
 
 /// The layout of blocks has not changed since this version.
 const QUANTIZATION_VERSION: u32 = 2;
+/// What is said of a vocabulary of pieces without bytes.
+const BYTES: &str = "the vocabulary has no tokens for bytes: llama.cpp ends its process at a character \
+                     that the vocabulary lacks";
 /// Keys that are taken over from a GGUF source: what the model is called, its licence and source,
 /// its vocabulary and template.
 const KEPT: [&str; 2] = ["general.", "tokenizer."];
@@ -33,38 +36,18 @@ pub(super) fn write<S: Kind>(
         .ok_or_else(|| unsupported(format!("no names are known for `{name}`")))?;
     let layout = layout(architecture, spec)?;
     let rows = Source { checkpoint, pairing: architecture.gguf_pairing };
-    let settings = architecture.gguf_settings(spec)?;
-    let mut metadata = settings.metadata;
-    for key in &layout.keys {
-        metadata.insert(&key.name, key_values(checkpoint, key));
-    }
-    let mut notes = settings.notes;
-    describe(source, checkpoint, wanted, &mut metadata);
-    if source.is_dir() {
-        vocabulary(source, spec.vocabulary(), &mut metadata)?;
-    }
-    if let Some(pooling) = embed::pooling_of(source, checkpoint.file())? {
-        let prefix = architecture.gguf_name().unwrap_or_default();
-        metadata.insert(format!("{prefix}.pooling_type"), pooling.gguf_number());
-    }
-    if metadata.get("tokenizer.ggml.model").is_none() {
-        metadata.insert("tokenizer.ggml.model", "no_vocab");
-        notes.push("the source has no vocabulary, so the file has none".to_string());
-    }
-    let own = settings.tensors.iter().map(|(name, values)| NewTensor {
-        name: (*name).to_string(),
-        shape: vec![values.len()],
-        format: Format::F32,
-    });
-    let tensors: Vec<NewTensor> = own.chain(tensors(spec, &layout, &rows, wanted)).collect();
-    let mut writer = TensorWriter::gguf(target, &metadata, &tensors)?;
-    for (_, values) in &settings.tensors {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        writer.write(&bytes)?;
-    }
-    let formats = tensors[settings.tensors.len()..].iter().map(|tensor| tensor.format);
-    for (assembly, format) in layout.assemblies.iter().zip(formats) {
-        rows.write(assembly, format, &mut writer)?;
+    let mut settings = architecture.gguf_settings(spec)?;
+    describe(source, checkpoint, &layout, wanted, &mut settings)?;
+    let own = settings.tensors.iter().map(|(name, values)| own(name, values));
+    let mut contents: Vec<_> = own.chain(weights(spec, &layout, &rows, wanted)).collect();
+    contents.sort_by_cached_key(|(tensor, _)| place_in_file(&tensor.name));
+    let (tensors, contents): (Vec<NewTensor>, Vec<Content>) = contents.into_iter().unzip();
+    let mut writer = TensorWriter::gguf(target, &settings.metadata, &tensors)?;
+    for (tensor, content) in tensors.iter().zip(contents) {
+        match content {
+            Content::Values(bytes) => writer.write(&bytes)?,
+            Content::Weights(assembly) => rows.write(assembly, tensor.format, &mut writer)?,
+        }
     }
     writer.complete()?;
     let written = S::open(writer.unfinished_path())?;
@@ -74,7 +57,7 @@ pub(super) fn write<S: Kind>(
     let bytes = written.file().tensors().map(|tensor| tensor.bytes.len() as u64).sum();
     drop(written);
     writer.finish()?;
-    Ok(ConvertReport { tensors: tensors.len(), bytes, notes })
+    Ok(ConvertReport { tensors: tensors.len(), bytes, notes: settings.notes })
 }
 
 fn layout<S: Kind>(architecture: &Architecture<S>, spec: &S) -> Result<Layout> {
@@ -90,12 +73,33 @@ fn key_values<S: Kind>(checkpoint: &Checkpoint<S>, key: &KeyPart) -> Vec<f32> {
     values.collect()
 }
 
-fn tensors<'a, S: Kind>(
+/// What a tensor is filled with.
+enum Content<'a> {
+    /// Bytes of a tensor that is no weight.
+    Values(Vec<u8>),
+    /// Weights.
+    Weights(&'a Assembly),
+}
+
+/// The order in which llama.cpp's quantiser writes tensors: those of no layer, then layer by layer,
+/// each by name.
+fn place_in_file(name: &str) -> (Option<usize>, String) {
+    let layer = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next());
+    (layer.and_then(|layer| layer.parse().ok()), name.to_string())
+}
+
+fn own<'a>(name: &str, values: &[f32]) -> (NewTensor, Content<'a>) {
+    let (name, shape) = (name.to_string(), vec![values.len()]);
+    let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    (NewTensor { name, shape, format: Format::F32 }, Content::Values(bytes))
+}
+
+fn weights<'a, S: Kind>(
     spec: &'a S,
     layout: &'a Layout,
     rows: &'a Source<S>,
     wanted: Option<Format>,
-) -> impl Iterator<Item = NewTensor> + 'a {
+) -> impl Iterator<Item = (NewTensor, Content<'a>)> {
     // The embedding is the output matrix unless there is one.
     let output = layout.assemblies.iter().position(|assembly| assembly.is_output);
     layout.assemblies.iter().enumerate().map(move |(index, assembly)| {
@@ -103,12 +107,49 @@ fn tensors<'a, S: Kind>(
         let is_output = output.map_or(embedding, |output| output == index);
         let stored = rows.formats(assembly);
         let format = format::choose(spec, assembly, wanted, &stored, is_output);
-        NewTensor { name: assembly.name.clone(), shape: assembly.shape.clone(), format }
+        let (name, shape) = (assembly.name.clone(), assembly.shape.clone());
+        (NewTensor { name, shape, format }, Content::Weights(assembly))
     })
 }
 
-/// What is said beside the settings: type, name, vocabulary, template.
+/// What is said beside the settings.
 fn describe<S: Kind>(
+    source: &Path,
+    checkpoint: &Checkpoint<S>,
+    layout: &Layout,
+    wanted: Option<Format>,
+    settings: &mut GgufKeys,
+) -> Result<()> {
+    if let Some(pooling) = embed::pooling_of(source, checkpoint.file())? {
+        settings.put("pooling_type", pooling.gguf_number());
+    }
+    let metadata = &mut settings.metadata;
+    for key in &layout.keys {
+        metadata.insert(&key.name, key_values(checkpoint, key));
+    }
+    name(source, checkpoint, wanted, metadata);
+    if source.is_dir() {
+        vocabulary(source, checkpoint.spec().vocabulary(), metadata)?;
+    }
+    if metadata.get("tokenizer.ggml.model").is_none() {
+        metadata.insert("tokenizer.ggml.model", "no_vocab");
+        settings.notes.push("the source has no vocabulary, so the file has none".to_string());
+    }
+    if lacks_bytes(metadata) {
+        settings.notes.push(BYTES.to_string());
+    }
+    Ok(())
+}
+
+/// Whether it is a vocabulary of pieces without those for single bytes.
+fn lacks_bytes(metadata: &Metadata) -> bool {
+    let tokens = metadata.texts("tokenizer.ggml.tokens").unwrap_or_default();
+    metadata.text("tokenizer.ggml.model") == Some("llama")
+        && !tokens.iter().any(|token| token == "<0x00>")
+}
+
+/// Type and name of the model, and what a GGUF source says of vocabulary and template.
+fn name<S: Kind>(
     source: &Path,
     checkpoint: &Checkpoint<S>,
     wanted: Option<Format>,
