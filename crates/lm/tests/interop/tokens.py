@@ -69,13 +69,13 @@ def taken_over(model, path):
     return [text for id, (text, kind) in enumerate(zip(texts, kinds)) if kind != CONTROL and control(id)]
 
 
-def without_unknown(tokenizer):
-    """Whether a text can be given to llama.cpp: it ends the process at a character that a vocabulary of this kind has
-    neither whole nor as bytes."""
+def readable(tokenizer):
+    """Whether a text can be given to llama.cpp: where a vocabulary of pieces has no tokens for bytes, it ends its
+    process at a character that is no token (Hugging Face's library drops the character)."""
     kind = json.loads(tokenizer.to_str())["model"]
-    bytes_known = "<0x00>" in kind["vocab"] or kind["type"] != "BPE"
-    unknown = None if bytes_known else kind.get("unk_token")
-    return lambda text: unknown is None or tokenizer.token_to_id(unknown) not in tokenizer.encode(text).ids
+    if not kind.get("byte_fallback") or "<0x00>" in kind["vocab"]:
+        return lambda text: True
+    return lambda text: all(character in kind["vocab"] for character in text.replace(" ", "▁"))
 
 
 def ours(allod, path, text, special):
@@ -105,7 +105,7 @@ def check(allod, texts, folder):
             other = taken_over(model, target)
             if other:
                 print(f"{name}: llama.cpp takes these for control tokens, texts with them are left out:", *other)
-            known = without_unknown(tokenizer)
+            known = readable(tokenizer)
             fit = lambda text: known(text) and not any(token in text for token in other)
             own, more = ([text for text in texts if fit(text)] for texts in (TEXTS, texts))
             if len(own) + len(more) < len(TEXTS) + len(texts):
