@@ -315,6 +315,37 @@ fn what_other_programs_do_otherwise_is_said() {
         let report = convert(&source, &work.path().join("x.gguf"), TO_GGUF).unwrap();
         assert!(report.notes.iter().any(|note| note.contains(expected)), "{report:?}");
     }
+    let work = tempdir().unwrap();
+    let mut tensors = encoder::bert("", 2, 2, 0);
+    tensors.insert("pooler.dense.bias".into(), (vec![encoder::WIDTH], vec![0.5; encoder::WIDTH]));
+    encoder::write(work.path(), &encoder::bert_config(2), &tensors);
+    let report = convert(work.path(), &work.path().join("copy"), TO_FOLDER).unwrap();
+    assert!(report.notes.iter().any(|note| note.contains("`pooler.dense.bias`")), "{report:?}");
+}
+
+#[test]
+fn what_loading_adds_to_is_copied_as_it_stands() {
+    let work = tempdir().unwrap();
+    let source = sample(work.path(), "gemma2", &json!({"hidden_act": "gelu_pytorch_tanh"}));
+    let name = "model.norm.weight";
+    let file = TensorFile::open(&source).unwrap();
+    let mut tensors: Vec<_> = file
+        .tensors()
+        .map(|tensor| {
+            let values = tensor.bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+            (tensor.name.to_string(), tensor.shape.to_vec(), values.collect::<Vec<f32>>())
+        })
+        .collect();
+    drop(file);
+    // Too fine to be kept in a sum with one.
+    let norm = tensors.iter_mut().find(|(own, ..)| own == name).unwrap();
+    norm.2.iter_mut().for_each(|value| *value *= 1.234_567e-3);
+    std::fs::write(source.join("model.safetensors"), safetensors(&tensors)).unwrap();
+    let copy = work.path().join("copy");
+    convert(&source, &copy, TO_FOLDER).unwrap();
+    let bytes =
+        |folder: &Path| TensorFile::open(folder).unwrap().tensor(name).unwrap().bytes.to_vec();
+    assert_eq!(bytes(&copy), bytes(&source));
 }
 
 #[test]

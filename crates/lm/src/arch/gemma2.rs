@@ -8,6 +8,7 @@ use crate::spec::{Activation, DecoderSpec};
 use crate::weight::Part;
 use allod_kernels::RopePairing;
 use allod_weights::TensorFile;
+use serde_json::Value;
 
 pub(super) const ARCHITECTURE: Architecture = Architecture {
     model_types: &["gemma2"],
@@ -75,7 +76,13 @@ pub(super) fn config_values(spec: &DecoderSpec, values: &mut Values) {
     let activation = values.remove("hidden_act");
     values.insert("hidden_activation".into(), activation.into());
     let scalar = 1.0 / f64::from(spec.attention_scale).powi(2);
-    values.insert("query_pre_attn_scalar".into(), scalar.into());
+    // A whole number wherever one gives the scale: transformers asks for it.
+    let whole = scalar.round();
+    let scalar = match (1.0 / whole.sqrt()) as f32 == spec.attention_scale {
+        true => Value::from(whole as u64),
+        false => Value::from(scalar),
+    };
+    values.insert("query_pre_attn_scalar".into(), scalar);
     values.remove("embedding_multiplier");
     if spec.scales.embedding != (spec.width as f64).sqrt() as f32 {
         values.insert("dtype".into(), "bfloat16".into());

@@ -11,7 +11,7 @@ use crate::{embed, tokenizer};
 use allod_kernels::{Format, RopePairing};
 use allod_weights::{NewTensor, TensorFile, TensorWriter};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +77,31 @@ pub(super) fn write<S: Kind>(
     let bytes = written.file().tensors().map(|tensor| tensor.bytes.len() as u64).sum();
     drop(written);
     folder.finish(target)?;
-    Ok(ConvertReport { tensors: tensors.len(), bytes, notes: Vec::new() })
+    let notes = left_out(source, checkpoint, architecture);
+    Ok(ConvertReport { tensors: tensors.len(), bytes, notes })
+}
+
+/// What a folder holds beside the weights (a pooler that nothing reads, a second head) is not
+/// taken along, which programs that make such tensors up should know.
+fn left_out<S: Kind>(
+    source: &Path,
+    checkpoint: &Checkpoint<S>,
+    architecture: &Architecture<S>,
+) -> Vec<String> {
+    let (spec, file) = (checkpoint.spec(), checkpoint.file());
+    let names = |name: &str| file.position(name).is_some();
+    let known = Known { spec, names: &names };
+    let places =
+        spec.inventory().map(|(id, _)| S::place(architecture, known, id.part).name(id.layer, 0));
+    let used: HashSet<String> = places.collect();
+    let idle = |name: &str| !used.contains(name) && architecture.ignores(name, spec);
+    let all = file.tensors().map(|tensor| tensor.name).filter(|_| source.is_dir());
+    let left: Vec<&str> = all.filter(|name| idle(name)).collect();
+    let count = left.len();
+    let first = left
+        .first()
+        .map(|name| format!("{count} tensors that take no part are left out, `{name}` first"));
+    first.into_iter().collect()
 }
 
 fn refusal(target: &Path, what: impl Into<String>) -> Error {

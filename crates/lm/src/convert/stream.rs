@@ -5,7 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::spec::ModelSpec;
 use crate::weight::Part;
-use allod_kernels::{Format, Matrix, RopePairing, encode_row};
+use allod_kernels::{Format, Matrix, RopePairing, decode_row, encode_row};
 use allod_weights::TensorWriter;
 use rayon::prelude::*;
 
@@ -62,6 +62,17 @@ impl<S: ModelSpec> Source<'_, S> {
         head * head_dim + from
     }
 
+    /// The values of a vector to which loading adds something, as the source has them, where it has
+    /// a tensor of the same name: taking off what was added would round.
+    fn stored(&self, assembly: &Assembly) -> Option<Vec<f32>> {
+        let tensor = self.checkpoint.file().tensor(&assembly.name);
+        let vector = assembly.plus != 0.0 && assembly.columns == 1;
+        let tensor = tensor.filter(|own| vector && own.shape == assembly.shape)?;
+        let mut values = vec![0.0; assembly.rows];
+        decode_row(tensor.format().ok()?, tensor.bytes, &mut values);
+        Some(values)
+    }
+
     /// Writes a tensor.
     pub fn write(
         &self,
@@ -71,7 +82,8 @@ impl<S: ModelSpec> Source<'_, S> {
     ) -> Result<()> {
         let pieces: Vec<(Piece, Rows)> =
             assembly.pieces.iter().map(|piece| (*piece, self.rows(piece))).collect();
-        let reader = Reader { source: self, assembly, pieces, format };
+        let stored = self.stored(assembly);
+        let reader = Reader { source: self, assembly, pieces, stored, format };
         match assembly.turned {
             Some(slab) => reader.write_turned(slab, writer),
             None => reader.write(writer),
@@ -84,6 +96,8 @@ struct Reader<'a, S> {
     source: &'a Source<'a, S>,
     assembly: &'a Assembly,
     pieces: Vec<(Piece, Rows<'a>)>,
+    /// The values as they are to be written, one a row, where they are not in the pieces.
+    stored: Option<Vec<f32>>,
     format: Format,
 }
 
@@ -112,6 +126,10 @@ impl<S: ModelSpec> Reader<'_, S> {
     fn values(&self, row: usize, out: &mut [f32]) -> Result<()> {
         if self.is_unused(row) {
             out.fill(0.0);
+            return Ok(());
+        }
+        if let Some(stored) = &self.stored {
+            out[0] = stored[row];
             return Ok(());
         }
         match self.at(row)? {

@@ -43,10 +43,12 @@ def computed(folder, ids, expected):
 def check(allod, source):
     ids = load_file(source / "reference.safetensors")["input_ids"]
     expected = run(source, ids)
-    ways = {"folder": ["copy"], "GGUF": ["there.gguf", "back", "again.gguf"]}
+    # The model is called after its folder.
+    ways = {"folder": ["copy"], "GGUF": ["there.gguf", f"back/{source.name}", "again.gguf"]}
     right = True
     for way, steps in ways.items():
         with tempfile.TemporaryDirectory() as work:
+            (Path(work) / "back").mkdir()
             paths = [source] + [Path(work) / step for step in steps]
             try:
                 for start, end in zip(paths, paths[1:]):

@@ -24,6 +24,7 @@ import llama_cpp
 import numpy as np
 from llama import Llama, convert
 from safetensors.numpy import save_file
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 WIDTH = 32
@@ -57,8 +58,12 @@ def model_around(vocabulary, folder):
     for file in Path(vocabulary).iterdir():
         if "token" in file.name or file.name in ("vocab.json", "merges.txt"):
             shutil.copyfile(file, folder / file.name)
-    tokenizer.backend_tokenizer.no_truncation()
-    return tokenizer.backend_tokenizer
+    # As the file says: transformers makes some kinds anew, and differs then from the file at a space in front.
+    file = Path(vocabulary) / "tokenizer.json"
+    plain = Tokenizer.from_file(str(file)) if file.is_file() else tokenizer.backend_tokenizer
+    plain.no_truncation()
+    plain.no_padding()
+    return plain
 
 
 def taken_over(model, path):
