@@ -7,6 +7,7 @@ use super::{
 use crate::error::{Error, Result};
 use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
 use crate::weight::Part;
+use serde_json::Value;
 
 /// A kind of model that architectures describe.
 pub(crate) trait Described: ModelSpec + Clone + 'static {
@@ -80,6 +81,9 @@ impl<S: Described> Architecture<S> {
     /// What config.json says about such a model; none where the architecture has no folders.
     pub(super) fn config_of(&self, spec: &S) -> Option<Values> {
         let mut values = spec.values(self.model_types.first()?);
+        // Several classes of transformers have one of their own otherwise, beyond a small
+        // vocabulary.
+        values.insert("pad_token_id".into(), Value::Null);
         if !self.class.is_empty() {
             values.insert("architectures".into(), vec![self.class].into());
         }

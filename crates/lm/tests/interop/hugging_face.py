@@ -7,11 +7,14 @@ import transformers
 from transformers.activations import ACT2FN
 
 
+ENCODERS = ("bert", "xlm-roberta", "modernbert")
+
+
 class RoundedGelu(torch.nn.Module):
     """GELU as llama.cpp has it on a CPU: the tanh form, for every f16, rounded to f16 (`ggml_table_gelu_f16`)."""
 
     def forward(self, x):
-        y = torch.nn.functional.gelu(x.half().float(), approximate="tanh").half().float()
+        y = torch.nn.functional.gelu(x.half().float(), approximate="tanh").half().to(x.dtype)
         return torch.where(x >= 10, x, torch.where(x <= -10, torch.zeros_like(x), y))
 
 
@@ -32,13 +35,13 @@ def approximate(config):
     return own, words
 
 
-def run(folder, rows, config=None):
-    """Logits, or an encoder's last hidden states, in f32 with plain attention."""
+def run(folder, rows, config=None, precision=torch.float32):
+    """Logits, or an encoder's last hidden states, of the f32 weights with plain attention."""
     ACT2FN["rounded_gelu"] = RoundedGelu
     config = config or transformers.AutoConfig.from_pretrained(folder)
-    encoder = config.model_type in ("bert", "xlm-roberta", "modernbert")
+    encoder = config.model_type in ENCODERS
     kind = transformers.AutoModel if encoder else transformers.AutoModelForCausalLM
-    model = kind.from_pretrained(folder, config=config, dtype=torch.float32, attn_implementation="eager").eval()
+    model = kind.from_pretrained(folder, config=config, dtype=torch.float32, attn_implementation="eager").eval().to(precision)
     with torch.no_grad():
         out = model(input_ids=torch.tensor(rows).long())
     return (out.last_hidden_state if encoder else out.logits).numpy()
