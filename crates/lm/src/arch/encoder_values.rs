@@ -77,3 +77,16 @@ pub(super) fn modernbert(spec: &EncoderSpec, values: &mut Values) {
     values.insert("attention_bias".into(), spec.biases.attention.into());
     values.insert("mlp_bias".into(), spec.biases.feed_forward.into());
 }
+
+/// What ModernBERT's GGUF files say besides: both rotations and the windows. One layer of so many
+/// sees everything, the first of them.
+pub(super) fn modernbert_keys(spec: &EncoderSpec, keys: &mut GgufKeys) {
+    if let Positions::Rotary { rope, window_rope } = &spec.positions {
+        keys.put("rope.freq_base", rope.theta as f32);
+        keys.put("rope.freq_base_swa", window_rope.theta as f32);
+    }
+    let window = spec.windows.iter().flatten().next().copied();
+    let all = (1..spec.layers).find(|layer| spec.window(*layer).is_none());
+    keys.put("attention.sliding_window", 2 * window.unwrap_or(spec.context_length) as u32);
+    keys.put("attention.sliding_window_pattern", all.unwrap_or(spec.layers) as u32);
+}

@@ -156,3 +156,10 @@ impl GgufKeys {
         }
     }
 }
+
+/// The order in which llama.cpp's quantiser writes tensors: those of no layer, then layer by layer,
+/// each by name.
+pub(crate) fn order(name: &str) -> (Option<usize>, String) {
+    let layer = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next());
+    (layer.and_then(|layer| layer.parse().ok()), name.to_string())
+}

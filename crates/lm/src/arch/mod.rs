@@ -46,7 +46,7 @@ use allod_weights::TensorFile;
 use config_values::Values;
 pub(crate) use described::Described;
 pub(crate) use find::{configs, from_config, from_gguf, is_encoder, named, names_encoder};
-pub(crate) use gguf_keys::GgufKeys;
+pub(crate) use gguf_keys::{GgufKeys, order as gguf_order};
 pub(crate) use known::Known;
 pub(crate) use place::{Holder, Place};
 pub(crate) use published::published;

@@ -2,13 +2,12 @@
 
 use super::encoders::{self, ENCODER_NAMES, Head, divided, expect, scale};
 use super::{
-    Architecture, GgufKeys, Known, PLAIN, Place, Settings, encoder_place, encoder_values, layers,
-    rope,
+    Architecture, Known, PLAIN, Place, Settings, encoder_place, encoder_values, layers, rope,
 };
 use crate::error::Result;
 use crate::spec::{
-    Activation, EncoderBiases, EncoderNorm, EncoderSpec, HeadActivation, HeadSpec, ModelSpec,
-    NormPlace, Pooling, Positions, RopeScaling, RopeSpec,
+    Activation, EncoderBiases, EncoderNorm, EncoderSpec, HeadActivation, HeadSpec, NormPlace,
+    Pooling, Positions, RopeScaling, RopeSpec,
 };
 use crate::weight::Part;
 use allod_kernels::RopePairing;
@@ -21,7 +20,7 @@ pub(super) const ARCHITECTURE: Architecture<EncoderSpec> = Architecture {
     gguf,
     huggingface_place,
     gguf_place,
-    gguf_keys,
+    gguf_keys: encoder_values::modernbert_keys,
     class: "ModernBertModel",
     config_values: encoder_values::modernbert,
     ignored: &["head.", "decoder."],
@@ -100,18 +99,6 @@ fn gguf(settings: &Settings, file: &TensorFile) -> Result<EncoderSpec> {
         context_length: settings.size(&key("context_length"))?,
         ..plain
     })
-}
-
-/// Both rotations and the windows: one layer of so many sees everything, the first of them.
-fn gguf_keys(spec: &EncoderSpec, keys: &mut GgufKeys) {
-    if let Positions::Rotary { rope, window_rope } = &spec.positions {
-        keys.put("rope.freq_base", rope.theta as f32);
-        keys.put("rope.freq_base_swa", window_rope.theta as f32);
-    }
-    let window = spec.windows.iter().flatten().next().copied();
-    let all = (1..spec.layers).find(|layer| spec.window(*layer).is_none());
-    keys.put("attention.sliding_window", 2 * window.unwrap_or(spec.context_length) as u32);
-    keys.put("attention.sliding_window_pattern", all.unwrap_or(spec.layers) as u32);
 }
 
 /// Query, key and value are one tensor, and so are the feed-forward's gate and other half: the rows

@@ -17,8 +17,8 @@ use std::path::Path;
 /// The layout of blocks has not changed since this version.
 const QUANTIZATION_VERSION: u32 = 2;
 /// What is said of a vocabulary of pieces without bytes.
-const BYTES: &str = "the vocabulary has no tokens for bytes: llama.cpp ends its process at a character \
-                     that the vocabulary lacks";
+const BYTES: &str = "the vocabulary has no tokens for bytes: llama.cpp ends its process at a \
+                     character that is no token";
 /// Keys that are taken over from a GGUF source: what the model is called, its licence and source,
 /// its vocabulary and template.
 const KEPT: [&str; 2] = ["general.", "tokenizer."];
@@ -40,7 +40,7 @@ pub(super) fn write<S: Kind>(
     describe(source, checkpoint, &layout, wanted, &mut settings)?;
     let own = settings.tensors.iter().map(|(name, values)| own(name, values));
     let mut contents: Vec<_> = own.chain(weights(spec, &layout, &rows, wanted)).collect();
-    contents.sort_by_cached_key(|(tensor, _)| place_in_file(&tensor.name));
+    contents.sort_by_cached_key(|(tensor, _)| arch::gguf_order(&tensor.name));
     let (tensors, contents): (Vec<NewTensor>, Vec<Content>) = contents.into_iter().unzip();
     let mut writer = TensorWriter::gguf(target, &settings.metadata, &tensors)?;
     for (tensor, content) in tensors.iter().zip(contents) {
@@ -79,13 +79,6 @@ enum Content<'a> {
     Values(Vec<u8>),
     /// Weights.
     Weights(&'a Assembly),
-}
-
-/// The order in which llama.cpp's quantiser writes tensors: those of no layer, then layer by layer,
-/// each by name.
-fn place_in_file(name: &str) -> (Option<usize>, String) {
-    let layer = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next());
-    (layer.and_then(|layer| layer.parse().ok()), name.to_string())
 }
 
 fn own<'a>(name: &str, values: &[f32]) -> (NewTensor, Content<'a>) {
