@@ -1,7 +1,8 @@
 """What `cargo xtask train DIR TEXT` does, with PyTorch and transformers: same windows of the text in
-the same order, same optimiser and schedule, transformers' own first weights.
+the same order, same optimiser and schedule, transformers' own first weights, which `--first` keeps
+for that program to begin with too.
 
-usage: train_reference.py DIR TEXT [--steps N] [--seeds N] [--bf16]
+usage: train_reference.py DIR TEXT [--steps N] [--seeds N] [--bf16] [--first FOLDER]
 """
 import argparse
 import math
@@ -38,6 +39,8 @@ def rate(step, steps):
 def train(config, text, arguments, seed):
     torch.manual_seed(seed)
     model = transformers.AutoModelForCausalLM.from_config(config).float()
+    if arguments.first:
+        model.save_pretrained(f"{arguments.first}/seed-{seed}")
     groups = [
         {"params": [p for p in model.parameters() if p.ndim >= 2], "weight_decay": 0.1},
         {"params": [p for p in model.parameters() if p.ndim < 2], "weight_decay": 0.0},
@@ -73,6 +76,7 @@ parser.add_argument("text")
 parser.add_argument("--steps", type=int, default=600)
 parser.add_argument("--seeds", type=int, default=3)
 parser.add_argument("--bf16", action="store_true")
+parser.add_argument("--first")
 arguments = parser.parse_args()
 config = transformers.AutoConfig.from_pretrained(arguments.folder)
 text = open(arguments.text, "rb").read()

@@ -1,6 +1,8 @@
 //! `cargo xtask train DIR TEXT`: models of the shape in a folder, trained from scratch on the bytes
 //! of a text. `train_reference.py` beside this crate does the same with PyTorch: same windows of
-//! the text in the same order, same optimiser and schedule, its own first weights.
+//! the text in the same order, same optimiser and schedule. Each begins with normal weights of its
+//! own, or both with those that the other program leaves in `--first FOLDER`: then their losses can
+//! be compared seed by seed.
 
 use allod_lm::{
     Checkpoint, DecoderSpec, Documents, Initial, Intermediates, Isa, Residual, Trainable,
@@ -10,6 +12,7 @@ use allod_nn::{
 };
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Windows of a step, and bytes of a window.
@@ -24,10 +27,12 @@ const NORM: f64 = 1.0;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Plan {
+struct Plan<'a> {
     steps: u64,
     seeds: u64,
     precision: Precision,
+    /// Where a folder for each seed holds the first weights.
+    first: Option<&'a str>,
 }
 
 /// Trains a model for each seed and prints its losses.
@@ -50,18 +55,17 @@ pub fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn parse(arguments: &[String]) -> Result<(&str, &str, Plan)> {
-    let mut plan = Plan { steps: 600, seeds: 3, precision: Precision::F32 };
+fn parse(arguments: &[String]) -> Result<(&str, &str, Plan<'_>)> {
+    let mut plan = Plan { steps: 600, seeds: 3, precision: Precision::F32, first: None };
     let mut paths = Vec::new();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
-        let mut number = || -> Result<u64> {
-            let value = rest.next().with_context(|| format!("{argument} needs a number"))?;
-            value.parse().with_context(|| format!("{argument} {value}"))
-        };
+        let mut value = || rest.next().with_context(|| format!("{argument} needs a value"));
+        let number = |value: &String| value.parse().with_context(|| format!("{argument} {value}"));
         match argument.as_str() {
-            "--steps" => plan.steps = number()?,
-            "--seeds" => plan.seeds = number()?,
+            "--steps" => plan.steps = number(value()?)?,
+            "--seeds" => plan.seeds = number(value()?)?,
+            "--first" => plan.first = Some(value()?),
             "--bf16" => plan.precision = Precision::Bf16,
             path => paths.push(path),
         }
@@ -77,9 +81,7 @@ fn train(spec: &DecoderSpec, text: &[u8], plan: Plan, seed: u64) -> Result<(f64,
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let options = TapeOptions { isa: Isa::detect(), threads, precision: plan.precision };
     let mut workspace = Workspace::new(options)?;
-    // As the other implementation begins.
-    let initial = Initial { seed, deviation: 0.02, residual: Residual::Plain };
-    let mut model = Trainable::fresh(spec.clone(), WINDOW, initial)?;
+    let mut model = first_weights(spec, plan, seed)?;
     let adamw = AdamW { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, decay: 0.1 };
     let mut optimiser = Optimiser::new(Rule::AdamW(adamw), Decayed::Matrices, model.parameters());
     let schedule = Schedule::Cosine {
@@ -102,6 +104,18 @@ fn train(spec: &DecoderSpec, text: &[u8], plan: Plan, seed: u64) -> Result<(f64,
     let documents = windows(kept, u64::MAX, 0, CHECKED);
     let (checked, _) = model.loss_and_gradients(&documents, Intermediates::Kept, &mut workspace)?;
     Ok((last.iter().sum::<f64>() / last.len() as f64, f64::from(checked)))
+}
+
+/// The model that a seed begins with.
+fn first_weights(spec: &DecoderSpec, plan: Plan, seed: u64) -> Result<Trainable> {
+    let Some(folder) = plan.first else {
+        // As the other program begins.
+        let initial = Initial { seed, deviation: 0.02, residual: Residual::Plain };
+        return Ok(Trainable::fresh(spec.clone(), WINDOW, initial)?);
+    };
+    let checkpoint = Checkpoint::open(&Path::new(folder).join(format!("seed-{seed}")))?;
+    ensure!(checkpoint.spec() == spec, "the first weights of seed {seed} are of another model");
+    Ok(Trainable::of_checkpoint(Arc::new(checkpoint), WINDOW)?)
 }
 
 /// `count` windows of the text, from the `first` of a seed's endless order on. Each predicts the
@@ -142,10 +156,10 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_understood() {
         let words = |line: &str| line.split(' ').map(str::to_string).collect::<Vec<_>>();
-        let given = words("a --steps 7 b --bf16");
+        let given = words("a --steps 7 b --bf16 --first c");
         let (folder, text, plan) = parse(&given).unwrap();
         assert_eq!((folder, text, plan.steps, plan.seeds), ("a", "b", 7, 3));
-        assert_eq!(plan.precision, Precision::Bf16);
+        assert_eq!((plan.precision, plan.first), (Precision::Bf16, Some("c")));
         assert!(parse(&words("a b --steps x")).is_err() && parse(&words("a")).is_err());
     }
 }

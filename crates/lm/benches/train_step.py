@@ -1,12 +1,17 @@
 """Times one training step of the same model here and in PyTorch, on this processor, by turns.
 
-    python crates/lm/benches/train_step.py [rounds]
+    python crates/lm/benches/train_step.py [--rounds N] [--threads N] [--f32]
 
 PyTorch computes in bf16 in two ways: `autocast` (weights and optimiser in float32, as here) and
 `pure` (weights, gradients and optimiser in bf16 as well). Each round is a step of each of the three;
-the first round is not counted. Prints medians of wall-clock seconds and of processor seconds.
+the first round is not counted. With `--f32` both compute in float32 throughout. Prints medians of
+wall-clock seconds and of processor seconds, and how many times those of the first each takes.
+On a machine that is busy with other work compare processor seconds of one thread: threads that wait
+for each other count as busy.
 """
 
+import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -18,7 +23,6 @@ from torch import nn
 
 VOCABULARY, WIDTH, LAYERS, HEADS, KV_HEADS, INNER = 8192, 512, 6, 8, 4, 1408
 BATCH, TOKENS, HEAD = 16, 512, 64
-torch.set_num_threads(2)
 
 
 class Norm(nn.Module):
@@ -72,13 +76,14 @@ class Model(nn.Module):
 
 
 class Torch:
-    def __init__(self, autocast):
+    def __init__(self, manner):
         torch.manual_seed(0)
-        self.autocast = autocast
-        self.model = Model() if autocast else Model().bfloat16()
+        self.autocast = manner == "autocast"
+        self.model = Model().bfloat16() if manner == "pure bf16" else Model()
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-3, fused=True)
         angles = torch.arange(TOKENS)[:, None] * 10000.0 ** (-torch.arange(0, HEAD, 2) / HEAD)[None]
-        self.cos, self.sin = angles.cos().bfloat16(), angles.sin().bfloat16()
+        kind = torch.float32 if manner == "float32" else torch.bfloat16
+        self.cos, self.sin = angles.cos().to(kind), angles.sin().to(kind)
         self.tokens = torch.randint(0, VOCABULARY, (BATCH, TOKENS + 1))
 
     def step(self):
@@ -95,8 +100,9 @@ class Torch:
 
 
 class Allod:
-    def __init__(self):
+    def __init__(self, arguments):
         command = ["cargo", "bench", "-q", "-p", "allod-lm", "--bench", "train_step", "--", "wait"]
+        command += ["--threads", str(arguments.threads)] + ["--f32"] * arguments.f32
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
 
@@ -107,20 +113,36 @@ class Allod:
         return float(words[0]), float(words[2])
 
 
+def parsed():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--f32", action="store_true")
+    return parser.parse_args()
+
+
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
-    runners = {"allod": Allod(), "torch autocast": Torch(True), "torch pure bf16": Torch(False)}
+    arguments = parsed()
+    torch.set_num_threads(arguments.threads)
+    runners = {"allod": Allod(arguments)}
+    for manner in ["float32"] if arguments.f32 else ["autocast", "pure bf16"]:
+        runners[f"torch {manner}"] = Torch(manner)
     times = {name: [] for name in runners}
-    for number in range(rounds + 1):
+    load = os.getloadavg()[0]
+    for number in range(arguments.rounds + 1):
         for name, runner in runners.items():
             taken = runner.step()
             if number > 0:
                 times[name].append(taken)
-    print(f"torch {torch.__version__}, {rounds} rounds")
-    for name, taken in times.items():
-        wall, used = (statistics.median(column) for column in zip(*taken))
-        least = min(wall for wall, _ in taken)
-        print(f"{name}: median {wall:.3f} s (least {least:.3f}), processor {used:.3f} s")
+    print(f"torch {torch.__version__}, {arguments.rounds} rounds of {arguments.threads} threads; "
+          f"load {load:.1f} before, {os.getloadavg()[0]:.1f} after")
+    medians = {name: [statistics.median(column) for column in zip(*taken)]
+               for name, taken in times.items()}
+    for name, (wall, used) in medians.items():
+        least = min(wall for wall, _ in times[name])
+        ratios = [own / first for own, first in zip(medians[name], medians["allod"])]
+        print(f"{name}: median {wall:.3f} s (least {least:.3f}), processor {used:.3f} s; "
+              f"times ours: {ratios[0]:.2f}, processor {ratios[1]:.2f}")
 
 
 main()

@@ -1,9 +1,9 @@
 //! One training step of a model of 26 million parameters: forward, backward, clipping, AdamW, over
-//! 16 documents of 512 tokens in bf16 with `f32` masters.
+//! 16 documents of 512 tokens in bf16 with `f32` masters, or, after `-- --f32`, in `f32`.
 //!
-//! `cargo bench -p allod-lm --bench train_step` prints the seconds of a few steps. With `-- wait`
-//! it does a step for each line that it reads: `train_step.py` beside it so takes turns with the
-//! same model in PyTorch.
+//! `cargo bench -p allod-lm --bench train_step` prints the seconds of a few steps on two threads
+//! (`-- --threads N`). With `-- wait` it does a step for each line that it reads: so
+//! `train_step.py` beside it takes turns with the same model in PyTorch.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use allod_lm::{Checkpoint, Documents, Initial, Intermediates, Isa, Residual, Trainable};
@@ -32,8 +32,7 @@ fn main() {
     let spec = Checkpoint::spec_of_folder(folder.path()).unwrap();
     let initial = Initial { seed: 0, deviation: 0.02, residual: Residual::Plain };
     let mut model = Trainable::fresh(spec, TOKENS as usize, initial).unwrap();
-    let options = TapeOptions { isa: Isa::detect(), threads: 2, precision: Precision::Bf16 };
-    let mut workspace = Workspace::new(options).unwrap();
+    let mut workspace = Workspace::new(options()).unwrap();
     let rule = Rule::AdamW(AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01 });
     let mut optimiser = Optimiser::new(rule, Decayed::Matrices, model.parameters());
     let documents = documents();
@@ -51,6 +50,18 @@ fn main() {
     } else {
         (0..STEPS).for_each(|_| step());
     }
+}
+
+/// As the command line asks.
+fn options() -> TapeOptions {
+    let words: Vec<String> = std::env::args().collect();
+    let precision = match words.iter().any(|word| word == "--f32") {
+        true => Precision::F32,
+        false => Precision::Bf16,
+    };
+    let threads = words.iter().position(|word| word == "--threads").map(|place| &words[place + 1]);
+    let threads = threads.map_or(2, |threads| threads.parse().unwrap());
+    TapeOptions { isa: Isa::detect(), threads, precision }
 }
 
 /// What this process has used of the processors, where Linux says so.

@@ -64,6 +64,11 @@ fn configs() -> Vec<Value> {
             json!({"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 10,
                 "norm_topk_prob": true}),
         ),
+        config(
+            "allod-moe",
+            json!({"num_experts": 3, "num_experts_per_tok": 2, "moe_intermediate_size": 10,
+                "expert_weighting": "softmax", "sliding_window": 5}),
+        ),
     ]
 }
 
@@ -229,6 +234,27 @@ fn recomputing_and_threads_change_no_bit_of_a_gradient() {
         ] {
             let found = slopes(&model, intermediates, threads);
             assert!(found == expected, "{intermediates:?} {threads} {config}");
+        }
+    }
+}
+
+/// The same in bf16, on every instruction set.
+#[test]
+fn in_bf16_too_threads_recomputing_and_instruction_sets_change_no_bit() {
+    for config in configs() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = model(&config, folder.path(), 7);
+        let found = |isa, threads, intermediates| {
+            let options = TapeOptions { isa, threads, precision: Precision::Bf16 };
+            let mut workspace = Workspace::new(options).unwrap();
+            model.loss_and_gradients(&documents(), intermediates, &mut workspace).unwrap()
+        };
+        let expected = found(Isa::Scalar, 1, Intermediates::Kept);
+        assert!(expected != slopes(&model, Intermediates::Kept, 1), "operands are rounded");
+        for isa in Isa::available() {
+            let (again, kept) = (Intermediates::Recomputed, Intermediates::Kept);
+            assert!(found(isa, 3, again) == expected, "{isa:?} {config}");
+            assert!(found(isa, 2, kept) == expected, "{isa:?} {config}");
         }
     }
 }

@@ -115,9 +115,10 @@ mod tests {
 
     #[test]
     fn the_gradient_is_that_of_the_reference() {
-        let (rows, width) = (5, 23);
-        let teacher: Vec<f32> = numbers(rows * width, 9).iter().map(|x| 4.0 * x).collect();
-        for temperature in [1.0f32, 2.5] {
+        for (rows, width, temperature) in
+            [(1, 2, 1.0f32), (5, 23, 2.5), (5, 23, 1.0), (33, 17, 0.7), (3, 130, 4.0)]
+        {
+            let teacher: Vec<f32> = numbers(rows * width, 9).iter().map(|x| 4.0 * x).collect();
             let cooled = |x: f64| x / f64::from(temperature);
             check(
                 parameters(&[&[rows, width]], 3.0, 3),

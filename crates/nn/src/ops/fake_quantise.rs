@@ -23,7 +23,7 @@ fn round_rows(workspace: &mut Workspace, format: Format, values: &mut [f32], wid
     });
 }
 
-fn check(format: Format, width: usize) {
+fn check_blocks(format: Format, width: usize) {
     let whole = width.is_multiple_of(format.block_len());
     assert!(whole, "rows of {width} are no whole blocks of {}", format.name());
     assert!(format.is_encodable(), "{} cannot be written", format.name());
@@ -59,7 +59,7 @@ impl<'a> Tape<'a> {
     /// # Panics
     /// When a row is not whole blocks, or the format cannot be written.
     pub fn fake_quantise(&mut self, x: Var, format: Format) -> Var {
-        check(format, self.value(x).width);
+        check_blocks(format, self.value(x).width);
         self.record(FakeQuantise { x, format }, &[x])
     }
 
@@ -86,7 +86,7 @@ impl<'a> Tape<'a> {
             return known.clone();
         }
         let parameter = self.parameters.get(id);
-        check(format, parameter.columns());
+        check_blocks(format, parameter.columns());
         let mut rounded = self.workspace.tensor(parameter.rows(), parameter.columns());
         rounded.values.copy_from_slice(&parameter.values);
         round_rows(self.workspace, format, &mut rounded.values, parameter.columns());
@@ -99,8 +99,8 @@ impl<'a> Tape<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::{WAYS, bits, numbers, parameters, run};
-    use crate::{Parameters, Precision};
+    use crate::checks::{WAYS, bits, check, numbers, parameters, run};
+    use crate::{Parameters, Precision, reference};
 
     /// A parameter's rows as stored in a format.
     fn stored(parameters: &Parameters, id: ParameterId, format: Format) -> Vec<u8> {
@@ -137,6 +137,39 @@ mod tests {
             });
             assert_eq!(factors.len(), 35);
             assert_eq!(gradients.get(ids[1]), plain.get(ids[1]));
+        }
+    }
+
+    /// What the values of a parameter are rounded to, and by how much they change.
+    fn rounding(parameters: &Parameters, id: ParameterId, format: Format) -> Vec<f64> {
+        let values = &parameters.get(id).values;
+        let mut rounded = vec![0.0; values.len()];
+        decode_row(format, &stored(parameters, id, format), &mut rounded);
+        let pairs = rounded.iter().zip(values);
+        pairs.map(|(rounded, value)| f64::from(*rounded) - f64::from(*value)).collect()
+    }
+
+    /// Straight through: as if what rounding adds were constant.
+    #[test]
+    fn differences_of_a_constant_rounding_give_the_slopes() {
+        let shapes = [(3, 64, 5), (1, 32, 1), (7, 96, 2)];
+        for (format, (rows, inputs, outputs)) in
+            [Format::Q8_0, Format::Q4_0, Format::Q5_0].into_iter().zip(shapes)
+        {
+            let given = parameters(&[&[rows, inputs], &[outputs, inputs]], 1.0, 3);
+            let [of_x, of_w] = [0, 1].map(|at| rounding(&given.0, given.1[at], format));
+            check(
+                given,
+                |tape, ids| {
+                    let x = tape.parameter(ids[0]);
+                    let x = tape.fake_quantise(x, format);
+                    tape.linear(x, Weight::Rounded(ids[1], format), None)
+                },
+                |p| {
+                    let (x, w) = (reference::add(&p[0], &of_x), reference::add(&p[1], &of_w));
+                    reference::linear(&x, &w, inputs, &[])
+                },
+            );
         }
     }
 

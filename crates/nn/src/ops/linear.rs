@@ -105,22 +105,36 @@ mod tests {
         }
     }
 
+    /// Weights as a format stores them, and the same as wide floats.
+    fn stored(format: Format, outputs: usize, inputs: usize) -> (Matrix<'static>, Vec<f64>) {
+        let mut bytes = Vec::new();
+        for row in numbers(outputs * inputs, 4).chunks(inputs) {
+            let mut stored = vec![0; format.row_bytes(inputs).unwrap()];
+            encode_row(format, row, &mut stored).unwrap();
+            bytes.extend(stored);
+        }
+        let matrix = Matrix::new(format, outputs, inputs, bytes.leak()).unwrap();
+        let mut decoded = vec![0.0f32; outputs * inputs];
+        decoded.chunks_mut(inputs).enumerate().for_each(|(r, row)| matrix.decode_row(r, row));
+        (matrix, decoded.into_iter().map(f64::from).collect())
+    }
+
+    /// Formats with the fewest whole blocks and with several.
+    const FROZEN: [(Format, usize); 8] = [
+        (Format::F32, 7),
+        (Format::F16, 33),
+        (Format::BF16, 5),
+        (Format::Q8_0, 96),
+        (Format::Q4_0, 32),
+        (Format::Q4_1, 64),
+        (Format::Q5_1, 32),
+        (Format::Q6_K, 256),
+    ];
+
     #[test]
     fn frozen_weights_of_any_format_pass_the_slope_on() {
-        for format in [Format::F16, Format::Q8_0, Format::Q4_0, Format::Q6_K] {
-            let (outputs, inputs) = (5, 256);
-            let mut bytes = Vec::new();
-            for row in numbers(outputs * inputs, 4).chunks(inputs) {
-                let mut stored = vec![0; format.row_bytes(inputs).unwrap()];
-                encode_row(format, row, &mut stored).unwrap();
-                bytes.extend(stored);
-            }
-            let matrix = Matrix::new(format, outputs, inputs, &bytes).unwrap();
-            let mut decoded = vec![0.0f32; outputs * inputs];
-            decoded.chunks_mut(inputs).enumerate().for_each(|(r, row)| matrix.decode_row(r, row));
-            let decoded: Vec<f64> = decoded.into_iter().map(f64::from).collect();
-            let bytes: &'static [u8] = bytes.leak();
-            let matrix = Matrix::new(format, outputs, inputs, bytes).unwrap();
+        for (format, inputs) in FROZEN {
+            let (matrix, decoded) = stored(format, 5, inputs);
             check(
                 parameters(&[&[3, inputs]], 1.0, 5),
                 |tape, ids| {
@@ -134,24 +148,24 @@ mod tests {
 
     #[test]
     fn low_rank_adapters_train_beside_frozen_weights() {
-        let (rows, inputs, outputs, rank) = (4, 6, 5, 2);
-        let frozen: &'static [f32] = numbers(outputs * inputs, 9).leak();
-        let wide: Vec<f64> = frozen.iter().map(|w| f64::from(*w)).collect();
-        check(
-            parameters(&[&[rows, inputs], &[rank, inputs], &[outputs, rank]], 1.0, 6),
-            |tape, ids| {
-                let x = tape.parameter(ids[0]);
-                let base = Weight::Frozen(Matrix::of_floats(outputs, inputs, frozen));
-                let adapter = [Weight::Trained(ids[1]), Weight::Trained(ids[2])];
-                tape.linear_lora(x, base, None, adapter, 0.25)
-            },
-            |p| {
-                let low = reference::linear(&p[0], &p[1], inputs, &[]);
-                let high = reference::linear(&low, &p[2], rank, &[]);
-                let base = reference::linear(&p[0], &wide, inputs, &[]);
-                reference::zip(&base, &high, |base, high| base + 0.25 * high)
-            },
-        );
+        for (place, (format, inputs)) in FROZEN.into_iter().enumerate() {
+            let (rows, outputs, rank) = ([1, 4, 9][place % 3], 5, [2, 1, 3][place % 3]);
+            let (matrix, decoded) = stored(format, outputs, inputs);
+            check(
+                parameters(&[&[rows, inputs], &[rank, inputs], &[outputs, rank]], 1.0, 6),
+                |tape, ids| {
+                    let x = tape.parameter(ids[0]);
+                    let adapter = [Weight::Trained(ids[1]), Weight::Trained(ids[2])];
+                    tape.linear_lora(x, Weight::Frozen(matrix), None, adapter, 0.25)
+                },
+                |p| {
+                    let low = reference::linear(&p[0], &p[1], inputs, &[]);
+                    let high = reference::linear(&low, &p[2], rank, &[]);
+                    let base = reference::linear(&p[0], &decoded, inputs, &[]);
+                    reference::zip(&base, &high, |base, high| base + 0.25 * high)
+                },
+            );
+        }
     }
 
     #[test]

@@ -108,7 +108,12 @@ mod tests {
 
     #[test]
     fn rows_of_all_layers_count_together() {
-        let (experts, used, rows) = (5, 2, [4, 7]);
+        for (experts, used, rows) in [(5, 2, [4, 7]), (2, 1, [1, 2]), (19, 4, [33, 2])] {
+            check_of(experts, used, rows);
+        }
+    }
+
+    fn check_of(experts: usize, used: usize, rows: [usize; 2]) {
         check(
             parameters(&[&[rows[0], experts], &[rows[1], experts]], 2.0, 3),
             |tape, ids| {
