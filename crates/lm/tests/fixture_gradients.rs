@@ -28,16 +28,17 @@ fn workspace(threads: usize, precision: Precision) -> Workspace {
     Workspace::new(TapeOptions { isa: Isa::detect(), threads, precision }).unwrap()
 }
 
-/// The folders of the fixtures that are encoders, or of those that are not: the former give hidden
-/// states.
-fn fixtures(encoders: bool) -> Vec<PathBuf> {
+/// The folders of the fixtures whose reference has a tensor of a name.
+fn fixtures(tensor: &str) -> Vec<PathBuf> {
     let Some(root) = common::shared("model-fixtures") else { return Vec::new() };
     let folders = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
     let is_wanted = |folder: &PathBuf| {
         let reference = TensorFile::open(&folder.join("reference.safetensors"));
-        reference.is_ok_and(|file| file.tensor("last_hidden_state").is_some() == encoders)
+        reference.is_ok_and(|file| file.tensor(tensor).is_some())
     };
-    folders.filter(is_wanted).collect()
+    let found: Vec<PathBuf> = folders.filter(is_wanted).collect();
+    assert!(!found.is_empty(), "no fixture has {tensor}");
+    found
 }
 
 /// Nothing is left out. (An expert that no token chooses has no slope, but the matrix of all has.)
@@ -69,7 +70,7 @@ fn check_gradients(
 
 #[test]
 fn every_parameter_of_a_decoder_gets_a_gradient() {
-    for folder in fixtures(false) {
+    for folder in fixtures("logits") {
         let checkpoint = Arc::new(Checkpoint::open(&folder).unwrap());
         let model = Trainable::of_checkpoint(checkpoint, LONGEST).unwrap();
         check_gradients(model.parameters(), &folder, |intermediates, workspace| {
@@ -80,7 +81,7 @@ fn every_parameter_of_a_decoder_gets_a_gradient() {
 
 #[test]
 fn every_parameter_of_an_encoder_gets_a_gradient() {
-    for folder in fixtures(true) {
+    for folder in fixtures("last_hidden_state") {
         let checkpoint = Arc::new(Checkpoint::open_encoder(&folder).unwrap());
         let model: Trainable<EncoderSpec> = Trainable::of_checkpoint(checkpoint, LONGEST).unwrap();
         check_gradients(model.parameters(), &folder, |intermediates, workspace| {
