@@ -47,6 +47,8 @@ pub enum Command {
     Serve(ServeArguments),
     /// Let a model write, without documents
     Generate(GenerateArguments),
+    /// Measure how fast a model runs here
+    Bench(BenchArguments),
     /// Bring models in, list them and look into them
     #[command(subcommand)]
     Model(ModelCommand),
@@ -157,6 +159,12 @@ pub struct ServeArguments {
     pub require_key: bool,
     #[command(flatten)]
     pub model: ModelArguments,
+    /// A model for `/v1/embeddings`: a name from `allod model list`, a .gguf file, or a folder
+    #[arg(long, value_name = "MODEL")]
+    pub embedder: Option<PathBuf>,
+    /// A model for `/v1/rerank`: a name from `allod model list`, or a folder
+    #[arg(long, value_name = "MODEL")]
+    pub reranker: Option<PathBuf>,
 }
 
 /// `allod generate`
@@ -198,6 +206,32 @@ pub struct GenerateArguments {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+}
+
+/// `allod bench`
+#[derive(Debug, Args)]
+pub struct BenchArguments {
+    /// A name from `allod model list`, a .gguf file, or a folder in Hugging Face layout
+    #[arg(long, value_name = "MODEL")]
+    pub model: PathBuf,
+    /// Tokens of the prompts whose reading is measured
+    #[arg(long, default_value_t = 512, value_name = "N")]
+    pub prompt: usize,
+    /// Tokens that each sequence writes
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    pub generate: usize,
+    /// Tokens that stand before what is written
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub depth: usize,
+    /// Sequences that are written at one time
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub batch: usize,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// How often each is measured; medians are printed
+    #[arg(long, default_value_t = 3, value_name = "R")]
+    pub repeat: usize,
 }
 
 /// `allod model`

@@ -36,8 +36,13 @@ impl Place {
 
     /// Opens the desk of this folder.
     pub fn desk(&self, model: ModelChoice) -> anyhow::Result<Desk> {
-        let options = DeskOptions { policy: self.policy.clone(), model };
+        let options = DeskOptions { model, ..self.options() };
         Ok(Desk::open(&self.data, &options)?)
+    }
+
+    /// How this folder's desk is opened when nothing more is said.
+    pub fn options(&self) -> DeskOptions {
+        DeskOptions { policy: self.policy.clone(), ..DeskOptions::default() }
     }
 
     /// Opens the desk without any model, even if the policy names one.

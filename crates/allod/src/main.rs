@@ -65,6 +65,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Show(show) => commands::show::run(show, &place, &output),
         Command::Serve(serve) => commands::serve::run(serve, &place),
         Command::Generate(generate) => commands::generate::run(generate, &place, &output),
+        Command::Bench(bench) => commands::bench::run(bench, &place, &output),
         Command::Model(model) => commands::model::run(model, &place, &output),
         Command::Embed(embed) => commands::embed::run(embed, &place, &output),
         Command::Tokenize(tokenize) => commands::tokenize::run(tokenize, &place, &output),

@@ -37,11 +37,11 @@ pub struct Ask {
     pub language: Option<Language>,
 }
 
-/// A conversation with the model itself, without the documents.
+/// A turn of the model itself, without the documents.
 #[derive(Clone, Debug)]
 pub struct Chat {
-    /// The turns so far, oldest first.
-    pub messages: Vec<allod_engine::Message>,
+    /// What the model goes on from: a conversation, oldest message first, or a plain text.
+    pub prompt: allod_engine::Prompt,
     /// Who asks.
     pub caller: Caller,
     /// How to sample.
@@ -50,4 +50,26 @@ pub struct Chat {
     pub max_tokens: usize,
     /// Texts that end the answer and are not part of it.
     pub stop: Vec<String>,
+}
+
+/// Texts to be turned into vectors.
+#[derive(Clone, Debug)]
+pub struct Embed {
+    /// The texts.
+    pub texts: Vec<String>,
+    /// What they are embedded for.
+    pub purpose: allod_lm::Purpose,
+    /// Who asks.
+    pub caller: Caller,
+}
+
+/// Documents to be scored beside a query.
+#[derive(Clone, Debug)]
+pub struct Rerank {
+    /// The query.
+    pub query: String,
+    /// The documents' texts.
+    pub documents: Vec<String>,
+    /// Who asks.
+    pub caller: Caller,
 }

@@ -1,15 +1,15 @@
-//! A conversation with the model itself, without the documents: recorded and decided like any
-//! other request, but nothing in it is checked against evidence.
+//! A turn of the model itself, in a conversation or after a plain text, without the documents:
+//! recorded and decided like any other request, but nothing in it is checked against evidence.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use allod_corpus::Language;
-use allod_engine::{Finish, GenerateRequest, Generated, Prompt};
+use allod_engine::{Finish, GenerateRequest, Generated, Message, Prompt};
 use allod_ledger::receipt::{RequestKind, Timings};
 use allod_policy::{Decision, Facts, Fired, Outcome, decide, observe, plain_chat_permitted};
 use allod_store::{NewReview, ReviewKind};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ask::Chat;
 use crate::case::millis;
@@ -30,6 +30,8 @@ pub struct ChatReply {
     pub outcome: Outcome,
     /// Why the model stopped; absent when it did not run.
     pub finish: Option<Finish>,
+    /// The stop text that ended the answer, where one of the request's did and it is known.
+    pub stopped_by: Option<String>,
     /// Tokens read and written.
     pub tokens: Tokens,
     /// The receipt; durable before this exists.
@@ -39,8 +41,9 @@ pub struct ChatReply {
 }
 
 impl Desk {
-    /// Lets the model answer a conversation, if the policy does. `on_text` sees the text as it is
-    /// written; the turn counts as answered only when this returns, with its receipt durable.
+    /// Lets the model go on from a conversation or a text, if the policy does. `on_text` sees the
+    /// text as it is written, and an empty one now and then while a long prompt is read; the turn
+    /// counts as answered only when this returns, with its receipt durable.
     ///
     /// # Errors
     /// When there is no model, it fails, or no receipt could be written.
@@ -56,11 +59,14 @@ impl Desk {
                     .into(),
             )
         })?;
+        if generator.tokenizer().is_none() && !matches!(chat.prompt, Prompt::Chat(_)) {
+            return Err(elsewhere());
+        }
         let opened = Instant::now();
-        let question = last_question(chat)?;
-        let language = Language::detect(question);
+        let question = question(chat, generator)?;
+        let language = Language::detect(&question);
         let facts = Facts {
-            request: observe(&self.policy, question, language.code()),
+            request: observe(&self.policy, &question, language.code()),
             evidence: None,
             answer: None,
         };
@@ -75,12 +81,28 @@ impl Desk {
     }
 }
 
-fn last_question(chat: &Chat) -> Result<&str, Error> {
-    let asked = chat.messages.iter().rev().find(|message| message.role == "user");
+/// What the policy looks at: the last message of the user, or the whole of a plain text.
+fn question(chat: &Chat, generator: &Generator) -> Result<String, Error> {
+    let messages = match &chat.prompt {
+        Prompt::Chat(messages) => messages,
+        Prompt::Text(text) => return Ok(text.clone()),
+        Prompt::Tokens(tokens) => {
+            let tokenizer = generator.tokenizer();
+            return tokenizer.map(|tokenizer| tokenizer.decode(tokens)).ok_or_else(elsewhere);
+        }
+    };
+    let asked = messages.iter().rev().find(|message| message.role == "user");
     asked
-        .map(|message| message.content.trim())
+        .map(|message| message.content.trim().to_owned())
         .filter(|question| !question.is_empty())
         .ok_or_else(|| Error::Limit("the conversation has no message of the role `user`".into()))
+}
+
+/// The chat interface of a server elsewhere takes conversations only.
+fn elsewhere() -> Error {
+    Error::Limit(
+        "the model runs on another server, which takes conversations only; send messages".into(),
+    )
 }
 
 /// What a plain chat may not do, known before a model runs: answer a question about rules when the
@@ -104,7 +126,7 @@ fn allowed(desk: &Desk, decision: Decision, facts: &Facts) -> Decision {
 
 fn request(desk: &Desk, chat: &Chat) -> GenerateRequest {
     GenerateRequest {
-        prompt: Prompt::Chat(chat.messages.clone()),
+        prompt: chat.prompt.clone(),
         sampling: chat.sampling.clone(),
         max_tokens: chat.max_tokens.min(desk.policy.limits.answer_tokens_max as usize),
         stop: chat.stop.clone(),
@@ -134,12 +156,22 @@ impl Turn<'_> {
         }
         let tokens = self.tokens();
         let finish = self.generated.as_ref().map(|generated| generated.finish);
+        let stopped_by = self.stopped_by();
         let outcome = self.decision.outcome;
         let answer = match self.generated {
             Some(generated) => generated.text,
             None => instead(language, &self.decision, review.as_deref()),
         };
-        Ok(ChatReply { answer, outcome, finish, tokens, receipt, review })
+        Ok(ChatReply { answer, outcome, finish, stopped_by, tokens, receipt, review })
+    }
+
+    /// The text of all tokens written still holds the stop text that the answer was cut at.
+    fn stopped_by(&self) -> Option<String> {
+        let generated = self.generated.as_ref().filter(|g| g.finish == Finish::Stop)?;
+        let written = self.generator.tokenizer()?.decode(&generated.tokens);
+        let stops = self.chat.stop.iter().filter(|stop| !stop.is_empty());
+        let found = stops.filter_map(|stop| Some((written.find(stop.as_str())?, stop)));
+        found.min_by_key(|(at, _)| *at).map(|(_, stop)| stop.clone())
     }
 
     fn tokens(&self) -> Tokens {
@@ -161,27 +193,37 @@ impl Turn<'_> {
             tenant: caller.tenant.clone(),
             reasons: self.decision.rules.iter().map(|rule| rule.because.clone()).collect(),
             receipt_index: None,
-            request_json: json!({
-                "id": id,
-                "messages": messages(self.chat),
-                "subject": caller.subject,
-                "labels": caller.clearance.labels,
-            })
-            .to_string(),
+            request_json: self.review(id).to_string(),
             draft_json: None,
         };
         Ok(Some(self.desk.store.enqueue_review(&review)?.id))
     }
 
+    /// What the queue shows to the person who decides.
+    fn review(&self, id: &str) -> Value {
+        let caller = &self.chat.caller;
+        let mut review =
+            json!({"id": id, "subject": caller.subject, "labels": caller.clearance.labels});
+        match &self.chat.prompt {
+            Prompt::Chat(messages) => review["messages"] = shown(messages),
+            Prompt::Text(text) => review["question"] = json!(text),
+            Prompt::Tokens(tokens) => {
+                let text = self.generator.tokenizer().map(|tokenizer| tokenizer.decode(tokens));
+                review["question"] = json!(text);
+            }
+        }
+        review
+    }
+
     fn record(&self, id: &str, review: Option<String>) -> Result<ReceiptRef, Error> {
         let keeper = Keeper { desk: self.desk, caller: &self.chat.caller };
         let answer = self.generated.as_ref().map(|generated| generated.text.as_str());
-        let prompt = json!({ "messages": messages(self.chat) }).to_string();
+        let prompt = prompt(self.chat).to_string();
         let words = keeper.keep(&prompt, answer)?;
         let ran = self.generated.is_some();
         let total = millis(self.opened);
         let mut receipt = blank(&self.desk.policy, words);
-        receipt.request = record::request(id, RequestKind::Chat, &self.chat.caller);
+        receipt.request = record::request(id, kind(self.chat), &self.chat.caller);
         receipt.model = ran.then(|| self.generator.record());
         receipt.sampling = ran.then(|| record::sampling(&self.request.sampling));
         receipt.facts = record::facts(&self.facts);
@@ -195,9 +237,26 @@ impl Turn<'_> {
     }
 }
 
-fn messages(chat: &Chat) -> Vec<serde_json::Value> {
-    let message = |m: &allod_engine::Message| json!({"role": m.role, "content": m.content});
-    chat.messages.iter().map(message).collect()
+fn kind(chat: &Chat) -> RequestKind {
+    match chat.prompt {
+        Prompt::Chat(_) => RequestKind::Chat,
+        Prompt::Text(_) | Prompt::Tokens(_) => RequestKind::Generate,
+    }
+}
+
+/// All that a replay needs of the prompt.
+fn prompt(chat: &Chat) -> Value {
+    match &chat.prompt {
+        Prompt::Chat(messages) => json!({"messages": shown(messages)}),
+        Prompt::Text(text) => json!({"prompt": text}),
+        Prompt::Tokens(tokens) => json!({"prompt_tokens": tokens}),
+    }
+}
+
+/// Messages as they are recorded.
+pub(crate) fn shown(messages: &[Message]) -> Value {
+    let message = |m: &Message| json!({"role": m.role, "content": m.content});
+    messages.iter().map(message).collect()
 }
 
 fn instead(language: Language, decision: &Decision, review: Option<&str>) -> String {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use allod_ledger::{Checkpoint, Ledger};
+use allod_lm::{CrossEncoder, Embedder};
 use allod_policy::Policy;
 use allod_retrieval::Library;
 use allod_store::{HeadRow, SqliteStore, Store};
@@ -16,6 +17,7 @@ use crate::case::Case;
 use crate::error::Error;
 use crate::explanation::Explanation;
 use crate::generator::{Generator, ModelChoice};
+use crate::reader::Reader;
 use crate::reply::Reply;
 
 /// The name under which the ledger of a data folder signs.
@@ -28,6 +30,10 @@ pub struct DeskOptions {
     pub policy: Option<PathBuf>,
     /// The model, apart from what the policy says.
     pub model: ModelChoice,
+    /// A model that turns texts into vectors: a file, a folder, or a name in the registry.
+    pub embedder: Option<PathBuf>,
+    /// A model that scores documents beside a query: a folder, or a name in the registry.
+    pub reranker: Option<PathBuf>,
 }
 
 /// Library, policy, model, ledger and store of one data folder.
@@ -37,6 +43,8 @@ pub struct Desk {
     pub(crate) ledger: Ledger,
     pub(crate) policy: Policy,
     pub(crate) generator: Option<Generator>,
+    pub(crate) embedder: Option<Reader<Embedder>>,
+    pub(crate) reranker: Option<Reader<CrossEncoder>>,
 }
 
 impl Desk {
@@ -46,11 +54,18 @@ impl Desk {
     /// Whatever of it cannot be used, with what to do.
     pub fn open(data: &Path, options: &DeskOptions) -> Result<Desk, Error> {
         let policy = read_policy(data, options.policy.as_deref())?;
-        let generator = Generator::open(&policy, &data.join("models"), &options.model)?;
+        let (models, threads) = (data.join("models"), options.model.threads);
+        let generator = Generator::open(&policy, &models, &options.model)?;
+        let embedder = options.embedder.as_deref();
+        let embedder =
+            embedder.map(|given| Reader::embedder(&models, given, threads)).transpose()?;
+        let reranker = options.reranker.as_deref();
+        let reranker =
+            reranker.map(|given| Reader::reranker(&models, given, threads)).transpose()?;
         let store = open_store(data)?;
         let library = Library::open(data, Arc::clone(&store))?;
         let ledger = open_ledger(&data.join("ledger"), store.as_ref())?;
-        Ok(Desk { store, library, ledger, policy, generator })
+        Ok(Desk { store, library, ledger, policy, generator, embedder, reranker })
     }
 
     /// Answers a question, refuses it, or hands it on; whatever it does, the receipt is durable
@@ -104,6 +119,18 @@ impl Desk {
     #[must_use]
     pub fn generator(&self) -> Option<&Generator> {
         self.generator.as_ref()
+    }
+
+    /// The model that turns texts into vectors, if there is one.
+    #[must_use]
+    pub fn embedder(&self) -> Option<&Reader<Embedder>> {
+        self.embedder.as_ref()
+    }
+
+    /// The model that scores documents beside a query, if there is one.
+    #[must_use]
+    pub fn reranker(&self) -> Option<&Reader<CrossEncoder>> {
+        self.reranker.as_ref()
     }
 
     /// Publishes the log for outside readers and remembers its head beside it, so that a log that

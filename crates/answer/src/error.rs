@@ -38,6 +38,9 @@ pub enum Error {
     /// The built-in engine failed.
     #[error(transparent)]
     Engine(#[from] allod_engine::Error),
+    /// A model that reads failed.
+    #[error(transparent)]
+    Model(#[from] allod_lm::Error),
     /// The library failed.
     #[error(transparent)]
     Library(#[from] allod_retrieval::Error),

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use allod_engine::{Engine, GenerateRequest, Generated, Options};
+use allod_engine::{Engine, GenerateRequest, Generated, Options, Prompt, Tokenizer};
 use allod_ledger::receipt::Model;
 use allod_policy::{Policy, Runtime, quantization_met, upstream_permitted};
 use allod_registry::Registry;
@@ -73,6 +73,37 @@ impl Generator {
         match self {
             Generator::Local(engine) => engine.identity().name.clone(),
             Generator::Upstream(upstream) => upstream.model().into(),
+        }
+    }
+
+    /// Text to tokens and back, as the model does it; `None` for a model that runs elsewhere.
+    #[must_use]
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        match self {
+            Generator::Local(engine) => Some(engine.tokenizer()),
+            Generator::Upstream(_) => None,
+        }
+    }
+
+    /// The tokens of a prompt, with what stands before and between its parts.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when there are none, [`Error::Limit`] for a model that runs elsewhere.
+    pub fn tokens(&self, prompt: &Prompt) -> Result<Vec<u32>, Error> {
+        match self {
+            Generator::Local(engine) => Ok(engine.tokens(prompt)?),
+            Generator::Upstream(_) => Err(Error::Limit(
+                "the model runs on another server, so its tokens are not known here".into(),
+            )),
+        }
+    }
+
+    /// Tokens that prompt and answer can have together; `None` for a model that runs elsewhere.
+    #[must_use]
+    pub fn context_length(&self) -> Option<usize> {
+        match self {
+            Generator::Local(engine) => Some(engine.context_length()),
+            Generator::Upstream(_) => None,
         }
     }
 

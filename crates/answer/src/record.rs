@@ -52,11 +52,9 @@ impl<'a> Record<'a> {
     fn prompt(&self) -> Value {
         let case = self.case;
         let messages = case.prompt.as_ref().map(|request| match &request.prompt {
-            allod_engine::Prompt::Chat(messages) => messages
-                .iter()
-                .map(|message| json!({"role": message.role, "content": message.content}))
-                .collect::<Vec<_>>(),
-            allod_engine::Prompt::Text(text) => vec![json!({"role": "user", "content": text})],
+            allod_engine::Prompt::Chat(messages) => crate::chat::shown(messages),
+            // The documents are put before the model as a conversation, always.
+            allod_engine::Prompt::Text(_) | allod_engine::Prompt::Tokens(_) => Value::Null,
         });
         json!({
             "question": case.ask.question.trim(),

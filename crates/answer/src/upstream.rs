@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use allod_engine::{Finish, GenerateRequest, Generated, Prompt};
+use allod_engine::{Finish, GenerateRequest, Generated, Message, Prompt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -74,13 +74,20 @@ impl Upstream {
     /// [`Error::Upstream`] when it cannot be reached, answers with an error, or with something
     /// that is no chat completion.
     pub fn generate(&self, request: &GenerateRequest) -> Result<Generated, Error> {
+        let messages = match &request.prompt {
+            Prompt::Chat(messages) => messages,
+            Prompt::Text(_) | Prompt::Tokens(_) => {
+                let what = "it takes conversations only, no plain text";
+                return Err(self.error(what.into()));
+            }
+        };
         let url = format!("{}/chat/completions", self.url);
         let mut post = self.agent.post(&url);
         if let Some(key) = &self.api_key {
             post = post.header("Authorization", format!("Bearer {key}"));
         }
         let mut response =
-            post.send_json(self.body(request)).map_err(|e| self.error(e.to_string()))?;
+            post.send_json(self.body(messages, request)).map_err(|e| self.error(e.to_string()))?;
         let status = response.status();
         let text = response
             .body_mut()
@@ -95,14 +102,9 @@ impl Upstream {
         self.generated(&text)
     }
 
-    fn body(&self, request: &GenerateRequest) -> Value {
-        let messages: Vec<Value> = match &request.prompt {
-            Prompt::Text(text) => vec![json!({"role": "user", "content": text})],
-            Prompt::Chat(messages) => messages
-                .iter()
-                .map(|message| json!({"role": message.role, "content": message.content}))
-                .collect(),
-        };
+    fn body(&self, messages: &[Message], request: &GenerateRequest) -> Value {
+        let message = |message: &Message| json!({"role": message.role, "content": message.content});
+        let messages: Vec<Value> = messages.iter().map(message).collect();
         let sampling = &request.sampling;
         let mut body = json!({
             "model": self.model,

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use allod_answer::{Ask, Caller, Desk, DeskOptions, Error, Mode, ModelChoice, Outcome};
+use allod_answer::{Ask, Caller, Desk, DeskOptions, Error, Mode, Outcome};
 use allod_ledger::receipt::Verdict;
 use allod_retrieval::{Clearance, IngestOptions, Silent};
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ fn desk(folder: &Path, policy: &str) -> Result<Desk, Error> {
                 Saturdays.\n";
     std::fs::write(documents.join("market.md"), text).unwrap();
     std::fs::write(folder.join("allod.yaml"), policy).unwrap();
-    let desk = Desk::open(folder, &DeskOptions { policy: None, model: ModelChoice::default() })?;
+    let desk = Desk::open(folder, &DeskOptions::default())?;
     desk.library().ingest(&[documents], &IngestOptions::default(), &Silent).unwrap();
     Ok(desk)
 }

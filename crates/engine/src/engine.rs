@@ -5,7 +5,7 @@ use crate::queue::Queue;
 use crate::request::{GenerateRequest, Generated, Prompt};
 use crate::sampler::Sampler;
 use crate::writer::{SLOT, Writer};
-use allod_lm::{Adapter, Infer, InferOptions, Isa, Model, NUMERICS};
+use allod_lm::{Adapter, Infer, InferOptions, Isa, Model, NUMERICS, Tokenizer};
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -140,7 +140,12 @@ impl Engine {
     /// # Errors
     /// If it cannot be turned into tokens.
     pub fn count_tokens(&self, prompt: &Prompt) -> Result<usize> {
-        Ok(self.encode(prompt)?.len())
+        Ok(self.tokens(prompt)?.len())
+    }
+
+    /// Text to tokens and back, as the model does it.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.model.tokenizer
     }
 
     /// Writes a completion. `on_text` gets each piece of its text as soon as it is certain that no
@@ -156,7 +161,7 @@ impl Engine {
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Generated> {
         let sampler = Sampler::new(&request.sampling, self.isa)?;
-        let prompt = self.encode(&request.prompt)?;
+        let prompt = self.tokens(&request.prompt)?;
         self.check(&prompt)?;
         let adapter = self.adapter(request)?;
         let mut infer = self.infer.wait();
@@ -167,9 +172,14 @@ impl Engine {
         writer.write(request.max_tokens)
     }
 
-    fn encode(&self, prompt: &Prompt) -> Result<Vec<u32>> {
+    /// The tokens of a prompt, with what stands before and between its parts.
+    ///
+    /// # Errors
+    /// If it cannot be turned into tokens.
+    pub fn tokens(&self, prompt: &Prompt) -> Result<Vec<u32>> {
         let tokenizer = &self.model.tokenizer;
         match prompt {
+            Prompt::Tokens(tokens) => Ok(tokens.clone()),
             Prompt::Text(text) => Ok(tokenizer.encode_prompt(text)?),
             Prompt::Chat(messages) => {
                 let template = &self.model.template;

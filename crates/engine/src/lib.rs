@@ -32,7 +32,7 @@ mod sampler;
 mod stop;
 mod writer;
 
-pub use allod_lm::{Isa, Message, NUMERICS};
+pub use allod_lm::{Isa, Message, NUMERICS, Tokenizer};
 pub use engine::{AdapterIdentity, CONTEXT_TOKENS_LEAST, Engine, ModelIdentity, Options};
 pub use error::{Error, Result};
 pub use random::Random;

@@ -24,6 +24,8 @@ pub enum Prompt {
     Text(String),
     /// A conversation, rendered by the model's chat template.
     Chat(Vec<Message>),
+    /// Tokens as they stand: nothing is put before them.
+    Tokens(Vec<u32>),
 }
 
 /// How the next token is chosen from the model's scores. The steps come in the order of the

@@ -275,3 +275,14 @@ fn requests_choose_their_adapter() {
     assert_eq!(known, [("formal".to_string(), allod_weights::digest_bytes(&bytes))]);
     assert!(engine.with_adapter("formal", &path).is_err());
 }
+
+#[test]
+fn tokens_go_on_as_the_text_that_they_are_of() {
+    let engine = engine();
+    let tokens = engine.tokens(&Prompt::Text("abc".to_string())).unwrap();
+    let given = GenerateRequest { prompt: Prompt::Tokens(tokens), ..warm(3) };
+    assert_eq!(run(&engine, &given), run(&engine, &warm(3)));
+    let strange = GenerateRequest { prompt: Prompt::Tokens(vec![1, 9_999]), ..warm(3) };
+    let refused = engine.generate(&strange, &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(refused, Err(Error::Vocabulary { token: 9_999, .. })), "{refused:?}");
+}

@@ -65,6 +65,7 @@ mod norm;
 mod norm_gradient;
 mod packed;
 mod panel;
+mod peak;
 mod reduction;
 #[cfg(test)]
 mod reference;
@@ -101,6 +102,7 @@ pub use norm::{layer_norm, rms_norm};
 pub use norm_gradient::{layer_norm_gradient, rms_norm_gradient};
 pub use packed::{Packed, Piece, Side, Source};
 pub use panel::PANEL_ROWS;
+pub use peak::{float_multiplications, tile_multiplications};
 pub use reduction::{column_sums, dot, largest_and_total, norm_weight_gradient};
 pub use rope::{RopePairing, rope};
 pub use routing::{Weighting, route};

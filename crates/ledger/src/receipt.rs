@@ -89,6 +89,10 @@ pub enum RequestKind {
     Chat,
     /// Plain generation from a prompt.
     Generate,
+    /// Texts turned into vectors.
+    Embed,
+    /// Documents scored beside a query.
+    Rerank,
 }
 
 /// The identity of a model. Digests are `sha256:` and 64 hexadecimal digits.

@@ -252,7 +252,11 @@ impl<S: ModelSpec> Checkpoint<S> {
         vector.unwrap_or_else(|| panic!("{id:?} is not a vector of expert {expert}"))
     }
 
-    fn weight(&self, id: WeightId) -> &Weight {
+    /// A weight, in whatever form.
+    ///
+    /// # Panics
+    /// If the spec has no such weight.
+    pub(crate) fn weight(&self, id: WeightId) -> &Weight {
         let weight = self.weights.get(id.index()).and_then(Option::as_ref);
         weight.unwrap_or_else(|| panic!("{id:?} is no weight of this model"))
     }

@@ -29,10 +29,12 @@ mod template;
 mod tokenizer;
 mod unload;
 mod weight;
+mod work;
 
 pub use adapter::{Adapter, LowRank, ModuleScale, PeftConfig, Target};
 pub use allod_kernels::{
-    Format, Isa, NUMERICS, RopePairing, Weighting, argmax, decode_row, softmax,
+    Format, Isa, NUMERICS, RopePairing, Weighting, argmax, decode_row, float_multiplications,
+    softmax, tile_multiplications,
 };
 pub use allod_weights::digest_bytes;
 pub use checkpoint::Checkpoint;
@@ -58,3 +60,4 @@ pub use template::{ChatTemplate, Message, Rendered, TemplateInput};
 pub use tokenizer::{Detokenizer, Pair, Tokenizer};
 pub use unload::{NamedTensor, Stored, huggingface_tensors};
 pub use weight::{Part, WeightId};
+pub use work::Work;

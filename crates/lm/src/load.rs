@@ -46,6 +46,15 @@ impl Weight {
         }
     }
 
+    /// How many bytes are read where all of it is.
+    pub fn bytes(&self, file: &TensorFile) -> usize {
+        match self {
+            Weight::Vector(values) => size_of_val(values.as_slice()),
+            Weight::Experts(experts) => experts.iter().map(|own| own.bytes(file)).sum(),
+            _ => self.matrix(file).expect("it is a matrix").bytes.len(),
+        }
+    }
+
     /// All values, decoded, experts outermost.
     pub fn values(&self, file: &TensorFile) -> Vec<f32> {
         match self {

@@ -1,19 +1,17 @@
 //! `POST /v1/chat/completions`: the documents under one model name, the model itself under its own.
 
-use allod_answer::{Ask, Chat};
+use axum::Extension;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
+use axum::response::Response;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::body::Body;
-use crate::completion::{Finished, Heading};
+use crate::completion::ChatForm;
 use crate::identity::Identity;
-use crate::parameters::{Delivery, Parameters};
 use crate::problem::Problem;
 use crate::state::Shared;
-use crate::{DOCUMENTS_MODEL, ask, chat, models, stream};
+use crate::{parameters, turn};
 
 /// What a chat completion may ask for; every other field is refused by its name.
 #[derive(ToSchema)]
@@ -67,52 +65,7 @@ pub(crate) async fn create(
     Extension(identity): Extension<Identity>,
     Body(fields): Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
-    let asked = Parameters::read(&fields)?;
-    if asked.model == DOCUMENTS_MODEL {
-        return from_documents(&state, identity, &asked).await;
-    }
-    let known = models::known(&state);
-    match known.contains(&asked.model) {
-        true => from_model(&state, identity, asked).await,
-        false => Err(Problem::unknown_model(&asked.model, &known)),
-    }
-}
-
-/// The receipt is durable before the first byte of the response is written.
-async fn from_documents(
-    state: &Shared,
-    identity: Identity,
-    asked: &Parameters,
-) -> Result<Response, Problem> {
-    asked.check_for_documents(models::answer_tokens_max(state))?;
-    let question = asked.question()?;
-    let ask = Ask { question, caller: identity.caller, on: None, language: None };
-    let finished = Finished::from(ask::reply(state, ask).await?);
-    let heading = Heading::new(DOCUMENTS_MODEL);
-    Ok(match asked.delivery {
-        Delivery::Whole => Json(heading.completion(&finished)).into_response(),
-        Delivery::Stream { usage } => stream::whole(&heading, &finished, usage),
-    })
-}
-
-async fn from_model(
-    state: &Shared,
-    identity: Identity,
-    asked: Parameters,
-) -> Result<Response, Problem> {
-    let heading = Heading::new(&asked.model);
-    let chat = Chat {
-        sampling: asked.sampling(),
-        max_tokens: asked.max_tokens.unwrap_or_else(|| models::answer_tokens_max(state)),
-        messages: asked.messages,
-        stop: asked.stop,
-        caller: identity.caller,
-    };
-    match asked.delivery {
-        Delivery::Whole => {
-            let finished = chat::whole(state, chat).await?;
-            Ok(Json(heading.completion(&finished)).into_response())
-        }
-        Delivery::Stream { usage } => chat::streamed(state, chat, heading, usage).await,
-    }
+    let (turn, counts) = parameters::read(&fields)?;
+    let form = ChatForm::new(&turn.model, counts);
+    turn::respond(&state, identity, turn, Box::new(form)).await
 }

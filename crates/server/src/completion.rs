@@ -1,124 +1,172 @@
-//! The JSON of chat completions, whole and in chunks.
+//! The JSON of OpenAI's completions, of chats and of plain texts, whole and in chunks.
 
-use allod_answer::{ChatReply, Reply, Tokens};
-use allod_engine::Finish;
+use allod_answer::Tokens;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::envelope::new_id;
+use crate::form::{Event, Form};
+use crate::problem::Problem;
+use crate::turn::Finished;
 
 /// What all chunks of one completion share.
 #[derive(Clone, Debug)]
-pub(crate) struct Heading {
+struct Heading {
     id: String,
     created: i64,
     model: String,
 }
 
-/// A finished answer in the terms of a completion.
-#[derive(Clone, Debug)]
-pub(crate) struct Finished {
-    pub(crate) text: String,
-    pub(crate) reason: &'static str,
-    pub(crate) tokens: Tokens,
-    /// The extension field `allod`.
-    pub(crate) extension: Value,
-}
-
 impl Heading {
-    pub(crate) fn new(model: &str) -> Heading {
+    fn new(prefix: &str, model: &str) -> Heading {
         let created = Timestamp::now().as_second();
-        Heading { id: format!("chatcmpl-{}", new_id()), created, model: model.to_owned() }
+        Heading { id: format!("{prefix}-{}", new_id()), created, model: model.to_owned() }
     }
 
-    /// The whole completion.
-    pub(crate) fn completion(&self, finished: &Finished) -> Value {
+    fn around(&self, object: &str, choices: Value) -> Value {
         json!({
             "id": self.id,
-            "object": "chat.completion",
+            "object": object,
             "created": self.created,
             "model": self.model,
-            "choices": [{
-                "index": 0,
-                "message": {"role": "assistant", "content": finished.text, "refusal": null},
-                "logprobs": null,
-                "finish_reason": finished.reason,
-            }],
-            "usage": usage(finished.tokens),
-            "allod": finished.extension,
+            "choices": choices,
         })
     }
+}
 
-    /// The first chunk: who speaks.
-    pub(crate) fn opening(&self) -> Value {
-        self.chunk(json!({"role": "assistant", "content": ""}), None)
-    }
+/// A chat completion.
+pub(crate) struct ChatForm {
+    heading: Heading,
+    counts: bool,
+}
 
-    /// A piece of the text.
-    pub(crate) fn piece(&self, text: &str) -> Value {
-        self.chunk(json!({"content": text}), None)
-    }
-
-    /// The chunk that says why the text ends; it carries the extension field.
-    pub(crate) fn closing(&self, finished: &Finished) -> Value {
-        let mut chunk = self.chunk(json!({}), Some(finished.reason));
-        chunk["allod"] = finished.extension.clone();
-        chunk
-    }
-
-    /// The chunk that counts tokens.
-    pub(crate) fn usage(&self, tokens: Tokens) -> Value {
-        let mut chunk = self.chunk(json!({}), None);
-        chunk["choices"] = json!([]);
-        chunk["usage"] = usage(tokens);
-        chunk
+impl ChatForm {
+    /// `counts` adds a chunk with the numbers of tokens to a stream.
+    pub(crate) fn new(model: &str, counts: bool) -> ChatForm {
+        ChatForm { heading: Heading::new("chatcmpl", model), counts }
     }
 
     fn chunk(&self, delta: Value, finish_reason: Option<&str>) -> Value {
-        json!({
-            "id": self.id,
-            "object": "chat.completion.chunk",
-            "created": self.created,
-            "model": self.model,
-            "choices": [{
-                "index": 0,
-                "delta": delta,
-                "logprobs": null,
-                "finish_reason": finish_reason,
-            }],
-        })
+        let choice = json!({
+            "index": 0,
+            "delta": delta,
+            "logprobs": null,
+            "finish_reason": finish_reason,
+        });
+        let chunk = self.heading.around("chat.completion.chunk", json!([choice]));
+        uncounted(chunk, self.counts)
     }
 }
 
-impl From<Reply> for Finished {
-    fn from(reply: Reply) -> Finished {
-        let extension = json!({
-            "outcome": reply.outcome,
-            "mode": reply.mode,
-            "confidence": reply.confidence,
-            "language": reply.language,
-            "citations": reply.citations,
-            "receipt": reply.receipt,
-            "review": reply.review,
-            "rules": reply.rules,
+impl Form for ChatForm {
+    fn whole(&self, finished: &Finished) -> Value {
+        let choice = json!({
+            "index": 0,
+            "message": {"role": "assistant", "content": finished.text, "refusal": null},
+            "logprobs": null,
+            "finish_reason": finished.reason(),
         });
-        Finished { text: reply.answer, reason: "stop", tokens: reply.tokens, extension }
+        counted(self.heading.around("chat.completion", json!([choice])), finished)
+    }
+
+    fn opening(&mut self) -> Vec<Event> {
+        vec![Event::data(&self.chunk(json!({"role": "assistant", "content": ""}), None))]
+    }
+
+    fn piece(&mut self, text: &str) -> Vec<Event> {
+        vec![Event::data(&self.chunk(json!({"content": text}), None))]
+    }
+
+    fn closing(&mut self, finished: &Finished) -> Vec<Event> {
+        let last = self.chunk(json!({}), Some(finished.reason()));
+        ending(last, finished, self.counts)
+    }
+
+    fn failure(&mut self, problem: &Problem) -> Vec<Event> {
+        vec![Event::data(&problem.body())]
     }
 }
 
-impl From<ChatReply> for Finished {
-    fn from(reply: ChatReply) -> Finished {
-        let extension = json!({
-            "outcome": reply.outcome,
-            "receipt": reply.receipt,
-            "review": reply.review,
-        });
-        let reason = match reply.finish {
-            Some(Finish::Length) => "length",
-            _ => "stop",
-        };
-        Finished { text: reply.answer, reason, tokens: reply.tokens, extension }
+/// A text that goes on from a prompt.
+pub(crate) struct TextForm {
+    heading: Heading,
+    counts: bool,
+    /// The prompt, where it is to stand before what the model writes.
+    echo: String,
+}
+
+impl TextForm {
+    /// As [`ChatForm::new`]; `echo` comes before the text.
+    pub(crate) fn new(model: &str, counts: bool, echo: String) -> TextForm {
+        TextForm { heading: Heading::new("cmpl", model), counts, echo }
     }
+
+    fn chunk(&self, text: &str, finish_reason: Option<&str>) -> Value {
+        let choice = json!({
+            "index": 0,
+            "text": text,
+            "logprobs": null,
+            "finish_reason": finish_reason,
+        });
+        uncounted(self.heading.around("text_completion", json!([choice])), self.counts)
+    }
+}
+
+impl Form for TextForm {
+    fn whole(&self, finished: &Finished) -> Value {
+        let choice = json!({
+            "index": 0,
+            "text": format!("{}{}", self.echo, finished.text),
+            "logprobs": null,
+            "finish_reason": finished.reason(),
+        });
+        counted(self.heading.around("text_completion", json!([choice])), finished)
+    }
+
+    fn opening(&mut self) -> Vec<Event> {
+        vec![Event::data(&self.chunk(&self.echo, None))]
+    }
+
+    fn piece(&mut self, text: &str) -> Vec<Event> {
+        vec![Event::data(&self.chunk(text, None))]
+    }
+
+    fn closing(&mut self, finished: &Finished) -> Vec<Event> {
+        let last = self.chunk("", Some(finished.reason()));
+        ending(last, finished, self.counts)
+    }
+
+    fn failure(&mut self, problem: &Problem) -> Vec<Event> {
+        vec![Event::data(&problem.body())]
+    }
+}
+
+/// A chunk of a stream that counts tokens at its end says that it does not count them.
+fn uncounted(mut chunk: Value, counts: bool) -> Value {
+    if counts {
+        chunk["usage"] = Value::Null;
+    }
+    chunk
+}
+
+fn counted(mut completion: Value, finished: &Finished) -> Value {
+    completion["usage"] = usage(finished.tokens);
+    completion["allod"] = finished.extension.clone();
+    completion
+}
+
+/// The last chunk with a choice, the count if it is asked for, and the end.
+fn ending(mut last: Value, finished: &Finished, counts: bool) -> Vec<Event> {
+    let mut count = last.clone();
+    last["allod"] = finished.extension.clone();
+    let mut events = vec![Event::data(&last)];
+    if counts {
+        count["choices"] = json!([]);
+        count["usage"] = usage(finished.tokens);
+        events.push(Event::data(&count));
+    }
+    events.push(Event::done());
+    events
 }
 
 fn usage(tokens: Tokens) -> Value {

@@ -10,8 +10,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
+use crate::family::Family;
 use crate::problem::Problem;
 use crate::state::Shared;
+
+/// A longer name of a request is passed over.
+const REQUEST_ID_MAX: usize = 128;
 
 const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (
@@ -27,15 +31,17 @@ const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
 
 /// Wraps every request.
 pub(crate) async fn wrap(State(state): State<Shared>, request: Request, next: Next) -> Response {
-    let id = new_id();
+    let id = given_id(request.headers()).unwrap_or_else(new_id);
     let span = tracing::info_span!("request", id = %id);
+    let family = Family::of(request.uri().path());
     let method = request.method().clone();
     // The route, not the path: the path may name a document or a review.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let begun = Instant::now();
     let deadline = state.options.request_timeout;
     let served = tokio::time::timeout(deadline, next.run(request)).instrument(span.clone()).await;
-    let mut response = served.unwrap_or_else(|_| Problem::timeout().into_response());
+    let response = served.unwrap_or_else(|_| Problem::timeout().into_response());
+    let mut response = family.told(response, &id);
     let status = response.status();
     state.metrics.responded(status.as_u16());
     span.in_scope(|| {
@@ -43,20 +49,32 @@ pub(crate) async fn wrap(State(state): State<Shared>, request: Request, next: Ne
         let ms = begun.elapsed().as_millis();
         tracing::info!(%method, route, status = status.as_u16(), ms, "served");
     });
-    add_headers(response.headers_mut(), &id);
+    add_headers(response.headers_mut(), &id, family);
     response
 }
 
-fn add_headers(headers: &mut HeaderMap, id: &str) {
+fn add_headers(headers: &mut HeaderMap, id: &str, family: Family) {
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    let id = HeaderValue::from_str(id).expect("an id has only hexadecimal digits");
+    let id = HeaderValue::from_str(id).expect("an id is plain text");
+    if family == Family::Anthropic {
+        headers.insert("request-id", id.clone());
+    }
     headers.insert("x-request-id", id);
 }
 
-/// A random name for one request. Ours, not the client's: two requests never share one.
+/// The name that the client gave the request, if it can stand in a log: then both logs tell of the
+/// same request.
+fn given_id(headers: &HeaderMap) -> Option<String> {
+    let given = headers.get("x-request-id")?.to_str().ok()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let fits = (1..=REQUEST_ID_MAX).contains(&given.len()) && given.bytes().all(plain);
+    fits.then(|| given.to_owned())
+}
+
+/// A random name for one request.
 pub(crate) fn new_id() -> String {
     let mut bytes = [0_u8; 12];
     // Without random bytes the id is of less use in the log; nothing rests on it.
@@ -76,4 +94,24 @@ pub(crate) async fn no_such_path() -> Problem {
 pub(crate) async fn no_such_method() -> Problem {
     let message = "this address does not take this method; /openapi.json lists what there is";
     Problem::transport(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_a_client_gives_is_kept_if_it_can_stand_in_a_log() {
+        let given = |text: &str| {
+            given_id(&HeaderMap::from_iter([(
+                "x-request-id".parse().unwrap(),
+                text.parse().unwrap(),
+            )]))
+        };
+        assert_eq!(given("a-1_B.7").as_deref(), Some("a-1_B.7"));
+        for wrong in ["", "a b", "a\"b", "x".repeat(129).as_str()] {
+            assert_eq!(given(wrong), None, "{wrong}");
+        }
+        assert_eq!(given_id(&HeaderMap::new()), None);
+    }
 }

@@ -4,7 +4,7 @@ use allod_answer::{Caller, Desk};
 use allod_retrieval::Clearance;
 use allod_store::KeyRow;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -98,7 +98,7 @@ async fn identity_of(
         return state.read(move |desk| of_secret(desk, &secret)).await;
     }
     if !state.is_local() || state.options.keyless == Keyless::Refused {
-        let message = "an API key is needed: send `Authorization: Bearer allod_…`";
+        let message = "an API key is needed: send `Authorization: Bearer allod_…` or `x-api-key`";
         return Err(Problem::unauthenticated("no_api_key", message));
     }
     local::check(&method, &uri, &headers)?;
@@ -113,20 +113,37 @@ fn of_secret(desk: &Desk, secret: &str) -> Result<Identity, Problem> {
     })
 }
 
-/// The key that the request presents. A header that holds something else is an error: whoever
-/// sends one means to be somebody.
+/// The key that the request presents, in `Authorization` or, as Anthropic's clients do, in
+/// `x-api-key`. A header that holds something else is an error: whoever sends one means to be
+/// somebody; and nobody is two.
 fn presented(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let bearer = headers.get(header::AUTHORIZATION).map(bearer).transpose()?;
+    let plain = headers.get("x-api-key").map(plain).transpose()?;
+    match (bearer, plain) {
+        (Some(one), Some(other)) if one != other => {
+            let message = "the Authorization header and x-api-key hold different keys; send one";
+            Err(Problem::unauthenticated("invalid_api_key", message))
+        }
+        (bearer, plain) => Ok(bearer.or(plain)),
+    }
+}
+
+fn bearer(value: &HeaderValue) -> Result<String, Problem> {
     let words = value.to_str().ok().and_then(|text| text.split_once(' '));
     match words {
         Some((scheme, secret)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Ok(Some(secret.trim().to_owned()))
+            Ok(secret.trim().to_owned())
         }
         _ => {
             let message = "the Authorization header must be `Bearer allod_…`";
             Err(Problem::unauthenticated("invalid_api_key", message))
         }
     }
+}
+
+fn plain(value: &HeaderValue) -> Result<String, Problem> {
+    let wrong = || Problem::unauthenticated("invalid_api_key", "x-api-key must be `allod_…`");
+    value.to_str().map(|text| text.trim().to_owned()).map_err(|_| wrong())
 }
 
 #[cfg(test)]
@@ -144,6 +161,17 @@ mod tests {
         assert_eq!(presented(&with("bearer  allod_a_b")).unwrap().as_deref(), Some("allod_a_b"));
         assert!(presented(&with("Basic YTpi")).is_err());
         assert!(presented(&with("allod_a_b")).is_err());
+    }
+
+    #[test]
+    fn a_key_in_the_header_of_anthropic_is_the_same_key() {
+        let mut headers =
+            HeaderMap::from_iter([("x-api-key".parse().unwrap(), "k".parse().unwrap())]);
+        assert_eq!(presented(&headers).unwrap().as_deref(), Some("k"));
+        headers.insert(header::AUTHORIZATION, "Bearer k".parse().unwrap());
+        assert_eq!(presented(&headers).unwrap().as_deref(), Some("k"));
+        headers.insert(header::AUTHORIZATION, "Bearer other".parse().unwrap());
+        assert!(presented(&headers).is_err());
     }
 
     #[test]

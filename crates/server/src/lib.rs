@@ -1,5 +1,5 @@
-//! `allod-server`: an *endpoint*. The OpenAI-compatible interface, the console and its interface,
-//! metrics and health, all in front of one [`allod_answer::Desk`].
+//! `allod-server`: an *endpoint*. The interfaces of OpenAI, Anthropic and others that clients know,
+//! the console and its interface, metrics and health, all in front of one [`allod_answer::Desk`].
 //!
 //! Who asks is decided here, from the key; what may be answered is decided behind the desk. On an
 //! address other than loopback nothing but the console's own files and `/healthz` is served
@@ -9,24 +9,36 @@
 
 mod ask;
 mod body;
-mod chat;
 mod chat_completions;
 mod completion;
 mod console;
+mod conversation;
 mod documents;
+mod drawing;
+mod embeddings;
 mod envelope;
 mod error;
+mod family;
+mod fields;
+mod form;
 mod health;
+mod histogram;
 mod identity;
 mod ledger_files;
 mod limits;
 mod local;
+mod message_form;
+mod messages;
 mod metrics;
 mod models;
 mod openapi;
+mod pace;
 mod parameters;
 mod problem;
 mod receipts;
+mod rerank;
+mod response_form;
+mod responses;
 mod reviews;
 mod router;
 mod serve;
@@ -34,6 +46,9 @@ mod sight;
 mod state;
 mod status;
 mod stream;
+mod text_completions;
+mod tokenize;
+mod turn;
 mod verify;
 mod workers;
 

@@ -8,15 +8,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use allod_answer::Tokens;
+use allod_engine::Finish;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 
+use crate::histogram::{Histogram, LATENCY_SECONDS, TOKEN_SECONDS, TOKENS};
+use crate::pace::Pace;
 use crate::state::{Shared, State as ServerState};
-
-/// Upper bounds of the buckets for latencies, in seconds.
-const BUCKETS_SECONDS: [f64; 12] =
-    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
 
 /// What has been counted since the start.
 #[derive(Debug, Default)]
@@ -24,15 +23,59 @@ pub(crate) struct Metrics {
     counts: Mutex<Counts>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
-    /// By kind (`ask`, `chat`) and outcome; `failed` where there was none.
+    /// By kind (`ask`, `chat`, `embed`, `rerank`) and outcome; `failed` where there was none.
     requests: BTreeMap<(&'static str, &'static str), u64>,
     responses: BTreeMap<u16, u64>,
-    /// Requests in the bucket of that number alone; the last one has no bound.
-    latencies: [u64; BUCKETS_SECONDS.len() + 1],
-    latency_sum: Duration,
+    latency: Histogram,
     tokens: Tokens,
+    /// Turns of the model by why they ended.
+    finished: BTreeMap<&'static str, u64>,
+    turns: Turns,
+}
+
+/// Turns of the model itself.
+#[derive(Debug)]
+struct Turns {
+    queue: Histogram,
+    first: Histogram,
+    prefill: Histogram,
+    decode: Histogram,
+    inference: Histogram,
+    gaps: Histogram,
+    mean_gap: Histogram,
+    prompt_tokens: Histogram,
+    written_tokens: Histogram,
+    max_tokens: Histogram,
+    answers: Histogram,
+}
+
+impl Default for Counts {
+    fn default() -> Counts {
+        let seconds = || Histogram::new(LATENCY_SECONDS);
+        let tokens = || Histogram::new(TOKENS);
+        Counts {
+            requests: BTreeMap::new(),
+            responses: BTreeMap::new(),
+            latency: seconds(),
+            tokens: Tokens::default(),
+            finished: BTreeMap::new(),
+            turns: Turns {
+                queue: seconds(),
+                first: seconds(),
+                prefill: seconds(),
+                decode: seconds(),
+                inference: seconds(),
+                gaps: Histogram::new(TOKEN_SECONDS),
+                mean_gap: Histogram::new(TOKEN_SECONDS),
+                prompt_tokens: tokens(),
+                written_tokens: tokens(),
+                max_tokens: tokens(),
+                answers: tokens(),
+            },
+        }
+    }
 }
 
 impl Metrics {
@@ -46,12 +89,36 @@ impl Metrics {
     ) {
         let mut counts = self.counts();
         *counts.requests.entry((kind, outcome)).or_default() += 1;
-        let seconds = took.as_secs_f64();
-        let bucket = BUCKETS_SECONDS.iter().position(|bound| seconds <= *bound);
-        counts.latencies[bucket.unwrap_or(BUCKETS_SECONDS.len())] += 1;
-        counts.latency_sum += took;
+        counts.latency.add(took.as_secs_f64());
         counts.tokens.prompt += tokens.prompt;
         counts.tokens.completion += tokens.completion;
+    }
+
+    /// The model ran for a turn.
+    pub(crate) fn generated(&self, pace: &Pace, finish: Finish, tokens: Tokens) {
+        let mut counts = self.counts();
+        let reason = match finish {
+            Finish::Stop => "stop",
+            Finish::Length => "length",
+            Finish::Cancelled => "abort",
+        };
+        *counts.finished.entry(reason).or_default() += 1;
+        let turns = &mut counts.turns;
+        turns.queue.add(pace.queued().as_secs_f64());
+        turns.gaps.merge(&pace.gaps);
+        turns.prompt_tokens.add(tokens.prompt as f64);
+        turns.written_tokens.add(tokens.completion as f64);
+        turns.max_tokens.add(pace.max_tokens as f64);
+        turns.answers.add(1.0);
+        let times = (pace.to_first(), pace.prefill(), pace.decode());
+        let (Some(first), Some(prefill), Some(decode)) = times else { return };
+        turns.first.add(first.as_secs_f64());
+        turns.prefill.add(prefill.as_secs_f64());
+        turns.decode.add(decode.as_secs_f64());
+        turns.inference.add((prefill + decode).as_secs_f64());
+        if tokens.completion > 1 {
+            turns.mean_gap.add(decode.as_secs_f64() / (tokens.completion - 1) as f64);
+        }
     }
 
     /// One response was sent.
@@ -84,40 +151,16 @@ pub(crate) async fn metrics(State(state): State<Shared>) -> impl IntoResponse {
 
 fn text(state: &ServerState) -> String {
     let mut page = Page::default();
+    let labels = format!("model_name=\"{}\",engine=\"0\"", escaped(&model_name(state)));
     let counts = state.metrics.counts();
-    page.family("allod_requests_total", "counter", "Questions by kind and outcome.");
-    for ((kind, outcome), count) in &counts.requests {
-        let labels = format!("kind=\"{kind}\",outcome=\"{outcome}\"");
-        page.sample("allod_requests_total", &labels, count);
-    }
-    page.family("allod_http_responses_total", "counter", "HTTP responses by status.");
-    for (status, count) in &counts.responses {
-        page.sample("allod_http_responses_total", &format!("status=\"{status}\""), count);
-    }
-    let model = format!("model_name=\"{}\"", escaped(&model_name(state)));
-    for (name, labels) in [
-        ("allod_request_duration_seconds", ""),
-        ("vllm:e2e_request_latency_seconds", model.as_str()),
-    ] {
-        page.histogram(name, labels, &counts);
-    }
-    let running = state.answering.running();
-    let waiting = state.answering.waiting();
-    for (name, labels) in
-        [("allod_tokens_total", "kind=\"prompt\""), ("vllm:prompt_tokens_total", &model)]
-    {
-        page.counted(name, labels, "Tokens read.", counts.tokens.prompt);
-    }
-    page.sample("allod_tokens_total", "kind=\"completion\"", counts.tokens.completion);
-    let written = counts.tokens.completion;
-    page.counted("vllm:generation_tokens_total", &model, "Tokens written.", written);
-    page.measured("allod_requests_in_flight", "", "Questions being answered.", running);
-    page.measured("vllm:num_requests_running", &model, "Questions being answered.", running);
-    page.measured("allod_requests_waiting", "", "Questions in the line.", waiting);
-    page.measured("vllm:num_requests_waiting", &model, "Questions in the line.", waiting);
-    let receipts = state.desk.ledger().checkpoint().size;
-    page.measured("allod_ledger_receipts", "", "Receipts in the log.", receipts);
-    page.measured("allod_start_time_seconds", "", "When the server started.", state.started);
+    page.requests(&counts);
+    let latency = "Time from a question to its receipt.";
+    page.histogram("allod_request_duration_seconds", "", latency, &counts.latency);
+    page.histogram("vllm:e2e_request_latency_seconds", &labels, latency, &counts.latency);
+    page.tokens(&labels, counts.tokens);
+    page.turns(&labels, &counts);
+    drop(counts);
+    page.present(state, &labels);
     page.0
 }
 
@@ -155,16 +198,77 @@ impl Page {
         self.sample(name, labels, value);
     }
 
-    fn histogram(&mut self, name: &str, labels: &str, counts: &Counts) {
-        self.family(name, "histogram", "Time from a question to its receipt.");
+    fn requests(&mut self, counts: &Counts) {
+        self.family("allod_requests_total", "counter", "Questions by kind and outcome.");
+        for ((kind, outcome), count) in &counts.requests {
+            let labels = format!("kind=\"{kind}\",outcome=\"{outcome}\"");
+            self.sample("allod_requests_total", &labels, count);
+        }
+        self.family("allod_http_responses_total", "counter", "HTTP responses by status.");
+        for (status, count) in &counts.responses {
+            self.sample("allod_http_responses_total", &format!("status=\"{status}\""), count);
+        }
+    }
+
+    fn tokens(&mut self, labels: &str, tokens: Tokens) {
+        self.counted("allod_tokens_total", "kind=\"prompt\"", "Tokens.", tokens.prompt);
+        self.sample("allod_tokens_total", "kind=\"completion\"", tokens.completion);
+        self.counted("vllm:prompt_tokens_total", labels, "Tokens read.", tokens.prompt);
+        self.counted("vllm:generation_tokens_total", labels, "Tokens written.", tokens.completion);
+    }
+
+    /// What the model itself did, under vLLM's names.
+    fn turns(&mut self, labels: &str, counts: &Counts) {
+        let name = "vllm:request_success_total";
+        self.family(name, "counter", "Turns of the model by why they ended.");
+        for (reason, count) in &counts.finished {
+            self.sample(name, &format!("{labels},finished_reason=\"{reason}\""), count);
+        }
+        let turns = &counts.turns;
+        for (name, help, histogram) in [
+            ("time_to_first_token_seconds", "From a request to its first text.", &turns.first),
+            ("inter_token_latency_seconds", "From one text to the next.", &turns.gaps),
+            ("time_per_output_token_seconds", "From one text to the next.", &turns.gaps),
+            (
+                "request_time_per_output_token_seconds",
+                "Time to write a token, a mean for each turn.",
+                &turns.mean_gap,
+            ),
+            ("request_queue_time_seconds", "In the line for a place.", &turns.queue),
+            ("request_prefill_time_seconds", "From a place to the first text.", &turns.prefill),
+            ("request_decode_time_seconds", "From the first text to the last.", &turns.decode),
+            ("request_inference_time_seconds", "Prefill and decode.", &turns.inference),
+            ("request_prompt_tokens", "Tokens of a prompt.", &turns.prompt_tokens),
+            ("request_generation_tokens", "Tokens written in a turn.", &turns.written_tokens),
+            ("request_params_max_tokens", "Tokens asked for at most.", &turns.max_tokens),
+            ("request_params_n", "Answers asked for.", &turns.answers),
+        ] {
+            self.histogram(&format!("vllm:{name}"), labels, help, histogram);
+        }
+    }
+
+    /// What is so at this moment.
+    fn present(&mut self, state: &ServerState, labels: &str) {
+        let (running, waiting) = (state.answering.running(), state.answering.waiting());
+        self.measured("allod_requests_in_flight", "", "Questions being answered.", running);
+        self.measured("vllm:num_requests_running", labels, "Questions being answered.", running);
+        self.measured("allod_requests_waiting", "", "Questions in the line.", waiting);
+        self.measured("vllm:num_requests_waiting", labels, "Questions in the line.", waiting);
+        let receipts = state.desk.ledger().checkpoint().size;
+        self.measured("allod_ledger_receipts", "", "Receipts in the log.", receipts);
+        self.measured("allod_start_time_seconds", "", "When the server started.", state.started);
+    }
+
+    fn histogram(&mut self, name: &str, labels: &str, help: &str, histogram: &Histogram) {
+        self.family(name, "histogram", help);
         let comma = if labels.is_empty() { "" } else { "," };
         let mut sum = 0;
-        let bounds = BUCKETS_SECONDS.iter().map(ToString::to_string).chain(["+Inf".into()]);
-        for (bound, count) in bounds.zip(counts.latencies) {
+        let bounds = histogram.bounds.iter().map(ToString::to_string).chain(["+Inf".into()]);
+        for (bound, count) in bounds.zip(&histogram.counts) {
             sum += count;
             self.sample(&format!("{name}_bucket"), &format!("{labels}{comma}le=\"{bound}\""), sum);
         }
-        self.sample(&format!("{name}_sum"), labels, counts.latency_sum.as_secs_f64());
+        self.sample(&format!("{name}_sum"), labels, histogram.sum);
         self.sample(&format!("{name}_count"), labels, sum);
     }
 
@@ -184,7 +288,7 @@ mod tests {
             metrics.answered("ask", "answered", Duration::from_millis(ms), Tokens::default());
         }
         let mut page = Page::default();
-        page.histogram("t", "a=\"b\"", &metrics.counts());
+        page.histogram("t", "a=\"b\"", "", &metrics.counts().latency);
         for line in [
             "t_bucket{a=\"b\",le=\"0.005\"} 1",
             "t_bucket{a=\"b\",le=\"0.01\"} 3",

@@ -1,29 +1,70 @@
 //! `GET /v1/models`
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{self, Path};
 use serde_json::{Value, json};
 
 use crate::DOCUMENTS_MODEL;
 use crate::problem::Problem;
-use crate::state::Shared;
+use crate::state::{Shared, State};
 
 /// The names that a request may give as its model.
-pub(crate) fn known(state: &Shared) -> Vec<String> {
+pub(crate) fn known(state: &State) -> Vec<String> {
+    let desk = &state.desk;
+    let readers = desk.embedder().map(|reader| reader.name().to_owned());
+    let readers = readers.into_iter().chain(desk.reranker().map(|reader| reader.name().to_owned()));
+    writers(state).into_iter().chain(readers).collect()
+}
+
+/// Those that answer.
+fn writers(state: &State) -> Vec<String> {
     let mut names = vec![DOCUMENTS_MODEL.to_owned()];
     names.extend(state.desk.generator().map(|model| model.name()));
     names
 }
 
+/// Refuses a model that does not write.
+pub(crate) fn check_writes(state: &State, name: &str) -> Result<(), Problem> {
+    check(name, &writers(state))
+}
+
+/// Refuses a model that makes no vectors.
+pub(crate) fn check_embeds(state: &State, name: &str) -> Result<(), Problem> {
+    match state.desk.embedder() {
+        Some(reader) => check(name, &[reader.name().to_owned()]),
+        None => Err(no_model("no model for vectors is loaded: start with --embedder MODEL")),
+    }
+}
+
+/// Refuses a model that ranks no documents.
+pub(crate) fn check_ranks(state: &State, name: &str) -> Result<(), Problem> {
+    match state.desk.reranker() {
+        Some(reader) => check(name, &[reader.name().to_owned()]),
+        None => Err(no_model("no model for ranking is loaded: start with --reranker MODEL")),
+    }
+}
+
+fn check(name: &str, known: &[String]) -> Result<(), Problem> {
+    match known.iter().any(|known| known == name) {
+        true => Ok(()),
+        false => Err(Problem::unknown_model(name, known)),
+    }
+}
+
+/// There is no model for this.
+pub(crate) fn no_model(message: &str) -> Problem {
+    Problem::from(allod_answer::Error::NoModel(message.into()))
+}
+
 /// The longest answer that the policy allows.
-pub(crate) fn answer_tokens_max(state: &Shared) -> usize {
+pub(crate) fn answer_tokens_max(state: &State) -> usize {
     state.desk.policy().limits.answer_tokens_max as usize
 }
 
 /// `GET /v1/models`
 #[utoipa::path(get, path = "/v1/models", tag = "openai",
     responses((status = 200, description = "The models", body = serde_json::Value)))]
-pub(crate) async fn list(State(state): State<Shared>) -> Json<Value> {
+pub(crate) async fn list(extract::State(state): extract::State<Shared>) -> Json<Value> {
     let names = known(&state);
     let data: Vec<Value> = names.iter().map(|name| entry(&state, name)).collect();
     Json(json!({"object": "list", "data": data}))
@@ -35,7 +76,7 @@ pub(crate) async fn list(State(state): State<Shared>) -> Json<Value> {
     responses((status = 200, description = "The model", body = serde_json::Value),
               (status = 404, description = "No such model")))]
 pub(crate) async fn one(
-    State(state): State<Shared>,
+    extract::State(state): extract::State<Shared>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let known = known(&state);
@@ -45,6 +86,6 @@ pub(crate) async fn one(
     }
 }
 
-fn entry(state: &Shared, name: &str) -> Value {
+fn entry(state: &State, name: &str) -> Value {
     json!({"id": name, "object": "model", "created": state.started, "owned_by": "allod"})
 }

@@ -11,7 +11,10 @@ use utoipa::{Modify, OpenApi};
     info(title = "Allod", description = "Answers from your own documents that you can prove. \
          docs/api.md says more."),
     paths(
-        crate::chat_completions::create, crate::models::list, crate::models::one,
+        crate::chat_completions::create, crate::text_completions::create,
+        crate::responses::create, crate::messages::create, crate::messages::count_tokens,
+        crate::embeddings::create, crate::rerank::create, crate::tokenize::tokenize,
+        crate::tokenize::detokenize, crate::models::list, crate::models::one,
         crate::ask::ask, crate::status::status, crate::documents::list, crate::documents::one,
         crate::receipts::list, crate::receipts::one, crate::verify::verify, crate::verify::proof,
         crate::verify::verify_log, crate::reviews::list, crate::reviews::one,

@@ -94,7 +94,27 @@ impl Problem {
         Problem::new(status, "server_error", "internal", message.into())
     }
 
-    /// The body of the response.
+    /// What went wrong and what to do.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The field at fault, if one is.
+    pub(crate) fn param(&self) -> Option<&str> {
+        self.param.as_deref()
+    }
+
+    /// Which problem it is.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The status of the response.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The body of the response, as OpenAI has it.
     pub(crate) fn body(&self) -> Value {
         json!({"error": {
             "message": self.message,
@@ -115,6 +135,8 @@ impl IntoResponse for Problem {
         if self.code == "overloaded" {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
+        // The interface that was called may write it otherwise.
+        response.extensions_mut().insert(self);
         response
     }
 }
@@ -137,6 +159,10 @@ impl From<allod_answer::Error> for Problem {
             }
             Error::Engine(error @ EngineError::PromptTooLong { .. }) => {
                 Problem::request("context_length_exceeded", error.to_string())
+            }
+            Error::Engine(EngineError::Vocabulary { token, vocabulary }) => {
+                let message = format!("{token} is no token: the vocabulary has {vocabulary}");
+                Problem::field("prompt", message)
             }
             Error::Engine(error @ (EngineError::EmptyPrompt | EngineError::Sampling { .. })) => {
                 Problem::request("invalid_value", error.to_string())

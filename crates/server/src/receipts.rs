@@ -150,11 +150,17 @@ fn content(desk: &Desk, commitment: Option<&str>) -> Result<Option<String>, Prob
 
 /// The question in a recorded prompt.
 fn question_of(kind: RequestKind, prompt: &str) -> Option<String> {
-    if kind == RequestKind::Generate {
-        return Some(prompt.to_owned());
-    }
     let prompt: Value = serde_json::from_str(prompt).ok()?;
-    if let Some(question) = prompt["question"].as_str() {
+    let field = match kind {
+        RequestKind::Generate if prompt["prompt"].is_null() => {
+            return Some(prompt["prompt_tokens"].to_string());
+        }
+        RequestKind::Generate => "prompt",
+        RequestKind::Embed => return Some(prompt["texts"].to_string()),
+        RequestKind::Rerank => "query",
+        RequestKind::Ask | RequestKind::Chat => "question",
+    };
+    if let Some(question) = prompt[field].as_str() {
         return Some(question.to_owned());
     }
     let asked =

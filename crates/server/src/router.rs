@@ -9,8 +9,9 @@ use axum::routing::{get, post};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::{
-    ask, chat_completions, console, documents, envelope, health, identity, ledger_files, metrics,
-    models, openapi, receipts, reviews, status, verify,
+    ask, chat_completions, console, documents, embeddings, envelope, health, identity,
+    ledger_files, messages, metrics, models, openapi, receipts, rerank, responses, reviews, status,
+    text_completions, tokenize, verify,
 };
 
 /// Everything that is served.
@@ -35,6 +36,14 @@ fn anyone() -> Router<Shared> {
 fn known_callers() -> Router<Shared> {
     Router::new()
         .route("/v1/chat/completions", post(chat_completions::create))
+        .route("/v1/completions", post(text_completions::create))
+        .route("/v1/responses", post(responses::create))
+        .route("/v1/messages", post(messages::create))
+        .route("/v1/messages/count_tokens", post(messages::count_tokens))
+        .route("/v1/embeddings", post(embeddings::create))
+        .route("/v1/rerank", post(rerank::create))
+        .route("/tokenize", post(tokenize::tokenize))
+        .route("/detokenize", post(tokenize::detokenize))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::one))
         .route("/api/ask", post(ask::ask))

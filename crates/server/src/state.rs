@@ -47,6 +47,15 @@ impl State {
         self.options.listen.ip().is_loopback()
     }
 
+    /// Runs work that reads what all requests share in the room for reading.
+    pub(crate) async fn read_with<T: Send + 'static>(
+        self: &Arc<State>,
+        work: impl FnOnce(&State) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let state = Arc::clone(self);
+        self.reading.run(move || work(&state)).await
+    }
+
     /// Runs a reading piece of work in its room.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<State>,

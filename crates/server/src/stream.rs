@@ -1,16 +1,16 @@
-//! Completions as server-sent events.
+//! Turns as server-sent events.
 
 use std::convert::Infallible;
 
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 
-use crate::completion::{Finished, Heading};
+use crate::form::{Event, Form};
 use crate::problem::Problem;
+use crate::turn::Finished;
 
 /// An answer that is there already is sent in pieces of about this many bytes.
 const PIECE_BYTES: usize = 48;
@@ -18,92 +18,106 @@ const PIECE_BYTES: usize = 48;
 /// What the writer of a stream sends.
 pub(crate) enum Sent {
     /// One event.
-    Event(Value),
-    /// The end, after the last event.
-    Done,
-    /// No answer. As the first thing sent it becomes an ordinary response with its status.
+    Event(Event),
+    /// No answer; only ever the first thing sent. It becomes an ordinary response with its status.
     Failed(Problem),
 }
 
 /// The writing end of a stream. What is sent is bounded by the answer's longest length, so the
 /// channel need not be; a slow reader never holds up the model.
-#[derive(Clone)]
 pub(crate) struct Writer {
-    heading: Heading,
+    form: Box<dyn Form>,
     sender: UnboundedSender<Sent>,
+    is_open: bool,
 }
 
 /// Somebody stopped reading.
 pub(crate) struct Gone;
 
 impl Writer {
-    /// Sends a piece of text.
-    pub(crate) fn piece(&self, text: &str) -> Result<(), Gone> {
-        self.send(Sent::Event(self.heading.piece(text)))
+    /// Sends a piece of text. An empty one opens the stream and tells whether anybody reads.
+    pub(crate) fn piece(&mut self, text: &str) -> Result<(), Gone> {
+        self.open()?;
+        match text.is_empty() {
+            true if self.sender.is_closed() => Err(Gone),
+            true => Ok(()),
+            false => {
+                let events = self.form.piece(text);
+                self.send(events)
+            }
+        }
     }
 
     /// Sends the end.
-    pub(crate) fn finish(&self, finished: &Finished, usage: bool) -> Result<(), Gone> {
-        self.send(Sent::Event(self.heading.closing(finished)))?;
-        if usage {
-            self.send(Sent::Event(self.heading.usage(finished.tokens)))?;
-        }
-        self.send(Sent::Done)
+    pub(crate) fn finish(&mut self, finished: &Finished) -> Result<(), Gone> {
+        self.open()?;
+        let events = self.form.closing(finished);
+        self.send(events)
     }
 
     /// Sends a failure.
-    pub(crate) fn fail(&self, problem: Problem) -> Result<(), Gone> {
-        self.send(Sent::Failed(problem))
+    pub(crate) fn fail(&mut self, problem: Problem) -> Result<(), Gone> {
+        if !self.is_open {
+            return self.sender.send(Sent::Failed(problem)).map_err(|_| Gone);
+        }
+        let events = self.form.failure(&problem);
+        self.send(events)
     }
 
-    fn send(&self, sent: Sent) -> Result<(), Gone> {
-        self.sender.send(sent).map_err(|_| Gone)
+    fn open(&mut self) -> Result<(), Gone> {
+        if self.is_open {
+            return Ok(());
+        }
+        self.is_open = true;
+        let events = self.form.opening();
+        self.send(events)
+    }
+
+    fn send(&self, events: Vec<Event>) -> Result<(), Gone> {
+        let mut sent = events.into_iter().map(|event| self.sender.send(Sent::Event(event)));
+        sent.try_for_each(|sent| sent.map_err(|_| Gone))
     }
 }
 
 /// Makes a stream's two ends.
-pub(crate) fn channel(heading: Heading) -> (Writer, UnboundedReceiver<Sent>) {
+pub(crate) fn channel(form: Box<dyn Form>) -> (Writer, UnboundedReceiver<Sent>) {
     let (sender, receiver) = unbounded_channel();
-    (Writer { heading, sender }, receiver)
+    (Writer { form, sender, is_open: false }, receiver)
 }
 
 /// The response that carries what the writer sends. Waits for the first thing sent.
-pub(crate) async fn response(
-    heading: &Heading,
-    mut receiver: UnboundedReceiver<Sent>,
-) -> Result<Response, Problem> {
+pub(crate) async fn response(mut receiver: UnboundedReceiver<Sent>) -> Result<Response, Problem> {
     let first = match receiver.recv().await {
         None => return Err(Problem::internal(&"the answer ended before it began")),
         Some(Sent::Failed(problem)) => return Err(problem),
-        Some(first) => first,
+        Some(Sent::Event(event)) => event,
     };
-    let opening = [Sent::Event(heading.opening()), first];
-    let rest = tokio_stream::iter(opening).chain(UnboundedReceiverStream::new(receiver));
-    Ok(sse(rest.map(event)))
+    let rest = UnboundedReceiverStream::new(receiver).filter_map(|sent| match sent {
+        Sent::Event(event) => Some(event),
+        Sent::Failed(_) => None,
+    });
+    Ok(sse(tokio_stream::once(first).chain(rest)))
 }
 
 /// The response that carries an answer that is there already.
-pub(crate) fn whole(heading: &Heading, finished: &Finished, usage: bool) -> Response {
-    let mut events = vec![heading.opening()];
-    events.extend(pieces(&finished.text).iter().map(|piece| heading.piece(piece)));
-    events.push(heading.closing(finished));
-    events.extend(usage.then(|| heading.usage(finished.tokens)));
-    let sent = events.into_iter().map(Sent::Event).chain([Sent::Done]);
-    sse(tokio_stream::iter(sent.map(event).collect::<Vec<_>>()))
+pub(crate) fn whole(form: &mut dyn Form, finished: &Finished) -> Response {
+    let mut events = form.opening();
+    for piece in pieces(&finished.text) {
+        events.extend(form.piece(piece));
+    }
+    events.extend(form.closing(finished));
+    sse(tokio_stream::iter(events))
 }
 
 fn sse(events: impl Stream<Item = Event> + Send + 'static) -> Response {
-    let events = events.map(Ok::<Event, Infallible>);
+    let events = events.map(|event| {
+        let sent = sse::Event::default().data(event.data);
+        Ok::<_, Infallible>(match event.name {
+            Some(name) => sent.event(name),
+            None => sent,
+        })
+    });
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
-}
-
-fn event(sent: Sent) -> Event {
-    let text = match sent {
-        Sent::Event(value) => value.to_string(),
-        Sent::Failed(problem) => problem.body().to_string(),
-        Sent::Done => "[DONE]".into(),
-    };
-    Event::default().data(text)
 }
 
 /// Cuts a text after blanks into pieces that are whole words where they can be.

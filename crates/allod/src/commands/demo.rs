@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use allod_answer::{Ask, Caller, Desk, DeskOptions, ModelChoice};
+use allod_answer::{Ask, Caller, Desk, DeskOptions};
 use allod_eval::{Question, Scores, judge, read_questions};
 use allod_retrieval::{Clearance, IngestOptions};
 use allod_server::ServeOptions;
@@ -51,7 +51,7 @@ pub fn run(arguments: &DemoArguments, output: &Output) -> anyhow::Result<Ending>
 
 fn set_up(scratch: &Path, output: &Output) -> anyhow::Result<Desk> {
     let documents = samples::write(scratch)?;
-    let options = DeskOptions { policy: None, model: ModelChoice::default() };
+    let options = DeskOptions::default();
     let desk = Desk::open(&scratch.join("data"), &options)?;
     let bar = Bar::new();
     // Documents are known by the path as given: from inside the folder it is the short one.

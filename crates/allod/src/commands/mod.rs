@@ -1,6 +1,7 @@
 //! One file for each verb.
 
 pub mod ask;
+pub mod bench;
 pub mod demo;
 pub mod embed;
 pub mod generate;

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::infer::Infer;
 use crate::spec::EncoderSpec;
 use crate::tokenizer::{Pair, Tokenizer};
+use allod_weights::TensorFile;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -60,6 +61,16 @@ impl CrossEncoder {
     /// Tokens that a pair is cut to, the longer text first.
     pub fn max_tokens(&self) -> usize {
         self.max_tokens
+    }
+
+    /// Text to tokens.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The file that holds the weights.
+    pub fn file(&self) -> &TensorFile {
+        self.infer.checkpoint().file()
     }
 
     /// The score of each document beside `query`, in their order: between 0 and 1 where the model

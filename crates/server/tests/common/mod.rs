@@ -1,8 +1,12 @@
 //! A server on a free loopback port with a few small documents, and a client to ask it.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+mod ranker;
+#[path = "../../../allod/tests/common/tiny.rs"]
+mod tiny;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -11,7 +15,7 @@ use std::time::Duration;
 use allod_answer::{Desk, DeskOptions, ModelChoice};
 use allod_retrieval::{IngestOptions, Silent};
 use allod_server::{Error, ServeOptions, serve_until};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub const WASTE_QUESTION: &str = "Wie viel kostet ein 35-Liter-Kehrichtsack?";
@@ -41,6 +45,35 @@ const DOCUMENTS: [(&str, &str); 4] = [
     ("map.pdf", "%PDF-1.4 not readable here"),
 ];
 
+/// Models under `folder`: `writer.gguf`, `embedder`, `ranker`.
+fn tiny_models(folder: &Path) -> DeskOptions {
+    let (embedder, ranker) = (folder.join("embedder"), folder.join("ranker"));
+    tiny::write_folder(&embedder);
+    let put = |path: PathBuf, value: Value| {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, value.to_string()).unwrap();
+    };
+    let module = |path: &str, kind: &str| json!({"path": path, "type": format!("x.{kind}")});
+    let modules = json!([
+        module("", "Transformer"),
+        module("1_Pooling", "Pooling"),
+        module("2", "Normalize")
+    ]);
+    put(embedder.join("modules.json"), modules);
+    put(embedder.join("1_Pooling/config.json"), json!({"pooling_mode": "lasttoken"}));
+    put(
+        embedder.join("config_sentence_transformers.json"),
+        json!({"prompts": {"query": "ab ", "document": ""}}),
+    );
+    ranker::write_folder(&ranker);
+    let model = ModelChoice {
+        path: Some(tiny::write_gguf(folder)),
+        threads: Some(1),
+        ..ModelChoice::default()
+    };
+    DeskOptions { model, embedder: Some(embedder), reranker: Some(ranker), policy: None }
+}
+
 /// A data folder with documents in it.
 pub struct House {
     folder: TempDir,
@@ -52,7 +85,18 @@ impl House {
         House::with_policy(None)
     }
 
+    /// A house with a model that writes, one for vectors and one that ranks, all of them tiny.
+    pub fn with_models() -> House {
+        let models = tempfile::tempdir().unwrap();
+        let options = tiny_models(models.path());
+        House::open(None, options)
+    }
+
     pub fn with_policy(policy: Option<&str>) -> House {
+        House::open(policy, DeskOptions::default())
+    }
+
+    fn open(policy: Option<&str>, options: DeskOptions) -> House {
         let folder = tempfile::tempdir().unwrap();
         let sources = folder.path().join("sources");
         std::fs::create_dir(&sources).unwrap();
@@ -64,8 +108,7 @@ impl House {
         if let Some(policy) = policy {
             std::fs::write(data.join("allod.yaml"), policy).unwrap();
         }
-        let model = ModelChoice::default();
-        let desk = Desk::open(&data, &DeskOptions { policy: None, model }).unwrap();
+        let desk = Desk::open(&data, &options).unwrap();
         desk.library().ingest(&[sources], &IngestOptions::default(), &Silent).unwrap();
         House { folder, desk: Arc::new(desk) }
     }
@@ -201,7 +244,7 @@ impl Client {
     }
 
     pub fn ask(&self, question: &str) -> Value {
-        let answer = self.post("/api/ask", &serde_json::json!({"question": question}));
+        let answer = self.post("/api/ask", &json!({"question": question}));
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.json()
     }
@@ -230,4 +273,19 @@ pub fn events(text: &str) -> Vec<String> {
     let blocks = text.split("\n\n").filter(|block| !block.is_empty());
     let data = blocks.filter_map(|block| block.strip_prefix("data: "));
     data.map(str::to_owned).collect()
+}
+
+/// The events of a stream whose events bear names: the name and the data of each.
+pub fn named_events(text: &str) -> Vec<(String, Value)> {
+    let blocks = text.split("\n\n").filter(|block| !block.is_empty());
+    let field = |block: &str, name: &str| {
+        let line = block.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+        line.unwrap_or_else(|| panic!("no {name} in {block}"))
+    };
+    let event = |block: &str| {
+        let data = serde_json::from_str(&field(block, "data: ")).unwrap();
+        (field(block, "event: "), data)
+    };
+    // A comment keeps a slow stream open.
+    blocks.filter(|block| !block.starts_with(':')).map(event).collect()
 }

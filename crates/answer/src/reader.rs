@@ -1,0 +1,231 @@
+//! The models that read and do not write: one turns texts into vectors, one scores documents
+//! beside a query. What they give is no answer, so the policy decides nothing here; that they ran,
+//! for whom and on what, is recorded like everything else.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use allod_ledger::receipt::{Model, Outcome, RequestKind, Timings};
+use allod_lm::{CrossEncoder, EmbedOptions, Embedder, Isa, Tokenizer, digest_bytes};
+use serde_json::{Value, json};
+
+use crate::ask::{Caller, Embed, Rerank};
+use crate::case::millis;
+use crate::desk::Desk;
+use crate::error::Error;
+use crate::generator::locate;
+use crate::record::{self, Keeper, append, blank, new_id};
+use crate::reply::{ReceiptRef, Tokens};
+
+/// A model that reads. Requests are served one at a time, each with all threads.
+pub struct Reader<M> {
+    identity: Model,
+    model: Mutex<M>,
+}
+
+/// Vectors of texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedded {
+    /// A vector for each text.
+    pub vectors: Vec<Vec<f32>>,
+    /// Tokens read.
+    pub tokens: Tokens,
+    /// The receipt; durable before this exists.
+    pub receipt: ReceiptRef,
+}
+
+/// Scores of documents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reranked {
+    /// A score for each document: higher is better.
+    pub scores: Vec<f32>,
+    /// Tokens read.
+    pub tokens: Tokens,
+    /// The receipt; durable before this exists.
+    pub receipt: ReceiptRef,
+}
+
+impl<M> Reader<M> {
+    /// The model's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.identity.name
+    }
+
+    fn model(&self) -> MutexGuard<'_, M> {
+        // A model that panicked holds no state that the next request could see.
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader<Embedder> {
+    /// Opens a model that turns texts into vectors; a path or a name in the registry.
+    pub(crate) fn embedder(
+        models: &Path,
+        given: &Path,
+        threads: Option<usize>,
+    ) -> Result<Reader<Embedder>, Error> {
+        let path = locate(models, given)?;
+        let model = Embedder::load(&path, options(threads))?;
+        let digest = model.file().digest().map_err(allod_lm::Error::from)?;
+        let identity = identity(given, digest, model.tokenizer());
+        Ok(Reader { identity, model: Mutex::new(model) })
+    }
+
+    /// Elements of a vector.
+    #[must_use]
+    pub fn dimensions(&self) -> usize {
+        self.model().dimensions()
+    }
+}
+
+impl Reader<CrossEncoder> {
+    /// Opens a model that scores pairs of texts; a path or a name in the registry.
+    pub(crate) fn reranker(
+        models: &Path,
+        given: &Path,
+        threads: Option<usize>,
+    ) -> Result<Reader<CrossEncoder>, Error> {
+        let path = locate(models, given)?;
+        let model = CrossEncoder::load(&path, options(threads))?;
+        if model.labels() != 1 {
+            let what = format!(
+                "{} gives {} scores for a pair of texts; to rank documents it must give one",
+                path.display(),
+                model.labels()
+            );
+            return Err(Error::NoModel(what));
+        }
+        let digest = model.file().digest().map_err(allod_lm::Error::from)?;
+        let identity = identity(given, digest, model.tokenizer());
+        Ok(Reader { identity, model: Mutex::new(model) })
+    }
+}
+
+impl Desk {
+    /// Turns texts into vectors.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] when there is no model for it, [`Error::Limit`] when a text is empty or
+    /// longer than the model reads, or when no receipt could be written.
+    pub fn embed(&self, asked: &Embed) -> Result<Embedded, Error> {
+        let reader = self.embedder.as_ref().ok_or_else(|| {
+            Error::NoModel("no model for vectors is loaded: start with --embedder MODEL".into())
+        })?;
+        let opened = Instant::now();
+        let (vectors, tokens) = reader.vectors(asked)?;
+        let tokens = Tokens { prompt: tokens as u64, completion: 0 };
+        let prompt = json!({"texts": asked.texts, "purpose": format!("{:?}", asked.purpose)});
+        let bytes: Vec<u8> = vectors.iter().flatten().flat_map(|x| x.to_le_bytes()).collect();
+        let answer = json!({"vectors": digest_bytes(&bytes)});
+        let reading = Reading { kind: RequestKind::Embed, prompt, answer, tokens, opened };
+        let receipt = self.record_reading(&asked.caller, &reader.identity, reading)?;
+        Ok(Embedded { vectors, tokens, receipt })
+    }
+
+    /// Scores documents beside a query. Pairs that are longer than the model reads are cut.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] when there is no model for it, or when no receipt could be written.
+    pub fn rerank(&self, asked: &Rerank) -> Result<Reranked, Error> {
+        let reader = self.reranker.as_ref().ok_or_else(|| {
+            Error::NoModel("no model for ranking is loaded: start with --reranker MODEL".into())
+        })?;
+        let opened = Instant::now();
+        let (scores, tokens) = reader.scores(asked)?;
+        let tokens = Tokens { prompt: tokens as u64, completion: 0 };
+        let prompt = json!({"query": asked.query, "documents": asked.documents});
+        let answer = json!({"scores": scores});
+        let reading = Reading { kind: RequestKind::Rerank, prompt, answer, tokens, opened };
+        let receipt = self.record_reading(&asked.caller, &reader.identity, reading)?;
+        Ok(Reranked { scores, tokens, receipt })
+    }
+
+    fn record_reading(
+        &self,
+        caller: &Caller,
+        model: &Model,
+        reading: Reading,
+    ) -> Result<ReceiptRef, Error> {
+        let keeper = Keeper { desk: self, caller };
+        let (prompt, answer) = (reading.prompt.to_string(), reading.answer.to_string());
+        let mut receipt = blank(&self.policy, keeper.keep(&prompt, Some(&answer))?);
+        receipt.request = record::request(&new_id(), reading.kind, caller);
+        receipt.model = Some(model.clone());
+        receipt.outcome = Outcome::Answered;
+        receipt.tokens = record::tokens(reading.tokens);
+        let total = millis(reading.opened);
+        receipt.timings_ms = Timings { retrieval: 0, generation: total, total };
+        append(self, &receipt)
+    }
+}
+
+/// What one reading was, for its receipt.
+struct Reading {
+    kind: RequestKind,
+    prompt: Value,
+    answer: Value,
+    tokens: Tokens,
+    opened: Instant,
+}
+
+impl Reader<Embedder> {
+    /// The vectors, and how many tokens were read for them.
+    fn vectors(&self, asked: &Embed) -> Result<(Vec<Vec<f32>>, usize), Error> {
+        let mut model = self.model();
+        let before = model.prompt(asked.purpose).to_owned();
+        let mut tokens = 0;
+        for (at, text) in asked.texts.iter().enumerate() {
+            let count = model.tokenizer().encode_whole(&format!("{before}{text}"))?.len();
+            if text.is_empty() || count == 0 {
+                return Err(Error::Limit(format!("text {at} is empty")));
+            }
+            if count > model.max_tokens() {
+                let most = model.max_tokens();
+                let what = format!("text {at} has {count} tokens; the model reads {most}");
+                return Err(Error::Limit(what));
+            }
+            tokens += count;
+        }
+        let texts: Vec<&str> = asked.texts.iter().map(String::as_str).collect();
+        Ok((model.embed(asked.purpose, &texts)?, tokens))
+    }
+}
+
+impl Reader<CrossEncoder> {
+    /// The scores, and how many tokens were read for them.
+    fn scores(&self, asked: &Rerank) -> Result<(Vec<f32>, usize), Error> {
+        let mut model = self.model();
+        let mut tokens = 0;
+        for text in &asked.documents {
+            let most = model.max_tokens();
+            tokens += model.tokenizer().encode_pair(&asked.query, text, most)?.tokens.len();
+        }
+        let documents: Vec<&str> = asked.documents.iter().map(String::as_str).collect();
+        Ok((model.scores(&asked.query, &documents)?, tokens))
+    }
+}
+
+fn options(threads: Option<usize>) -> EmbedOptions {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
+    EmbedOptions { threads, isa: Isa::detect() }
+}
+
+/// The model goes by the name that it was given by: a name in the registry, or that of the file or
+/// folder.
+fn identity(given: &Path, digest: String, tokenizer: &Tokenizer) -> Model {
+    let name = if given.extension().is_some_and(|extension| extension == "gguf") {
+        given.file_stem()
+    } else {
+        given.file_name()
+    };
+    Model {
+        name: name.unwrap_or(given.as_os_str()).to_string_lossy().into_owned(),
+        digest: Some(digest),
+        tokenizer: Some(tokenizer.digest().to_string()),
+        template: None,
+        prompt: None,
+    }
+}

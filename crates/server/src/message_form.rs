@@ -1,0 +1,108 @@
+//! The JSON of Anthropic's messages, whole and as events.
+
+use allod_answer::Outcome;
+use serde_json::{Value, json};
+
+use crate::envelope::new_id;
+use crate::family;
+use crate::form::{Event, Form};
+use crate::problem::Problem;
+use crate::turn::Finished;
+
+/// A message with one block of text.
+pub(crate) struct MessageForm {
+    id: String,
+    model: String,
+    /// Tokens of the prompt, as far as they are known before the end.
+    input_tokens: usize,
+}
+
+impl MessageForm {
+    /// A message of `model`; `input_tokens` is what the first event of a stream says.
+    pub(crate) fn new(model: &str, input_tokens: usize) -> MessageForm {
+        MessageForm { id: format!("msg_{}", new_id()), model: model.to_owned(), input_tokens }
+    }
+
+    fn message(&self, content: Value, end: End, usage: Value) -> Value {
+        json!({
+            "id": self.id,
+            "type": "message",
+            "role": "assistant",
+            "model": self.model,
+            "content": content,
+            "stop_reason": end.reason,
+            "stop_sequence": end.sequence,
+            "usage": usage,
+        })
+    }
+}
+
+/// Why a message ends, in the words of this interface.
+#[derive(Default)]
+struct End {
+    reason: Option<&'static str>,
+    sequence: Option<String>,
+}
+
+impl End {
+    fn of(finished: &Finished) -> End {
+        let reason = match &finished.stopped_by {
+            Some(_) => "stop_sequence",
+            None if finished.is_cut() => "max_tokens",
+            None if finished.outcome == Outcome::Refused => "refusal",
+            None => "end_turn",
+        };
+        End { reason: Some(reason), sequence: finished.stopped_by.clone() }
+    }
+}
+
+impl Form for MessageForm {
+    fn whole(&self, finished: &Finished) -> Value {
+        let tokens = finished.tokens;
+        let content = json!([{"type": "text", "text": finished.text}]);
+        let usage = usage(tokens.prompt, tokens.completion);
+        let mut message = self.message(content, End::of(finished), usage);
+        message["allod"] = finished.extension.clone();
+        message
+    }
+
+    fn opening(&mut self) -> Vec<Event> {
+        let usage = usage(self.input_tokens as u64, 0);
+        let message = self.message(json!([]), End::default(), usage);
+        let block = json!({"type": "text", "text": ""});
+        vec![
+            Event::named("message_start", json!({"message": message})),
+            Event::named("content_block_start", json!({"index": 0, "content_block": block})),
+        ]
+    }
+
+    fn piece(&mut self, text: &str) -> Vec<Event> {
+        let delta = json!({"type": "text_delta", "text": text});
+        vec![Event::named("content_block_delta", json!({"index": 0, "delta": delta}))]
+    }
+
+    fn closing(&mut self, finished: &Finished) -> Vec<Event> {
+        let End { reason, sequence } = End::of(finished);
+        let delta = json!({"stop_reason": reason, "stop_sequence": sequence});
+        let usage = usage(finished.tokens.prompt, finished.tokens.completion);
+        let last = json!({"delta": delta, "usage": usage, "allod": finished.extension});
+        vec![
+            Event::named("content_block_stop", json!({"index": 0})),
+            Event::named("message_delta", last),
+            Event::named("message_stop", json!({})),
+        ]
+    }
+
+    fn failure(&mut self, problem: &Problem) -> Vec<Event> {
+        vec![Event::named("error", family::anthropic(problem, None))]
+    }
+}
+
+fn usage(input: u64, output: u64) -> Value {
+    json!({
+        "input_tokens": input,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": output,
+    })
+}

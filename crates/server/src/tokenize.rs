@@ -1,0 +1,181 @@
+//! `POST /tokenize` and `POST /detokenize`: text to the loaded model's tokens and back, in the
+//! shapes of vLLM.
+
+use allod_answer::Generator;
+use allod_engine::{Message, Prompt, Tokenizer};
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::body::Body;
+use crate::problem::Problem;
+use crate::state::{Shared, State as ServerState};
+use crate::{conversation, models, parameters};
+
+/// A text or a conversation whose tokens are asked for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenizeRequest {
+    /// The loaded model's name; it is meant when absent.
+    model: Option<String>,
+    /// A text; either this or `messages`.
+    prompt: Option<String>,
+    /// A conversation, put through the model's chat template.
+    #[schema(value_type = Option<Vec<Object>>)]
+    messages: Option<Value>,
+    /// Whether the vocabulary's own tokens stand before a text; true when absent. The template
+    /// decides for a conversation.
+    add_special_tokens: Option<bool>,
+    /// Must be true: a conversation ends where the model's turn begins.
+    add_generation_prompt: Option<bool>,
+    /// Whether `token_strs` is to hold what each token spells.
+    return_token_strs: Option<bool>,
+}
+
+/// Tokens whose text is asked for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DetokenizeRequest {
+    /// The loaded model's name; it is meant when absent.
+    model: Option<String>,
+    /// The token ids.
+    tokens: Vec<u32>,
+}
+
+/// `POST /tokenize`
+#[utoipa::path(post, path = "/tokenize", tag = "vllm", request_body = TokenizeRequest,
+    responses((status = 200, description = "`count`, `max_model_len`, `tokens`, `token_strs`",
+               body = serde_json::Value)))]
+pub(crate) async fn tokenize(
+    State(state): State<Shared>,
+    Body(asked): Body<TokenizeRequest>,
+) -> Result<Json<Value>, Problem> {
+    state.read_with(move |state| tokens(state, &asked)).await.map(Json)
+}
+
+/// `POST /detokenize`
+#[utoipa::path(post, path = "/detokenize", tag = "vllm", request_body = DetokenizeRequest,
+    responses((status = 200, description = "`prompt`: the text, with what special tokens spell",
+               body = serde_json::Value)))]
+pub(crate) async fn detokenize(
+    State(state): State<Shared>,
+    Body(asked): Body<DetokenizeRequest>,
+) -> Result<Json<Value>, Problem> {
+    let work = move |state: &ServerState| {
+        let (_, tokenizer) = local(state, asked.model.as_deref())?;
+        check(tokenizer, "tokens", &asked.tokens)?;
+        Ok(json!({"prompt": spelled(tokenizer, &asked.tokens)}))
+    };
+    state.read_with(work).await.map(Json)
+}
+
+fn tokens(state: &ServerState, asked: &TokenizeRequest) -> Result<Value, Problem> {
+    let (generator, tokenizer) = local(state, asked.model.as_deref())?;
+    let tokens = match (&asked.prompt, &asked.messages) {
+        (Some(text), None) => {
+            if asked.add_generation_prompt.is_some() {
+                let message = "`add_generation_prompt` is for `messages` only";
+                return Err(Problem::field("add_generation_prompt", message));
+            }
+            match asked.add_special_tokens {
+                Some(false) => tokenizer.encode_text(text),
+                _ => tokenizer.encode_whole(text),
+            }
+            .map_err(|error| Problem::field("prompt", error.to_string()))?
+        }
+        (None, Some(messages)) => {
+            generator.tokens(&Prompt::Chat(conversation(asked, messages)?))?
+        }
+        _ => {
+            return Err(Problem::field("prompt", "give either `prompt` or `messages`"));
+        }
+    };
+    let spelled = || tokens.iter().map(|id| tokenizer.token_text(*id)).collect::<Vec<String>>();
+    Ok(json!({
+        "count": tokens.len(),
+        "max_model_len": generator.context_length(),
+        "tokens": tokens,
+        "token_strs": asked.return_token_strs.unwrap_or(false).then(spelled),
+    }))
+}
+
+fn conversation(asked: &TokenizeRequest, messages: &Value) -> Result<Vec<Message>, Problem> {
+    if asked.add_generation_prompt == Some(false) {
+        let message = "a conversation always ends where the model's turn begins; leave it out";
+        return Err(Problem::field("add_generation_prompt", message));
+    }
+    if asked.add_special_tokens.is_some() {
+        let message = "the template decides what stands before a conversation; leave it out";
+        return Err(Problem::field("add_special_tokens", message));
+    }
+    conversation::read(parameters::MESSAGES, Some(messages))
+}
+
+/// The loaded model, if it runs here and is the one that is meant.
+fn local<'a>(
+    state: &'a ServerState,
+    model: Option<&str>,
+) -> Result<(&'a Generator, &'a Tokenizer), Problem> {
+    let generator = state.desk.generator();
+    let found = generator.and_then(|generator| Some((generator, generator.tokenizer()?)));
+    let asked = model.map_or_else(|| found.map(|(g, _)| g.name()), |name| Some(name.to_owned()));
+    match (found, asked) {
+        (Some((generator, tokenizer)), Some(asked)) if generator.name() == asked => {
+            Ok((generator, tokenizer))
+        }
+        (Some((generator, _)), Some(asked)) => {
+            Err(Problem::unknown_model(&asked, &[generator.name()]))
+        }
+        _ => Err(models::no_model("no model is loaded here: start with --model MODEL")),
+    }
+}
+
+/// The text of a prompt, with what special tokens spell.
+pub(crate) fn prompt_text(state: &ServerState, prompt: &Prompt) -> Result<String, Problem> {
+    match prompt {
+        Prompt::Text(text) => Ok(text.clone()),
+        Prompt::Tokens(tokens) => {
+            let (_, tokenizer) = local(state, None)?;
+            check(tokenizer, "prompt", tokens)?;
+            Ok(spelled(tokenizer, tokens))
+        }
+        Prompt::Chat(_) => Err(Problem::field("echo", "a conversation is not repeated")),
+    }
+}
+
+/// Token ids: a list of whole numbers, none negative.
+pub(crate) fn token_ids(value: &Value) -> Option<Vec<u32>> {
+    let id = |id: &Value| id.as_u64().and_then(|id| u32::try_from(id).ok());
+    value.as_array()?.iter().map(id).collect()
+}
+
+fn check(tokenizer: &Tokenizer, name: &'static str, tokens: &[u32]) -> Result<(), Problem> {
+    let count = tokenizer.vocabulary();
+    match tokens.iter().find(|id| **id as usize >= count) {
+        None => Ok(()),
+        Some(id) => {
+            let message = format!("{id} is no token: the vocabulary has {count}");
+            Err(Problem::field(name, message))
+        }
+    }
+}
+
+/// The text of tokens, special ones as they are spelled.
+fn spelled(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
+    let mut text = String::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let run = tokens[at..].iter().take_while(|id| !tokenizer.is_special(**id)).count();
+        let mut detokenizer = tokenizer.detokenizer(&tokens[..at]);
+        text.extend(tokens[at..at + run].iter().map(|id| detokenizer.push(*id)));
+        text += &detokenizer.finish();
+        at += run;
+        if let Some(special) = tokens.get(at) {
+            text += &tokenizer.token_text(*special);
+            at += 1;
+        }
+    }
+    text
+}

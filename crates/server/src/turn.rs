@@ -1,0 +1,276 @@
+//! One turn, whatever interface it came through: the documents under one model name, the model
+//! itself under its own.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use allod_answer::{Ask, Caller, Chat, ChatReply, Outcome, Reply, Tokens};
+use allod_engine::{Finish, Prompt};
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::drawing::Drawing;
+use crate::form::Form;
+use crate::identity::Identity;
+use crate::metrics::outcome_name;
+use crate::pace::Pace;
+use crate::problem::Problem;
+use crate::state::{Shared, State};
+use crate::stream::{self, Writer};
+use crate::{DOCUMENTS_MODEL, ask, models};
+
+/// What a request asks for.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) model: String,
+    pub(crate) prompt: Prompt,
+    pub(crate) drawing: Drawing,
+    pub(crate) max_tokens: Option<usize>,
+    pub(crate) stop: Vec<String>,
+    pub(crate) delivery: Delivery,
+    /// What this interface calls `max_tokens` and `stop`.
+    pub(crate) names: [&'static str; 2],
+}
+
+/// How the answer is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// In one piece.
+    Whole,
+    /// As server-sent events.
+    Stream,
+}
+
+/// A turn that is over; its receipt is durable.
+#[derive(Clone, Debug)]
+pub(crate) struct Finished {
+    pub(crate) text: String,
+    pub(crate) outcome: Outcome,
+    /// Why the model stopped, where it ran.
+    pub(crate) finish: Option<Finish>,
+    /// The stop text that ended the text, where one did.
+    pub(crate) stopped_by: Option<String>,
+    pub(crate) tokens: Tokens,
+    /// The extension field `allod`.
+    pub(crate) extension: Value,
+}
+
+impl Finished {
+    /// Why the text ends, in the words of OpenAI's completions.
+    pub(crate) fn reason(&self) -> &'static str {
+        if self.is_cut() { "length" } else { "stop" }
+    }
+
+    /// Whether the text could have gone on.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.finish == Some(Finish::Length)
+    }
+}
+
+impl From<Reply> for Finished {
+    fn from(reply: Reply) -> Finished {
+        let extension = json!({
+            "outcome": reply.outcome,
+            "mode": reply.mode,
+            "confidence": reply.confidence,
+            "language": reply.language,
+            "citations": reply.citations,
+            "receipt": reply.receipt,
+            "review": reply.review,
+            "rules": reply.rules,
+        });
+        Finished {
+            text: reply.answer,
+            outcome: reply.outcome,
+            finish: None,
+            stopped_by: None,
+            tokens: reply.tokens,
+            extension,
+        }
+    }
+}
+
+impl From<ChatReply> for Finished {
+    fn from(reply: ChatReply) -> Finished {
+        let extension = json!({
+            "outcome": reply.outcome,
+            "receipt": reply.receipt,
+            "review": reply.review,
+        });
+        Finished {
+            text: reply.answer,
+            outcome: reply.outcome,
+            finish: reply.finish,
+            stopped_by: reply.stopped_by,
+            tokens: reply.tokens,
+            extension,
+        }
+    }
+}
+
+/// Takes a turn and responds in the form of its interface.
+pub(crate) async fn respond(
+    state: &Shared,
+    identity: Identity,
+    turn: Turn,
+    mut form: Box<dyn Form>,
+) -> Result<Response, Problem> {
+    if turn.model == DOCUMENTS_MODEL {
+        turn.check_for_documents(models::answer_tokens_max(state))?;
+        let ask =
+            Ask { question: turn.question()?, caller: identity.caller, on: None, language: None };
+        // The receipt is durable before the first byte of the response is written.
+        let finished = Finished::from(ask::reply(state, ask).await?);
+        return Ok(match turn.delivery {
+            Delivery::Whole => Json(form.whole(&finished)).into_response(),
+            Delivery::Stream => stream::whole(form.as_mut(), &finished),
+        });
+    }
+    models::check_writes(state, &turn.model)?;
+    let delivery = turn.delivery;
+    let chat = turn.chat(models::answer_tokens_max(state), identity.caller);
+    match delivery {
+        Delivery::Whole => {
+            let finished = whole(state, chat).await?;
+            Ok(Json(form.whole(&finished)).into_response())
+        }
+        Delivery::Stream => streamed(state, chat, form).await,
+    }
+}
+
+impl Turn {
+    fn chat(self, answer_tokens_max: usize, caller: Caller) -> Chat {
+        Chat {
+            sampling: self.drawing.sampling(),
+            max_tokens: self.max_tokens.unwrap_or(answer_tokens_max),
+            prompt: self.prompt,
+            stop: self.stop,
+            caller,
+        }
+    }
+
+    /// The last message of the user: the question, when the documents are asked.
+    pub(crate) fn question(&self) -> Result<String, Problem> {
+        let Prompt::Chat(messages) = &self.prompt else {
+            let message = format!(
+                "{DOCUMENTS_MODEL} answers questions and does not go on from a text; ask it \
+                 through /v1/chat/completions"
+            );
+            return Err(Problem::field("model", message));
+        };
+        let asked = messages.iter().rev().find(|message| message.role == "user");
+        asked
+            .map(|message| message.content.clone())
+            .ok_or_else(|| Problem::field("messages", "there is no message with the role `user`"))
+    }
+
+    /// Answers from the documents are quoted or drawn greedily and end where the evidence does, so
+    /// only what asks for just that is taken.
+    pub(crate) fn check_for_documents(&self, answer_tokens_max: usize) -> Result<(), Problem> {
+        let [limit_name, stop_name] = self.names;
+        let stops = (!self.stop.is_empty()).then_some(stop_name);
+        if let Some(name) = self.drawing.not_greedy().or(stops) {
+            let message = format!(
+                "`{name}` cannot be set for {DOCUMENTS_MODEL}: its answers are never drawn at \
+                 random or cut; leave it out"
+            );
+            return Err(Problem::field(name, message));
+        }
+        if self.max_tokens.is_some_and(|tokens| tokens < answer_tokens_max) {
+            let message = format!(
+                "an answer of {DOCUMENTS_MODEL} cannot be cut below the policy's limit of \
+                 {answer_tokens_max} tokens; ask for that many or more in `{limit_name}`"
+            );
+            return Err(Problem::field(limit_name, message));
+        }
+        Ok(())
+    }
+}
+
+/// Tells the model to stop when the request that holds it is dropped: nobody waits any more.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Lets the model answer and returns when it has.
+async fn whole(state: &Shared, chat: Chat) -> Result<Finished, Problem> {
+    let gone = Arc::new(AtomicBool::new(false));
+    let _waiting = Waiting(Arc::clone(&gone));
+    let (shared, came) = (Arc::clone(state), Instant::now());
+    let work = move || {
+        let goes_on = || match gone.load(Ordering::Relaxed) {
+            false => ControlFlow::Continue(()),
+            true => ControlFlow::Break(()),
+        };
+        counted(&shared, &chat, came, &mut |_| goes_on())
+    };
+    state.answering.run(work).await.map(Finished::from)
+}
+
+/// Lets the model answer and sends what it writes as it writes it. The end is sent only after the
+/// receipt is durable.
+async fn streamed(state: &Shared, chat: Chat, form: Box<dyn Form>) -> Result<Response, Problem> {
+    let came = Instant::now();
+    let place = state.answering.enter().await?;
+    let (mut writer, receiver) = stream::channel(form);
+    let shared = Arc::clone(state);
+    tokio::task::spawn_blocking(move || {
+        let _place = place;
+        // When nobody reads any more there is nobody to tell; the receipt is written all the same.
+        let _ = write(&shared, &chat, came, &mut writer);
+    });
+    stream::response(receiver).await
+}
+
+fn write(
+    state: &State,
+    chat: &Chat,
+    came: Instant,
+    writer: &mut Writer,
+) -> Result<(), stream::Gone> {
+    let mut on_text = |text: &str| match writer.piece(text) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(stream::Gone) => ControlFlow::Break(()),
+    };
+    let reply = match counted(state, chat, came, &mut on_text) {
+        Ok(reply) => reply,
+        Err(problem) => return writer.fail(problem),
+    };
+    if reply.outcome != Outcome::Answered {
+        // The model did not run; what is said instead is all there is.
+        writer.piece(&reply.answer)?;
+    }
+    writer.finish(&Finished::from(reply))
+}
+
+fn counted(
+    state: &State,
+    chat: &Chat,
+    came: Instant,
+    on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+) -> Result<ChatReply, Problem> {
+    let begun = Instant::now();
+    let mut pace = Pace::new(came, begun, chat.max_tokens);
+    let reply = state.desk.chat(chat, &mut |text| {
+        if !text.is_empty() {
+            pace.wrote();
+        }
+        on_text(text)
+    });
+    let (outcome, tokens) = match &reply {
+        Ok(reply) => (outcome_name(reply.outcome), reply.tokens),
+        Err(_) => ("failed", Tokens::default()),
+    };
+    state.metrics.answered("chat", outcome, begun.elapsed(), tokens);
+    if let Ok(ChatReply { finish: Some(finish), tokens, .. }) = &reply {
+        state.metrics.generated(&pace, *finish, *tokens);
+    }
+    Ok(reply?)
+}
