@@ -7,17 +7,11 @@ import sys
 
 import openai
 
+from checks import check, raises, verdict
+
 QUESTION = "How do I register when I move to Pradaval?"
 MODEL = "allod/documents"
-failures = []
-
-
-def check(name, holds, seen=""):
-    print(("ok      " if holds else "FAILED  ") + name)
-    if not holds:
-        failures.append(name)
-        print(f"        {seen!r}")
-
+WRITER, EMBEDDER = "writer", "embedder"
 
 def ask(client, **more):
     messages = [{"role": "user", "content": QUESTION}]
@@ -26,7 +20,7 @@ def ask(client, **more):
 
 def models(client):
     names = [model.id for model in client.models.list()]
-    check("the models are listed", MODEL in names, names)
+    check("the models are listed", names == [MODEL, WRITER, EMBEDDER, "ranker"], names)
     check("a model can be looked up", client.models.retrieve(MODEL).id == MODEL)
 
 
@@ -58,20 +52,6 @@ def streamed(client, expected):
     check("its last choice has the receipt", "receipt" in extension, extension)
 
 
-def raises(name, kind, call, **expected):
-    try:
-        seen = call()
-    except kind as error:
-        for field, value in expected.items():
-            found = getattr(error, field)
-            check(f"{name}: {field} is {value}", found == value, found)
-        return error
-    except openai.OpenAIError as error:
-        seen = error
-    check(name, False, seen)
-    return None
-
-
 def errors(client, base_url, key):
     call = client.chat.completions.create
     messages = [{"role": "user", "content": QUESTION}]
@@ -87,14 +67,75 @@ def errors(client, base_url, key):
     raises("a wrong key", openai.AuthenticationError, lambda: ask(wrong), code="invalid_api_key")
 
 
+def chat(client):
+    messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hello"}]
+    asked = {"model": WRITER, "messages": messages, "max_tokens": 12, "temperature": 1, "seed": 5}
+    completion = client.chat.completions.create(**asked)
+    choice = completion.choices[0]
+    check("a chat ends", choice.finish_reason in ("stop", "length"), choice)
+    check("a chat counts", completion.usage.prompt_tokens > 0, completion.usage)
+    chunks = list(client.chat.completions.create(stream=True, **asked))
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    check("the stream of a chat gives the same text", text == choice.message.content, text)
+
+
+def texts(client):
+    asked = {"model": WRITER, "prompt": "Once upon", "max_tokens": 8}
+    completion = client.completions.create(**asked)
+    choice = completion.choices[0]
+    check("a text ends", choice.finish_reason in ("stop", "length"), choice)
+    chunks = list(client.completions.create(stream=True, echo=True, **asked))
+    text = "".join(chunk.choices[0].text for chunk in chunks if chunk.choices)
+    check("the stream of a text repeats the prompt", text == "Once upon" + choice.text, text)
+    raises("several prompts", openai.BadRequestError,
+           lambda: client.completions.create(model=WRITER, prompt=["a", "b"]), param="prompt")
+
+
+def embeddings(client):
+    # Without a format this client asks for base64 and decodes it itself.
+    made = client.embeddings.create(model=EMBEDDER, input=["one", "two", "one"])
+    vectors = [entry.embedding for entry in made.data]
+    check("there is a vector for each text", len(vectors) == 3, len(vectors))
+    check("equal texts have equal vectors", vectors[0] == vectors[2] != vectors[1])
+    check("a vector has length one", abs(sum(x * x for x in vectors[0]) - 1) < 1e-5, vectors[0])
+    plain = client.embeddings.create(model=EMBEDDER, input="one", encoding_format="float")
+    near = max(abs(a - b) for a, b in zip(plain.data[0].embedding, vectors[0]))
+    check("both formats hold the same numbers", near < 1e-7, near)
+    check("tokens are counted", plain.usage.total_tokens > 0, plain.usage)
+    raises("other dimensions", openai.BadRequestError,
+           lambda: client.embeddings.create(model=EMBEDDER, input="one", dimensions=3), param="dimensions")
+
+
+def responses(client):
+    asked = {"model": WRITER, "input": "Hello", "instructions": "Be kind.", "max_output_tokens": 10}
+    response = client.responses.create(**asked)
+    check("a response ends", response.status in ("completed", "incomplete"), response.status)
+    check("a response counts", response.usage.input_tokens > 0, response.usage)
+    events = list(client.responses.create(stream=True, **asked))
+    text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+    check("the stream of a response gives the same text", text == response.output_text, text)
+    check("its last event is the response", events[-1].response.output_text == text, events[-1])
+    with client.responses.stream(**asked) as stream:
+        final = stream.get_final_response()
+    check("the helper puts the stream together", final.output_text == text, final)
+    cited = client.responses.create(model=MODEL, input=QUESTION)
+    check("the documents answer a response", "[1]" in cited.output_text, cited.output_text)
+    raises("an earlier response", openai.BadRequestError,
+           lambda: client.responses.create(previous_response_id="resp_1", **asked),
+           param="previous_response_id")
+
+
 def main(base_url, key):
     client = openai.OpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=60)
     print(f"openai {openai.__version__}")
     models(client)
     streamed(client, whole(client))
     errors(client, base_url, key)
-    print(f"{len(failures)} failed" if failures else "all hold")
-    return 1 if failures else 0
+    chat(client)
+    texts(client)
+    embeddings(client)
+    responses(client)
+    return verdict()
 
 
 if __name__ == "__main__":

@@ -193,3 +193,20 @@ fn bare_weights_ask_for_their_folder() {
     let message = Model::load(&folder.path().join("model.safetensors")).unwrap_err().to_string();
     assert!(message.contains("folder that holds config.json"), "{message}");
 }
+
+#[test]
+fn a_token_costs_all_weights_but_an_embedding_that_is_only_looked_up() {
+    let mut tensors = tiny_tensors();
+    let values = |tensors: &[(String, Vec<usize>, Vec<f32>)], matrices: bool| -> u64 {
+        let counted = tensors.iter().filter(|(_, shape, _)| shape.len() > 1 || !matrices);
+        counted.map(|(_, _, values)| values.len() as u64).sum()
+    };
+    let work = open(&tiny_gguf(tiny_keys(), &tensors)).unwrap().work();
+    assert_eq!(work.bytes, 4 * values(&tensors, false));
+    assert_eq!(work.multiplications, values(&tensors, true));
+    // Two layers, two heads of twelve numbers, keys and values.
+    assert_eq!(work.cached, 2 * 2 * 2 * 12);
+    let (_, shape, embedding) = tensors[0].clone();
+    tensors.push(("output.weight".to_string(), shape, embedding));
+    assert_eq!(open(&tiny_gguf(tiny_keys(), &tensors)).unwrap().work(), work);
+}

@@ -148,7 +148,10 @@ fn encoding(value: Option<&Value>) -> Result<Encoding, Problem> {
 }
 
 fn response(model: &str, embedded: &Embedded, encoding: Encoding) -> Value {
-    let entry = |(index, vector): (usize, &Vec<f32>)| json!({"object": "embedding", "index": index, "embedding": written(vector, encoding)});
+    let entry = |(index, vector): (usize, &Vec<f32>)| {
+        let embedding = written(vector, encoding);
+        json!({"object": "embedding", "index": index, "embedding": embedding})
+    };
     let tokens = embedded.tokens.prompt;
     json!({
         "object": "list",

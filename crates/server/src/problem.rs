@@ -160,6 +160,10 @@ impl From<allod_answer::Error> for Problem {
             Error::Engine(error @ EngineError::PromptTooLong { .. }) => {
                 Problem::request("context_length_exceeded", error.to_string())
             }
+            Error::Model(error @ allod_lm::Error::Text(_))
+            | Error::Engine(EngineError::Model(error @ allod_lm::Error::Text(_))) => {
+                Problem::request("invalid_value", error.to_string())
+            }
             Error::Engine(EngineError::Vocabulary { token, vocabulary }) => {
                 let message = format!("{token} is no token: the vocabulary has {vocabulary}");
                 Problem::field("prompt", message)

@@ -1,0 +1,87 @@
+"""The official Anthropic client against a running Allod: anthropic_client.py BASE_URL KEY
+
+Every check that does not hold is printed; the exit status is 1 if there is one.
+"""
+
+import sys
+
+import anthropic
+
+from checks import check, raises, verdict
+
+QUESTION = "How do I register when I move to Pradaval?"
+MODEL = "allod/documents"
+ASKED = {
+    "model": "writer",
+    "max_tokens": 12,
+    "system": "Be kind.",
+    "messages": [{"role": "user", "content": "Hello"}],
+}
+
+
+def whole(client):
+    message = client.messages.create(**ASKED)
+    check("a message ends", message.stop_reason in ("end_turn", "max_tokens"), message)
+    check("a message has one text", [block.type for block in message.content] == ["text"], message)
+    check("a message counts", message.usage.input_tokens > 0, message.usage)
+    asked = {name: ASKED[name] for name in ("model", "system", "messages")}
+    counted = client.messages.count_tokens(**asked)
+    check("tokens are counted alike", counted.input_tokens == message.usage.input_tokens, counted)
+    return message.content[0].text
+
+
+def streamed(client, expected):
+    with client.messages.stream(**ASKED) as stream:
+        text = "".join(stream.text_stream)
+        final = stream.get_final_message()
+    check("a stream gives the same text", text == expected, text)
+    check("the helper puts it together", final.content[0].text == expected, final)
+    check("it ends for a reason", final.stop_reason in ("end_turn", "max_tokens"), final)
+    events = [event.type for event in client.messages.create(stream=True, **ASKED)]
+    check("it begins and ends as it should",
+          (events[0], events[-1]) == ("message_start", "message_stop"), events)
+
+
+def stopped(client, text):
+    if not text:
+        return
+    stop = text[len(text) // 2]
+    message = client.messages.create(stop_sequences=[stop], **ASKED)
+    seen = (message.stop_reason, message.stop_sequence)
+    check("a stop text is named", seen == ("stop_sequence", stop), seen)
+
+
+def documents(client):
+    messages = [{"role": "user", "content": QUESTION}]
+    message = client.messages.create(model=MODEL, max_tokens=4096, messages=messages)
+    check("the documents answer", "[1]" in message.content[0].text, message)
+    extension = (message.model_extra or {}).get("allod") or {}
+    check("the extension has the receipt", "receipt" in extension, extension)
+
+
+def errors(client, base_url, key):
+    create = client.messages.create
+    error = raises("an unknown model", anthropic.NotFoundError,
+                   lambda: create(**{**ASKED, "model": "no-such-model"}))
+    body = getattr(error, "body", None) or {}
+    check("its type is Anthropic's", body.get("error", {}).get("type") == "not_found_error", body)
+    error = raises("a tool", anthropic.BadRequestError,
+                   lambda: create(tools=[{"name": "f", "input_schema": {"type": "object"}}], **ASKED))
+    check("the error names the field", error is not None and "tools" in error.message, error)
+    wrong = anthropic.Anthropic(base_url=base_url, api_key=key[:-2] + "xx", max_retries=0)
+    raises("a wrong key", anthropic.AuthenticationError, lambda: wrong.messages.create(**ASKED))
+
+
+def main(base_url, key):
+    client = anthropic.Anthropic(base_url=base_url, api_key=key, max_retries=0, timeout=60)
+    print(f"anthropic {anthropic.__version__}")
+    text = whole(client)
+    streamed(client, text)
+    stopped(client, text)
+    documents(client)
+    errors(client, base_url, key)
+    return verdict()
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
