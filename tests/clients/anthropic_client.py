@@ -1,4 +1,5 @@
-"""The official Anthropic client against a running Allod: anthropic_client.py BASE_URL KEY
+"""The official Anthropic client against running Allods, one with documents and one with models:
+anthropic_client.py DOCUMENTS_URL KEY MODELS_URL KEY
 
 Every check that does not hold is printed; the exit status is 1 if there is one.
 """
@@ -72,14 +73,15 @@ def errors(client, base_url, key):
     raises("a wrong key", anthropic.AuthenticationError, lambda: wrong.messages.create(**ASKED))
 
 
-def main(base_url, key):
-    client = anthropic.Anthropic(base_url=base_url, api_key=key, max_retries=0, timeout=60)
+def main(documents_url, documents_key, models_url, models_key):
     print(f"anthropic {anthropic.__version__}")
+    client = anthropic.Anthropic(base_url=documents_url, api_key=documents_key, max_retries=0, timeout=60)
+    documents(client)
+    client = anthropic.Anthropic(base_url=models_url, api_key=models_key, max_retries=0, timeout=60)
     text = whole(client)
     streamed(client, text)
     stopped(client, text)
-    documents(client)
-    errors(client, base_url, key)
+    errors(client, models_url, models_key)
     return verdict()
 
 

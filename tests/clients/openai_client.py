@@ -1,4 +1,5 @@
-"""The official OpenAI client against a running Allod: openai_client.py BASE_URL KEY
+"""The official OpenAI client against running Allods, one with documents and one with models:
+openai_client.py DOCUMENTS_URL KEY MODELS_URL KEY
 
 Every check that does not hold is printed; the exit status is 1 if there is one.
 """
@@ -18,9 +19,9 @@ def ask(client, **more):
     return client.chat.completions.create(model=MODEL, messages=messages, **more)
 
 
-def models(client):
+def models(client, expected):
     names = [model.id for model in client.models.list()]
-    check("the models are listed", names == [MODEL, WRITER, EMBEDDER, "ranker"], names)
+    check("the models are listed", names == expected, names)
     check("a model can be looked up", client.models.retrieve(MODEL).id == MODEL)
 
 
@@ -118,19 +119,26 @@ def responses(client):
     with client.responses.stream(**asked) as stream:
         final = stream.get_final_response()
     check("the helper puts the stream together", final.output_text == text, final)
-    cited = client.responses.create(model=MODEL, input=QUESTION)
-    check("the documents answer a response", "[1]" in cited.output_text, cited.output_text)
     raises("an earlier response", openai.BadRequestError,
            lambda: client.responses.create(previous_response_id="resp_1", **asked),
            param="previous_response_id")
 
 
-def main(base_url, key):
-    client = openai.OpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=60)
+def cited_response(client):
+    response = client.responses.create(model=MODEL, input=QUESTION)
+    check("the documents answer a response", "[1]" in response.output_text, response.output_text)
+
+
+def main(documents_url, documents_key, models_url, models_key):
     print(f"openai {openai.__version__}")
-    models(client)
+    base_url = f"{documents_url}/v1"
+    client = openai.OpenAI(base_url=base_url, api_key=documents_key, max_retries=0, timeout=60)
+    models(client, [MODEL])
     streamed(client, whole(client))
-    errors(client, base_url, key)
+    cited_response(client)
+    errors(client, base_url, documents_key)
+    client = openai.OpenAI(base_url=f"{models_url}/v1", api_key=models_key, max_retries=0, timeout=60)
+    models(client, [MODEL, WRITER, EMBEDDER, "ranker"])
     chat(client)
     texts(client)
     embeddings(client)

@@ -234,8 +234,11 @@ fn a_message_says_which_stop_text_ended_it() {
 
 #[test]
 fn the_documents_answer_through_every_interface_for_conversations() {
+    let house = House::new();
+    let server = house.serve();
+    let post = |path: &str, body: Value| server.client().post(path, &body);
     let response =
-        ok("/v1/responses", json!({"model": "allod/documents", "input": WASTE_QUESTION}));
+        post("/v1/responses", json!({"model": "allod/documents", "input": WASTE_QUESTION})).json();
     let text = response["output"][0]["content"][0]["text"].as_str().unwrap();
     assert!(text.contains("2.40"), "{text}");
     assert_eq!(response["allod"]["citations"].as_array().unwrap().len(), 1);
