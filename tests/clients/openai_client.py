@@ -107,6 +107,12 @@ def embeddings(client):
            lambda: client.embeddings.create(model=EMBEDDER, input="one", dimensions=3), param="dimensions")
 
 
+def ranking(client):
+    body = {"model": "ranker", "query": "library", "documents": ["the library opens", "fee"], "top_n": 1}
+    ranked = client.post("/rerank", cast_to=object, body=body)
+    check("documents are ranked", len(ranked["results"]) == 1, ranked)
+
+
 def responses(client):
     asked = {"model": WRITER, "input": "Hello", "instructions": "Be kind.", "max_output_tokens": 10}
     response = client.responses.create(**asked)
@@ -142,6 +148,7 @@ def main(documents_url, documents_key, models_url, models_key):
     chat(client)
     texts(client)
     embeddings(client)
+    ranking(client)
     responses(client)
     return verdict()
 

@@ -2,7 +2,9 @@
 
 use axum::Json;
 use axum::response::IntoResponse;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
+};
 use utoipa::{Modify, OpenApi};
 
 /// The description of the whole interface.
@@ -21,7 +23,7 @@ use utoipa::{Modify, OpenApi};
         crate::reviews::resolve, crate::ledger_files::file, crate::metrics::metrics,
         crate::health::health, document,
     ),
-    security(("key" = [])),
+    security(("key" = []), ("x-api-key" = [])),
     modifiers(&Key),
 )]
 struct Description;
@@ -35,6 +37,8 @@ impl Modify for Key {
             .description(Some("An API key, `allod_…`; on loopback none is needed"));
         let components = description.components.get_or_insert_default();
         components.add_security_scheme("key", SecurityScheme::Http(key.build()));
+        let header = ApiKey::Header(ApiKeyValue::new("x-api-key"));
+        components.add_security_scheme("x-api-key", SecurityScheme::ApiKey(header));
     }
 }
 
