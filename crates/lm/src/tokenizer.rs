@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::template::Rendered;
 use allod_weights::{Metadata, TensorFile};
 pub use detokenizer::Detokenizer;
-pub(crate) use export::to_gguf;
+pub(crate) use export::{lacks_bytes, to_gguf};
 pub use framing::Pair;
 use framing::PairFrame;
 use pieces::Pieces;

@@ -1,6 +1,6 @@
-//! Checkpoints of every quantised form, made here from the form's definition, against the same model
-//! with the weights that the definition gives. All numbers are such that no product is rounded; how
-//! products are rounded is tested in `allod-weights`.
+//! Checkpoints of every quantised form, made here from the form's definition, against the same
+//! model with the weights that the definition gives. All numbers are such that no product is
+//! rounded; how products are rounded is tested in `allod-weights`.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stderr,
@@ -405,7 +405,10 @@ fn gptq_with_another_order_and_with_settings_of_its_own() {
 
 /// Settings of compressed-tensors with one group for each of `schemes`: targets, format, weights.
 fn groups(schemes: &[(&str, &str, Value)], ignore: &[&str]) -> Value {
-    let group = |(target, format, weights): &(&str, &str, Value)| json!({"targets": [target], "format": format, "weights": weights});
+    let group = |scheme: &(&str, &str, Value)| {
+        let (target, format, weights) = scheme;
+        json!({"targets": [target], "format": format, "weights": weights})
+    };
     let groups = schemes.iter().map(group).enumerate();
     let groups: Map<String, Value> =
         groups.map(|(at, group)| (format!("group_{at}"), group)).collect();

@@ -1,5 +1,5 @@
-//! Quantised matrices whose settings or tensors lie are refused with a reason; none makes the reader
-//! panic or take more memory than the file's size justifies.
+//! Quantised matrices whose settings or tensors lie are refused with a reason; none makes the
+//! reader panic or take more memory than the file's size justifies.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use allod_kernels::Matrix;
@@ -117,62 +117,92 @@ fn read(
     Ok(Some(values.iter().map(|value: &f32| value.to_bits()).collect()))
 }
 
+/// More than any file can have.
+const HUGE: u64 = 1 << 62;
+
+/// Where the settings of the first group's weights are.
+const WEIGHTS: &str = "/config_groups/group_0/weights/";
+
+/// Wants `sample` refused, in words that hold the last of each case, when the setting at its first
+/// is its second.
+fn refused(sample: &str, parent: &str, cases: &[(&str, Value, &str)]) {
+    for (key, value, expected) in cases {
+        let (mut sample, key) = (named(sample), format!("{parent}{key}"));
+        let (parent, last) = key.rsplit_once('/').unwrap();
+        sample.config.pointer_mut(parent).unwrap()[last] = value.clone();
+        let message = sample.refusal();
+        assert!(message.contains(expected), "{key} {value}: {message} should say {expected}");
+    }
+}
+
 #[test]
-fn settings_out_of_range_are_refused_by_name() {
-    let (group, weights) = ("/config_groups/group_0", "/config_groups/group_0/weights");
-    let weights = |key: &str| format!("{weights}/{key}");
-    let huge = json!(1_u64 << 62);
-    let awq = [
-        ("/bits", json!(0), "`quantization_config.bits`: 0"),
-        ("/bits", json!(-4), "bits"),
-        ("/bits", json!(8), "4 bits are"),
-        ("/bits", json!("4"), "is not an integer"),
-        ("/bits", json!(u64::MAX), "is not an integer"),
-        ("/group_size", json!(0), "is 0, neither positive nor -1"),
-        ("/group_size", json!(-2), "is -2"),
-        ("/group_size", huge.clone(), "of groups of 4611686018427387904 inputs"),
-        ("/group_size", json!(48), "of groups of 48 inputs"),
-        ("/group_size", json!(16), "has shape [2, 4], not [4, 4]"),
-        ("/version", json!("gemv"), "the layout `gemm` is"),
-        ("/version", json!(1), "is not a text"),
-        ("/zero_point", json!(false), "zero points are"),
-        ("/zero_point", json!("no"), "is not true or false"),
-        ("/quant_method", json!("awq_marlin"), "`awq_marlin`"),
-        ("/quant_method", json!(7), "quant_method` is missing"),
+fn settings_of_awq_out_of_range_are_refused_by_name() {
+    let cases = [
+        ("bits", json!(0), "`quantization_config.bits`: 0"),
+        ("bits", json!(-4), "bits"),
+        ("bits", json!(8), "4 bits are"),
+        ("bits", json!("4"), "is not an integer"),
+        ("bits", json!(u64::MAX), "is not an integer"),
+        ("group_size", json!(0), "is 0, neither positive nor -1"),
+        ("group_size", json!(-2), "is -2"),
+        ("group_size", json!(HUGE), "of groups of 4611686018427387904 inputs"),
+        ("group_size", json!(48), "of groups of 48 inputs"),
+        ("group_size", json!(16), "has shape [2, 4], not [4, 4]"),
+        ("version", json!("gemv"), "the layout `gemm` is"),
+        ("version", json!(1), "is not a text"),
+        ("zero_point", json!(false), "zero points are"),
+        ("zero_point", json!("no"), "is not true or false"),
+        ("quant_method", json!("awq_marlin"), "`awq_marlin`"),
+        ("quant_method", json!(7), "quant_method` is missing"),
     ];
-    let gptq = [
-        ("/bits", json!(0), "2, 3, 4 and 8 are"),
-        ("/bits", json!(5), "2, 3, 4 and 8 are"),
-        ("/bits", Value::Null, "`quantization_config.bits` is missing"),
-        ("/bits", json!(8), "has shape [8, 16], not [16, 16]"),
-        ("/group_size", json!(0), "is 0"),
-        ("/group_size", json!(i64::MIN), "neither positive nor -1"),
-        ("/group_size", huge.clone(), "has shape [2, 2], not [1, 2]"),
-        ("/checkpoint_format", json!("marlin"), "gptq and gptq_v2 are"),
-        ("/desc_act", json!(1), "is not true or false"),
-        ("/sym", json!({}), "is not true or false"),
-        ("/pack_dtype", json!("int64"), "int32 is"),
-        ("/dynamic", json!([]), "`quantization_config.dynamic` is not an object"),
-        ("/dynamic", json!({"+:(": {}}), "is no regular expression"),
-        ("/dynamic", json!({"+:a)|(.*": {}}), "is no regular expression"),
-        ("/dynamic", json!({"+:.*": {"bits": 7}}), "2, 3, 4 and 8 are"),
-        ("/dynamic", json!({"+:.*": {"bits": 2}}), "not [4, 16]"),
-        ("/dynamic", json!({"+:.*": []}), "is not an object"),
+    refused("awq", "/", &cases);
+}
+
+#[test]
+fn settings_of_gptq_out_of_range_are_refused_by_name() {
+    let cases = [
+        ("bits", json!(0), "2, 3, 4 and 8 are"),
+        ("bits", json!(5), "2, 3, 4 and 8 are"),
+        ("bits", Value::Null, "`quantization_config.bits` is missing"),
+        ("bits", json!(8), "has shape [8, 16], not [16, 16]"),
+        ("group_size", json!(0), "is 0"),
+        ("group_size", json!(i64::MIN), "neither positive nor -1"),
+        ("group_size", json!(HUGE), "has shape [2, 2], not [1, 2]"),
+        ("checkpoint_format", json!("marlin"), "gptq and gptq_v2 are"),
+        ("desc_act", json!(1), "is not true or false"),
+        ("sym", json!({}), "is not true or false"),
+        ("pack_dtype", json!("int64"), "int32 is"),
+        ("dynamic", json!([]), "`quantization_config.dynamic` is not an object"),
+        ("dynamic", json!({"+:(": {}}), "is no regular expression"),
+        ("dynamic", json!({"+:a)|(.*": {}}), "is no regular expression"),
+        ("dynamic", json!({"+:.*": {"bits": 7}}), "2, 3, 4 and 8 are"),
+        ("dynamic", json!({"+:.*": {"bits": 2}}), "not [4, 16]"),
+        ("dynamic", json!({"+:.*": []}), "is not an object"),
     ];
-    let pack = [
-        ("/config_groups", Value::Null, "config_groups` is missing"),
-        ("/config_groups", json!([1]), "config_groups` is not an object"),
-        ("/config_groups", json!({}), "by the settings it is not"),
-        ("/config_groups/group_0/targets", Value::Null, "targets` is missing"),
-        ("/config_groups/group_0/targets", json!("Linear"), "is not a list of texts"),
-        ("/config_groups/group_0/targets", json!(["re:["]), "is no regular expression"),
-        ("/config_groups/group_0/targets", json!(["Embedding"]), "by the settings it is not"),
-        ("/ignore", json!(["re:pro"]), "by the settings it is not"),
-        ("/ignore", json!([7]), "is not a list of texts"),
-        ("/kv_cache_scheme", json!({"num_bits": 8}), "kv_cache_scheme"),
-        ("/sparsity_config", json!({"format": "sparse-24-bitmask"}), "dense matrices are"),
+    refused("gptq1-4-asym", "/", &cases);
+}
+
+#[test]
+fn groups_that_cannot_be_are_refused_by_name() {
+    let cases = [
+        ("config_groups", Value::Null, "config_groups` is missing"),
+        ("config_groups", json!([1]), "config_groups` is not an object"),
+        ("config_groups", json!({}), "by the settings it is not"),
+        ("config_groups/group_0/targets", Value::Null, "targets` is missing"),
+        ("config_groups/group_0/targets", json!("Linear"), "is not a list of texts"),
+        ("config_groups/group_0/targets", json!(["re:["]), "is no regular expression"),
+        ("config_groups/group_0/targets", json!(["Embedding"]), "by the settings it is not"),
+        ("ignore", json!(["re:pro"]), "by the settings it is not"),
+        ("ignore", json!([7]), "is not a list of texts"),
+        ("kv_cache_scheme", json!({"num_bits": 8}), "kv_cache_scheme"),
+        ("sparsity_config", json!({"format": "sparse-24-bitmask"}), "dense matrices are"),
     ];
-    let scheme = [
+    refused("pack-asym", "/", &cases);
+}
+
+#[test]
+fn schemes_out_of_range_are_refused_by_name() {
+    let cases = [
         ("num_bits", json!(0), "`int` of 0 bits"),
         ("num_bits", json!(-3), "`int` of -3 bits"),
         ("num_bits", json!(9), "`int` of 9 bits"),
@@ -181,34 +211,28 @@ fn settings_out_of_range_are_refused_by_name() {
         ("strategy", json!("token"), "tensor, channel, group"),
         ("group_size", json!(0), "tensor, channel, group"),
         ("group_size", json!(-7), "tensor, channel, group"),
-        ("group_size", huge, "no whole groups of 4611686018427387904"),
+        ("group_size", json!(HUGE), "no whole groups of 4611686018427387904"),
         ("group_size", json!(5), "no whole groups of 5"),
         ("group_size", json!(16), "has shape [12, 3], not [12, 6]"),
         ("dynamic", json!(true), "weights with scales of their own are"),
     ];
-    let block = [
+    refused("pack-asym", WEIGHTS, &cases);
+}
+
+#[test]
+fn what_a_form_does_not_have_is_refused_by_name() {
+    let blocks = [
         ("block_structure", json!([0, 32]), "is not a list of positive integers"),
         ("block_structure", json!([16]), "is not [rows, columns]"),
         ("block_structure", json!([usize::MAX, usize::MAX]), "not [1, 1]"),
         ("block_structure", json!([1, 1]), "not [24, 80]"),
     ];
-    let plain = |key: &&'static str| key.to_string();
-    let check = |sample: &str, key: String, value: &Value, expected: &str| {
-        let mut sample = named(sample);
-        let (parent, last) = key.rsplit_once('/').unwrap();
-        sample.config.pointer_mut(parent).unwrap()[last] = value.clone();
-        let message = sample.refusal();
-        assert!(message.contains(expected), "{key} {value}: {message} should say {expected}");
-    };
-    awq.iter().for_each(|(key, value, text)| check("awq", plain(key), value, text));
-    gptq.iter().for_each(|(key, value, text)| check("gptq1-4-asym", plain(key), value, text));
-    pack.iter().for_each(|(key, value, text)| check("pack-asym", plain(key), value, text));
-    scheme.iter().for_each(|(key, value, text)| check("pack-asym", weights(key), value, text));
-    block.iter().for_each(|(key, value, text)| check("fp8-block", weights(key), value, text));
-    check("pack-asym", format!("{group}/output_activations"), &json!({"a": 1}), "output_activ");
-    check("mxfp4", weights("group_size"), &json!(16), "32 (MX formats)");
-    check("nvfp4", weights("group_size"), &json!(32), "16 (NVFP4)");
-    check("nvfp4", weights("symmetric"), &json!(false), "without zero points");
+    refused("fp8-block", WEIGHTS, &blocks);
+    let activations = [("output_activations", json!({"a": 1}), "output_activ")];
+    refused("pack-asym", "/config_groups/group_0/", &activations);
+    refused("mxfp4", WEIGHTS, &[("group_size", json!(16), "32 (MX formats)")]);
+    refused("nvfp4", WEIGHTS, &[("group_size", json!(32), "16 (NVFP4)")]);
+    refused("nvfp4", WEIGHTS, &[("symmetric", json!(false), "without zero points")]);
 }
 
 #[test]

@@ -128,17 +128,10 @@ fn describe<S: Kind>(
         metadata.insert("tokenizer.ggml.model", "no_vocab");
         settings.notes.push("the source has no vocabulary, so the file has none".to_string());
     }
-    if lacks_bytes(metadata) {
+    if tokenizer::lacks_bytes(metadata) {
         settings.notes.push(BYTES.to_string());
     }
     Ok(())
-}
-
-/// Whether it is a vocabulary of pieces without those for single bytes.
-fn lacks_bytes(metadata: &Metadata) -> bool {
-    let tokens = metadata.texts("tokenizer.ggml.tokens").unwrap_or_default();
-    metadata.text("tokenizer.ggml.model") == Some("llama")
-        && !tokens.iter().any(|token| token == "<0x00>")
 }
 
 /// Type and name of the model, and what a GGUF source says of vocabulary and template.

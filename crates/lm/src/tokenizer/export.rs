@@ -419,3 +419,9 @@ pub(super) fn steps(step: &Value) -> Vec<Value> {
         _ => vec![step.clone()],
     }
 }
+/// Whether it is a vocabulary of pieces without those for single bytes.
+pub(crate) fn lacks_bytes(metadata: &Metadata) -> bool {
+    let tokens = metadata.texts("tokenizer.ggml.tokens").unwrap_or_default();
+    metadata.text("tokenizer.ggml.model") == Some("llama")
+        && !tokens.iter().any(|token| token == "<0x00>")
+}
