@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use allod_corpus::Language;
-use allod_engine::{GenerateRequest, Prompt, Sampling};
+use allod_engine::{GenerateRequest, Prompt};
 use allod_policy::{Decision, EvidenceFacts, Facts, Outcome, decide, observe};
 use allod_retrieval::{Evidence, EvidenceSet, Query};
 use jiff::Zoned;
@@ -138,10 +138,8 @@ impl<'a> Case<'a> {
             let shown = &evidence[..passages];
             let request = GenerateRequest {
                 prompt: Prompt::Chat(prompt::grounded(question, self.language, shown)),
-                sampling: Sampling::default(),
                 max_tokens: self.desk.policy.limits.answer_tokens_max as usize,
-                stop: Vec::new(),
-                adapter: None,
+                ..GenerateRequest::default()
             };
             match generator.generate(&request, &mut |_| ControlFlow::Continue(())) {
                 Ok(generated) => {

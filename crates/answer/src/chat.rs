@@ -130,7 +130,7 @@ fn request(desk: &Desk, chat: &Chat) -> GenerateRequest {
         sampling: chat.sampling.clone(),
         max_tokens: chat.max_tokens.min(desk.policy.limits.answer_tokens_max as usize),
         stop: chat.stop.clone(),
-        adapter: None,
+        ..GenerateRequest::default()
     }
 }
 

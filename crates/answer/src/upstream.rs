@@ -136,6 +136,7 @@ impl Upstream {
                 _ => Finish::Stop,
             },
             tokens: Vec::new(),
+            logprobs: Vec::new(),
         })
     }
 

@@ -1,19 +1,23 @@
 //! A loaded model that writes completions.
 
+use crate::collect::collect;
 use crate::error::{Error, Result};
-use crate::queue::Queue;
-use crate::request::{GenerateRequest, Generated, Prompt};
+use crate::job::{Job, connection};
+use crate::random::Random;
+use crate::request::{
+    CHOICES_MAX, Completion, GenerateRequest, Generated, Piece, Prompt, TOP_LOGPROBS_MAX,
+};
 use crate::sampler::Sampler;
-use crate::writer::{SLOT, Writer};
+use crate::sampling::Sampling;
+use crate::scheduler::{Scheduler, Stats};
+use crate::worker::Limits;
 use allod_lm::{Adapter, Infer, InferOptions, Isa, Model, NUMERICS, Tokenizer};
 use jiff::civil::Date;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
-
-/// Tokens of a prompt that go through the model together.
-pub(crate) const PREFILL_TOKENS: usize = 64;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// A sequence may have at least this many tokens even where a model says less: the small numbers
 /// in some converted files are a converter's default, and rotary positions have no end.
@@ -32,6 +36,31 @@ pub struct Options {
     /// The date that chat templates see. Without one they see none, so that the same messages
     /// always make the same prompt.
     pub template_date: Option<Date>,
+    /// Sequences that are computed together; 16 if not given.
+    pub slots: Option<usize>,
+    /// Most tokens of prompts that go through the model together; 512 if not given. While sequences
+    /// are being written that would have to wait for it, a quarter of them.
+    pub step_tokens: Option<usize>,
+    /// Bytes of keys and values that sequences hold together; 2 GiB if not given. Those that came
+    /// last then lose their place for a while. A sequence that is alone may have more.
+    pub cache_bytes: Option<usize>,
+    /// Sequences that may wait for a place; 1024 if not given.
+    pub waiting_max: Option<usize>,
+    /// And of one tenant; 256 if not given.
+    pub waiting_per_tenant_max: Option<usize>,
+}
+
+impl Options {
+    fn limits(&self, context_tokens: usize) -> Limits {
+        Limits {
+            slots: self.slots.unwrap_or(16).max(1),
+            step_tokens: self.step_tokens.unwrap_or(512).max(1),
+            context_tokens,
+            cache_bytes_max: self.cache_bytes.unwrap_or(2 << 30),
+            waiting_max: self.waiting_max.unwrap_or(1024),
+            waiting_per_tenant_max: self.waiting_per_tenant_max.unwrap_or(256),
+        }
+    }
 }
 
 /// What a model is, for the record.
@@ -62,12 +91,12 @@ pub struct AdapterIdentity {
     pub digest: String,
 }
 
-/// A loaded model. Requests are served one at a time, by their order of arrival.
+/// A loaded model. Threads may ask it at the same time.
 pub struct Engine {
-    model: Model,
+    model: Arc<Model>,
     identity: ModelIdentity,
-    adapters: BTreeMap<String, Arc<Adapter>>,
-    infer: Queue<Infer>,
+    adapters: RwLock<BTreeMap<String, Arc<Adapter>>>,
+    scheduler: Scheduler,
     isa: Isa,
     context_tokens: usize,
     template_date: Option<Date>,
@@ -86,43 +115,66 @@ impl Engine {
         let context_tokens = options.context_tokens.unwrap_or(declared).max(1);
         let isa = options.isa.unwrap_or_else(Isa::detect);
         let threads = options.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
-        let infer_options = InferOptions { threads, isa, slots: 1, context_tokens };
+        let limits = options.limits(context_tokens);
+        let infer_options = InferOptions { threads, isa, slots: limits.slots, context_tokens };
         let infer = Infer::new(model.checkpoint.clone(), infer_options)?;
-        let identity = identity(&model)?;
-        let (infer, template_date) = (Queue::new(infer), options.template_date);
-        let adapters = BTreeMap::new();
-        Ok(Engine { model, identity, adapters, infer, isa, context_tokens, template_date })
+        let (identity, model) = (identity(&model)?, Arc::new(model));
+        let scheduler = Scheduler::start(model.clone(), infer, limits)?;
+        let (adapters, template_date) = (RwLock::default(), options.template_date);
+        Ok(Engine { model, identity, adapters, scheduler, isa, context_tokens, template_date })
     }
 
-    /// The same engine with an adapter that requests can ask for as `name`: a PEFT folder or a
-    /// GGUF adapter. Requests that do not ask for it are not changed in a bit.
+    /// The same engine with an adapter: see [`Engine::load_adapter`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_adapter(self, name: &str, path: &Path) -> Result<Engine> {
+        self.load_adapter(name, path)?;
+        Ok(self)
+    }
+
+    /// Loads an adapter that requests can ask for as `name`: a PEFT folder or a GGUF adapter.
+    /// Requests that do not ask for it are not changed in a bit.
     ///
     /// # Errors
     /// If the adapter does not fit the model, or there is one of that name.
-    pub fn with_adapter(mut self, name: &str, path: &Path) -> Result<Engine> {
-        let adapter = Adapter::open(path, &self.model.checkpoint)?;
-        match self.adapters.insert(name.to_string(), Arc::new(adapter)) {
-            None => Ok(self),
-            Some(_) => Err(Error::AdapterTwice { name: name.to_string() }),
+    pub fn load_adapter(&self, name: &str, path: &Path) -> Result<()> {
+        let adapter = Arc::new(Adapter::open(path, &self.model.checkpoint)?);
+        let mut adapters = self.adapters.write().unwrap_or_else(PoisonError::into_inner);
+        match adapters.entry(name.to_string()) {
+            Entry::Vacant(place) => place.insert(adapter),
+            Entry::Occupied(_) => return Err(Error::AdapterTwice { name: name.to_string() }),
+        };
+        Ok(())
+    }
+
+    /// Lets go of an adapter. Requests that run with it go on.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn unload_adapter(&self, name: &str) -> Result<()> {
+        let mut adapters = self.adapters.write().unwrap_or_else(PoisonError::into_inner);
+        match adapters.remove(name) {
+            Some(_) => Ok(()),
+            None => Err(unknown(name, &adapters)),
         }
     }
 
     /// The adapters that requests can ask for, by name.
-    pub fn adapters(&self) -> impl Iterator<Item = AdapterIdentity> {
-        self.adapters.iter().map(|(name, adapter)| AdapterIdentity {
+    pub fn adapters(&self) -> Vec<AdapterIdentity> {
+        let adapters = self.adapters.read().unwrap_or_else(PoisonError::into_inner);
+        let identity = |(name, adapter): (&String, &Arc<Adapter>)| AdapterIdentity {
             name: name.clone(),
             digest: adapter.digest().to_string(),
-        })
+        };
+        adapters.iter().map(identity).collect()
     }
 
     /// The adapter that a request asks for.
     fn adapter(&self, request: &GenerateRequest) -> Result<Option<Arc<Adapter>>> {
         let Some(name) = &request.adapter else { return Ok(None) };
-        let known = || self.adapters.keys().cloned().collect::<Vec<String>>().join(", ");
-        let adapter = self.adapters.get(name).cloned();
-        adapter
-            .map(Some)
-            .ok_or_else(|| Error::UnknownAdapter { name: name.clone(), known: known() })
+        let adapters = self.adapters.read().unwrap_or_else(PoisonError::into_inner);
+        adapters.get(name).cloned().map(Some).ok_or_else(|| unknown(name, &adapters))
     }
 
     /// What the model is.
@@ -148,28 +200,79 @@ impl Engine {
         &self.model.tokenizer
     }
 
-    /// Writes a completion. `on_text` gets each piece of its text as soon as it is certain that no
-    /// stop text begins in it; the pieces together are [`Generated::text`]. It also gets an empty
-    /// text now and then while a long prompt is read. Answering [`ControlFlow::Break`] ends the
-    /// completion.
+    /// How the engine fares.
+    pub fn stats(&self) -> Stats {
+        self.scheduler.stats()
+    }
+
+    /// Writes a completion: the first that [`Engine::complete`] gives. `on_text` gets each piece of
+    /// its text as soon as it is certain that no stop text begins in it; the pieces together are
+    /// [`Generated::text`]. It also gets an empty text now and then, also while the request waits.
+    /// Answering [`ControlFlow::Break`] ends the completion.
     ///
     /// # Errors
-    /// If the prompt is too long, a sampling parameter is out of range, or the model is damaged.
+    /// As [`Engine::complete`].
     pub fn generate(
         &self,
         request: &GenerateRequest,
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Generated> {
-        let sampler = Sampler::new(&request.sampling, self.isa)?;
+        let completion = self.complete(request, &mut |piece| match piece.choice {
+            0 => on_text(piece.text),
+            _ => ControlFlow::Continue(()),
+        })?;
+        Ok(completion.choices.into_iter().next().expect("at least one completion is asked for"))
+    }
+
+    /// Writes the completions that a request asks for, and waits for them. `on_piece` gets every
+    /// part of them as it comes, in this thread; what it answers decides whether they go on. Where
+    /// more are written than given back, it gets empty pieces only, for nobody knows yet which.
+    ///
+    /// The first completion draws from the request's seed, the others from seeds that are made of
+    /// it and their number.
+    ///
+    /// # Errors
+    /// If the prompt is too long, a parameter is out of range, too many requests wait
+    /// ([`Error::Busy`]), or the model is damaged.
+    pub fn complete(
+        &self,
+        request: &GenerateRequest,
+        on_piece: &mut dyn FnMut(Piece) -> ControlFlow<()>,
+    ) -> Result<Completion> {
+        check_counts(request)?;
+        let samplers = self.samplers(request)?;
         let prompt = self.tokens(&request.prompt)?;
         self.check(&prompt)?;
-        let adapter = self.adapter(request)?;
-        let mut infer = self.infer.wait();
-        infer.begin(SLOT, adapter)?;
-        let context = self.context_tokens;
-        let writer =
-            Writer::new(&self.model, &mut infer, context, sampler, prompt, request, on_text);
-        writer.write(request.max_tokens)
+        let prompt_tokens = prompt.len();
+        let (inlet, outlet) = connection();
+        let top_logprobs = request.top_logprobs.or(request.ranks().then_some(0));
+        let job = Job {
+            prompt,
+            samplers,
+            max_tokens: request.max_tokens,
+            stop: request.stop.clone(),
+            adapter: self.adapter(request)?,
+            tenant: request.tenant.as_str().into(),
+            priority: request.priority,
+            top_logprobs,
+            outlet,
+        };
+        // Nothing to write is written without a place.
+        let inlet =
+            if job.max_tokens == 0 { None } else { Some(self.scheduler.submit(job, inlet)?) };
+        collect(inlet, request, prompt_tokens, on_piece)
+    }
+
+    /// One for each completion.
+    fn samplers(&self, request: &GenerateRequest) -> Result<Vec<Sampler>> {
+        let of = |choice: usize| {
+            let seed = match choice {
+                0 => request.sampling.seed,
+                _ => Random::new(request.sampling.seed ^ (choice as u64) << 32).next_u64(),
+            };
+            Sampler::new(&Sampling { seed, ..request.sampling.clone() }, self.isa)
+        };
+        (0..request.written()).map(of).collect()
     }
 
     /// The tokens of a prompt, with what stands before and between its parts.
@@ -212,6 +315,24 @@ impl std::fmt::Debug for Engine {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Engine").field("identity", &self.identity).finish_non_exhaustive()
     }
+}
+
+fn check_counts(request: &GenerateRequest) -> Result<()> {
+    let range = |name, value, range| Err(Error::Count { name, value, range });
+    let top = request.top_logprobs.unwrap_or(0);
+    match request {
+        _ if !(1..=CHOICES_MAX).contains(&request.n) => range("n", request.n, "from 1 to 128"),
+        _ if !(request.n..=CHOICES_MAX).contains(&request.written()) => {
+            range("best_of", request.best_of, "at least n and at most 128")
+        }
+        _ if top > TOP_LOGPROBS_MAX => range("top_logprobs", top, "from 0 to 20"),
+        _ => Ok(()),
+    }
+}
+
+fn unknown(name: &str, adapters: &BTreeMap<String, Arc<Adapter>>) -> Error {
+    let known: Vec<&str> = adapters.keys().map(String::as_str).collect();
+    Error::UnknownAdapter { name: name.to_string(), known: known.join(", ") }
 }
 
 fn cores() -> usize {

@@ -47,6 +47,34 @@ pub enum Error {
         /// What it may be.
         range: &'static str,
     },
+    /// A number of completions, or of log probabilities, that is not given.
+    #[error("{name} is {value}, but must be {range}")]
+    Count {
+        /// The parameter.
+        name: &'static str,
+        /// What it is.
+        value: usize,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// Too many requests wait already.
+    #[error("too many requests wait for the model; try again in {retry_after_seconds} s")]
+    Busy {
+        /// When there is likely to be room.
+        retry_after_seconds: u64,
+    },
+    /// The engine failed while it worked on this request and others.
+    #[error("the engine failed while it ran the model: {what}; ask again")]
+    Run {
+        /// What happened.
+        what: String,
+    },
+    /// The engine is shutting down.
+    #[error("the engine is shutting down; ask another one")]
+    Stopped,
+    /// The thread that runs the model could not be started.
+    #[error("the thread that runs the model could not be started: {0}")]
+    Thread(std::io::Error),
     /// The tokenizer can give tokens that the model does not have.
     #[error(
         "the tokenizer gives token {token}, but the model has {vocabulary}; \

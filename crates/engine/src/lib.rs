@@ -1,21 +1,21 @@
-//! The engine: one *sequence* after another, from a prompt to its last token.
+//! The engine: many *sequences* at a time, each from a prompt to its last token.
 //!
-//! An [`Engine`] holds a model and writes completions: the prompt goes through the model in pieces,
-//! then one token at a time is chosen by a [`Sampler`] and its text handed out. The same request
-//! gives the same tokens on every machine, whatever the number of threads or the instruction set:
-//! the model's numbers are the same bits, and choosing is deterministic.
+//! An [`Engine`] holds a model and writes completions for callers in any number of threads. One
+//! thread of its own runs the model: in each step, every sequence that is being written gets a row,
+//! and prompts are read in what room is left. Who comes next is decided by priority, and between
+//! tenants so that all get as many tokens. A request gives the same tokens on every machine,
+//! whatever the number of threads, the instruction set, the neighbours and the pieces in which its
+//! prompt was read: the model's numbers are the same bits, and choosing is deterministic.
 //!
 //! ```no_run
-//! use allod_engine::{Engine, GenerateRequest, Options, Prompt, Sampling};
+//! use allod_engine::{Engine, GenerateRequest, Options, Prompt};
 //! use std::ops::ControlFlow;
 //! # fn main() -> Result<(), allod_engine::Error> {
 //! let engine = Engine::load("model.gguf".as_ref(), Options::default())?;
 //! let request = GenerateRequest {
 //!     prompt: Prompt::Text("Once upon a time".to_string()),
-//!     sampling: Sampling::default(),
 //!     max_tokens: 64,
-//!     stop: Vec::new(),
-//!     adapter: None,
+//!     ..GenerateRequest::default()
 //! };
 //! let generated = engine.generate(&request, &mut |_text| ControlFlow::Continue(()))?;
 //! assert!(generated.completion_tokens <= 64);
@@ -23,18 +23,29 @@
 //! # }
 //! ```
 
+mod collect;
 mod engine;
 mod error;
-mod queue;
+mod job;
+mod line;
 mod random;
 mod request;
 mod sampler;
+mod sampling;
+mod scheduler;
+mod sequence;
+mod split;
 mod stop;
-mod writer;
+mod worker;
 
 pub use allod_lm::{Isa, Message, NUMERICS, Tokenizer};
 pub use engine::{AdapterIdentity, CONTEXT_TOKENS_LEAST, Engine, ModelIdentity, Options};
 pub use error::{Error, Result};
 pub use random::Random;
-pub use request::{Finish, GenerateRequest, Generated, Prompt, Sampling};
-pub use sampler::Sampler;
+pub use request::{
+    CHOICES_MAX, ChosenToken, Completion, Finish, GenerateRequest, Generated, Piece, Priority,
+    Prompt, TOP_LOGPROBS_MAX, Usage,
+};
+pub use sampler::{Past, Sampler};
+pub use sampling::Sampling;
+pub use scheduler::Stats;

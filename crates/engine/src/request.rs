@@ -1,20 +1,83 @@
 //! What is asked of the engine, and what it gives back.
 
+use crate::sampling::Sampling;
 use allod_lm::Message;
+use std::time::Duration;
 
-/// A request for a completion.
+/// A request for completions of a prompt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerateRequest {
     /// What the completion follows.
     pub prompt: Prompt,
     /// How tokens are chosen.
     pub sampling: Sampling,
-    /// Most tokens that are written.
+    /// Most tokens that are written, in each completion.
     pub max_tokens: usize,
     /// Texts that end the completion; they are not part of it. Empty ones are passed over.
     pub stop: Vec<String>,
     /// The adapter that the model runs with, by the name that the engine was given it under.
     pub adapter: Option<String>,
+    /// Who asks. Tenants share the machine evenly, and nothing that was computed for one is used
+    /// for another.
+    pub tenant: String,
+    /// Whose turn comes first.
+    pub priority: Priority,
+    /// How many completions are given back: from 1 to [`CHOICES_MAX`].
+    pub n: usize,
+    /// How many completions are written, of which the `n` with the highest mean log probability
+    /// are given back; at least `n` and at most [`CHOICES_MAX`]. 0 is the same as `n`.
+    pub best_of: usize,
+    /// Whether the log probabilities of the tokens are given back, and of how many of the likeliest
+    /// tokens at each place: at most [`TOP_LOGPROBS_MAX`].
+    pub top_logprobs: Option<usize>,
+}
+
+/// Most completions that one request can have written.
+pub const CHOICES_MAX: usize = 128;
+
+/// Most likeliest tokens that are given back for each place.
+pub const TOP_LOGPROBS_MAX: usize = 20;
+
+/// One greedy completion of an empty prompt with no room for a token.
+impl Default for GenerateRequest {
+    fn default() -> GenerateRequest {
+        GenerateRequest {
+            prompt: Prompt::Text(String::new()),
+            sampling: Sampling::default(),
+            max_tokens: 0,
+            stop: Vec::new(),
+            adapter: None,
+            tenant: String::new(),
+            priority: Priority::Normal,
+            n: 1,
+            best_of: 0,
+            top_logprobs: None,
+        }
+    }
+}
+
+impl GenerateRequest {
+    /// How many completions are written.
+    pub(crate) fn written(&self) -> usize {
+        if self.best_of == 0 { self.n } else { self.best_of }
+    }
+
+    /// Whether more is written than given back, so that log probabilities have to decide.
+    pub(crate) fn ranks(&self) -> bool {
+        self.written() > self.n
+    }
+}
+
+/// Whose turn comes first: nothing waits for what has a lower priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Priority {
+    /// Work in the background.
+    Low,
+    /// What has no reason to be another.
+    #[default]
+    Normal,
+    /// Somebody is waiting.
+    High,
 }
 
 /// What a completion follows.
@@ -28,43 +91,57 @@ pub enum Prompt {
     Tokens(Vec<u32>),
 }
 
-/// How the next token is chosen from the model's scores. The steps come in the order of the
-/// fields. The default is greedy: the token with the highest score, the lowest id of equals.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sampling {
-    /// Scores are divided by this; 0 is greedy.
-    pub temperature: f32,
-    /// Only this many of the best tokens are kept; 0 keeps all.
-    pub top_k: usize,
-    /// Only the best tokens that together have this probability are kept; 1 keeps all.
-    pub top_p: f32,
-    /// Only tokens with at least this share of the best one's probability are kept; 0 keeps all.
-    pub min_p: f32,
-    /// Scores of tokens that occurred are divided by this where positive and multiplied with it
-    /// where negative (arXiv 1909.05858), before all else; 1 changes nothing.
-    pub repetition_penalty: f32,
-    /// How many of the last tokens, prompt included, count as occurred; 0 counts all.
-    pub repetition_window: usize,
-    /// Where the random numbers start.
-    pub seed: u64,
+/// A part of a completion, as it is written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Piece<'a> {
+    /// Which completion: from 0 on.
+    pub choice: usize,
+    /// Text that is certain to stay: no stop text begins in it. May be empty.
+    pub text: &'a str,
+    /// The token that was written; none where held text comes out at the end, and where the engine
+    /// only asks whether the caller still wants the completion.
+    pub token: Option<&'a ChosenToken>,
+    /// Why this choice ended, in its last piece.
+    pub finish: Option<Finish>,
 }
 
-impl Default for Sampling {
-    fn default() -> Sampling {
-        Sampling {
-            temperature: 0.0,
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.0,
-            repetition_penalty: 1.0,
-            repetition_window: 64,
-            seed: 0,
-        }
-    }
+/// A token that was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChosenToken {
+    /// The token.
+    pub token: u32,
+    /// Natural logarithm of the probability that the model itself gives it: before temperature,
+    /// penalties and filters. Where it was asked for.
+    pub logprob: Option<f32>,
+    /// The likeliest tokens at this place, best first, and the logarithms of their probabilities.
+    pub top: Vec<(u32, f32)>,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Completion {
+    /// The completions, in order of their number; best first where only some are given back.
+    pub choices: Vec<Generated>,
+    /// What it took.
+    pub usage: Usage,
+}
+
+/// What a request took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Tokens of the prompt that had been computed for an earlier request of the same tenant; of
+    /// the first choice.
+    pub cached_tokens: usize,
+    /// Tokens written in all completions, those that are not given back too.
+    pub completion_tokens: usize,
+    /// How long the request waited until its prompt began to be read.
+    pub queued: Duration,
 }
 
 /// A completion.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Generated {
     /// The text, without the prompt and without a stop text.
     pub text: String,
@@ -76,6 +153,8 @@ pub struct Generated {
     pub finish: Finish,
     /// The tokens written.
     pub tokens: Vec<u32>,
+    /// What is known of each of them; empty where no log probabilities were asked for.
+    pub logprobs: Vec<ChosenToken>,
 }
 
 /// Why a completion ended.

@@ -4,9 +4,10 @@
 //! and probabilities are added from the best down. So the same scores, seed and history give the
 //! same token everywhere.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::random::Random;
-use crate::request::Sampling;
+use crate::request::ChosenToken;
+use crate::sampling::Sampling;
 use allod_lm::{Isa, argmax, softmax};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -18,6 +19,15 @@ pub struct Sampler {
     random: Random,
     isa: Isa,
     scores: Vec<f32>,
+}
+
+/// What a sequence holds so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Past<'a> {
+    /// Prompt and completion.
+    pub tokens: &'a [u32],
+    /// How many of them are the prompt.
+    pub prompt_tokens: usize,
 }
 
 /// A token that may be chosen.
@@ -33,17 +43,17 @@ impl Sampler {
     /// # Errors
     /// If a parameter is out of its range.
     pub fn new(sampling: &Sampling, isa: Isa) -> Result<Sampler> {
-        check(sampling)?;
+        sampling.check()?;
         let random = Random::new(sampling.seed);
         Ok(Sampler { sampling: sampling.clone(), random, isa, scores: Vec::new() })
     }
 
-    /// The token that follows `history`, given the scores of all tokens. `None` if the scores are
-    /// no numbers.
-    pub fn choose(&mut self, scores: &[f32], history: &[u32]) -> Option<u32> {
+    /// The token that follows `past`, given the scores of all tokens. `None` if the scores are no
+    /// numbers.
+    pub fn choose(&mut self, scores: &[f32], past: Past) -> Option<u32> {
         self.scores.clear();
         self.scores.extend_from_slice(scores);
-        self.penalise(history);
+        self.penalise(past.tokens);
         let best = argmax(self.isa, &self.scores)?;
         if !self.scores[best].is_finite() {
             return None;
@@ -53,6 +63,31 @@ impl Sampler {
         }
         let candidates = self.candidates();
         Some(self.draw(&candidates))
+    }
+
+    /// A token that was chosen, with the logarithms of the model's own probabilities: of the token
+    /// itself and of the `top` likeliest ones, if they are asked for.
+    pub fn report(&mut self, scores: &[f32], token: u32, top: Option<usize>) -> ChosenToken {
+        let Some(count) = top else {
+            return ChosenToken { token, logprob: None, top: Vec::new() };
+        };
+        let logprob = self.logprobs(scores);
+        let of = |token: u32| (token, logprob(scores[token as usize]));
+        let best = best_of(ranked(scores), count);
+        let top = best.into_iter().map(|candidate| of(candidate.token)).collect();
+        ChosenToken { token, logprob: Some(of(token).1), top }
+    }
+
+    /// From scores to logarithms of probabilities: `score - best - ln(sum)`, where the best one's
+    /// share of the softmax is 1 / sum.
+    fn logprobs(&mut self, scores: &[f32]) -> impl Fn(f32) -> f32 + use<> {
+        self.scores.clear();
+        self.scores.extend_from_slice(scores);
+        let best = argmax(self.isa, scores);
+        softmax(self.isa, &mut self.scores);
+        let (best, share) = best.map_or((0.0, 1.0), |at| (scores[at], self.scores[at]));
+        let log_share = libm::log(f64::from(share));
+        move |score| (f64::from(score) - f64::from(best) + log_share) as f32
     }
 
     fn penalise(&mut self, history: &[u32]) {
@@ -75,16 +110,12 @@ impl Sampler {
     /// The tokens that top-k leaves, best first, with scores divided by the temperature.
     fn candidates(&self) -> Vec<Candidate> {
         let temperature = self.sampling.temperature;
-        let numbers = self.scores.iter().zip(0..).filter(|(score, _)| !score.is_nan());
-        let mut candidates: Vec<Candidate> =
-            numbers.map(|(score, token)| Candidate { token, score: score / temperature }).collect();
-        let keep = self.sampling.top_k;
-        if (1..candidates.len()).contains(&keep) {
-            candidates.select_nth_unstable_by(keep - 1, better);
-            candidates.truncate(keep);
+        let mut candidates = ranked(&self.scores);
+        candidates.iter_mut().for_each(|candidate| candidate.score /= temperature);
+        match self.sampling.top_k {
+            0 => best_of(candidates, usize::MAX),
+            keep => best_of(candidates, keep),
         }
-        candidates.sort_unstable_by(better);
-        candidates
     }
 
     fn draw(&mut self, candidates: &[Candidate]) -> u32 {
@@ -124,23 +155,22 @@ fn better(a: &Candidate, b: &Candidate) -> Ordering {
     b.score.total_cmp(&a.score).then(a.token.cmp(&b.token))
 }
 
-fn check(sampling: &Sampling) -> Result<()> {
-    let rules = [
-        ("temperature", sampling.temperature, 0.0, f32::MAX, "a number from 0 on"),
-        ("top_p", sampling.top_p, f32::MIN_POSITIVE, 1.0, "above 0 and at most 1"),
-        ("min_p", sampling.min_p, 0.0, 1.0, "from 0 to 1"),
-        (
-            "repetition_penalty",
-            sampling.repetition_penalty,
-            f32::MIN_POSITIVE,
-            f32::MAX,
-            "a number above 0",
-        ),
-    ];
-    match rules.into_iter().find(|(_, value, least, most, _)| !(least..=most).contains(&value)) {
-        Some((name, value, _, _, range)) => Err(Error::Sampling { name, value, range }),
-        None => Ok(()),
+/// Every token whose score is a number.
+fn ranked(scores: &[f32]) -> Vec<Candidate> {
+    let numbers = scores.iter().zip(0..).filter(|(score, _)| !score.is_nan());
+    numbers.map(|(score, token)| Candidate { token, score: *score }).collect()
+}
+
+/// The best `count` of them, in order.
+fn best_of(mut candidates: Vec<Candidate>, count: usize) -> Vec<Candidate> {
+    if count < candidates.len() {
+        if count > 0 {
+            candidates.select_nth_unstable_by(count - 1, better);
+        }
+        candidates.truncate(count);
     }
+    candidates.sort_unstable_by(better);
+    candidates
 }
 
 #[cfg(test)]
@@ -152,6 +182,10 @@ mod tests {
         Sampler::new(&sampling, Isa::detect()).unwrap()
     }
 
+    fn past(tokens: &[u32]) -> Past<'_> {
+        Past { tokens, prompt_tokens: 0 }
+    }
+
     fn warm() -> Sampling {
         Sampling { temperature: 1.0, ..Sampling::default() }
     }
@@ -160,7 +194,7 @@ mod tests {
         let mut sampler = sampler(sampling);
         let mut counts = vec![0.0; scores.len()];
         for _ in 0..draws {
-            counts[sampler.choose(scores, &[]).unwrap() as usize] += 1.0 / draws as f32;
+            counts[sampler.choose(scores, Past::default()).unwrap() as usize] += 1.0 / draws as f32;
         }
         counts
     }
@@ -168,10 +202,10 @@ mod tests {
     #[test]
     fn greedy_takes_the_best_and_the_lowest_of_equals() {
         let mut greedy = sampler(Sampling::default());
-        assert_eq!(greedy.choose(&[1.0, 3.0, 3.0, 2.0], &[]), Some(1));
-        assert_eq!(greedy.choose(&[f32::NAN, f32::NEG_INFINITY, -5.0], &[]), Some(2));
-        assert_eq!(greedy.choose(&[f32::NAN, f32::NAN], &[]), None);
-        assert_eq!(greedy.choose(&[f32::NEG_INFINITY; 3], &[]), None);
+        assert_eq!(greedy.choose(&[1.0, 3.0, 3.0, 2.0], Past::default()), Some(1));
+        assert_eq!(greedy.choose(&[f32::NAN, f32::NEG_INFINITY, -5.0], Past::default()), Some(2));
+        assert_eq!(greedy.choose(&[f32::NAN, f32::NAN], Past::default()), None);
+        assert_eq!(greedy.choose(&[f32::NEG_INFINITY; 3], Past::default()), None);
     }
 
     #[test]
@@ -206,10 +240,10 @@ mod tests {
         let penal =
             Sampling { repetition_penalty: 2.0, repetition_window: 2, ..Sampling::default() };
         let mut sampler = sampler(penal);
-        assert_eq!(sampler.choose(&[3.0, 2.0, -1.0], &[0]), Some(1));
-        assert_eq!(sampler.choose(&[3.0, 2.0, -1.0], &[0, 1, 2]), Some(0));
-        assert_eq!(sampler.choose(&[-1.0, -1.5], &[0]), Some(1));
-        assert_eq!(sampler.choose(&[3.0, 2.0], &[7, 9]), Some(0));
+        assert_eq!(sampler.choose(&[3.0, 2.0, -1.0], past(&[0])), Some(1));
+        assert_eq!(sampler.choose(&[3.0, 2.0, -1.0], past(&[0, 1, 2])), Some(0));
+        assert_eq!(sampler.choose(&[-1.0, -1.5], past(&[0])), Some(1));
+        assert_eq!(sampler.choose(&[3.0, 2.0], past(&[7, 9])), Some(0));
     }
 
     #[test]
@@ -226,6 +260,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn log_probabilities_are_the_models_own() {
+        let scores: Vec<f32> = [0.1_f32, 0.4, 0.3, 0.2].iter().map(|p| p.ln() + 7.0).collect();
+        let mut sampler = sampler(Sampling { temperature: 3.0, top_k: 1, ..warm() });
+        let chosen = sampler.report(&scores, 3, Some(2));
+        let near = |found: f32, expected: f32| (found - expected.ln()).abs() < 1e-5;
+        assert!(near(chosen.logprob.unwrap(), 0.2), "{chosen:?}");
+        assert_eq!([chosen.top[0].0, chosen.top[1].0], [1, 2]);
+        assert!(near(chosen.top[0].1, 0.4) && near(chosen.top[1].1, 0.3), "{chosen:?}");
+        let far = sampler.report(&[0.0, -500.0], 1, Some(0));
+        assert_eq!((far.logprob, far.top.len()), (Some(-500.0), 0));
+        assert_eq!(sampler.report(&scores, 3, None).logprob, None);
+    }
+
     proptest! {
         #[test]
         fn the_same_seed_chooses_the_same_on_every_instruction_set(
@@ -237,7 +285,7 @@ mod tests {
             let sampling = Sampling { temperature: 0.8, top_k, top_p, seed, ..Sampling::default() };
             let choose = |isa| {
                 let mut sampler = Sampler::new(&sampling, isa).unwrap();
-                (0..5).map(|_| sampler.choose(&scores, &[]).unwrap()).collect::<Vec<u32>>()
+                (0..5).map(|_| sampler.choose(&scores, Past::default()).unwrap()).collect::<Vec<u32>>()
             };
             let reference = choose(Isa::Scalar);
             for isa in Isa::available() {

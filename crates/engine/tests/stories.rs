@@ -37,10 +37,8 @@ fn golden() -> Option<String> {
 fn write(engine: &Engine, prompt: &str, max_tokens: usize) -> Generated {
     let request = GenerateRequest {
         prompt: Prompt::Text(prompt.to_string()),
-        sampling: Sampling::default(),
         max_tokens,
-        stop: Vec::new(),
-        adapter: None,
+        ..GenerateRequest::default()
     };
     let mut text = String::new();
     let generated = engine.generate(&request, &mut |piece| {
@@ -71,8 +69,7 @@ fn threads_and_instruction_sets_give_the_same_tokens() {
         prompt: Prompt::Text("Lily and the dog went".to_string()),
         sampling,
         max_tokens: 100,
-        stop: Vec::new(),
-        adapter: None,
+        ..GenerateRequest::default()
     };
     let mut found = Vec::new();
     for isa in Isa::available() {

@@ -95,6 +95,22 @@ impl<S: ModelSpec> Infer<S> {
         self.cache.truncate(slot, length);
     }
 
+    /// Ends the sequence in `slot`: forgets it and its adapter, and gives its memory back.
+    pub fn end(&mut self, slot: usize) {
+        self.adapters[slot] = None;
+        self.cache.free(slot);
+    }
+
+    /// Bytes of the keys and values of a sequence of so many positions.
+    pub fn bytes_of(&self, positions: usize) -> usize {
+        self.cache.bytes_of(positions)
+    }
+
+    /// Bytes of the keys and values of `slot`.
+    pub fn slot_bytes(&self, slot: usize) -> usize {
+        self.cache.slot_bytes(slot)
+    }
+
     /// Checks that `batch` can be run and makes it the one that operations work on.
     fn take(&mut self, batch: &Batch) -> Result<()> {
         batch.check(self.checkpoint.spec().vocabulary(), &self.cache)?;

@@ -67,6 +67,6 @@ fn request(arguments: &GenerateArguments) -> GenerateRequest {
         },
         max_tokens: arguments.max_tokens,
         stop: arguments.stop.clone(),
-        adapter: None,
+        ..GenerateRequest::default()
     }
 }

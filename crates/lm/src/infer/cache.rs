@@ -4,8 +4,14 @@ use super::batch::Batch;
 use crate::spec::ModelSpec;
 use allod_kernels::{CacheLayout, KeyValues};
 
-/// Positions by which a sequence's buffers grow, so that short ones stay small.
+/// Positions by which a sequence's buffers grow at least, so that short ones stay small.
 const GROWTH: usize = 256;
+
+/// Positions that there is room for once there is room for `positions`. Long sequences grow in
+/// longer steps: growing copies.
+fn capacity(positions: usize) -> usize {
+    positions.next_multiple_of((positions.next_power_of_two() / 8).max(GROWTH))
+}
 
 /// Keys and values of several sequences. Buffers are per slot, layer and kv head.
 pub(super) struct Cache {
@@ -70,17 +76,36 @@ impl Cache {
     /// overwritten before it is read: attention never looks past a row's own position.
     pub fn make_room(&mut self, batch: &Batch) {
         for (slot, position) in batch.places() {
-            let positions = (position + 1).next_multiple_of(GROWTH);
+            let positions = capacity(position + 1);
             let (keys, values) =
                 (self.layout.keys_len(positions), self.layout.values_len(positions));
             let heads = &mut self.slots[slot].heads;
             if heads.first().is_some_and(|head| head.keys.len() < keys) {
                 heads.iter_mut().for_each(|head| {
-                    head.keys.resize(keys, 0.0);
-                    head.values.resize(values, 0.0);
+                    grow(&mut head.keys, keys);
+                    grow(&mut head.values, values);
                 });
             }
         }
+    }
+
+    /// Forgets a sequence and gives its memory back.
+    pub fn free(&mut self, slot: usize) {
+        self.slots[slot].length = 0;
+        self.slots[slot].heads.fill(Head::default());
+    }
+
+    /// Bytes that a sequence of so many positions takes.
+    pub fn bytes_of(&self, positions: usize) -> usize {
+        let positions = capacity(positions);
+        let values = self.layout.keys_len(positions) + self.layout.values_len(positions);
+        values * size_of::<f32>() * self.layers * self.kv_heads
+    }
+
+    /// Bytes that `slot` takes.
+    pub fn slot_bytes(&self, slot: usize) -> usize {
+        let of = |head: &Head| head.keys.capacity() + head.values.capacity();
+        self.slots[slot].heads.iter().map(of).sum::<usize>() * size_of::<f32>()
     }
 
     /// Stores the keys and values of a layer (`[rows, kv_heads * head_dim]`). With the last layer
@@ -108,4 +133,10 @@ impl Cache {
         let head = &self.slots[slot].heads[layer % self.layers * self.kv_heads + head];
         KeyValues { layout: self.layout, keys: &head.keys, values: &head.values }
     }
+}
+
+/// No larger than asked for: how much memory sequences take is counted beforehand.
+fn grow(buffer: &mut Vec<f32>, length: usize) {
+    buffer.reserve_exact(length - buffer.len());
+    buffer.resize(length, 0.0);
 }

@@ -1,0 +1,77 @@
+//! A request on its way through the worker, and what comes back to the caller.
+
+use crate::error::Error;
+use crate::line::Tenant;
+use crate::request::{ChosenToken, Finish, Priority};
+use crate::sampler::Sampler;
+use allod_lm::Adapter;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// A request that was found to be in order.
+pub(crate) struct Job {
+    pub prompt: Vec<u32>,
+    /// For each completion that is written.
+    pub samplers: Vec<Sampler>,
+    pub max_tokens: usize,
+    pub stop: Vec<String>,
+    pub adapter: Option<Arc<Adapter>>,
+    pub tenant: Tenant,
+    pub priority: Priority,
+    pub top_logprobs: Option<usize>,
+    pub outlet: Outlet,
+}
+
+/// What a caller hears of its request.
+pub(crate) enum Event {
+    /// The prompt begins to be read, or goes on being read.
+    Reading {
+        /// Tokens that did not have to be read.
+        cached: usize,
+    },
+    /// Text became certain.
+    Text { choice: usize, text: String, token: Option<ChosenToken>, finish: Option<Finish> },
+    /// All is over.
+    Failed(Error),
+}
+
+/// Where the worker puts events. Clones belong to the same caller.
+#[derive(Clone)]
+pub(crate) struct Outlet {
+    events: Sender<Event>,
+    unwanted: Arc<AtomicBool>,
+}
+
+impl Outlet {
+    /// Tells the caller, if it still listens.
+    pub fn put(&self, event: Event) {
+        if self.events.send(event).is_err() {
+            self.unwanted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the caller wants no more.
+    pub fn is_unwanted(&self) -> bool {
+        self.unwanted.load(Ordering::Relaxed)
+    }
+}
+
+/// The caller's end. When it is dropped, the request is no longer wanted.
+pub(crate) struct Inlet {
+    pub events: Receiver<Event>,
+    unwanted: Arc<AtomicBool>,
+}
+
+impl Drop for Inlet {
+    fn drop(&mut self) {
+        self.unwanted.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A caller's end, and the worker's.
+pub(crate) fn connection() -> (Inlet, Outlet) {
+    let (sender, receiver) = channel();
+    let unwanted = Arc::new(AtomicBool::new(false));
+    (Inlet { events: receiver, unwanted: unwanted.clone() }, Outlet { events: sender, unwanted })
+}

@@ -1,0 +1,130 @@
+//! One completion that is being written: token after token, text as it becomes certain.
+
+use crate::error::Error;
+use crate::job::{Event, Job, Outlet};
+use crate::line::Tenant;
+use crate::request::{ChosenToken, Finish, Priority};
+use crate::sampler::{Past, Sampler};
+use crate::stop::StopFilter;
+use allod_lm::{Adapter, Detokenizer, Model};
+use std::sync::Arc;
+
+/// The state of a completion. It knows nothing of slots and batches, so it can lose its place and
+/// go on later: what it has written is read again like a prompt.
+pub(crate) struct Sequence<'m> {
+    model: &'m Model,
+    choice: usize,
+    /// Prompt and completion.
+    tokens: Vec<u32>,
+    prompt_tokens: usize,
+    /// The length at which it ends.
+    tokens_max: usize,
+    sampler: Sampler,
+    detokenizer: Detokenizer<'m>,
+    stop: StopFilter,
+    top_logprobs: Option<usize>,
+    outlet: Outlet,
+    /// What it runs with.
+    pub adapter: Option<Arc<Adapter>>,
+    /// Who asks.
+    pub tenant: Tenant,
+    /// Whose turn comes first.
+    pub priority: Priority,
+}
+
+/// What becomes of a sequence after a token.
+pub(crate) enum Next {
+    /// It goes on.
+    More,
+    /// It is over, and the caller knows.
+    Over,
+}
+
+impl<'m> Sequence<'m> {
+    /// The completions that a job asks for.
+    pub fn all(model: &'m Model, job: Job, context_tokens: usize) -> Vec<Sequence<'m>> {
+        let tokens_max = job.prompt.len().saturating_add(job.max_tokens).min(context_tokens);
+        let of = |(choice, sampler): (usize, &Sampler)| Sequence {
+            model,
+            choice,
+            tokens: job.prompt.clone(),
+            prompt_tokens: job.prompt.len(),
+            tokens_max,
+            sampler: sampler.clone(),
+            detokenizer: model.tokenizer.detokenizer(&job.prompt),
+            stop: StopFilter::new(&job.stop),
+            top_logprobs: job.top_logprobs,
+            outlet: job.outlet.clone(),
+            adapter: job.adapter.clone(),
+            tenant: job.tenant.clone(),
+            priority: job.priority,
+        };
+        job.samplers.iter().enumerate().map(of).collect()
+    }
+
+    /// Prompt and completion so far.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Whether nothing has been written yet.
+    pub fn is_new(&self) -> bool {
+        self.tokens.len() == self.prompt_tokens
+    }
+
+    /// Tokens that may still be computed for it.
+    pub fn work_left(&self, computed: usize) -> usize {
+        self.tokens_max - computed.min(self.tokens_max)
+    }
+
+    /// Whether the caller wants no more.
+    pub fn is_unwanted(&self) -> bool {
+        self.outlet.is_unwanted()
+    }
+
+    /// Tells the caller that its prompt is being read.
+    pub fn report_reading(&self, cached: usize) {
+        self.outlet.put(Event::Reading { cached });
+    }
+
+    /// Tells the caller why nothing more comes.
+    pub fn fail(&self, error: Error) {
+        self.outlet.put(Event::Failed(error));
+    }
+
+    /// Chooses the token that follows, given the scores of all tokens.
+    pub fn go_on(&mut self, scores: &[f32]) -> Next {
+        let past = Past { tokens: &self.tokens, prompt_tokens: self.prompt_tokens };
+        let Some(token) = self.sampler.choose(scores, past) else {
+            self.fail(Error::NotANumber { tokens: self.tokens.len() });
+            return Next::Over;
+        };
+        if self.model.end_tokens.contains(&token) {
+            return self.end(Finish::Stop);
+        }
+        let chosen = self.sampler.report(scores, token, self.top_logprobs);
+        self.tokens.push(token);
+        let (text, stopped) = self.stop.push(&self.detokenizer.push(token));
+        let finish = stopped.then_some(Finish::Stop);
+        self.put(text, Some(chosen), finish);
+        match finish {
+            Some(_) => Next::Over,
+            None if self.tokens.len() == self.tokens_max => self.end(Finish::Length),
+            None => Next::More,
+        }
+    }
+
+    /// Hands out what was held back.
+    fn end(&mut self, finish: Finish) -> Next {
+        let (mut text, stopped) = self.stop.push(&self.detokenizer.finish());
+        if !stopped {
+            text += &self.stop.finish();
+        }
+        self.put(text, None, Some(if stopped { Finish::Stop } else { finish }));
+        Next::Over
+    }
+
+    fn put(&self, text: String, token: Option<ChosenToken>, finish: Option<Finish>) {
+        self.outlet.put(Event::Text { choice: self.choice, text, token, finish });
+    }
+}

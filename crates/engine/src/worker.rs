@@ -1,0 +1,377 @@
+//! The thread that runs the model: one ragged batch after another, of whoever has a place.
+//!
+//! Each step, every sequence that is being written gets one row, and what is left of the step goes
+//! to the prompts that are being read: divided evenly between tenants, and within a tenant between
+//! its sequences, so that a short prompt never waits for a long one. Neither the neighbours nor the
+//! pieces in which a prompt is read change a bit of a sequence.
+
+use crate::error::Error;
+use crate::line::{Line, Tenant, Turn};
+use crate::request::Priority;
+use crate::scheduler::{Shared, State};
+use crate::sequence::{Next, Sequence};
+use crate::split::split_evenly;
+use allod_lm::{Batch, Infer, Logits, Model};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+/// What the worker keeps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Sequences that have a place at the same time.
+    pub slots: usize,
+    /// Rows of a step; a quarter of them, if sequences are being written that would wait for it.
+    pub step_tokens: usize,
+    /// Tokens that a sequence can have.
+    pub context_tokens: usize,
+    /// Bytes of keys and values. A sequence that is alone may have more.
+    pub cache_bytes_max: usize,
+    /// Sequences that wait.
+    pub waiting_max: usize,
+    /// And of one tenant.
+    pub waiting_per_tenant_max: usize,
+}
+
+/// A sequence that has a place.
+struct Running<'m> {
+    slot: usize,
+    sequence: Sequence<'m>,
+}
+
+/// Runs sequences until nobody wants any more.
+pub(crate) struct Worker<'m> {
+    shared: &'m Shared,
+    model: &'m Model,
+    infer: Infer,
+    limits: Limits,
+    /// In order of their admission.
+    running: Vec<Running<'m>>,
+    free: Vec<usize>,
+    line: Line<Sequence<'m>>,
+    tally: Tally,
+}
+
+/// What is counted between two looks at the shared state.
+#[derive(Default)]
+struct Tally {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    cached_tokens: u64,
+    preemptions: u64,
+    steps: u64,
+    rows_per_second: Option<f64>,
+}
+
+impl<'m> Worker<'m> {
+    pub fn new(shared: &'m Shared, model: &'m Model, infer: Infer, limits: Limits) -> Worker<'m> {
+        let (running, line, tally) = (Vec::new(), Line::new(), Tally::default());
+        let free = (0..limits.slots).rev().collect();
+        Worker { shared, model, infer, limits, running, free, line, tally }
+    }
+
+    /// Works until the engine is dropped.
+    pub fn work(mut self) {
+        while self.listen() {
+            self.drop_unwanted();
+            self.admit();
+            self.publish();
+            if self.running.is_empty() {
+                continue;
+            }
+            // A fault in a kernel must not take the service down: those who were in the batch are
+            // told, and every sequence begins by clearing its slot.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.step())) {
+                self.fail_all(&message_of(panic.as_ref()));
+            }
+            self.publish();
+        }
+    }
+
+    /// Takes in what has come; waits if there is nothing to do. False when it is over.
+    fn listen(&mut self) -> bool {
+        let shared = self.shared;
+        let mut state = shared.lock();
+        while state.inbox.is_empty() && !state.stopping && self.is_idle() {
+            state = shared.wait(state);
+        }
+        for job in std::mem::take(&mut state.inbox) {
+            let (tenant, priority) = (job.tenant.clone(), job.priority);
+            for sequence in Sequence::all(self.model, job, self.limits.context_tokens) {
+                *state.waiting.entry(tenant.clone()).or_insert(0) += 1;
+                self.line.push(&tenant, priority, sequence);
+            }
+        }
+        !state.stopping
+    }
+
+    fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.line.iter().next().is_none()
+    }
+
+    /// Says how it fares.
+    fn publish(&mut self) {
+        let shared = self.shared;
+        let mut guard = shared.lock();
+        let state: &mut State = &mut guard;
+        state.waiting.clear();
+        state.waiting_tokens = 0;
+        state.free = self.free.len();
+        for (tenant, sequence) in self.line.iter() {
+            *state.waiting.entry(tenant.clone()).or_insert(0) += 1;
+            state.waiting_tokens = state.waiting_tokens.saturating_add(sequence.work_left(0));
+        }
+        let (stats, tally) = (&mut state.stats, std::mem::take(&mut self.tally));
+        stats.running = self.running.len();
+        stats.cache_tokens = self.running.iter().map(|one| self.infer.length(one.slot)).sum();
+        stats.cache_bytes = self.running.iter().map(|one| self.infer.slot_bytes(one.slot)).sum();
+        stats.cache_bytes_max = self.limits.cache_bytes_max;
+        stats.prompt_tokens += tally.prompt_tokens;
+        stats.completion_tokens += tally.completion_tokens;
+        stats.cached_tokens += tally.cached_tokens;
+        stats.preemptions += tally.preemptions;
+        stats.steps += tally.steps;
+        if let Some(rate) = tally.rows_per_second {
+            let before = if stats.steps <= 1 { rate } else { stats.tokens_per_second };
+            stats.tokens_per_second = before * 0.9 + rate * 0.1;
+        }
+    }
+
+    /// Frees the places of those whose callers are gone.
+    fn drop_unwanted(&mut self) {
+        self.line.retain(|sequence| !sequence.is_unwanted());
+        while let Some(index) = self.running.iter().position(|one| one.sequence.is_unwanted()) {
+            self.remove(index);
+        }
+    }
+
+    /// Ends a running sequence.
+    fn remove(&mut self, index: usize) -> Sequence<'m> {
+        let Running { slot, sequence } = self.running.remove(index);
+        self.infer.end(slot);
+        self.free.push(slot);
+        self.line.leave(&sequence.tenant);
+        sequence
+    }
+
+    /// Takes a sequence's place; it goes on later.
+    fn preempt(&mut self, index: usize) {
+        let Running { slot, sequence } = self.running.remove(index);
+        self.infer.end(slot);
+        self.free.push(slot);
+        self.tally.preemptions += 1;
+        let (tenant, priority) = (sequence.tenant.clone(), sequence.priority);
+        self.line.push_back_to_front(&tenant, priority, sequence);
+    }
+
+    /// Gives places to those whose turn it is.
+    fn admit(&mut self) {
+        loop {
+            // Whoever a place was made for gets it, even where the one that lost it comes first now.
+            let promised = if self.free.is_empty() { self.make_place() } else { None };
+            if self.free.is_empty() {
+                return;
+            }
+            let (room, infer) = (self.room(), &self.infer);
+            let alone = self.running.is_empty();
+            let next = self.line.take(|tenant, priority, sequence| {
+                let other = |(of, at): &(Tenant, Priority)| of != tenant || *at != priority;
+                match promised.as_ref().is_some_and(other) {
+                    true => Turn::Pass,
+                    // Room for the prompt and the first token: what is written makes its own.
+                    false if alone || infer.bytes_of(sequence.tokens().len() + 1) <= room => {
+                        Turn::Take
+                    }
+                    false => Turn::Wait,
+                }
+            });
+            let Some(sequence) = next else { return };
+            self.place(sequence);
+        }
+    }
+
+    /// Bytes that may still be taken.
+    fn room(&self) -> usize {
+        let taken = |one: &Running| self.infer.bytes_of(one.sequence.tokens().len() + 1);
+        let taken: usize = self.running.iter().map(taken).sum();
+        self.limits.cache_bytes_max.saturating_sub(taken)
+    }
+
+    fn place(&mut self, sequence: Sequence<'m>) {
+        let slot = self.free.pop().expect("a place was found free");
+        if let Err(error) = self.infer.begin(slot, sequence.adapter.clone()) {
+            self.free.push(slot);
+            self.line.leave(&sequence.tenant);
+            return sequence.fail(Error::Model(error));
+        }
+        if sequence.is_new() {
+            sequence.report_reading(0);
+        }
+        self.running.push(Running { slot, sequence });
+    }
+
+    /// Takes a place from another if the next in line has a right to it: a higher priority, or a
+    /// tenant that has no place while another of no higher priority has several. Says whom it was
+    /// made for.
+    fn make_place(&mut self) -> Option<(Tenant, Priority)> {
+        let mut next = None;
+        self.line.take(|tenant, priority, _| {
+            next = Some((tenant.clone(), priority));
+            Turn::Wait
+        });
+        let (tenant, priority) = next?;
+        let places = self.places();
+        let crowded = |one: &Running| {
+            one.sequence.priority <= priority
+                && places.get(&one.sequence.tenant).is_some_and(|places| *places > 1)
+        };
+        let lower = self.latest(|one| one.sequence.priority < priority);
+        let fair = || match places.contains_key(&tenant) {
+            true => None,
+            false => self.latest(crowded),
+        };
+        self.preempt(lower.or_else(fair)?);
+        Some((tenant, priority))
+    }
+
+    /// How many places each tenant has.
+    fn places(&self) -> BTreeMap<Tenant, usize> {
+        let mut places = BTreeMap::new();
+        for one in &self.running {
+            *places.entry(one.sequence.tenant.clone()).or_insert(0) += 1;
+        }
+        places
+    }
+
+    /// Of those, the one with the lowest priority that came last.
+    fn latest(&self, of: impl Fn(&Running) -> bool) -> Option<usize> {
+        let fitting = self.running.iter().enumerate().filter(|(_, one)| of(one));
+        fitting
+            .min_by_key(|(index, one)| (one.sequence.priority, usize::MAX - index))
+            .map(|(index, _)| index)
+    }
+
+    /// Runs one batch.
+    fn step(&mut self) {
+        self.keep_within_memory();
+        let (started, rows) = (Instant::now(), self.plan());
+        let batch = self.batch(&rows);
+        let logits = match self.infer.run(&batch) {
+            Ok(logits) => logits,
+            Err(error) => return self.fail_all(&error.to_string()),
+        };
+        self.count(&rows, started);
+        self.choose(&rows, &logits);
+    }
+
+    /// Sequences lose their place until what the others will hold fits. One always stays.
+    fn keep_within_memory(&mut self) {
+        let grown = |worker: &Worker| {
+            let bytes = |one: &Running| worker.infer.bytes_of(one.sequence.tokens().len());
+            worker.running.iter().map(bytes).sum::<usize>()
+        };
+        while self.running.len() > 1 && grown(self) > self.limits.cache_bytes_max {
+            let last = self.latest(|_| true).expect("several are running");
+            self.preempt(last);
+        }
+    }
+
+    /// How many rows each sequence gets in this step.
+    fn plan(&self) -> Vec<usize> {
+        let left = |one: &Running| one.sequence.tokens().len() - self.infer.length(one.slot);
+        let left: Vec<usize> = self.running.iter().map(left).collect();
+        let writing = left.iter().filter(|left| **left == 1).count();
+        let step = self.limits.step_tokens;
+        let most = if writing == 0 { step } else { (step / 4).max(1) };
+        let mut rows: Vec<usize> = left.iter().map(|left| usize::from(*left == 1)).collect();
+        let mut budget = most.saturating_sub(writing).max(1);
+        for priority in [Priority::High, Priority::Normal, Priority::Low] {
+            let reads = |index: &usize| {
+                left[*index] > 1 && self.running[*index].sequence.priority == priority
+            };
+            let readers: Vec<usize> = (0..left.len()).filter(reads).collect();
+            for (index, share) in self.share_out(budget, &readers, &left) {
+                rows[index] = share;
+                budget -= share;
+            }
+        }
+        rows
+    }
+
+    /// Divides `budget` evenly between the tenants of `readers`, and theirs between their readers.
+    fn share_out(&self, budget: usize, readers: &[usize], left: &[usize]) -> Vec<(usize, usize)> {
+        let mut tenants: BTreeMap<&Tenant, Vec<usize>> = BTreeMap::new();
+        for index in readers {
+            tenants.entry(&self.running[*index].sequence.tenant).or_default().push(*index);
+        }
+        let wanted = |own: &Vec<usize>| own.iter().map(|index| left[*index]).sum();
+        let shares = split_evenly(budget, &tenants.values().map(wanted).collect::<Vec<usize>>());
+        let within = tenants.values().zip(shares).flat_map(|(own, share)| {
+            let wanted: Vec<usize> = own.iter().map(|index| left[*index]).collect();
+            own.iter().copied().zip(split_evenly(share, &wanted))
+        });
+        within.collect()
+    }
+
+    fn batch(&self, rows: &[usize]) -> Batch {
+        let mut batch = Batch::new();
+        for (one, rows) in self.running.iter().zip(rows) {
+            let (start, tokens) = (self.infer.length(one.slot), one.sequence.tokens());
+            for position in start..start + rows {
+                batch.push(one.slot, position, tokens[position]);
+            }
+            if *rows > 0 && start + rows == tokens.len() {
+                batch.want_last();
+            }
+        }
+        batch
+    }
+
+    /// Charges tenants for what was computed.
+    fn count(&mut self, rows: &[usize], started: Instant) {
+        for (one, rows) in self.running.iter().zip(rows) {
+            self.line.charge(&one.sequence.tenant, *rows);
+            if one.sequence.is_new() {
+                self.tally.prompt_tokens += *rows as u64;
+            }
+        }
+        self.tally.steps += 1;
+        let seconds = started.elapsed().as_secs_f64().max(1e-9);
+        self.tally.rows_per_second = Some(rows.iter().sum::<usize>() as f64 / seconds);
+    }
+
+    /// Chooses a token for every sequence that has been read to its end.
+    fn choose(&mut self, rows: &[usize], logits: &Logits) {
+        let (mut scores, mut over) = (logits.rows(), Vec::new());
+        for (index, (one, rows)) in self.running.iter_mut().zip(rows).enumerate() {
+            if *rows == 0 {
+                continue;
+            }
+            if self.infer.length(one.slot) < one.sequence.tokens().len() {
+                one.sequence.report_reading(0);
+                continue;
+            }
+            let scores = scores.next().expect("each sequence that was read has scores");
+            self.tally.completion_tokens += 1;
+            if let Next::Over = one.sequence.go_on(scores) {
+                over.push(index);
+            }
+        }
+        for index in over.into_iter().rev() {
+            self.remove(index);
+        }
+    }
+
+    fn fail_all(&mut self, what: &str) {
+        while !self.running.is_empty() {
+            self.remove(0).fail(Error::Run { what: what.to_string() });
+        }
+    }
+}
+
+/// What a panic said.
+fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "it panicked".into())
+}
