@@ -13,8 +13,8 @@ use crate::scheduler::{Scheduler, Stats};
 use crate::worker::Limits;
 use allod_lm::{Adapter, Infer, InferOptions, Isa, Model, NUMERICS, Tokenizer};
 use jiff::civil::Date;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -44,6 +44,9 @@ pub struct Options {
     /// Bytes of keys and values that sequences hold together; 2 GiB if not given. Those that came
     /// last then lose their place for a while. A sequence that is alone may have more.
     pub cache_bytes: Option<usize>,
+    /// Bytes of keys and values that are kept of what was computed, so that the same beginnings
+    /// need not be computed again; 512 MiB if not given, and 0 keeps none.
+    pub prefix_bytes: Option<usize>,
     /// Sequences that may wait for a place; 1024 if not given.
     pub waiting_max: Option<usize>,
     /// And of one tenant; 256 if not given.
@@ -57,6 +60,7 @@ impl Options {
             step_tokens: self.step_tokens.unwrap_or(512).max(1),
             context_tokens,
             cache_bytes_max: self.cache_bytes.unwrap_or(2 << 30),
+            prefix_bytes_max: self.prefix_bytes.unwrap_or(512 << 20),
             waiting_max: self.waiting_max.unwrap_or(1024),
             waiting_per_tenant_max: self.waiting_per_tenant_max.unwrap_or(256),
         }
@@ -265,14 +269,33 @@ impl Engine {
 
     /// One for each completion.
     fn samplers(&self, request: &GenerateRequest) -> Result<Vec<Sampler>> {
+        let vocabulary = self.model.checkpoint.spec().vocabulary;
+        let strange = |token: &&u32| **token as usize >= vocabulary;
+        if let Some(token) = request.sampling.logit_bias.keys().find(strange) {
+            return Err(Error::BiasToken { token: *token, vocabulary });
+        }
+        request.sampling.check()?;
+        let breakers = Arc::new(self.breakers(&request.sampling));
         let of = |choice: usize| {
             let seed = match choice {
                 0 => request.sampling.seed,
                 _ => Random::new(request.sampling.seed ^ (choice as u64) << 32).next_u64(),
             };
-            Sampler::new(&Sampling { seed, ..request.sampling.clone() }, self.isa)
+            let sampler = Sampler::new(&Sampling { seed, ..request.sampling.clone() }, self.isa)?;
+            Ok(sampler.with_breakers(breakers.clone()))
         };
         (0..request.written()).map(of).collect()
+    }
+
+    /// The tokens that no repetition goes across.
+    fn breakers(&self, sampling: &Sampling) -> HashSet<u32> {
+        let Some(dry) = &sampling.dry else { return HashSet::new() };
+        let tokens = 0..self.model.tokenizer.vocabulary() as u32;
+        let breaks = |token: &u32| {
+            let text = self.model.tokenizer.token_text(*token);
+            dry.breakers.iter().any(|breaker| text.contains(breaker.as_str()))
+        };
+        tokens.filter(breaks).collect()
     }
 
     /// The tokens of a prompt, with what stands before and between its parts.

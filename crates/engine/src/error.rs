@@ -75,6 +75,14 @@ pub enum Error {
     /// The thread that runs the model could not be started.
     #[error("the thread that runs the model could not be started: {0}")]
     Thread(std::io::Error),
+    /// A bias for a token that the model does not have.
+    #[error("logit_bias: there is no token {token}; the model has {vocabulary}, counted from 0")]
+    BiasToken {
+        /// The token.
+        token: u32,
+        /// How many tokens the model has.
+        vocabulary: usize,
+    },
     /// The tokenizer can give tokens that the model does not have.
     #[error(
         "the tokenizer gives token {token}, but the model has {vocabulary}; \

@@ -23,11 +23,14 @@
 //! # }
 //! ```
 
+mod candidates;
 mod collect;
 mod engine;
 mod error;
 mod job;
 mod line;
+mod penalties;
+mod prefixes;
 mod random;
 mod request;
 mod sampler;
@@ -47,5 +50,5 @@ pub use request::{
     Prompt, TOP_LOGPROBS_MAX, Usage,
 };
 pub use sampler::{Past, Sampler};
-pub use sampling::Sampling;
+pub use sampling::{Dry, Sampling};
 pub use scheduler::Stats;

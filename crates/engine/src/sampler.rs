@@ -1,21 +1,25 @@
 //! Choosing the next token.
 //!
-//! Everything is in `f32` and in a fixed order: candidates are sorted by score, equal ones by id,
-//! and probabilities are added from the best down. So the same scores, seed and history give the
-//! same token everywhere.
+//! Everything is in a fixed order: candidates are sorted by score, equal ones by id, and where
+//! probabilities are added, they are added from the best down or from the lowest id up. So the same
+//! scores, seed and past give the same token everywhere.
 
+use crate::candidates::{best, filtered, numbers};
 use crate::error::Result;
+use crate::penalties::penalise;
 use crate::random::Random;
 use crate::request::ChosenToken;
 use crate::sampling::Sampling;
 use allod_lm::{Isa, argmax, softmax};
-use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Chooses the tokens of one sequence.
 #[derive(Debug, Clone)]
 pub struct Sampler {
     sampling: Sampling,
+    /// Tokens that no repetition goes across.
+    breakers: Arc<HashSet<u32>>,
     random: Random,
     isa: Isa,
     scores: Vec<f32>,
@@ -30,13 +34,6 @@ pub struct Past<'a> {
     pub prompt_tokens: usize,
 }
 
-/// A token that may be chosen.
-#[derive(Clone, Copy)]
-struct Candidate {
-    token: u32,
-    score: f32,
-}
-
 impl Sampler {
     /// A sampler at the start of a sequence.
     ///
@@ -45,7 +42,14 @@ impl Sampler {
     pub fn new(sampling: &Sampling, isa: Isa) -> Result<Sampler> {
         sampling.check()?;
         let random = Random::new(sampling.seed);
-        Ok(Sampler { sampling: sampling.clone(), random, isa, scores: Vec::new() })
+        let (sampling, breakers) = (sampling.clone(), Arc::default());
+        Ok(Sampler { sampling, breakers, random, isa, scores: Vec::new() })
+    }
+
+    /// The same sampler, for a vocabulary in which `breakers` are the tokens whose texts have one of
+    /// [`crate::Dry::breakers`] in them.
+    pub fn with_breakers(self, breakers: Arc<HashSet<u32>>) -> Sampler {
+        Sampler { breakers, ..self }
     }
 
     /// The token that follows `past`, given the scores of all tokens. `None` if the scores are no
@@ -53,16 +57,30 @@ impl Sampler {
     pub fn choose(&mut self, scores: &[f32], past: Past) -> Option<u32> {
         self.scores.clear();
         self.scores.extend_from_slice(scores);
-        self.penalise(past.tokens);
+        penalise(&self.sampling, &self.breakers, past, &mut self.scores);
         let best = argmax(self.isa, &self.scores)?;
         if !self.scores[best].is_finite() {
             return None;
         }
-        if self.sampling.temperature == 0.0 {
-            return Some(best as u32);
+        match self.sampling.temperature {
+            0.0 => Some(best as u32),
+            _ => Some(self.draw()),
         }
-        let candidates = self.candidates();
-        Some(self.draw(&candidates))
+    }
+
+    /// A token by the probabilities of those that the filters leave: they are laid end to end in
+    /// order of their ids, and a random number says where.
+    fn draw(&mut self) -> u32 {
+        let candidates = filtered(self.isa, &self.sampling, &self.scores);
+        let up_to = |sum: &mut f64, share: f32| {
+            *sum += f64::from(share);
+            Some(*sum)
+        };
+        let ends = candidates.iter().map(|one| one.share).scan(0.0, up_to);
+        let total = ends.clone().last().expect("there is a score that is a number");
+        let mark = f64::from(self.random.next_unit()) * total;
+        let found = candidates.iter().zip(ends).find(|(_, end)| mark < *end);
+        found.map_or(candidates[0].token, |(candidate, _)| candidate.token)
     }
 
     /// A token that was chosen, with the logarithms of the model's own probabilities: of the token
@@ -73,8 +91,8 @@ impl Sampler {
         };
         let logprob = self.logprobs(scores);
         let of = |token: u32| (token, logprob(scores[token as usize]));
-        let best = best_of(ranked(scores), count);
-        let top = best.into_iter().map(|candidate| of(candidate.token)).collect();
+        let likeliest = best(numbers(scores), count);
+        let top = likeliest.into_iter().map(|candidate| of(candidate.token)).collect();
         ChosenToken { token, logprob: Some(of(token).1), top }
     }
 
@@ -89,93 +107,12 @@ impl Sampler {
         let log_share = libm::log(f64::from(share));
         move |score| (f64::from(score) - f64::from(best) + log_share) as f32
     }
-
-    fn penalise(&mut self, history: &[u32]) {
-        let penalty = self.sampling.repetition_penalty;
-        if penalty == 1.0 {
-            return;
-        }
-        let window = match self.sampling.repetition_window {
-            0 => history.len(),
-            window => window.min(history.len()),
-        };
-        let occurred: BTreeSet<u32> = history[history.len() - window..].iter().copied().collect();
-        for token in occurred {
-            if let Some(score) = self.scores.get_mut(token as usize) {
-                *score = if *score > 0.0 { *score / penalty } else { *score * penalty };
-            }
-        }
-    }
-
-    /// The tokens that top-k leaves, best first, with scores divided by the temperature.
-    fn candidates(&self) -> Vec<Candidate> {
-        let temperature = self.sampling.temperature;
-        let mut candidates = ranked(&self.scores);
-        candidates.iter_mut().for_each(|candidate| candidate.score /= temperature);
-        match self.sampling.top_k {
-            0 => best_of(candidates, usize::MAX),
-            keep => best_of(candidates, keep),
-        }
-    }
-
-    fn draw(&mut self, candidates: &[Candidate]) -> u32 {
-        let mut shares: Vec<f32> = candidates.iter().map(|candidate| candidate.score).collect();
-        softmax(self.isa, &mut shares);
-        let kept = self.kept(&shares);
-        let total = shares[..kept].iter().fold(0.0, |sum: f32, share| sum + share);
-        let mark = self.random.next_unit() * total;
-        let mut sum = 0.0;
-        for (candidate, share) in candidates.iter().zip(&shares[..kept]) {
-            sum += share;
-            if mark < sum {
-                return candidate.token;
-            }
-        }
-        candidates[kept - 1].token
-    }
-
-    /// How many of the candidates top-p and min-p leave; at least one.
-    fn kept(&self, shares: &[f32]) -> usize {
-        let mut sum = 0.0;
-        let mut kept = shares.len();
-        if self.sampling.top_p < 1.0 {
-            let reached = |share: &f32| {
-                sum += share;
-                sum >= self.sampling.top_p
-            };
-            kept = shares.iter().position(reached).map_or(kept, |last| last + 1);
-        }
-        let least = self.sampling.min_p * shares[0];
-        shares[..kept].iter().take_while(|share| **share >= least).count().max(1)
-    }
-}
-
-/// Higher scores first, then lower ids: a total order, so that sorting has one result.
-fn better(a: &Candidate, b: &Candidate) -> Ordering {
-    b.score.total_cmp(&a.score).then(a.token.cmp(&b.token))
-}
-
-/// Every token whose score is a number.
-fn ranked(scores: &[f32]) -> Vec<Candidate> {
-    let numbers = scores.iter().zip(0..).filter(|(score, _)| !score.is_nan());
-    numbers.map(|(score, token)| Candidate { token, score: *score }).collect()
-}
-
-/// The best `count` of them, in order.
-fn best_of(mut candidates: Vec<Candidate>, count: usize) -> Vec<Candidate> {
-    if count < candidates.len() {
-        if count > 0 {
-            candidates.select_nth_unstable_by(count - 1, better);
-        }
-        candidates.truncate(count);
-    }
-    candidates.sort_unstable_by(better);
-    candidates
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sampling::Dry;
     use proptest::prelude::*;
 
     fn sampler(sampling: Sampling) -> Sampler {
@@ -221,18 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn each_filter_leaves_the_tokens_that_it_should() {
-        let scores: Vec<f32> = [0.1_f32, 0.4, 0.3, 0.2].iter().map(|share| share.ln()).collect();
-        let left = |sampling| {
-            let found = shares(sampling, &scores, 2000);
-            found.iter().map(|share| *share > 0.0).collect::<Vec<bool>>()
-        };
-        assert_eq!(left(Sampling { top_k: 2, ..warm() }), [false, true, true, false]);
-        assert_eq!(left(Sampling { top_p: 0.65, ..warm() }), [false, true, true, false]);
-        assert_eq!(left(Sampling { top_p: 0.01, ..warm() }), [false, true, false, false]);
-        assert_eq!(left(Sampling { min_p: 0.45, ..warm() }), [false, true, true, true]);
-        assert_eq!(left(Sampling { min_p: 1.0, ..warm() }), [false, true, false, false]);
-        assert_eq!(left(warm()), [true; 4]);
+    fn no_temperature_is_too_low_or_too_high() {
+        for (temperature, expected) in [(f32::MIN_POSITIVE, [0.0, 1.0]), (f32::MAX, [0.5, 0.5])] {
+            let found = shares(Sampling { temperature, ..warm() }, &[-30.0, 30.0], 5000);
+            assert!((found[0] - expected[0]).abs() < 0.03, "{temperature} {found:?}");
+        }
     }
 
     #[test]
@@ -253,6 +183,11 @@ mod tests {
             (Sampling { temperature: f32::NAN, ..warm() }, "temperature"),
             (Sampling { top_p: 0.0, ..warm() }, "top_p"),
             (Sampling { min_p: 1.5, ..warm() }, "min_p"),
+            (Sampling { typical_p: 0.0, ..warm() }, "typical_p"),
+            (Sampling { frequency_penalty: 2.1, ..warm() }, "frequency_penalty"),
+            (Sampling { presence_penalty: f32::NAN, ..warm() }, "presence_penalty"),
+            (Sampling { logit_bias: [(3, 101.0)].into(), ..warm() }, "logit_bias"),
+            (Sampling { dry: Some(Dry { base: 0.5, ..Dry::default() }), ..warm() }, "dry base"),
             (Sampling { repetition_penalty: 0.0, ..warm() }, "repetition_penalty"),
         ] {
             let message = Sampler::new(&sampling, Isa::Scalar).unwrap_err().to_string();

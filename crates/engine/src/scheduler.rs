@@ -23,6 +23,8 @@ pub struct Stats {
     pub cache_tokens: usize,
     /// Bytes of their keys and values.
     pub cache_bytes: usize,
+    /// Bytes of pages that are kept to be used again.
+    pub prefix_bytes: usize,
     /// Bytes above which sequences lose their place.
     pub cache_bytes_max: usize,
     /// Tokens of prompts that were read.
@@ -187,6 +189,7 @@ mod tests {
             step_tokens: 1,
             context_tokens: 100,
             cache_bytes_max: 0,
+            prefix_bytes_max: 0,
             waiting_max: 4,
             waiting_per_tenant_max: 3,
         };

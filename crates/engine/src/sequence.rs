@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::job::{Event, Job, Outlet};
 use crate::line::Tenant;
+use crate::prefixes::PrefixKey;
 use crate::request::{ChosenToken, Finish, Priority};
 use crate::sampler::{Past, Sampler};
 use crate::stop::StopFilter;
@@ -26,8 +27,8 @@ pub(crate) struct Sequence<'m> {
     outlet: Outlet,
     /// What it runs with.
     pub adapter: Option<Arc<Adapter>>,
-    /// Who asks.
-    pub tenant: Tenant,
+    /// What is computed for it can be used again for what has the same.
+    pub key: PrefixKey,
     /// Whose turn comes first.
     pub priority: Priority,
 }
@@ -44,6 +45,8 @@ impl<'m> Sequence<'m> {
     /// The completions that a job asks for.
     pub fn all(model: &'m Model, job: Job, context_tokens: usize) -> Vec<Sequence<'m>> {
         let tokens_max = job.prompt.len().saturating_add(job.max_tokens).min(context_tokens);
+        let adapter = job.adapter.as_ref().map(|adapter| adapter.digest().into());
+        let key = PrefixKey { tenant: job.tenant.clone(), adapter };
         let of = |(choice, sampler): (usize, &Sampler)| Sequence {
             model,
             choice,
@@ -56,10 +59,15 @@ impl<'m> Sequence<'m> {
             top_logprobs: job.top_logprobs,
             outlet: job.outlet.clone(),
             adapter: job.adapter.clone(),
-            tenant: job.tenant.clone(),
+            key: key.clone(),
             priority: job.priority,
         };
         job.samplers.iter().enumerate().map(of).collect()
+    }
+
+    /// Who asks.
+    pub fn tenant(&self) -> &Tenant {
+        &self.key.tenant
     }
 
     /// Prompt and completion so far.

@@ -7,11 +7,12 @@
 
 use crate::error::Error;
 use crate::line::{Line, Tenant, Turn};
+use crate::prefixes::Prefixes;
 use crate::request::Priority;
 use crate::scheduler::{Shared, State};
 use crate::sequence::{Next, Sequence};
 use crate::split::split_evenly;
-use allod_lm::{Batch, Infer, Logits, Model};
+use allod_lm::{Batch, Infer, Logits, Model, PAGE_TOKENS};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -27,6 +28,8 @@ pub(crate) struct Limits {
     pub context_tokens: usize,
     /// Bytes of keys and values. A sequence that is alone may have more.
     pub cache_bytes_max: usize,
+    /// Bytes of pages that are kept to be used again.
+    pub prefix_bytes_max: usize,
     /// Sequences that wait.
     pub waiting_max: usize,
     /// And of one tenant.
@@ -36,6 +39,8 @@ pub(crate) struct Limits {
 /// A sequence that has a place.
 struct Running<'m> {
     slot: usize,
+    /// Tokens whose pages are kept.
+    kept: usize,
     sequence: Sequence<'m>,
 }
 
@@ -49,6 +54,7 @@ pub(crate) struct Worker<'m> {
     running: Vec<Running<'m>>,
     free: Vec<usize>,
     line: Line<Sequence<'m>>,
+    prefixes: Prefixes,
     tally: Tally,
 }
 
@@ -67,7 +73,8 @@ impl<'m> Worker<'m> {
     pub fn new(shared: &'m Shared, model: &'m Model, infer: Infer, limits: Limits) -> Worker<'m> {
         let (running, line, tally) = (Vec::new(), Line::new(), Tally::default());
         let free = (0..limits.slots).rev().collect();
-        Worker { shared, model, infer, limits, running, free, line, tally }
+        let prefixes = Prefixes::new(limits.prefix_bytes_max);
+        Worker { shared, model, infer, limits, running, free, line, prefixes, tally }
     }
 
     /// Works until the engine is dropped.
@@ -125,6 +132,7 @@ impl<'m> Worker<'m> {
         stats.running = self.running.len();
         stats.cache_tokens = self.running.iter().map(|one| self.infer.length(one.slot)).sum();
         stats.cache_bytes = self.running.iter().map(|one| self.infer.slot_bytes(one.slot)).sum();
+        stats.prefix_bytes = self.prefixes.bytes();
         stats.cache_bytes_max = self.limits.cache_bytes_max;
         stats.prompt_tokens += tally.prompt_tokens;
         stats.completion_tokens += tally.completion_tokens;
@@ -147,20 +155,20 @@ impl<'m> Worker<'m> {
 
     /// Ends a running sequence.
     fn remove(&mut self, index: usize) -> Sequence<'m> {
-        let Running { slot, sequence } = self.running.remove(index);
+        let Running { slot, sequence, .. } = self.running.remove(index);
         self.infer.end(slot);
         self.free.push(slot);
-        self.line.leave(&sequence.tenant);
+        self.line.leave(sequence.tenant());
         sequence
     }
 
     /// Takes a sequence's place; it goes on later.
     fn preempt(&mut self, index: usize) {
-        let Running { slot, sequence } = self.running.remove(index);
+        let Running { slot, sequence, .. } = self.running.remove(index);
         self.infer.end(slot);
         self.free.push(slot);
         self.tally.preemptions += 1;
-        let (tenant, priority) = (sequence.tenant.clone(), sequence.priority);
+        let (tenant, priority) = (sequence.tenant().clone(), sequence.priority);
         self.line.push_back_to_front(&tenant, priority, sequence);
     }
 
@@ -176,7 +184,9 @@ impl<'m> Worker<'m> {
             let alone = self.running.is_empty();
             let next = self.line.take(|tenant, priority, sequence| {
                 let other = |(of, at): &(Tenant, Priority)| of != tenant || *at != priority;
-                match promised.as_ref().is_some_and(other) {
+                let passes = promised.as_ref().is_some_and(other)
+                    || about_to_be_known(&self.running, infer, &self.prefixes, sequence);
+                match passes {
                     true => Turn::Pass,
                     // Room for the prompt and the first token: what is written makes its own.
                     false if alone || infer.bytes_of(sequence.tokens().len() + 1) <= room => {
@@ -201,13 +211,45 @@ impl<'m> Worker<'m> {
         let slot = self.free.pop().expect("a place was found free");
         if let Err(error) = self.infer.begin(slot, sequence.adapter.clone()) {
             self.free.push(slot);
-            self.line.leave(&sequence.tenant);
+            self.line.leave(sequence.tenant());
             return sequence.fail(Error::Model(error));
         }
+        let known = match self.reuse(slot, &sequence) {
+            Ok(known) => known,
+            Err(error) => {
+                self.infer.end(slot);
+                self.free.push(slot);
+                self.line.leave(sequence.tenant());
+                return sequence.fail(Error::Model(error));
+            }
+        };
         if sequence.is_new() {
-            sequence.report_reading(0);
+            sequence.report_reading(known);
         }
-        self.running.push(Running { slot, sequence });
+        self.running.push(Running { slot, kept: known, sequence });
+    }
+
+    /// Begins a sequence with the pages that are known of it, and says how many tokens those are.
+    /// The last token is always computed, for its scores.
+    fn reuse(&mut self, slot: usize, sequence: &Sequence) -> allod_lm::Result<usize> {
+        let tokens = sequence.tokens();
+        let pages = self.prefixes.find(&sequence.key, &tokens[..tokens.len() - 1]);
+        pages.iter().try_for_each(|page| self.infer.paste(slot, page))?;
+        let known = pages.len() * PAGE_TOKENS;
+        self.tally.cached_tokens += known as u64;
+        Ok(known)
+    }
+
+    /// Keeps the pages that have become whole.
+    fn keep_pages(&mut self) {
+        for one in &mut self.running {
+            let whole = self.infer.length(one.slot) / PAGE_TOKENS * PAGE_TOKENS;
+            if whole > one.kept && self.prefixes.is_used() {
+                let (infer, tokens) = (&self.infer, &one.sequence.tokens()[..whole]);
+                self.prefixes.keep(&one.sequence.key, tokens, |range| infer.copy(one.slot, range));
+                one.kept = whole;
+            }
+        }
     }
 
     /// Takes a place from another if the next in line has a right to it: a higher priority, or a
@@ -223,7 +265,7 @@ impl<'m> Worker<'m> {
         let places = self.places();
         let crowded = |one: &Running| {
             one.sequence.priority <= priority
-                && places.get(&one.sequence.tenant).is_some_and(|places| *places > 1)
+                && places.get(one.sequence.tenant()).is_some_and(|places| *places > 1)
         };
         let lower = self.latest(|one| one.sequence.priority < priority);
         let fair = || match places.contains_key(&tenant) {
@@ -238,7 +280,7 @@ impl<'m> Worker<'m> {
     fn places(&self) -> BTreeMap<Tenant, usize> {
         let mut places = BTreeMap::new();
         for one in &self.running {
-            *places.entry(one.sequence.tenant.clone()).or_insert(0) += 1;
+            *places.entry(one.sequence.tenant().clone()).or_insert(0) += 1;
         }
         places
     }
@@ -261,6 +303,7 @@ impl<'m> Worker<'m> {
             Err(error) => return self.fail_all(&error.to_string()),
         };
         self.count(&rows, started);
+        self.keep_pages();
         self.choose(&rows, &logits);
     }
 
@@ -302,7 +345,7 @@ impl<'m> Worker<'m> {
     fn share_out(&self, budget: usize, readers: &[usize], left: &[usize]) -> Vec<(usize, usize)> {
         let mut tenants: BTreeMap<&Tenant, Vec<usize>> = BTreeMap::new();
         for index in readers {
-            tenants.entry(&self.running[*index].sequence.tenant).or_default().push(*index);
+            tenants.entry(self.running[*index].sequence.tenant()).or_default().push(*index);
         }
         let wanted = |own: &Vec<usize>| own.iter().map(|index| left[*index]).sum();
         let shares = split_evenly(budget, &tenants.values().map(wanted).collect::<Vec<usize>>());
@@ -317,8 +360,8 @@ impl<'m> Worker<'m> {
         let mut batch = Batch::new();
         for (one, rows) in self.running.iter().zip(rows) {
             let (start, tokens) = (self.infer.length(one.slot), one.sequence.tokens());
-            for position in start..start + rows {
-                batch.push(one.slot, position, tokens[position]);
+            for (position, token) in (start..).zip(&tokens[start..start + rows]) {
+                batch.push(one.slot, position, *token);
             }
             if *rows > 0 && start + rows == tokens.len() {
                 batch.want_last();
@@ -330,7 +373,7 @@ impl<'m> Worker<'m> {
     /// Charges tenants for what was computed.
     fn count(&mut self, rows: &[usize], started: Instant) {
         for (one, rows) in self.running.iter().zip(rows) {
-            self.line.charge(&one.sequence.tenant, *rows);
+            self.line.charge(one.sequence.tenant(), *rows);
             if one.sequence.is_new() {
                 self.tally.prompt_tokens += *rows as u64;
             }
@@ -367,6 +410,29 @@ impl<'m> Worker<'m> {
             self.remove(0).fail(Error::Run { what: what.to_string() });
         }
     }
+}
+
+/// Whether a beginning of `sequence` that is not known is just being read for another one: it is
+/// worth waiting for. So completions of one prompt, and many requests that begin alike, read it
+/// once.
+fn about_to_be_known(
+    running: &[Running],
+    infer: &Infer,
+    prefixes: &Prefixes,
+    sequence: &Sequence,
+) -> bool {
+    let tokens = sequence.tokens();
+    let shared = |one: &Running| {
+        let pairs = tokens[..tokens.len() - 1].iter().zip(one.sequence.tokens());
+        let same = pairs.take_while(|(a, b)| a == b).count();
+        same / PAGE_TOKENS * PAGE_TOKENS
+    };
+    let mut coming = running.iter().filter(|one| one.sequence.key == sequence.key);
+    prefixes.is_used()
+        && coming.any(|one| {
+            let shared = shared(one);
+            infer.length(one.slot) < shared && prefixes.known(&sequence.key, tokens) < shared
+        })
 }
 
 /// What a panic said.

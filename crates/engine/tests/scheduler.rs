@@ -4,8 +4,8 @@
 mod common;
 
 use allod_engine::{
-    Engine, Error, Finish, GenerateRequest, Generated, Options, Piece, Priority, Prompt, Random,
-    Sampling, Stats,
+    Dry, Engine, Error, Finish, GenerateRequest, Generated, Options, Piece, Priority, Prompt,
+    Random, Sampling, Stats,
 };
 use common::{engine, engine_of, model, request, run, warm};
 use std::ops::ControlFlow;
@@ -72,6 +72,30 @@ fn neighbours_and_pieces_of_prompts_change_no_bit() {
         assert_eq!(together(&engine, &requests), expected, "{options:?}");
         assert!(becomes(&engine, |stats| (stats.running, stats.cache_bytes) == (0, 0)));
     }
+}
+
+#[test]
+fn what_is_known_of_a_prompt_is_not_read_again_and_changes_no_bit() {
+    let none = Options { prefix_bytes: Some(0), threads: Some(1), ..Options::default() };
+    let (without, with) = (engine_of(model(), none), engine());
+    let complete = |engine: &Engine, request: &GenerateRequest| {
+        engine.complete(request, &mut |_| ControlFlow::Continue(())).unwrap()
+    };
+    let prompt = "abc ".repeat(40);
+    for (number, cached) in [(0, 0), (1, 96), (2, 96), (3, 0), (4, 96)] {
+        let tenant = if number < 3 { "one" } else { "two" };
+        let prompt = Prompt::Text(format!("{prompt}{number}"));
+        let request = GenerateRequest { prompt, tenant: tenant.into(), ..warm(number) };
+        let expected = complete(&without, &request);
+        let found = complete(&with, &request);
+        assert_eq!(found.choices, expected.choices);
+        assert_eq!([expected.usage.cached_tokens, found.usage.cached_tokens], [0, cached]);
+    }
+    let before = with.stats().cached_tokens;
+    let many = GenerateRequest { n: 10, prompt: Prompt::Text("cba".repeat(50)), ..warm(1) };
+    assert_eq!(complete(&with, &many).choices, complete(&without, &many).choices);
+    let shared = (with.tokens(&many.prompt).unwrap().len() as u64 - 1) / 32 * 32;
+    assert!(becomes(&with, |stats| stats.cached_tokens == before + 9 * shared));
 }
 
 #[test]
@@ -201,9 +225,29 @@ fn counts_out_of_range_are_refused_by_name() {
 }
 
 #[test]
+fn biases_and_penalties_are_heard() {
+    let engine = engine();
+    let plain = run(&engine, &request("abc"));
+    let with = |sampling: Sampling| run(&engine, &GenerateRequest { sampling, ..request("abc") });
+    let banned = Sampling { logit_bias: [(plain.tokens[0], -100.0)].into(), ..Sampling::default() };
+    assert!(!with(banned).tokens.contains(&plain.tokens[0]));
+    let forced = Sampling { logit_bias: [(262, 100.0)].into(), ..Sampling::default() };
+    assert_eq!(with(forced.clone()).tokens, [262; 30]);
+    let penalised = Sampling { presence_penalty: 2.0, frequency_penalty: 2.0, ..forced.clone() };
+    assert_eq!(with(penalised).tokens[..30], [262; 30]);
+    let dry = Some(Dry { multiplier: 1000.0, ..Dry::default() });
+    let tokens = with(Sampling { dry, ..forced }).tokens;
+    assert!(tokens.windows(5).all(|five| five != [262; 5]), "{tokens:?}");
+    let strange = Sampling { logit_bias: [(99_999, 1.0)].into(), ..Sampling::default() };
+    let asked = GenerateRequest { sampling: strange, ..request("a") };
+    let error = engine.generate(&asked, &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(matches!(error, Error::BiasToken { token: 99_999, .. }), "{error}");
+}
+
+#[test]
 fn tokens_can_be_a_prompt() {
     let engine = engine();
-    let tokens = engine.prompt_tokens(&Prompt::Text("abc".into())).unwrap();
+    let tokens = engine.tokens(&Prompt::Text("abc".into())).unwrap();
     let asked = GenerateRequest { prompt: Prompt::Tokens(tokens), ..warm(1) };
     assert_eq!(run(&engine, &asked), run(&engine, &warm(1)));
     let strange = GenerateRequest { prompt: Prompt::Tokens(vec![1, 99_999]), ..warm(1) };

@@ -24,7 +24,9 @@ use allod_kernels::{
 };
 pub use batch::{Batch, Logits, Vectors};
 use cache::Cache;
+pub use cache::{PAGE_TOKENS, Page};
 pub(crate) use rope::RopeTable;
+use std::ops::Range;
 use std::sync::Arc;
 use workers::Workers;
 
@@ -99,6 +101,25 @@ impl<S: ModelSpec> Infer<S> {
     pub fn end(&mut self, slot: usize) {
         self.adapters[slot] = None;
         self.cache.free(slot);
+    }
+
+    /// A copy of what `slot` holds at `range`, the positions of a page: from a multiple of
+    /// [`PAGE_TOKENS`] on, as many, and computed already.
+    ///
+    /// # Panics
+    /// When they are not.
+    pub fn copy(&self, slot: usize, range: Range<usize>) -> Page {
+        self.cache.copy(slot, range)
+    }
+
+    /// Puts a page at the end of what `slot` holds, as if its tokens had been run there. What
+    /// follows has the same bits if the page was copied from a sequence with the same tokens up to
+    /// the page's last, run by the same model with the same adapter.
+    ///
+    /// # Errors
+    /// If it cannot stand there.
+    pub fn paste(&mut self, slot: usize, page: &Page) -> Result<()> {
+        self.cache.paste(slot, page)
     }
 
     /// Bytes of the keys and values of a sequence of so many positions.

@@ -7,7 +7,7 @@
 
 mod common;
 
-use allod_lm::{Batch, Isa};
+use allod_lm::{Batch, Isa, PAGE_TOKENS};
 use common::{Numbers, VOCABULARY, all_logits, infer, tiny};
 
 fn tokens(seed: u64, count: usize) -> Vec<u32> {
@@ -74,6 +74,30 @@ fn what_a_truncated_sequence_left_does_not_matter() {
     let whole: Vec<u32> = first[..20].iter().chain(&second).copied().collect();
     let fresh = all_logits(&mut infer(&model, 1, Isa::detect()), 0, &whole, 50);
     assert!(bits(&found) == bits(&fresh[20 * VOCABULARY..]));
+}
+
+#[test]
+fn pages_of_another_sequence_do_not_matter() {
+    let (model, tokens) = (tiny(), tokens(6, 100));
+    let mut infer = infer(&model, 1, Isa::detect());
+    let whole = all_logits(&mut infer, 0, &tokens, 33);
+    for pages in 1..=3 {
+        let known = pages * PAGE_TOKENS;
+        infer.end(1);
+        for start in (0..known).step_by(PAGE_TOKENS) {
+            let page = infer.copy(0, start..start + PAGE_TOKENS);
+            infer.paste(1, &page).unwrap();
+        }
+        let mut batch = Batch::new();
+        for (position, token) in (known..).zip(&tokens[known..]) {
+            batch.push(1, position, *token);
+            batch.want_last();
+        }
+        let rest = infer.run(&batch).unwrap().into_values();
+        assert!(bits(&rest) == bits(&whole[known * VOCABULARY..]), "{pages} pages");
+    }
+    let page = infer.copy(0, 0..PAGE_TOKENS);
+    assert!(infer.paste(1, &page).is_err(), "it ends within a page");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The key-value cache: what each sequence has computed so far.
 
 use super::batch::Batch;
+use crate::error::{Error, Result};
 use crate::spec::ModelSpec;
 use allod_kernels::{CacheLayout, KeyValues};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Positions by which a sequence's buffers grow at least, so that short ones stay small.
 const GROWTH: usize = 256;
@@ -20,6 +23,35 @@ pub(super) struct Cache {
     kv_heads: usize,
     context_tokens: usize,
     slots: Vec<Slot>,
+}
+
+/// Tokens of a [`Page`].
+pub const PAGE_TOKENS: usize = 32;
+
+/// The keys and values of [`PAGE_TOKENS`] tokens of a sequence, of all layers. They belong to the
+/// model, the adapter, and all tokens up to the last of the page. Clones share them.
+#[derive(Clone, PartialEq)]
+pub struct Page {
+    values: Arc<[f32]>,
+}
+
+impl Page {
+    /// A page of values that stand in an executor's own order.
+    pub fn new(values: Vec<f32>) -> Page {
+        Page { values: values.into() }
+    }
+
+    /// How many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.values)
+    }
+}
+
+/// Says how large it is.
+impl std::fmt::Debug for Page {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Page").field("bytes", &self.bytes()).finish()
+    }
 }
 
 /// One sequence.
@@ -72,20 +104,72 @@ impl Cache {
         slot.length = slot.length.min(length);
     }
 
+    /// A copy of what `slot` holds at the positions of a page.
+    ///
+    /// # Panics
+    /// When they are not those of a page that the sequence has reached the end of.
+    pub fn copy(&self, slot: usize, range: Range<usize>) -> Page {
+        assert!(range.start.is_multiple_of(PAGE_TOKENS) && range.len() == PAGE_TOKENS, "a page");
+        assert!(range.end <= self.slots[slot].length, "a page that has been computed");
+        let (keys, values) = self.place(range.start);
+        let mut copied = Vec::with_capacity(self.page_len());
+        for head in &self.slots[slot].heads {
+            copied.extend_from_slice(&head.keys[keys.clone()]);
+            copied.extend_from_slice(&head.values[values.clone()]);
+        }
+        Page::new(copied)
+    }
+
+    /// Puts a page at the end of what `slot` holds.
+    pub fn paste(&mut self, slot: usize, page: &Page) -> Result<()> {
+        let start = self.slots[slot].length;
+        let fits = start.is_multiple_of(PAGE_TOKENS)
+            && start + PAGE_TOKENS <= self.context_tokens
+            && page.values.len() == self.page_len();
+        if !fits {
+            return Err(Error::Batch(format!("no page can stand at position {start}")));
+        }
+        self.reserve(slot, start + PAGE_TOKENS);
+        let (keys, values) = self.place(start);
+        let slot = &mut self.slots[slot];
+        let parts = page.values.chunks_exact(keys.len() + values.len());
+        for (head, part) in slot.heads.iter_mut().zip(parts) {
+            let (own_keys, own_values) = part.split_at(keys.len());
+            head.keys[keys.clone()].copy_from_slice(own_keys);
+            head.values[values.clone()].copy_from_slice(own_values);
+        }
+        slot.length += PAGE_TOKENS;
+        Ok(())
+    }
+
+    /// Where the page from position `start` on lies in a head's buffers: its keys are whole blocks.
+    fn place(&self, start: usize) -> (Range<usize>, Range<usize>) {
+        let (layout, end) = (self.layout, start + PAGE_TOKENS);
+        let keys = layout.keys_len(start)..layout.keys_len(end);
+        (keys, layout.values_len(start)..layout.values_len(end))
+    }
+
+    /// Floats of a page.
+    fn page_len(&self) -> usize {
+        let one = self.layout.keys_len(PAGE_TOKENS) + self.layout.values_len(PAGE_TOKENS);
+        one * self.layers * self.kv_heads
+    }
+
     /// Makes the buffers long enough for the batch. What a truncated sequence left behind is
     /// overwritten before it is read: attention never looks past a row's own position.
     pub fn make_room(&mut self, batch: &Batch) {
-        for (slot, position) in batch.places() {
-            let positions = capacity(position + 1);
-            let (keys, values) =
-                (self.layout.keys_len(positions), self.layout.values_len(positions));
-            let heads = &mut self.slots[slot].heads;
-            if heads.first().is_some_and(|head| head.keys.len() < keys) {
-                heads.iter_mut().for_each(|head| {
-                    grow(&mut head.keys, keys);
-                    grow(&mut head.values, values);
-                });
-            }
+        batch.places().for_each(|(slot, position)| self.reserve(slot, position + 1));
+    }
+
+    fn reserve(&mut self, slot: usize, positions: usize) {
+        let positions = capacity(positions);
+        let (keys, values) = (self.layout.keys_len(positions), self.layout.values_len(positions));
+        let heads = &mut self.slots[slot].heads;
+        if heads.first().is_some_and(|head| head.keys.len() < keys) {
+            heads.iter_mut().for_each(|head| {
+                grow(&mut head.keys, keys);
+                grow(&mut head.values, values);
+            });
         }
     }
 
