@@ -168,9 +168,13 @@ impl From<allod_answer::Error> for Problem {
                 let message = format!("{token} is no token: the vocabulary has {vocabulary}");
                 Problem::field("prompt", message)
             }
-            Error::Engine(error @ (EngineError::EmptyPrompt | EngineError::Sampling { .. })) => {
-                Problem::request("invalid_value", error.to_string())
-            }
+            Error::Engine(
+                error @ (EngineError::EmptyPrompt
+                | EngineError::Sampling { .. }
+                | EngineError::Count { .. }
+                | EngineError::BiasToken { .. }),
+            ) => Problem::request("invalid_value", error.to_string()),
+            Error::Engine(EngineError::Busy { .. }) => Problem::overloaded(),
             other => Problem::internal(&other),
         }
     }

@@ -87,8 +87,8 @@ impl Prompts {
 fn request(prompt: Vec<u32>, max_tokens: usize) -> GenerateRequest {
     // A draw, so that a model of whatever weights does not end or fall into a circle at once.
     let sampling = Sampling { temperature: 1.0, seed: 7, ..Sampling::default() };
-    let (stop, adapter) = (Vec::new(), None);
-    GenerateRequest { prompt: Prompt::Tokens(prompt), sampling, max_tokens, stop, adapter }
+    let prompt = Prompt::Tokens(prompt);
+    GenerateRequest { prompt, sampling, max_tokens, ..GenerateRequest::default() }
 }
 
 fn first_token(engine: &Engine, prompt: Vec<u32>) -> anyhow::Result<Duration> {
