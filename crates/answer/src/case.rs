@@ -15,7 +15,7 @@ use crate::desk::Desk;
 use crate::draft::Draft;
 use crate::error::Error;
 use crate::explanation::Explanation;
-use crate::generator::Generator;
+use crate::generator::{Generator, Written};
 use crate::prompt;
 use crate::quote::{Quotation, quote};
 use crate::record::Record;
@@ -139,10 +139,11 @@ impl<'a> Case<'a> {
             let request = GenerateRequest {
                 prompt: Prompt::Chat(prompt::grounded(question, self.language, shown)),
                 max_tokens: self.desk.policy.limits.answer_tokens_max as usize,
+                tenant: self.ask.caller.tenant.clone(),
                 ..GenerateRequest::default()
             };
             match generator.generate(&request, &mut |_| ControlFlow::Continue(())) {
-                Ok(generated) => {
+                Ok(Written { generated, .. }) => {
                     let mode = generator.mode();
                     let draft = Draft::written(&generated, shown, self.language, mode);
                     return Ok((request, draft));

@@ -34,6 +34,8 @@ pub struct ChatReply {
     pub stopped_by: Option<String>,
     /// Tokens read and written.
     pub tokens: Tokens,
+    /// Tokens of the prompt that had been computed for an earlier request of the same tenant.
+    pub cached: u64,
     /// The receipt; durable before this exists.
     pub receipt: ReceiptRef,
     /// The entry in the review queue, when a person is to decide.
@@ -72,11 +74,13 @@ impl Desk {
         };
         let decision = allowed(self, decide(&self.policy, &facts), &facts);
         let request = request(self, chat);
-        let generated = match decision.outcome {
+        let written = match decision.outcome {
             Outcome::Answered => Some(generator.generate(&request, on_text)?),
             _ => None,
         };
-        Turn { desk: self, chat, generator, facts, decision, request, generated, opened }
+        let cached = written.as_ref().map_or(0, |written| written.cached as u64);
+        let generated = written.map(|written| written.generated);
+        Turn { desk: self, chat, generator, facts, decision, request, generated, cached, opened }
             .close(language)
     }
 }
@@ -130,6 +134,7 @@ fn request(desk: &Desk, chat: &Chat) -> GenerateRequest {
         sampling: chat.sampling.clone(),
         max_tokens: chat.max_tokens.min(desk.policy.limits.answer_tokens_max as usize),
         stop: chat.stop.clone(),
+        tenant: chat.caller.tenant.clone(),
         ..GenerateRequest::default()
     }
 }
@@ -143,6 +148,7 @@ struct Turn<'a> {
     decision: Decision,
     request: GenerateRequest,
     generated: Option<Generated>,
+    cached: u64,
     opened: Instant,
 }
 
@@ -154,7 +160,7 @@ impl Turn<'_> {
         if let Some(review) = &review {
             self.desk.store.link_review(review, receipt.index)?;
         }
-        let tokens = self.tokens();
+        let (tokens, cached) = (self.tokens(), self.cached);
         let finish = self.generated.as_ref().map(|generated| generated.finish);
         let stopped_by = self.stopped_by();
         let outcome = self.decision.outcome;
@@ -162,7 +168,7 @@ impl Turn<'_> {
             Some(generated) => generated.text,
             None => instead(language, &self.decision, review.as_deref()),
         };
-        Ok(ChatReply { answer, outcome, finish, stopped_by, tokens, receipt, review })
+        Ok(ChatReply { answer, outcome, finish, stopped_by, tokens, cached, receipt, review })
     }
 
     /// The text of all tokens written still holds the stop text that the answer was cut at.
@@ -218,7 +224,7 @@ impl Turn<'_> {
     fn record(&self, id: &str, review: Option<String>) -> Result<ReceiptRef, Error> {
         let keeper = Keeper { desk: self.desk, caller: &self.chat.caller };
         let answer = self.generated.as_ref().map(|generated| generated.text.as_str());
-        let prompt = prompt(self.chat).to_string();
+        let prompt = replayable(self.chat).to_string();
         let words = keeper.keep(&prompt, answer)?;
         let ran = self.generated.is_some();
         let total = millis(self.opened);
@@ -244,13 +250,31 @@ fn kind(chat: &Chat) -> RequestKind {
     }
 }
 
-/// All that a replay needs of the prompt.
-fn prompt(chat: &Chat) -> Value {
-    match &chat.prompt {
+/// All that a replay needs and that does not stand in the receipt itself.
+fn replayable(chat: &Chat) -> Value {
+    let mut kept = match &chat.prompt {
         Prompt::Chat(messages) => json!({"messages": shown(messages)}),
         Prompt::Text(text) => json!({"prompt": text}),
         Prompt::Tokens(tokens) => json!({"prompt_tokens": tokens}),
+    };
+    let sampling = &chat.sampling;
+    if !sampling.logit_bias.is_empty() {
+        kept["logit_bias"] = json!(sampling.logit_bias);
     }
+    if let Some(dry) = &sampling.dry {
+        kept["dry"] = json!({
+            "multiplier": dry.multiplier,
+            "base": dry.base,
+            "allowed_length": dry.allowed_length,
+            "window": dry.window,
+            "breakers": dry.breakers,
+        });
+    }
+    if !chat.stop.is_empty() {
+        kept["stop"] = json!(chat.stop);
+    }
+    kept["max_tokens"] = json!(chat.max_tokens);
+    kept
 }
 
 /// Messages as they are recorded.

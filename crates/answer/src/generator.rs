@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use allod_engine::{Engine, GenerateRequest, Generated, Options, Prompt, Tokenizer};
+use allod_engine::{Engine, GenerateRequest, Generated, Options, Piece, Prompt, Stats, Tokenizer};
 use allod_ledger::receipt::Model;
 use allod_policy::{Policy, Runtime, quantization_met, upstream_permitted};
 use allod_registry::Registry;
@@ -131,6 +131,15 @@ impl Generator {
         }
     }
 
+    /// How the built-in engine fares; `None` for a model that runs elsewhere.
+    #[must_use]
+    pub fn stats(&self) -> Option<Stats> {
+        match self {
+            Generator::Local(engine) => Some(engine.stats()),
+            Generator::Upstream(_) => None,
+        }
+    }
+
     /// Writes a completion; `on_text` sees each piece as it comes and may end it. Only the desk
     /// asks for one: what is written elsewhere would have no receipt.
     ///
@@ -140,17 +149,31 @@ impl Generator {
         &self,
         request: &GenerateRequest,
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> Result<Generated, Error> {
+    ) -> Result<Written, Error> {
         match self {
-            Generator::Local(engine) => Ok(engine.generate(request, on_text)?),
+            Generator::Local(engine) => {
+                let mut on_piece = |piece: Piece| on_text(piece.text);
+                let completion = engine.complete(request, &mut on_piece)?;
+                let cached = completion.usage.cached_tokens;
+                let first = completion.choices.into_iter().next();
+                let generated = first.expect("one completion was asked for");
+                Ok(Written { generated, cached })
+            }
             Generator::Upstream(upstream) => {
                 let generated = upstream.generate(request)?;
                 // The whole text is here already: whether the caller wants more changes nothing.
                 let _ = on_text(&generated.text);
-                Ok(generated)
+                Ok(Written { generated, cached: 0 })
             }
         }
     }
+}
+
+/// What a model wrote.
+pub(crate) struct Written {
+    pub(crate) generated: Generated,
+    /// Tokens of the prompt that had been computed for an earlier request of the same tenant.
+    pub(crate) cached: usize,
 }
 
 /// The model that is meant: a path, or the name of one in the registry.

@@ -266,6 +266,9 @@ pub(crate) fn sampling(sampling: &allod_engine::Sampling) -> receipt::Sampling {
         min_p: sampling.min_p.into(),
         repetition_penalty: sampling.repetition_penalty.into(),
         repetition_window: sampling.repetition_window as u64,
+        frequency_penalty: sampling.frequency_penalty.into(),
+        presence_penalty: sampling.presence_penalty.into(),
+        typical_p: sampling.typical_p.into(),
         seed: sampling.seed,
     }
 }

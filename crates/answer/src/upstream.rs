@@ -81,6 +81,10 @@ impl Upstream {
                 return Err(self.error(what.into()));
             }
         };
+        if request.sampling.typical_p != 1.0 || request.sampling.dry.is_some() {
+            let what = "the model runs on another server, which knows no typical_p and no DRY";
+            return Err(Error::Limit(what.into()));
+        }
         let url = format!("{}/chat/completions", self.url);
         let mut post = self.agent.post(&url);
         if let Some(key) = &self.api_key {
@@ -114,6 +118,22 @@ impl Upstream {
             "top_p": sampling.top_p,
             "seed": sampling.seed,
         });
+        for (name, value, standard) in [
+            ("frequency_penalty", sampling.frequency_penalty, 0.0),
+            ("presence_penalty", sampling.presence_penalty, 0.0),
+            ("repetition_penalty", sampling.repetition_penalty, 1.0),
+            ("min_p", sampling.min_p, 0.0),
+        ] {
+            if value != standard {
+                body[name] = json!(value);
+            }
+        }
+        if sampling.top_k > 0 {
+            body["top_k"] = json!(sampling.top_k);
+        }
+        if !sampling.logit_bias.is_empty() {
+            body["logit_bias"] = json!(sampling.logit_bias);
+        }
         if !request.stop.is_empty() {
             body["stop"] = json!(request.stop);
         }

@@ -134,6 +134,15 @@ pub struct Sampling {
     pub repetition_penalty: f64,
     /// How many tokens back the penalty looks.
     pub repetition_window: u64,
+    /// 0 means off, and is not written.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub frequency_penalty: f64,
+    /// 0 means off, and is not written.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub presence_penalty: f64,
+    /// 1 means off, and is not written.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub typical_p: f64,
     /// The seed, written as text: a JSON number cannot hold 64 bits.
     #[serde(with = "decimal_text")]
     pub seed: u64,
@@ -293,6 +302,20 @@ fn round_fractions(value: &mut Value) {
         Value::Object(members) => members.values_mut().for_each(round_fractions),
         _ => {}
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(number: &f64) -> bool {
+    *number == 1.0
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// A 64-bit number as decimal text.

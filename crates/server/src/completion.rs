@@ -1,6 +1,5 @@
 //! The JSON of OpenAI's completions, of chats and of plain texts, whole and in chunks.
 
-use allod_answer::Tokens;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -150,7 +149,7 @@ fn uncounted(mut chunk: Value, counts: bool) -> Value {
 }
 
 fn counted(mut completion: Value, finished: &Finished) -> Value {
-    completion["usage"] = usage(finished.tokens);
+    completion["usage"] = usage(finished);
     completion["allod"] = finished.extension.clone();
     completion
 }
@@ -162,17 +161,19 @@ fn ending(mut last: Value, finished: &Finished, counts: bool) -> Vec<Event> {
     let mut events = vec![Event::data(&last)];
     if counts {
         count["choices"] = json!([]);
-        count["usage"] = usage(finished.tokens);
+        count["usage"] = usage(finished);
         events.push(Event::data(&count));
     }
     events.push(Event::done());
     events
 }
 
-fn usage(tokens: Tokens) -> Value {
+fn usage(finished: &Finished) -> Value {
+    let tokens = finished.tokens;
     json!({
         "prompt_tokens": tokens.prompt,
         "completion_tokens": tokens.completion,
         "total_tokens": tokens.prompt + tokens.completion,
+        "prompt_tokens_details": {"cached_tokens": finished.cached},
     })
 }

@@ -44,15 +44,14 @@ pub struct ServeOptions {
 
 impl Default for ServeOptions {
     fn default() -> ServeOptions {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         ServeOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7999)),
             keyless: Keyless::LocalOperator,
             examples: Vec::new(),
             body_bytes_max: 1 << 20,
             connections_max: 512,
-            answering_max: cores.max(2),
-            waiting_max: 64,
+            answering_max: 32,
+            waiting_max: 256,
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(300),

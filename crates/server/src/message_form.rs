@@ -58,16 +58,15 @@ impl End {
 
 impl Form for MessageForm {
     fn whole(&self, finished: &Finished) -> Value {
-        let tokens = finished.tokens;
         let content = json!([{"type": "text", "text": finished.text}]);
-        let usage = usage(tokens.prompt, tokens.completion);
+        let usage = usage(finished);
         let mut message = self.message(content, End::of(finished), usage);
         message["allod"] = finished.extension.clone();
         message
     }
 
     fn opening(&mut self) -> Vec<Event> {
-        let usage = usage(self.input_tokens as u64, 0);
+        let usage = counts(self.input_tokens as u64, 0, 0);
         let message = self.message(json!([]), End::default(), usage);
         let block = json!({"type": "text", "text": ""});
         vec![
@@ -84,7 +83,7 @@ impl Form for MessageForm {
     fn closing(&mut self, finished: &Finished) -> Vec<Event> {
         let End { reason, sequence } = End::of(finished);
         let delta = json!({"stop_reason": reason, "stop_sequence": sequence});
-        let usage = usage(finished.tokens.prompt, finished.tokens.completion);
+        let usage = usage(finished);
         let last = json!({"delta": delta, "usage": usage, "allod": finished.extension});
         vec![
             Event::named("content_block_stop", json!({"index": 0})),
@@ -98,11 +97,17 @@ impl Form for MessageForm {
     }
 }
 
-fn usage(input: u64, output: u64) -> Value {
+/// This interface counts what did not have to be read again apart from what was read.
+fn usage(finished: &Finished) -> Value {
+    let tokens = finished.tokens;
+    counts(tokens.prompt.saturating_sub(finished.cached), finished.cached, tokens.completion)
+}
+
+fn counts(input: u64, cached: u64, output: u64) -> Value {
     json!({
         "input_tokens": input,
         "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+        "cache_read_input_tokens": cached,
         "output_tokens": output,
     })
 }

@@ -7,8 +7,8 @@ use std::fmt::{Display, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use allod_answer::Tokens;
-use allod_engine::Finish;
+use allod_answer::{Generator, Tokens};
+use allod_engine::{Finish, Stats};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
@@ -249,14 +249,39 @@ impl Page {
 
     /// What is so at this moment.
     fn present(&mut self, state: &ServerState, labels: &str) {
-        let (running, waiting) = (state.answering.running(), state.answering.waiting());
-        self.measured("allod_requests_in_flight", "", "Questions being answered.", running);
-        self.measured("vllm:num_requests_running", labels, "Questions being answered.", running);
-        self.measured("allod_requests_waiting", "", "Questions in the line.", waiting);
-        self.measured("vllm:num_requests_waiting", labels, "Questions in the line.", waiting);
+        let (answering, line) = (state.answering.running(), state.answering.waiting());
+        self.measured("allod_requests_in_flight", "", "Questions being answered.", answering);
+        self.measured("allod_requests_waiting", "", "Questions in the line.", line);
+        let stats = state.desk.generator().and_then(Generator::stats);
+        let (running, waiting) = match &stats {
+            Some(stats) => (stats.running, stats.waiting + line),
+            None => (answering, line),
+        };
+        self.measured("vllm:num_requests_running", labels, "Sequences being computed.", running);
+        self.measured("vllm:num_requests_waiting", labels, "Sequences in a line.", waiting);
+        if let Some(stats) = &stats {
+            self.engine(stats, labels);
+        }
         let receipts = state.desk.ledger().checkpoint().size;
         self.measured("allod_ledger_receipts", "", "Receipts in the log.", receipts);
         self.measured("allod_start_time_seconds", "", "When the server started.", state.started);
+    }
+
+    /// How the built-in engine fares.
+    fn engine(&mut self, stats: &Stats, labels: &str) {
+        let used = stats.cache_bytes as f64 / stats.cache_bytes_max.max(1) as f64;
+        let help = "Keys and values that sequences hold, of what they may; from 0 to 1.";
+        self.measured("vllm:kv_cache_usage_perc", labels, help, used);
+        let asked = stats.prompt_tokens + stats.cached_tokens;
+        let help = "Tokens of prompts that were looked up.";
+        self.counted("vllm:prefix_cache_queries_total", labels, help, asked);
+        let help = "Tokens of prompts that did not have to be read again.";
+        self.counted("vllm:prefix_cache_hits_total", labels, help, stats.cached_tokens);
+        let help = "How often a sequence lost its place to another.";
+        self.counted("vllm:num_preemptions_total", labels, help, stats.preemptions);
+        self.counted("allod_engine_steps_total", "", "Forward passes.", stats.steps);
+        let help = "Bytes of keys and values that are kept to be used again.";
+        self.measured("allod_engine_prefix_bytes", "", help, stats.prefix_bytes);
     }
 
     fn histogram(&mut self, name: &str, labels: &str, help: &str, histogram: &Histogram) {

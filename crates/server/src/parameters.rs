@@ -52,10 +52,8 @@ pub(crate) fn read(fields: &Map<String, Value>) -> Result<(Turn, bool), Problem>
 /// Whether a value asks for what happens anyway.
 pub(crate) fn asks_for_nothing(name: &str, value: &Value) -> bool {
     match name {
-        "frequency_penalty" | "presence_penalty" => value.as_f64() == Some(0.0),
         "best_of" => *value == 1,
         "logprobs" | "store" => *value == Value::Bool(false),
-        "logit_bias" => *value == json!({}),
         "response_format" => *value == json!({"type": "text"}),
         "tools" => *value == json!([]),
         "tool_choice" => *value == "none",
@@ -107,7 +105,7 @@ mod tests {
         for (extra, param) in [
             (json!({"tools": [{"type": "function"}]}), "tools"),
             (json!({"response_format": {"type": "json_object"}}), "response_format"),
-            (json!({"frequency_penalty": 0.5}), "frequency_penalty"),
+            (json!({"frequency_penalty": 2.5}), "frequency_penalty"),
             (json!({"logprobs": true}), "logprobs"),
             (json!({"n": 2}), "n"),
             (json!({"temperature": 3}), "temperature"),

@@ -92,7 +92,7 @@ impl Form for ResponseForm {
         let tokens = finished.tokens;
         response["usage"] = json!({
             "input_tokens": tokens.prompt,
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": finished.cached},
             "output_tokens": tokens.completion,
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": tokens.prompt + tokens.completion,

@@ -146,7 +146,7 @@ mod tests {
             ("n", json!(2)),
             ("max_tokens", json!(0)),
             ("echo", json!("yes")),
-            ("logit_bias", json!({"5": 1})),
+            ("logit_bias", json!({"5": 101})),
         ] {
             let fields = json!({"model": "m", "prompt": "a", name: value});
             let body = read(fields.as_object().unwrap()).expect_err(name).body();

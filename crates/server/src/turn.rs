@@ -54,6 +54,8 @@ pub(crate) struct Finished {
     /// The stop text that ended the text, where one did.
     pub(crate) stopped_by: Option<String>,
     pub(crate) tokens: Tokens,
+    /// Tokens of the prompt that did not have to be read again.
+    pub(crate) cached: u64,
     /// The extension field `allod`.
     pub(crate) extension: Value,
 }
@@ -88,6 +90,7 @@ impl From<Reply> for Finished {
             finish: None,
             stopped_by: None,
             tokens: reply.tokens,
+            cached: 0,
             extension,
         }
     }
@@ -106,6 +109,7 @@ impl From<ChatReply> for Finished {
             finish: reply.finish,
             stopped_by: reply.stopped_by,
             tokens: reply.tokens,
+            cached: reply.cached,
             extension,
         }
     }

@@ -82,6 +82,9 @@ fn sampling() -> Sampling {
         min_p: 0.0,
         repetition_penalty: 1.0,
         repetition_window: 64,
+        frequency_penalty: 0.0,
+        presence_penalty: 0.0,
+        typical_p: 1.0,
         seed: u64::MAX,
     }
 }
