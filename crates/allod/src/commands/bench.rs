@@ -42,7 +42,14 @@ pub fn run(arguments: &BenchArguments, place: &Place, output: &Output) -> anyhow
 fn load(path: &Path, threads: usize, arguments: &BenchArguments) -> anyhow::Result<Engine> {
     let tokens = arguments.prompt.max(arguments.depth + 1) + arguments.generate + 1;
     let context_tokens = Some(tokens.max(allod_engine::CONTEXT_TOKENS_LEAST));
-    let options = Options { threads: Some(threads), context_tokens, ..Options::default() };
+    let options = Options {
+        threads: Some(threads),
+        context_tokens,
+        slots: Some(arguments.batch),
+        // No prompt comes twice, so what is kept would only take memory.
+        prefix_bytes: Some(0),
+        ..Options::default()
+    };
     Ok(Engine::load(path, options)?)
 }
 
