@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::reply::{Citation, Mode, ReceiptRef};
 
 /// The name of the arithmetic rules that answers are computed under.
-pub(crate) const NUMERICS: &str = "allod-1";
+pub(crate) const NUMERICS: &str = allod_engine::NUMERICS;
 
 /// A record about to be written.
 pub(crate) struct Record<'a> {

@@ -147,7 +147,6 @@ pub fn attend_by(
     scratch: &mut Scratch,
 ) {
     let head_dim = cache.layout.head_dim;
-    assert!(positions.start < positions.end, "no positions to attend to");
     assert!(queries.len().is_multiple_of(head_dim), "queries are [group, head_dim]");
     assert_eq!(out.len(), queries.len(), "out is [group, head_dim]");
     let has_sinks = !scoring.sinks.is_empty();
@@ -155,22 +154,106 @@ pub fn attend_by(
     let band = BAND_TOKENS * head_dim;
     for (band, (queries, out)) in queries.chunks(band).zip(out.chunks_mut(band)).enumerate() {
         let group = queries.len() / head_dim;
-        let base = positions.start / CHAIN * CHAIN;
-        let span = Span { base, positions: positions.clone() };
-        let (scores, sums) = scratch.attention(group, positions.len());
-        let stride = scores_stride(positions.len());
-        let scores = &mut scores[..group * stride];
-        score(isa, queries, cache, &span, scores, stride);
-        let totals = &mut [0.0; BAND_TOKENS][..group];
-        let rows = scores.chunks_exact_mut(stride).zip(totals.iter_mut()).enumerate();
-        for (query, (scores, total)) in rows {
-            let scores = &mut scores[..span.len()];
-            let (start, by) = (span.start(), scoring.of_query(band * BAND_TOKENS + query));
-            *total =
-                on_isa!(isa, weigh_body(scores: &mut [f32], start: usize, by: [f32; 3]) -> f32);
-        }
-        mix(isa, scores, stride, totals, cache, &span, sums, out);
+        let first = band * BAND_TOKENS;
+        let sinks = if has_sinks { &scoring.sinks[first..first + group] } else { &[] };
+        let scoring = Scoring { sinks, ..*scoring };
+        attend_band(isa, queries, cache, std::slice::from_ref(&positions), &scoring, out, scratch);
     }
+}
+
+/// [`attend_by`] of several tokens of one sequence: `queries` and `out` are `[rows, group,
+/// head_dim]`, and each row attends to its own range of `positions`. Each row has the bits that it
+/// has alone; rows whose ranges have much in common are computed together.
+///
+/// # Panics
+/// As [`attend_by`], for each row.
+pub fn attend_rows(
+    isa: Isa,
+    queries: &[f32],
+    cache: &KeyValues,
+    positions: &[Range<usize>],
+    scoring: &Scoring,
+    out: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let head_dim = cache.layout.head_dim;
+    assert!(!positions.is_empty(), "no rows to attend for");
+    let share = queries.len() / positions.len();
+    let shaped = share.is_multiple_of(head_dim) && share * positions.len() == queries.len();
+    assert!(shaped && share > 0, "queries are [rows, group, head_dim]");
+    assert_eq!(out.len(), queries.len(), "out is [rows, group, head_dim]");
+    let group = share / head_dim;
+    assert!([0, group].contains(&scoring.sinks.len()), "sinks are [group]");
+    let band = (BAND_TOKENS / group).max(1);
+    let rows = queries.chunks(band * share).zip(out.chunks_mut(band * share));
+    for (positions, (queries, out)) in positions.chunks(band).zip(rows) {
+        if group <= BAND_TOKENS && others_are_finite(cache, positions) {
+            attend_band(isa, queries, cache, positions, scoring, out, scratch);
+            continue;
+        }
+        let rows = queries.chunks(share).zip(out.chunks_mut(share));
+        for (positions, (queries, out)) in positions.iter().zip(rows) {
+            attend_by(isa, queries, cache, positions.clone(), scoring, out, scratch);
+        }
+    }
+}
+
+/// Whether the values at positions that some rows attend to and others do not are all finite. Then
+/// a weight of zero leaves a position out: it adds a zero, and no sum that counts is ever -0.
+fn others_are_finite(cache: &KeyValues, positions: &[Range<usize>]) -> bool {
+    let all = union(positions);
+    let starts = positions.iter().map(|positions| positions.start);
+    let ends = positions.iter().map(|positions| positions.end);
+    let common = starts.max().unwrap_or(0).min(all.end)..ends.min().unwrap_or(0).max(all.start);
+    let stride = cache.layout.value_stride();
+    let others = [all.start..common.start, common.end..all.end];
+    others.into_iter().filter(|others| others.start < others.end).all(|others| {
+        let values = &cache.values[others.start * stride..others.end * stride];
+        values
+            .chunks(stride)
+            .all(|value| value[..cache.layout.head_dim].iter().all(|value| value.is_finite()))
+    })
+}
+
+/// From the first position of any range to the last of any.
+fn union(positions: &[Range<usize>]) -> Range<usize> {
+    let (first, rest) = positions.split_first().expect("there are rows");
+    rest.iter().fold(first.clone(), |all, positions| {
+        all.start.min(positions.start)..all.end.max(positions.end)
+    })
+}
+
+/// Up to 64 queries, in rows with ranges of their own.
+fn attend_band(
+    isa: Isa,
+    queries: &[f32],
+    cache: &KeyValues,
+    positions: &[Range<usize>],
+    scoring: &Scoring,
+    out: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let all = union(positions);
+    let filled = positions.iter().all(|positions| positions.start < positions.end);
+    assert!(filled, "no positions to attend to");
+    let count = queries.len() / cache.layout.head_dim;
+    let group = count / positions.len();
+    let base = all.start / CHAIN * CHAIN;
+    let stride = scores_stride(all.len());
+    let (scores, sums) = scratch.attention(count, all.len());
+    let scores = &mut scores[..count * stride];
+    let span = Span { base, positions: all };
+    score(isa, queries, cache, &span, scores, stride);
+    let totals = &mut [0.0; BAND_TOKENS][..count];
+    let each = scores.chunks_exact_mut(stride).zip(totals.iter_mut()).enumerate();
+    for (query, (scores, total)) in each {
+        let positions = &positions[query / group];
+        let (own, after) = scores[..span.len()].split_at_mut(positions.end - base);
+        let (start, by) = (positions.start - base, scoring.of_query(query % group));
+        *total = on_isa!(isa, weigh_body(own: &mut [f32], start: usize, by: [f32; 3]) -> f32);
+        after.fill(0.0);
+    }
+    mix(isa, scores, stride, totals, cache, &span, sums, out);
 }
 
 /// The positions attended to, and the multiple of 32 from which scores are stored.
@@ -357,6 +440,38 @@ mod tests {
             for isa in Isa::available() {
                 let found = cached.attend(isa, &queries, positions.clone());
                 assert_same_bits(&found, &expected, isa.name());
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        #[test]
+        fn rows_together_have_the_bits_that_they_have_alone(
+            head_dim in 1usize..70, group in 1usize..4, rows in 1usize..80, first in 0usize..90,
+            window in prop_oneof![Just(usize::MAX), 1usize..70], values in samples::values(),
+            seed: u64,
+        ) {
+            let cached = Cached::new(head_dim, first + rows, values, seed);
+            let cache = KeyValues {
+                layout: cached.layout, keys: &cached.keys, values: &cached.values,
+            };
+            let queries = samples::floats(rows * group * head_dim, values, seed ^ 1);
+            let ranges: Vec<_> = (first..first + rows)
+                .map(|position| (position + 1).saturating_sub(window)..position + 1)
+                .collect();
+            let sinks = &[0.5, -1.0, 2.0][..group];
+            let scoring = Scoring { scale: 0.3, cap: Some(4.0), sinks };
+            let (isa, mut scratch) = (Isa::detect(), Scratch::new());
+            let mut out = vec![f32::NAN; queries.len()];
+            attend_rows(isa, &queries, &cache, &ranges, &scoring, &mut out, &mut scratch);
+            let share = group * head_dim;
+            for (row, range) in ranges.iter().enumerate() {
+                let (queries, mut alone) = (&queries[row * share..][..share], vec![0.0; share]);
+                let range = range.clone();
+                attend_by(isa, queries, &cache, range, &scoring, &mut alone, &mut scratch);
+                assert_same_bits(&out[row * share..][..share], &alone, "a row");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! AVX-512: tiles turned.
 #![allow(unsafe_code)] // intrinsics on pointers
 
+use crate::isa::Isa;
 use crate::lanes::LANES;
 use crate::packed::Tile;
 use std::arch::x86_64::*;
@@ -22,6 +23,36 @@ pub(crate) unsafe fn turn(tiles: &mut [Tile]) {
             // SAFETY: as above.
             unsafe { _mm512_storeu_si512(rows.add(row), z) };
         }
+    }
+}
+
+/// Turns 16 rows of 16 floats at `stride`.
+///
+/// # Panics
+/// When they do not lie in `values`, or this processor has no AVX-512.
+pub(crate) fn turn_floats(values: &[f32], stride: usize, out: &mut [[f32; LANES]; LANES]) {
+    assert!(values.len() >= (LANES - 1) * stride + LANES, "floats to turn");
+    Isa::Avx512.checked();
+    // SAFETY: `checked` saw the instructions, the assertion above the rows.
+    unsafe { turn_floats_unchecked(values.as_ptr(), stride, out) }
+}
+
+/// # Safety
+/// The processor has the features named; there are 16 rows of 16 floats at `stride`.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn turn_floats_unchecked(
+    values: *const f32,
+    stride: usize,
+    out: &mut [[f32; LANES]; LANES],
+) {
+    let mut z = [_mm512_setzero_si512(); LANES];
+    for (row, z) in z.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        *z = unsafe { _mm512_loadu_si512(values.add(row * stride).cast::<__m512i>()) };
+    }
+    for (z, out) in turned(z).iter().zip(out) {
+        // SAFETY: a row has 64 bytes.
+        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), _mm512_castsi512_ps(*z)) };
     }
 }
 

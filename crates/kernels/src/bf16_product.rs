@@ -1,11 +1,11 @@
 //! Products of operands rounded to `bf16`, summed in `f32` as the tile instructions do.
 #![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
-#[cfg(target_arch = "x86_64")]
-use crate::amx;
 use crate::isa::{Isa, on_isa};
 use crate::lanes::LANES;
 use crate::packed::{BLOCK_TILES, Packed, Side, TILE_DEPTH, Tile};
+#[cfg(target_arch = "x86_64")]
+use crate::{amx, avx512_expand};
 use std::ops::Range;
 
 /// Rows of the result, and columns, that a block has.
@@ -88,7 +88,7 @@ fn whole(left: &Packed, right: &Packed, rows: Range<usize>, out: &[f32]) -> Regi
 
 /// What computes a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
+pub(crate) enum Unit {
     /// Fused multiply-adds.
     Lanes(Isa),
     /// The tile unit.
@@ -97,10 +97,10 @@ enum Unit {
 }
 
 impl Unit {
-    fn of(isa: Isa) -> Unit {
+    pub(crate) fn of(isa: Isa) -> Unit {
         match isa.checked() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 if amx::is_available() => Unit::Tiles,
+            Isa::Avx512 if amx::is_available() && avx512_expand::is_available() => Unit::Tiles,
             isa => Unit::Lanes(isa),
         }
     }
@@ -183,7 +183,7 @@ impl Band<'_> {
 }
 
 /// Up to `len` tiles of two strips; of the last one twice where there is no second.
-fn pair(packed: &Packed, block: usize, strip: usize, len: usize) -> [&[Tile]; 2] {
+pub(crate) fn pair(packed: &Packed, block: usize, strip: usize, len: usize) -> [&[Tile]; 2] {
     let second = (strip + 1).min(packed.strips() - 1);
     [strip, second].map(|strip| packed.tiles(block, strip)).map(|all| &all[..len.min(all.len())])
 }
@@ -317,7 +317,7 @@ fn exact_chains(left: &[[u16; 2]; LANES], right: &Tile) -> [[f32; LANES]; 2] {
 
 /// `fma(a, b, c)` of factors that are `bf16`; zero of its sign if the result, rounded to 24 bits as
 /// if the exponent had no bound, is below the least normal number.
-fn flushed_fma(a: f32, b: f32, c: f32) -> f32 {
+pub(crate) fn flushed_fma(a: f32, b: f32, c: f32) -> f32 {
     let sum = a.mul_add(b, c);
     if sum.abs() != f32::MIN_POSITIVE {
         return flush(sum);
@@ -333,14 +333,22 @@ fn flushed_fma(a: f32, b: f32, c: f32) -> f32 {
 
 /// Zero of its sign for a denormal number.
 #[inline(always)]
-fn flush(x: f32) -> f32 {
+pub(crate) fn flush(x: f32) -> f32 {
     if x.abs() < f32::MIN_POSITIVE { 0.0f32.copysign(x) } else { x }
 }
 
 /// The value of a `bf16`.
 #[inline(always)]
-fn single(bits: u16) -> f32 {
+pub(crate) fn single(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
+}
+
+/// Every unit of this processor.
+#[cfg(test)]
+pub(crate) fn units() -> Vec<Unit> {
+    let mut units: Vec<Unit> = Isa::available().into_iter().map(Unit::Lanes).collect();
+    units.extend(Some(Unit::of(Isa::detect())).filter(|unit| !units.contains(unit)));
+    units
 }
 
 #[cfg(test)]
@@ -351,15 +359,6 @@ mod tests {
     use crate::samples::{self, Values};
     use half::bf16;
     use proptest::prelude::*;
-
-    fn units() -> Vec<Unit> {
-        let mut units: Vec<Unit> = Isa::available().into_iter().map(Unit::Lanes).collect();
-        #[cfg(target_arch = "x86_64")]
-        if amx::is_available() {
-            units.push(Unit::Tiles);
-        }
-        units
-    }
 
     /// The rule as plainly as possible.
     fn reference(left: &[f32], right: &[f32], depth: usize, out: &mut [f32]) {

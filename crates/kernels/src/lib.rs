@@ -1,7 +1,7 @@
 //! Kernels: the arithmetic under every model, one result whatever the processor.
 //!
 //! Each kernel exists for the instruction sets of [`Isa`] and gives the same bits on all of them:
-//! the rule is `allod-1` ([`NUMERICS`]), written down in `docs/numerics.md`. Results depend neither
+//! the rule is `allod-2` ([`NUMERICS`]), written down in `docs/numerics.md`. Results depend neither
 //! on how many tokens are computed together, nor on how rows are split over threads, nor on how a
 //! prompt was cut into pieces.
 //!
@@ -9,9 +9,11 @@
 //! |---|---|
 //! | weights as stored | [`Format`], [`Grouped`], [`Matrix`], [`decode_row`], [`encode_row`] |
 //! | matrix product | [`linear`] |
+//! | the same in `bf16`, to serve | [`linear_rounded`], [`Inputs`], [`Columns`] |
 //! | its gradients | [`linear_input_gradient`], [`linear_weight_gradient`] |
 //! | the same in `bf16`, to train | [`bf16_product`], [`Packed`] |
-//! | attention over a kv head | [`attend`], [`attend_by`], [`CacheLayout`], [`KeyValues`] |
+//! | attention over a kv head | [`attend`], [`attend_by`], [`attend_rows`] |
+//! | its cache | [`CacheLayout`], [`KeyValues`] |
 //! | norms, activations, rotation | [`rms_norm`], [`softmax`], [`silu`], [`silu_mul`], [`rope`] |
 //! | gates of other models | [`gelu_tanh_mul`], [`xielu`], [`bounded_silu_mul`] |
 //! | encoders | [`layer_norm`], [`gelu`], [`gelu_mul`], [`gelu_slope`], [`tanh`] |
@@ -47,13 +49,18 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
+mod avx512_expand;
+#[cfg(target_arch = "x86_64")]
 mod avx512_tile;
 mod bf16_product;
 mod chains;
 mod clamp;
+mod columns;
 mod elementwise;
 mod encode;
 mod exp;
+#[cfg(target_arch = "x86_64")]
+mod expand;
 mod format;
 mod gelu;
 mod input_gradient;
@@ -70,6 +77,9 @@ mod reduction;
 #[cfg(test)]
 mod reference;
 mod rope;
+mod rounded;
+#[cfg(target_arch = "x86_64")]
+mod rounded_tiles;
 mod routing;
 #[cfg(test)]
 mod samples;
@@ -86,9 +96,10 @@ pub use activation_gradient::{
     gelu_tanh_mul_gradient, silu_mul_gradient, soft_cap_gradient, xielu_gradient,
 };
 pub use argmax::argmax;
-pub use attention::{CacheLayout, KeyValues, Scoring, attend, attend_by};
+pub use attention::{CacheLayout, KeyValues, Scoring, attend, attend_by, attend_rows};
 pub use bf16_product::{Region, Start, bf16_product, bf16_product_part};
 pub use clamp::{bounded_silu_mul, clamp};
+pub use columns::Columns;
 pub use elementwise::{add, scale};
 pub use encode::encode_row;
 pub use exp::exp;
@@ -105,6 +116,7 @@ pub use panel::PANEL_ROWS;
 pub use peak::{float_multiplications, tile_multiplications};
 pub use reduction::{column_sums, dot, largest_and_total, norm_weight_gradient};
 pub use rope::{RopePairing, rope};
+pub use rounded::{Inputs, linear_rounded};
 pub use routing::{Weighting, route};
 pub use scratch::Scratch;
 pub use softmax_gradient::softmax_gradient;
@@ -112,4 +124,4 @@ pub use tanh::{Xielu, gelu_tanh_mul, soft_cap, xielu};
 pub use weight_gradient::linear_weight_gradient;
 
 /// Name of the rule that fixes the order of every addition (`docs/numerics.md`).
-pub const NUMERICS: &str = "allod-1";
+pub const NUMERICS: &str = "allod-2";

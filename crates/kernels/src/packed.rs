@@ -16,7 +16,7 @@ pub(crate) const BLOCK_TILES: usize = 8;
 #[repr(align(64))]
 pub(crate) struct Tile(pub [[[u16; 2]; LANES]; LANES]);
 
-const EMPTY: Tile = Tile([[[0; 2]; LANES]; LANES]);
+pub(crate) const EMPTY: Tile = Tile([[[0; 2]; LANES]; LANES]);
 
 /// The side of a product on which an operand stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,7 +274,7 @@ pub(crate) fn round(x: f32) -> u16 {
 }
 
 /// Exchanges the two outer indices of each tile.
-fn turn(isa: Isa, tiles: &mut [Tile]) {
+pub(crate) fn turn(isa: Isa, tiles: &mut [Tile]) {
     match isa.checked() {
         // SAFETY: `checked` saw the instructions.
         #[cfg(target_arch = "x86_64")]

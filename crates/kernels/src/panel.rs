@@ -48,13 +48,18 @@ impl<'a> Stored<'a> {
         Stored { format: matrix.format, rows, len, ahead }
     }
 
-    /// Decodes to `panel`: `[len, 16]`, lane = row.
-    pub(crate) fn decode(&self, isa: Isa, panel: &mut [f32]) {
+    /// Panics unless the rows hold what they should; the vector code relies on it.
+    pub(crate) fn check(&self) {
         let (block_len, block_bytes) = (self.format.block_len(), self.format.block_bytes());
         assert!(self.len <= PANEL_COLUMNS && self.len.is_multiple_of(block_len), "panel columns");
-        assert!(panel.len() >= self.len * LANES, "room for the panel");
         let size = self.len / block_len * block_bytes;
         assert!(self.rows.iter().all(|row| row.len() == size), "bytes of the stored rows");
+    }
+
+    /// Decodes to `panel`: `[len, 16]`, lane = row.
+    pub(crate) fn decode(&self, isa: Isa, panel: &mut [f32]) {
+        self.check();
+        assert!(panel.len() >= self.len * LANES, "room for the panel");
         let done = match isa.checked() {
             // SAFETY: `checked` saw the instructions, the assertions above the bounds.
             #[cfg(target_arch = "x86_64")]

@@ -1,17 +1,26 @@
 //! Working memory of a thread.
 
 use crate::chains::CHAIN;
+use crate::packed::{BLOCK_TILES, EMPTY, Tile};
 use crate::panel::{BAND_TOKENS, PANEL_COLUMNS, PANEL_ROWS};
 use crate::weight_gradient::TURNED;
 
 /// Working memory for [`crate::linear`], its gradients and [`crate::attend`]: one per thread, made
 /// once, used for every call. Its contents never influence a result.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Scratch {
     panel: Vec<f32>,
     sums: Vec<f32>,
+    /// Of attention; sums of tiles too.
     scores: Vec<f32>,
     turned: Vec<f32>,
+    tiles: Vec<Tile>,
+}
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "Scratch")
+    }
 }
 
 /// Floats by which a buffer may have to be shifted to start on a cache line.
@@ -26,6 +35,7 @@ impl Scratch {
             sums: vec![0.0; BAND_TOKENS * PANEL_ROWS + SLACK],
             scores: Vec::new(),
             turned: Vec::new(),
+            tiles: Vec::new(),
         }
     }
 
@@ -49,6 +59,17 @@ impl Scratch {
         (aligned(&mut self.turned), aligned(&mut self.panel), aligned(&mut self.sums))
     }
 
+    /// Two blocks of tiles (made at first use), a decoded panel and `sums` running sums.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only there are tiles
+    pub(crate) fn tiles(&mut self, sums: usize) -> TileScratch<'_> {
+        self.tiles.resize(2 * BLOCK_TILES, EMPTY);
+        if self.scores.len() < sums + SLACK {
+            self.scores.resize(sums + SLACK, 0.0);
+        }
+        let (tiles, panel) = (&mut self.tiles[..], aligned(&mut self.panel));
+        TileScratch { tiles, panel, sums: aligned(&mut self.scores) }
+    }
+
     /// Score rows `[queries, scores_stride(positions)]` and the running sums.
     pub(crate) fn attention(
         &mut self,
@@ -58,6 +79,13 @@ impl Scratch {
         self.reserve_attention(queries, positions);
         (aligned(&mut self.scores), aligned(&mut self.sums))
     }
+}
+
+/// See [`Scratch::tiles`].
+pub(crate) struct TileScratch<'a> {
+    pub tiles: &'a mut [Tile],
+    pub panel: &'a mut [f32],
+    pub sums: &'a mut [f32],
 }
 
 impl Default for Scratch {

@@ -19,16 +19,20 @@ use crate::spec::{Activation, DecoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
 use adapted::Share;
 use allod_kernels::{
-    Isa, KeyValues, Matrix, Scoring, Xielu, add, attend_by, bounded_silu_mul, clamp, gelu,
-    gelu_mul, gelu_tanh_mul, layer_norm, linear, rms_norm, scale, silu_mul, soft_cap, tanh, xielu,
+    Columns, Format, Inputs, Isa, KeyValues, Matrix, Scoring, Scratch, Xielu, add, attend_rows,
+    bounded_silu_mul, clamp, gelu, gelu_mul, gelu_tanh_mul, layer_norm, linear, linear_rounded,
+    rms_norm, scale, silu_mul, soft_cap, tanh, xielu,
 };
 pub use batch::{Batch, Logits, Vectors};
 use cache::Cache;
 pub use cache::{PAGE_TOKENS, Page};
 pub(crate) use rope::RopeTable;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use workers::Workers;
+
+/// Queries of a sequence that attend together: as many as share what is read of keys and values.
+const ATTENTION_QUERIES: usize = 64;
 
 /// How an [`Infer`] runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,12 +62,23 @@ pub struct Infer<S = DecoderSpec> {
     shares: Vec<Share>,
     /// Buffers that operations have given back.
     spare: Vec<Vec<f32>>,
+    spare_inputs: Vec<Inputs>,
 }
 
 /// Activations `[rows, width]`.
 pub struct Activations {
     width: usize,
     values: Vec<f32>,
+    /// The values as products with weights take them, from the first such product on.
+    inputs: OnceLock<Inputs>,
+}
+
+impl Activations {
+    /// The values, to be changed.
+    fn values_mut(&mut self) -> &mut [f32] {
+        self.inputs = OnceLock::new();
+        &mut self.values
+    }
 }
 
 impl<S: ModelSpec> Infer<S> {
@@ -78,8 +93,20 @@ impl<S: ModelSpec> Infer<S> {
         let ropes = spec.ropes().map(|rope| rope.map(table));
         let workers = Workers::new(options.threads.max(1))?;
         let (isa, batch) = (options.isa, Batch::default());
-        let (adapters, shares, spare) = (vec![None; options.slots.max(1)], Vec::new(), Vec::new());
-        Ok(Infer { checkpoint, isa, workers, cache, ropes, batch, adapters, shares, spare })
+        let adapters = vec![None; options.slots.max(1)];
+        let (shares, spare, spare_inputs) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Infer {
+            checkpoint,
+            isa,
+            workers,
+            cache,
+            ropes,
+            batch,
+            adapters,
+            shares,
+            spare,
+            spare_inputs,
+        })
     }
 
     /// The checkpoint.
@@ -158,31 +185,52 @@ impl<S: ModelSpec> Infer<S> {
         }
     }
 
-    /// An empty buffer for `rows` rows of `width`, zeroed.
+    /// Zeros: `rows` rows of `width`.
+    fn zeros(&mut self, rows: usize, width: usize) -> Activations {
+        let mut zeros = self.buffer(rows, width);
+        zeros.values.fill(0.0);
+        zeros
+    }
+
+    /// `rows` rows of `width` to be written, which hold anything until then.
     fn buffer(&mut self, rows: usize, width: usize) -> Activations {
         let mut values = self.spare.pop().unwrap_or_default();
-        values.clear();
         values.resize(rows * width, 0.0);
-        Activations { width, values }
+        Activations { width, values, inputs: OnceLock::new() }
     }
 
     /// `x * matrix^T + bias`
     fn product(&mut self, x: &Activations, matrix: &Matrix, bias: Option<&[f32]>) -> Activations {
         let (isa, rows) = (self.isa, x.values.len() / x.width);
         let mut out = self.buffer(rows, matrix.rows);
-        self.workers.split_outputs(
-            rows,
-            matrix.rows,
-            matrix.columns,
-            &mut out.values,
-            |range, out, scratch| {
-                linear(isa, &x.values, matrix, range, out, scratch);
-            },
-        );
+        let shape = [matrix.rows, matrix.columns];
+        match is_exact(matrix.format) {
+            true => {
+                let work = |range, out: &mut [f32], scratch: &mut Scratch| {
+                    linear(isa, &x.values, matrix, range, out, scratch);
+                };
+                self.workers.split_outputs(rows, shape, &mut out.values, work);
+            }
+            false => {
+                let inputs = self.inputs(x);
+                self.workers.split_columns(shape, &mut out.values, |range, out, scratch| {
+                    linear_rounded(inputs, matrix, range, out, scratch);
+                });
+            }
+        }
         if let Some(bias) = bias {
             out.values.chunks_exact_mut(matrix.rows).for_each(|row| add(isa, row, bias));
         }
         out
+    }
+
+    /// The activations rounded; made once for all products that they are in.
+    fn inputs<'x>(&mut self, x: &'x Activations) -> &'x Inputs {
+        x.inputs.get_or_init(|| {
+            let mut inputs = self.spare_inputs.pop().unwrap_or_default();
+            self.workers.pack(self.isa, &x.values, x.width, &mut inputs);
+            inputs
+        })
     }
 
     /// The gated unit of the model, row by row.
@@ -230,6 +278,12 @@ impl<S: ModelSpec> Infer<S> {
             epsilon: value(Part::XieluEpsilon),
         }
     }
+}
+
+/// Whether products with weights of a format are of the numbers themselves, not of these rounded to
+/// `bf16`: it would cost them what they were kept so precise for.
+fn is_exact(format: Format) -> bool {
+    matches!(format, Format::F32 | Format::F16)
 }
 
 /// What a linear of `weight` is for: the embedding is multiplied with as the output alone.
@@ -283,10 +337,10 @@ impl<S: ModelSpec> Exec for Infer<S> {
         let checkpoint = self.checkpoint.clone();
         let weight = checkpoint.vector(weight);
         let mut out = self.buffer(x.values.len() / x.width, x.width);
-        let pieces = x.values.chunks_exact(weight.len());
-        for (row, out) in pieces.zip(out.values.chunks_exact_mut(weight.len())) {
-            rms_norm(self.isa, row, weight, epsilon, out);
-        }
+        let (isa, width) = (self.isa, weight.len());
+        self.workers.split_pieces(&mut out.values, width, |piece, out, _| {
+            rms_norm(isa, &x.values[piece * width..][..width], weight, epsilon, out);
+        });
         out
     }
 
@@ -306,12 +360,13 @@ impl<S: ModelSpec> Exec for Infer<S> {
         let kind = usize::from(spec.window(layer).is_some());
         let (Some(table), Some(rope)) = (&self.ropes[kind], spec.ropes()[kind]) else { return x };
         let (pairing, head_dim) = (rope.pairing, spec.attention().head_dim);
-        for (row, position) in x.values.chunks_exact_mut(x.width).zip(self.batch.positions()) {
-            let (cos, sin) = table.at(position);
-            for head in row.chunks_exact_mut(head_dim) {
-                allod_kernels::rope(self.isa, head, cos, sin, pairing);
+        let (isa, width, batch) = (self.isa, x.width, &self.batch);
+        self.workers.split_pieces(x.values_mut(), width, |row, values, _| {
+            let (cos, sin) = table.at(batch.place(row).1);
+            for head in values.chunks_exact_mut(head_dim) {
+                allod_kernels::rope(isa, head, cos, sin, pairing);
             }
-        }
+        });
         x
     }
 
@@ -327,24 +382,40 @@ impl<S: ModelSpec> Exec for Infer<S> {
         let checkpoint = self.checkpoint.clone();
         let spec = checkpoint.spec().attention();
         let (isa, window) = (self.isa, checkpoint.spec().window(layer));
-        let (kv_heads, share) = (spec.kv_heads, spec.group() * spec.head_dim);
+        let share = spec.group() * spec.head_dim;
         let sinks = WeightId { layer, part: Part::Sinks };
         let sinks = if spec.sinks { checkpoint.vector(sinks) } else { &[] };
         let (batch, cache) = (&self.batch, &self.cache);
-        // A piece of work is one row and one kv head with the query heads that share it.
-        self.workers.split_pieces(&mut out.values, share, |piece, out, scratch| {
-            let (row, head) = (piece / kv_heads, piece % kv_heads);
-            let (slot, position) = batch.place(row);
+        // A piece of work is some rows and one kv head with the query heads that share it.
+        let mut pieces = Vec::new();
+        let mut rest = &mut out.values[..];
+        for rows in batch.runs((ATTENTION_QUERIES / spec.group()).max(1)) {
+            let (values, after) = rest.split_at_mut(rows.len() * q.width);
+            rest = after;
+            let heads = Columns::of(values, q.width).pieces(share).into_iter().enumerate();
+            pieces.extend(heads.map(|(head, out)| (rows.clone(), head, out)));
+        }
+        self.workers.split_tasks(pieces, |(rows, head, mut out), scratch| {
+            let slot = batch.place(rows.start).0;
             let seen: KeyValues = cache.read(layer, slot, head);
-            let queries = &q.values[piece * share..(piece + 1) * share];
-            let range = spec.seen(position, cache.length(slot), window);
+            let columns = head * share..(head + 1) * share;
+            let mut queries = Vec::with_capacity(rows.len() * share);
+            for row in rows.clone() {
+                queries.extend_from_slice(&q.values[row * q.width..][columns.clone()]);
+            }
+            let ranges: Vec<Range<usize>> =
+                rows.map(|row| spec.seen(batch.place(row).1, cache.length(slot), window)).collect();
             let group = if spec.sinks { spec.group() } else { 0 };
             let scoring = Scoring {
                 scale: spec.scale,
                 cap: spec.cap,
                 sinks: &sinks[head * group..(head + 1) * group],
             };
-            attend_by(isa, queries, &seen, range, &scoring, out, scratch);
+            let mut mixed = vec![0.0; queries.len()];
+            attend_rows(isa, &queries, &seen, &ranges, &scoring, &mut mixed, scratch);
+            for (row, mixed) in mixed.chunks_exact(share).enumerate() {
+                out.of_row(row, 0..share).copy_from_slice(mixed);
+            }
         });
         [q, k, v].into_iter().for_each(|x| self.release(x));
         out
@@ -361,11 +432,11 @@ impl<S: ModelSpec> Exec for Infer<S> {
         }
         let (isa, width) = (self.isa, up.width);
         if self.checkpoint.spec().activation() == Activation::Gelu {
-            self.workers.split_pieces(&mut up.values, width, |_, row, _| gelu(isa, row));
+            self.workers.split_pieces(up.values_mut(), width, |_, row, _| gelu(isa, row));
             return up;
         }
         let parameters = self.xielu_of(layer);
-        self.workers.split_pieces(&mut up.values, width, |_, row, _| xielu(isa, row, parameters));
+        self.workers.split_pieces(up.values_mut(), width, |_, row, _| xielu(isa, row, parameters));
         up
     }
 
@@ -374,39 +445,42 @@ impl<S: ModelSpec> Exec for Infer<S> {
     }
 
     fn scale(&mut self, mut x: Activations, factor: f32) -> Activations {
-        scale(self.isa, &mut x.values, factor);
+        scale(self.isa, x.values_mut(), factor);
         x
     }
 
     fn soft_cap(&mut self, mut x: Activations, cap: f32) -> Activations {
-        soft_cap(self.isa, &mut x.values, cap);
+        soft_cap(self.isa, x.values_mut(), cap);
         x
     }
 
     fn clamp(&mut self, mut x: Activations, most: f32) -> Activations {
-        clamp(self.isa, &mut x.values, most);
+        clamp(self.isa, x.values_mut(), most);
         x
     }
 
     fn add(&mut self, mut x: Activations, y: Activations) -> Activations {
-        add(self.isa, &mut x.values, &y.values);
+        let (isa, width) = (self.isa, x.width);
+        self.workers.split_pieces(x.values_mut(), width, |row, x, _| {
+            add(isa, x, &y.values[row * width..][..width]);
+        });
         self.release(y);
         x
     }
 
     fn tanh(&mut self, mut x: Activations) -> Activations {
-        tanh(self.isa, &mut x.values);
+        tanh(self.isa, x.values_mut());
         x
     }
 
     fn gelu(&mut self, mut x: Activations) -> Activations {
-        gelu(self.isa, &mut x.values);
+        gelu(self.isa, x.values_mut());
         x
     }
 
     fn mean(&mut self, x: Activations) -> Activations {
         let batch = std::mem::take(&mut self.batch);
-        let mut out = self.buffer(batch.sequences().count(), x.width);
+        let mut out = self.zeros(batch.sequences().count(), x.width);
         for (rows, out) in batch.sequences().zip(out.values.chunks_exact_mut(x.width)) {
             let count = rows.len() as f32;
             for row in x.values[rows.start * x.width..rows.end * x.width].chunks_exact(x.width) {
@@ -432,6 +506,7 @@ impl<S: ModelSpec> Exec for Infer<S> {
     }
 
     fn release(&mut self, x: Activations) {
+        self.spare_inputs.extend(x.inputs.into_inner());
         self.spare.push(x.values);
     }
 }

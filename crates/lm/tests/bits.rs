@@ -7,8 +7,28 @@
 
 mod common;
 
-use allod_lm::{Batch, Isa, PAGE_TOKENS};
-use common::{Numbers, VOCABULARY, all_logits, infer, tiny};
+use allod_kernels::encode_row;
+use allod_lm::{Batch, Checkpoint, Format, Isa, PAGE_TOKENS};
+use common::{Numbers, VOCABULARY, all_logits, infer, open, tiny, tiny_keys, tiny_tensors};
+use std::sync::Arc;
+
+/// The small Llama with matrices in Q8_0, Q4_0 and, where rows are no whole blocks, BF16: those
+/// whose products are rounded.
+fn tiny_rounded() -> Arc<Checkpoint> {
+    let mut file = tiny_keys();
+    for (index, (name, shape, values)) in tiny_tensors().iter().enumerate() {
+        let format = match shape[..] {
+            [_] => Format::F32,
+            [_, columns] if columns % 32 > 0 => Format::BF16,
+            _ if index % 2 == 0 => Format::Q8_0,
+            _ => Format::Q4_0,
+        };
+        let mut bytes = vec![0; format.row_bytes(values.len()).unwrap()];
+        encode_row(format, values, &mut bytes).unwrap();
+        file = file.tensor(name, shape, format, &bytes);
+    }
+    Arc::new(open(&file.build()).unwrap())
+}
 
 fn tokens(seed: u64, count: usize) -> Vec<u32> {
     let mut numbers = Numbers(seed);
@@ -22,14 +42,16 @@ fn bits(values: &[f32]) -> Vec<u32> {
 
 #[test]
 fn chunks_threads_and_instruction_sets_do_not_matter() {
-    let (model, tokens) = (tiny(), tokens(1, 130));
-    let reference = all_logits(&mut infer(&model, 1, Isa::Scalar), 0, &tokens, 130);
-    assert_eq!(reference.len(), 130 * VOCABULARY);
-    for isa in Isa::available() {
-        for threads in [1, 2, 3] {
-            for chunk in [1, 7, 64] {
-                let found = all_logits(&mut infer(&model, threads, isa), 0, &tokens, chunk);
-                assert!(bits(&found) == bits(&reference), "{isa:?} {threads} {chunk}");
+    let tokens = tokens(1, 130);
+    for model in [tiny(), tiny_rounded()] {
+        let reference = all_logits(&mut infer(&model, 1, Isa::Scalar), 0, &tokens, 130);
+        assert_eq!(reference.len(), 130 * VOCABULARY);
+        for isa in Isa::available() {
+            for threads in [1, 2, 3] {
+                for chunk in [1, 7, 20, 64, 130] {
+                    let found = all_logits(&mut infer(&model, threads, isa), 0, &tokens, chunk);
+                    assert!(bits(&found) == bits(&reference), "{isa:?} {threads} {chunk}");
+                }
             }
         }
     }
@@ -37,9 +59,12 @@ fn chunks_threads_and_instruction_sets_do_not_matter() {
 
 #[test]
 fn company_in_a_batch_does_not_matter() {
-    let model = tiny();
+    [tiny(), tiny_rounded()].iter().for_each(company_does_not_matter);
+}
+
+fn company_does_not_matter(model: &Arc<Checkpoint>) {
     let sequences = [tokens(2, 40), tokens(3, 40), tokens(4, 40)];
-    let mut together = infer(&model, 2, Isa::detect());
+    let mut together = infer(model, 2, Isa::detect());
     let mut found = vec![Vec::new(); 3];
     // Sequences advance at their own pace: 1, 2 and 3 tokens at a time, from different starts.
     for step in 0..40 {
@@ -58,7 +83,7 @@ fn company_in_a_batch_does_not_matter() {
         order.iter().zip(logits.rows()).for_each(|(slot, row)| found[*slot].extend(bits(row)));
     }
     for (slot, sequence) in sequences.iter().enumerate() {
-        let alone = all_logits(&mut infer(&model, 1, Isa::Scalar), 0, sequence, 40);
+        let alone = all_logits(&mut infer(model, 1, Isa::Scalar), 0, sequence, 40);
         assert!(found[slot] == bits(&alone), "sequence {slot}");
     }
 }

@@ -349,7 +349,11 @@ fn check(
     let whole = Arc::new(open(&settings(), &whole).unwrap());
     let tokens: Vec<u32> = (0..12).map(|at| at * 7 % VOCABULARY as u32).collect();
     let run = |checkpoint| all_logits(&mut infer(checkpoint, 1, Isa::detect()), 0, &tokens, 12);
-    assert!(run(&packed) == run(&whole), "{form}: logits");
+    // The weights are the same; only those that are stored as floats are multiplied as they are.
+    let (found, exact) = (run(&packed), run(&whole));
+    let size = |values: &mut dyn Iterator<Item = f32>| values.map(|x| x * x).sum::<f32>().sqrt();
+    let error = size(&mut found.iter().zip(&exact).map(|(a, b)| a - b));
+    assert!(error < 0.1 * size(&mut exact.iter().copied()), "{form}: logits are off by {error}");
 }
 
 #[test]

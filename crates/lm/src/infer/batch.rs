@@ -85,6 +85,13 @@ impl Batch {
         })
     }
 
+    /// The same in pieces of at most `most` rows.
+    pub(super) fn runs(&self, most: usize) -> impl Iterator<Item = Range<usize>> {
+        self.sequences().flat_map(move |rows| {
+            rows.clone().step_by(most).map(move |start| start..(start + most).min(rows.end))
+        })
+    }
+
     pub(super) fn positions(&self) -> impl Iterator<Item = usize> {
         self.rows.iter().map(|row| row.position)
     }

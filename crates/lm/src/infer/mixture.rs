@@ -18,7 +18,7 @@ impl<S: ModelSpec> Infer<S> {
     ) -> Activations {
         let routes = self.routes(&mut scores);
         self.release(scores);
-        let mut out = self.buffer(x.values.len() / x.width, x.width);
+        let mut out = self.zeros(x.values.len() / x.width, x.width);
         for (expert, rows) in routes.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
             let mut own = self.buffer(rows.len(), x.width);
             for ((row, _), own) in rows.iter().zip(own.values.chunks_exact_mut(x.width)) {

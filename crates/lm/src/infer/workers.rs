@@ -2,13 +2,16 @@
 //! computed whole by one thread.
 
 use crate::error::{Error, Result};
-use allod_kernels::{PANEL_ROWS, Scratch};
+use allod_kernels::{Columns, Inputs, Isa, PANEL_ROWS, Scratch};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Multiplications below which waking other threads costs more than it gains.
 const WORTH_SPLITTING: usize = 1 << 16;
+
+/// Values below which the same holds where each is computed from few others.
+const VALUES_WORTH_SPLITTING: usize = 1 << 14;
 
 /// Shares of a piece of work per thread: a thread that the machine holds up is then helped out by
 /// the others.
@@ -47,13 +50,42 @@ impl Workers {
         self.pool.clone()
     }
 
-    /// Computes `out` (`[tokens, outputs]`) by ranges of outputs. `work` gets a range and writes
-    /// `[tokens, range]`.
+    /// Computes `out` (`[tokens, outputs]`) by ranges of outputs; the shape is `[outputs, inputs]`.
+    /// `work` gets a range and its columns.
+    pub fn split_columns(
+        &mut self,
+        [outputs, inputs]: [usize; 2],
+        out: &mut [f32],
+        work: impl Fn(Range<usize>, &mut Columns, &mut Scratch) + Sync,
+    ) {
+        let share = outputs.div_ceil(self.workers.len()).next_multiple_of(PANEL_ROWS);
+        let size = out.len() * inputs;
+        let mut all = Columns::of(out, outputs);
+        if share >= outputs || size < WORTH_SPLITTING {
+            return work(0..outputs, &mut all, &mut self.workers[0].scratch);
+        }
+        let shares = self.workers.par_iter_mut().zip(all.pieces(share)).enumerate();
+        shares.for_each(|(index, (worker, mut out))| {
+            let first = index * share;
+            work(first..first + out.len(), &mut out, &mut worker.scratch);
+        });
+    }
+
+    /// Packs activations of `width` columns.
+    pub fn pack(&self, isa: Isa, x: &[f32], width: usize, inputs: &mut Inputs) {
+        if self.pool.is_none() || x.len() < WORTH_SPLITTING {
+            return inputs.pack(isa, x, width);
+        }
+        let pieces = inputs.pieces(isa, x, width).into_par_iter();
+        pieces.for_each(|mut piece| piece.pack(isa, Inputs::source(x, width)));
+    }
+
+    /// Computes `out` (`[tokens, outputs]`) by ranges of outputs; the shape is `[outputs, inputs]`.
+    /// `work` gets a range and writes `[tokens, range]`.
     pub fn split_outputs(
         &mut self,
         tokens: usize,
-        outputs: usize,
-        inputs: usize,
+        [outputs, inputs]: [usize; 2],
         out: &mut [f32],
         work: impl Fn(Range<usize>, &mut [f32], &mut Scratch) + Sync,
     ) {
@@ -79,6 +111,20 @@ impl Workers {
         }
     }
 
+    /// Does every task; those that lie together go to different threads.
+    pub fn split_tasks<T: Send>(&mut self, tasks: Vec<T>, work: impl Fn(T, &mut Scratch) + Sync) {
+        if self.workers.len() == 1 {
+            return tasks.into_iter().for_each(|task| work(task, &mut self.workers[0].scratch));
+        }
+        let mut shares: Vec<Vec<T>> = self.workers.iter().map(|_| Vec::new()).collect();
+        for (index, task) in tasks.into_iter().enumerate() {
+            shares[index % self.workers.len()].push(task);
+        }
+        self.workers.par_iter_mut().zip(shares).for_each(|(worker, tasks)| {
+            tasks.into_iter().for_each(|task| work(task, &mut worker.scratch));
+        });
+    }
+
     /// Computes `out` by pieces of `piece` values; `work` gets a piece's number and its values.
     pub fn split_pieces(
         &mut self,
@@ -92,7 +138,7 @@ impl Workers {
                 work(index * share + offset, out, scratch);
             }
         };
-        if self.workers.len() == 1 {
+        if self.workers.len() == 1 || out.len() < VALUES_WORTH_SPLITTING {
             return each(0, out, &mut self.workers[0].scratch);
         }
         let shares = self.workers.par_iter_mut().zip(out.par_chunks_mut(share * piece));

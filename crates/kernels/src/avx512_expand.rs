@@ -1,0 +1,338 @@
+//! AVX-512 with bf16: weights rounded to `bf16`, as the rows of tiles.
+//!
+//! A weight of few bits has few values in its block: those are computed and rounded once, and each
+//! weight then looks its own up.
+#![allow(unsafe_code)] // intrinsics on pointers; callers check bounds and processor first
+
+use crate::format::{FOUR_BIT_FLOATS, FOUR_BIT_VALUES, Format, power_of_two};
+use crate::packed::Tile;
+use crate::panel::{Stored, prefetch};
+use std::arch::x86_64::*;
+use std::sync::LazyLock;
+
+/// 0 to 15.
+const COUNT: [f32; 16] =
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
+
+/// Every half-precision number.
+static HALVES: LazyLock<Box<[f32]>> =
+    LazyLock::new(|| (0..=u16::MAX).map(|bits| half::f16::from_bits(bits).to_f32()).collect());
+
+/// Whether this processor has what [`expand`] needs beside AVX-512.
+pub(crate) fn is_available() -> bool {
+    is_x86_feature_detected!("avx512bf16")
+}
+
+/// Rounds 16 rows to `tiles[column / 32][row]` and calls `after` with the number of each row when
+/// it is done; false for formats without code of their own.
+///
+/// # Safety
+/// The processor has the features named; every row holds `stored.len` weights, `tiles` as many for
+/// each of 16 rows.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+pub(crate) unsafe fn expand(stored: &Stored, tiles: &mut [Tile], after: impl FnMut(usize)) -> bool {
+    let halves = Halves(HALVES.as_ptr());
+    // SAFETY: each closure reads as many bytes as the blocks of a row have and writes one row of
+    // each tile; `rows` goes through them.
+    unsafe {
+        let values = _mm512_loadu_ps(FOUR_BIT_VALUES.as_ptr());
+        match stored.format {
+            Format::BF16 if stored.len.is_multiple_of(32) => {
+                rows(stored, tiles, after, |row, out, len| bf16(row, out, len));
+            }
+            Format::Q8_0 => rows(stored, tiles, after, |row, out, len| {
+                (0..len / 32).for_each(|b| q8_0(row.add(34 * b), out.add(b), halves));
+            }),
+            Format::Q4_0 => rows(stored, tiles, after, |row, out, len| {
+                let codes = _mm512_sub_ps(_mm512_loadu_ps(COUNT.as_ptr()), _mm512_set1_ps(8.0));
+                for b in 0..len / 32 {
+                    let block = row.add(18 * b);
+                    let table = table(_mm512_mul_ps(halves.at(block), codes));
+                    put(out.add(b), nibbles(block.add(2), table));
+                }
+            }),
+            Format::Q4_1 => rows(stored, tiles, after, |row, out, len| {
+                let codes = _mm512_loadu_ps(COUNT.as_ptr());
+                for b in 0..len / 32 {
+                    let block = row.add(20 * b);
+                    let (scale, least) = (halves.at(block), halves.at(block.add(2)));
+                    let table = table(_mm512_fmadd_ps(scale, codes, least));
+                    put(out.add(b), nibbles(block.add(4), table));
+                }
+            }),
+            Format::IQ4_NL => rows(stored, tiles, after, |row, out, len| {
+                for b in 0..len / 32 {
+                    let block = row.add(18 * b);
+                    let table = table(_mm512_mul_ps(halves.at(block), values));
+                    put(out.add(b), nibbles(block.add(2), table));
+                }
+            }),
+            Format::MXFP4 => rows(stored, tiles, after, |row, out, len| {
+                let values = _mm512_loadu_ps(FOUR_BIT_FLOATS.as_ptr());
+                for b in 0..len / 32 {
+                    let block = row.add(17 * b);
+                    let scale = _mm512_set1_ps(power_of_two(u32::from(*block)));
+                    put(out.add(b), nibbles(block.add(1), table(_mm512_mul_ps(scale, values))));
+                }
+            }),
+            Format::Q4_K => rows(stored, tiles, after, |row, out, len| {
+                (0..len / 256).for_each(|b| q4_k(row.add(144 * b), out.add(8 * b), halves));
+            }),
+            Format::Q5_K => rows(stored, tiles, after, |row, out, len| {
+                (0..len / 256).for_each(|b| q5_k(row.add(176 * b), out.add(8 * b), halves));
+            }),
+            Format::Q6_K => rows(stored, tiles, after, |row, out, len| {
+                (0..len / 256).for_each(|b| q6_k(row.add(210 * b), out.add(8 * b), halves));
+            }),
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Calls `row` with the bytes of each row, its row of the first tile and the number of its weights.
+///
+/// # Safety
+/// As [`expand`]; `row` keeps to what it is given.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+unsafe fn rows(
+    stored: &Stored,
+    tiles: &mut [Tile],
+    mut after: impl FnMut(usize),
+    row: impl Fn(*const u8, *mut Tile, usize),
+) {
+    let out = tiles.as_mut_ptr();
+    for (number, bytes) in stored.rows.iter().enumerate() {
+        prefetch(stored.ahead, number * bytes.len(), bytes.len());
+        // A tile seen from its row on: the same row of the next one is a tile further.
+        row(bytes.as_ptr(), out.wrapping_byte_add(64 * number), stored.len);
+        after(number);
+    }
+}
+
+/// The table of half-precision numbers: cheaper to look up than to convert and spread one.
+#[derive(Clone, Copy)]
+struct Halves(*const f32);
+
+impl Halves {
+    /// The number of which two bytes are at `bytes`, in every lane.
+    ///
+    /// # Safety
+    /// There are two bytes.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+    unsafe fn at(self, bytes: *const u8) -> __m512 {
+        // SAFETY: the caller's promise; the table has a number for each two bytes.
+        unsafe { _mm512_set1_ps(*self.0.add(usize::from(bytes.cast::<u16>().read_unaligned()))) }
+    }
+}
+
+/// # Safety
+/// `tile` is one from a row on.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+unsafe fn put(tile: *mut Tile, row: __m512i) {
+    // SAFETY: a row of a tile has 64 bytes, at a multiple of 64.
+    unsafe { _mm512_store_si512(tile.cast::<__m512i>(), row) }
+}
+
+/// 16 values rounded, twice: bits 4 and up of an index into 32 are then of no account.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+fn table(values: __m512) -> __m512i {
+    pairs(values, values)
+}
+
+/// 32 values rounded.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+fn pairs(low: __m512, high: __m512) -> __m512i {
+    // SAFETY: both are 64 bytes of any value.
+    unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
+}
+
+/// Byte j of 16 names entries j (low nibble) and j + 16 (high nibble).
+///
+/// # Safety
+/// There are 16 bytes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+unsafe fn nibbles(bytes: *const u8, table: __m512i) -> __m512i {
+    const SHIFTS: [u16; 32] = {
+        let mut shifts = [0; 32];
+        let mut i = 16;
+        while i < 32 {
+            shifts[i] = 4;
+            i += 1;
+        }
+        shifts
+    };
+    // SAFETY: the caller's promise; the shifts are 64 bytes.
+    unsafe {
+        let twice = _mm256_broadcastsi128_si256(_mm_loadu_si128(bytes.cast::<__m128i>()));
+        let shifts = _mm512_loadu_si512(SHIFTS.as_ptr().cast::<__m512i>());
+        let indices = _mm512_srlv_epi16(_mm512_cvtepu8_epi16(twice), shifts);
+        _mm512_permutexvar_epi16(indices, table)
+    }
+}
+
+/// # Safety
+/// There are `2 * len` bytes and `len / 32` tiles.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+unsafe fn bf16(row: *const u8, out: *mut Tile, len: usize) {
+    let sign = _mm512_set1_epi16(i16::MIN);
+    for k in 0..len / 32 {
+        // SAFETY: the 64 bytes lie in the row.
+        unsafe {
+            let x = _mm512_loadu_si512(row.add(64 * k).cast::<__m512i>());
+            let normal = _mm512_test_epi16_mask(x, _mm512_set1_epi16(0x7f80));
+            put(out.add(k), _mm512_mask_mov_epi16(_mm512_and_si512(x, sign), normal, x));
+        }
+    }
+}
+
+/// # Safety
+/// There are 34 bytes and a tile.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+unsafe fn q8_0(block: *const u8, out: *mut Tile, halves: Halves) {
+    // SAFETY: the scale and twice 16 weights lie in the block.
+    unsafe {
+        let scale = halves.at(block);
+        put(out, pairs(signed(block.add(2), scale), signed(block.add(18), scale)));
+    }
+}
+
+/// 16 signed bytes, each times the scale.
+///
+/// # Safety
+/// There are 16 bytes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+unsafe fn signed(bytes: *const u8, scale: __m512) -> __m512 {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { _mm_loadu_si128(bytes.cast::<__m128i>()) };
+    _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)), scale)
+}
+
+/// The eight scales and minima that Q4_K and Q5_K have for each 32 weights.
+///
+/// # Safety
+/// There are 16 bytes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+unsafe fn scales_and_minima(block: *const u8, halves: Halves) -> [f32; 16] {
+    // SAFETY: the caller's promise.
+    let words: [u32; 3] = unsafe { block.add(4).cast::<[u32; 3]>().read_unaligned() };
+    let [first, second, third] = words;
+    let bytes: [u32; 4] = [
+        first & 0x3f3f_3f3f,
+        third & 0x0f0f_0f0f | first >> 2 & 0x3030_3030,
+        second & 0x3f3f_3f3f,
+        third >> 4 & 0x0f0f_0f0f | second >> 2 & 0x3030_3030,
+    ];
+    // SAFETY: 16 bytes are read, two halves, and 16 floats written.
+    unsafe {
+        let small = _mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.as_ptr().cast::<__m128i>()));
+        let (scale, minimum) = (halves.at(block), halves.at(block.add(2)));
+        let factors = _mm512_mask_blend_ps(0xff00, scale, minimum);
+        let mut out = [0.0; 16];
+        _mm512_storeu_ps(out.as_mut_ptr(), _mm512_mul_ps(_mm512_cvtepi32_ps(small), factors));
+        out
+    }
+}
+
+/// # Safety
+/// There are 144 bytes and 8 tiles.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+unsafe fn q4_k(block: *const u8, out: *mut Tile, halves: Halves) {
+    // SAFETY: 16 bytes of scales, then four times 32 with two groups of 32 weights each.
+    unsafe {
+        let scales = scales_and_minima(block, halves);
+        let count = _mm512_loadu_ps(COUNT.as_ptr());
+        for pair in 0..4 {
+            let bytes = _mm256_loadu_si256(block.add(16 + 32 * pair).cast::<__m256i>());
+            let low = _mm512_cvtepu8_epi16(bytes);
+            for (half, indices) in [low, _mm512_srli_epi16::<4>(low)].into_iter().enumerate() {
+                let group = 2 * pair + half;
+                let (scale, minimum) = (scales[group], scales[8 + group]);
+                let values = _mm512_fmsub_ps(_mm512_set1_ps(scale), count, _mm512_set1_ps(minimum));
+                put(out.add(group), _mm512_permutexvar_epi16(indices, table(values)));
+            }
+        }
+    }
+}
+
+/// # Safety
+/// There are 176 bytes and 8 tiles.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+unsafe fn q5_k(block: *const u8, out: *mut Tile, halves: Halves) {
+    // SAFETY: 16 bytes of scales, 32 of top bits, then four times 32 with two groups each.
+    unsafe {
+        let scales = scales_and_minima(block, halves);
+        let count = _mm512_loadu_ps(COUNT.as_ptr());
+        let beyond = _mm512_add_ps(count, _mm512_set1_ps(16.0));
+        let tops = _mm512_cvtepu8_epi16(_mm256_loadu_si256(block.add(16).cast::<__m256i>()));
+        let (nibble, top) = (_mm512_set1_epi16(15), _mm512_set1_epi16(16));
+        for pair in 0..4 {
+            let bytes = _mm256_loadu_si256(block.add(48 + 32 * pair).cast::<__m256i>());
+            let low = _mm512_cvtepu8_epi16(bytes);
+            for (half, low) in [low, _mm512_srli_epi16::<4>(low)].into_iter().enumerate() {
+                let group = 2 * pair + half;
+                let shift = _mm_cvtsi32_si128(group as i32);
+                let tops = _mm512_srl_epi16(_mm512_slli_epi16::<4>(tops), shift);
+                let indices = _mm512_and_si512(tops, top);
+                let indices = _mm512_or_si512(_mm512_and_si512(low, nibble), indices);
+                let scale = _mm512_set1_ps(scales[group]);
+                let minimum = _mm512_set1_ps(scales[8 + group]);
+                let table = pairs(
+                    _mm512_fmsub_ps(scale, count, minimum),
+                    _mm512_fmsub_ps(scale, beyond, minimum),
+                );
+                put(out.add(group), _mm512_permutexvar_epi16(indices, table));
+            }
+        }
+    }
+}
+
+/// # Safety
+/// There are 210 bytes and 8 tiles.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+unsafe fn q6_k(block: *const u8, out: *mut Tile, halves: Halves) {
+    let (low_bits, two_bits) = (_mm512_set1_epi8(15), _mm512_set1_epi8(3));
+    let (mut codes, mut scales) = ([0u8; 256], [0.0f32; 16]);
+    // SAFETY: two halves of 64 bytes of nibbles, two of 32 bytes of pairs of bits, 16 scales and
+    // a half lie in the block; each store has its place in the arrays.
+    unsafe {
+        let small = _mm_loadu_si128(block.add(192).cast::<__m128i>());
+        let small = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(small));
+        let scale = _mm512_mul_ps(halves.at(block.add(208)), small);
+        _mm512_storeu_ps(scales.as_mut_ptr(), scale);
+        for half in 0..2 {
+            let nibbles = _mm512_loadu_si512(block.add(64 * half).cast::<__m512i>());
+            let tops = _mm256_loadu_si256(block.add(128 + 32 * half).cast::<__m256i>());
+            let tops = _mm512_broadcast_i64x4(tops);
+            // Of each 64 weights the second 32 have their bits two places higher.
+            let tops = _mm512_mask_srli_epi16::<2>(tops, 0xffff_0000, tops);
+            for layer in 0..2 {
+                let shift = _mm_cvtsi32_si128(4 * layer);
+                let low = _mm512_and_si512(_mm512_srl_epi16(nibbles, shift), low_bits);
+                let high = _mm512_and_si512(_mm512_srl_epi16(tops, shift), two_bits);
+                let code = _mm512_or_si512(low, _mm512_slli_epi16::<4>(high));
+                let code = _mm512_sub_epi8(code, _mm512_set1_epi8(32));
+                let place = codes.as_mut_ptr().add(128 * half + 64 * layer as usize);
+                _mm512_storeu_si512(place.cast::<__m512i>(), code);
+            }
+        }
+        for group in 0..8 {
+            let code = codes.as_ptr().add(32 * group);
+            let [first, second] = [0, 1].map(|i| _mm512_set1_ps(scales[2 * group + i]));
+            put(out.add(group), pairs(signed(code, first), signed(code.add(16), second)));
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Writes the logits of every token of a text: `logits MODEL TOKENS OUT`, where TOKENS holds
+//! little-endian `u32`s and OUT gets `[tokens, outputs]` little-endian `f32`s. For comparison with
+//! other engines.
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+use allod_lm::{Batch, Checkpoint, Infer, InferOptions, Isa};
+use std::path::Path;
+use std::sync::Arc;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [model, tokens, out] = &arguments[..] else { return println!("logits MODEL TOKENS OUT") };
+    let tokens = std::fs::read(tokens).unwrap();
+    let tokens = tokens.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes));
+    let context_tokens = tokens.len();
+    let checkpoint = Arc::new(Checkpoint::open(Path::new(model)).unwrap());
+    let options = InferOptions { threads: 2, isa: Isa::detect(), slots: 1, context_tokens };
+    let mut infer = Infer::new(checkpoint, options).unwrap();
+    let mut batch = Batch::new();
+    for (position, token) in tokens.enumerate() {
+        batch.push(0, position, token);
+        batch.want_last();
+    }
+    let logits = infer.run(&batch).unwrap().into_values();
+    let bytes: Vec<u8> = logits.iter().flat_map(|logit| logit.to_le_bytes()).collect();
+    std::fs::write(out, bytes).unwrap();
+}
