@@ -2,6 +2,7 @@
 
 use crate::collect::collect;
 use crate::error::{Error, Result};
+use crate::grammar::{Grammars, Guide};
 use crate::job::{Job, connection};
 use crate::random::Random;
 use crate::request::{
@@ -17,7 +18,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// A sequence may have at least this many tokens even where a model says less: the small numbers
 /// in some converted files are a converter's default, and rotary positions have no end.
@@ -100,6 +101,8 @@ pub struct Engine {
     model: Arc<Model>,
     identity: ModelIdentity,
     adapters: RwLock<BTreeMap<String, Arc<Adapter>>>,
+    /// Made when the first constraint comes.
+    grammars: Mutex<Option<Arc<Grammars>>>,
     scheduler: Scheduler,
     isa: Isa,
     context_tokens: usize,
@@ -124,8 +127,16 @@ impl Engine {
         let infer = Infer::new(model.checkpoint.clone(), infer_options)?;
         let (identity, model) = (identity(&model)?, Arc::new(model));
         let scheduler = Scheduler::start(model.clone(), infer, limits)?;
-        let (adapters, template_date) = (RwLock::default(), options.template_date);
-        Ok(Engine { model, identity, adapters, scheduler, isa, context_tokens, template_date })
+        Ok(Engine {
+            model,
+            identity,
+            adapters: RwLock::default(),
+            grammars: Mutex::default(),
+            scheduler,
+            isa,
+            context_tokens,
+            template_date: options.template_date,
+        })
     }
 
     /// The same engine with an adapter: see [`Engine::load_adapter`].
@@ -253,6 +264,7 @@ impl Engine {
         let job = Job {
             prompt,
             samplers,
+            guide: self.guide(request)?,
             max_tokens: request.max_tokens,
             stop: request.stop.clone(),
             adapter: self.adapter(request)?,
@@ -285,6 +297,19 @@ impl Engine {
             Ok(sampler.with_breakers(breakers.clone()))
         };
         (0..request.written()).map(of).collect()
+    }
+
+    /// What a completion keeps to, at its beginning.
+    fn guide(&self, request: &GenerateRequest) -> Result<Option<Guide>> {
+        let Some(constraint) = &request.constraint else { return Ok(None) };
+        let grammars = {
+            let mut grammars = self.grammars.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*grammars {
+                Some(grammars) => grammars.clone(),
+                None => grammars.insert(Arc::new(Grammars::new(&self.model)?)).clone(),
+            }
+        };
+        grammars.guide(constraint).map(Some)
     }
 
     /// The tokens that no repetition goes across.

@@ -83,6 +83,12 @@ pub enum Error {
         /// How many tokens the model has.
         vocabulary: usize,
     },
+    /// A grammar that cannot be followed.
+    #[error("the constraint cannot be kept to: {what}")]
+    Constraint {
+        /// Why.
+        what: String,
+    },
     /// The tokenizer can give tokens that the model does not have.
     #[error(
         "the tokenizer gives token {token}, but the model has {vocabulary}; \

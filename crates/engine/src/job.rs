@@ -1,6 +1,7 @@
 //! A request on its way through the worker, and what comes back to the caller.
 
 use crate::error::Error;
+use crate::grammar::Guide;
 use crate::line::Tenant;
 use crate::request::{ChosenToken, Finish, Priority};
 use crate::sampler::Sampler;
@@ -14,6 +15,8 @@ pub(crate) struct Job {
     pub prompt: Vec<u32>,
     /// For each completion that is written.
     pub samplers: Vec<Sampler>,
+    /// What completions keep to.
+    pub guide: Option<Guide>,
     pub max_tokens: usize,
     pub stop: Vec<String>,
     pub adapter: Option<Arc<Adapter>>,

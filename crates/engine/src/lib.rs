@@ -27,6 +27,7 @@ mod candidates;
 mod collect;
 mod engine;
 mod error;
+mod grammar;
 mod job;
 mod line;
 mod penalties;
@@ -44,6 +45,7 @@ mod worker;
 pub use allod_lm::{Isa, Message, NUMERICS, Tokenizer};
 pub use engine::{AdapterIdentity, CONTEXT_TOKENS_LEAST, Engine, ModelIdentity, Options};
 pub use error::{Error, Result};
+pub use grammar::Constraint;
 pub use random::Random;
 pub use request::{
     CHOICES_MAX, ChosenToken, Completion, Finish, GenerateRequest, Generated, Piece, Priority,

@@ -1,5 +1,6 @@
 //! What is asked of the engine, and what it gives back.
 
+use crate::grammar::Constraint;
 use crate::sampling::Sampling;
 use allod_lm::Message;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct GenerateRequest {
     /// How many completions are written, of which the `n` with the highest mean log probability
     /// are given back; at least `n` and at most [`CHOICES_MAX`]. 0 is the same as `n`.
     pub best_of: usize,
+    /// What the completion has to keep to. It is whole, unless its length or a stop text ended it.
+    pub constraint: Option<Constraint>,
     /// Whether the log probabilities of the tokens are given back, and of how many of the likeliest
     /// tokens at each place: at most [`TOP_LOGPROBS_MAX`].
     pub top_logprobs: Option<usize>,
@@ -51,6 +54,7 @@ impl Default for GenerateRequest {
             priority: Priority::Normal,
             n: 1,
             best_of: 0,
+            constraint: None,
             top_logprobs: None,
         }
     }

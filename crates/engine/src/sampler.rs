@@ -55,9 +55,21 @@ impl Sampler {
     /// The token that follows `past`, given the scores of all tokens. `None` if the scores are no
     /// numbers.
     pub fn choose(&mut self, scores: &[f32], past: Past) -> Option<u32> {
+        self.choose_after(scores, past, |_| ())
+    }
+
+    /// [`Sampler::choose`], with `limit` put upon the scores after all penalties and before
+    /// temperature and filters.
+    pub(crate) fn choose_after(
+        &mut self,
+        scores: &[f32],
+        past: Past,
+        limit: impl FnOnce(&mut [f32]),
+    ) -> Option<u32> {
         self.scores.clear();
         self.scores.extend_from_slice(scores);
         penalise(&self.sampling, &self.breakers, past, &mut self.scores);
+        limit(&mut self.scores);
         let best = argmax(self.isa, &self.scores)?;
         if !self.scores[best].is_finite() {
             return None;

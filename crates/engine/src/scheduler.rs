@@ -172,6 +172,7 @@ mod tests {
         Job {
             prompt: vec![1; 90],
             samplers: vec![Sampler::new(&Sampling::default(), Isa::Scalar).unwrap()],
+            guide: None,
             max_tokens: 10,
             stop: Vec::new(),
             adapter: None,

@@ -1,6 +1,7 @@
 //! One completion that is being written: token after token, text as it becomes certain.
 
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::grammar::{Allowed, Guide};
 use crate::job::{Event, Job, Outlet};
 use crate::line::Tenant;
 use crate::prefixes::PrefixKey;
@@ -21,6 +22,7 @@ pub(crate) struct Sequence<'m> {
     /// The length at which it ends.
     tokens_max: usize,
     sampler: Sampler,
+    guide: Option<Guide>,
     detokenizer: Detokenizer<'m>,
     stop: StopFilter,
     top_logprobs: Option<usize>,
@@ -54,7 +56,12 @@ impl<'m> Sequence<'m> {
             prompt_tokens: job.prompt.len(),
             tokens_max,
             sampler: sampler.clone(),
-            detokenizer: model.tokenizer.detokenizer(&job.prompt),
+            guide: job.guide.clone(),
+            // A grammar speaks of every byte, also of a first space that would not be shown.
+            detokenizer: match job.guide {
+                Some(_) => model.tokenizer.detokenizer_within(),
+                None => model.tokenizer.detokenizer(&job.prompt),
+            },
             stop: StopFilter::new(&job.stop),
             top_logprobs: job.top_logprobs,
             outlet: job.outlet.clone(),
@@ -102,24 +109,46 @@ impl<'m> Sequence<'m> {
 
     /// Chooses the token that follows, given the scores of all tokens.
     pub fn go_on(&mut self, scores: &[f32]) -> Next {
-        let past = Past { tokens: &self.tokens, prompt_tokens: self.prompt_tokens };
-        let Some(token) = self.sampler.choose(scores, past) else {
-            self.fail(Error::NotANumber { tokens: self.tokens.len() });
-            return Next::Over;
-        };
-        if self.model.end_tokens.contains(&token) {
-            return self.end(Finish::Stop);
+        match self.advance(scores) {
+            Ok(next) => next,
+            Err(error) => {
+                self.fail(error);
+                Next::Over
+            }
         }
+    }
+
+    fn advance(&mut self, scores: &[f32]) -> Result<Next> {
+        let token = self.choose(scores)?;
+        if self.model.end_tokens.contains(&token) {
+            return Ok(self.end(Finish::Stop));
+        }
+        let whole = self.guide.as_mut().map(|guide| guide.go_on(token)).transpose()?;
         let chosen = self.sampler.report(scores, token, self.top_logprobs);
         self.tokens.push(token);
         let (text, stopped) = self.stop.push(&self.detokenizer.push(token));
         let finish = stopped.then_some(Finish::Stop);
         self.put(text, Some(chosen), finish);
-        match finish {
+        Ok(match finish {
             Some(_) => Next::Over,
+            None if whole == Some(true) => self.end(Finish::Stop),
             None if self.tokens.len() == self.tokens_max => self.end(Finish::Length),
             None => Next::More,
-        }
+        })
+    }
+
+    /// The token that follows, of those that may.
+    fn choose(&mut self, scores: &[f32]) -> Result<u32> {
+        let allowed: Option<Allowed> = self.guide.as_mut().map(Guide::allowed).transpose()?;
+        let past = Past { tokens: &self.tokens, prompt_tokens: self.prompt_tokens };
+        let ends = |token| self.model.end_tokens.contains(&token);
+        let limit = |scores: &mut [f32]| {
+            if let Some(allowed) = &allowed {
+                allowed.apply(scores, ends);
+            }
+        };
+        let chosen = self.sampler.choose_after(scores, past, limit);
+        chosen.ok_or(Error::NotANumber { tokens: self.tokens.len() })
     }
 
     /// Hands out what was held back.

@@ -235,6 +235,17 @@ impl Tokenizer {
         Detokenizer::new(self, at_start && self.strips_first_space)
     }
 
+    /// Turns tokens into text from within a text: a first space stays.
+    pub fn detokenizer_within(&self) -> Detokenizer<'_> {
+        Detokenizer::new(self, false)
+    }
+
+    /// The bytes that a single token spells, special ones too; not always UTF-8, and empty for ids
+    /// that the vocabulary does not have.
+    pub fn token_bytes(&self, id: u32) -> &[u8] {
+        self.pieces.bytes(id)
+    }
+
     /// What a single token spells, special ones too; lossy where it is not UTF-8.
     pub fn token_text(&self, id: u32) -> String {
         String::from_utf8_lossy(self.pieces.bytes(id)).into_owned()

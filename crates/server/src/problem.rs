@@ -172,7 +172,8 @@ impl From<allod_answer::Error> for Problem {
                 error @ (EngineError::EmptyPrompt
                 | EngineError::Sampling { .. }
                 | EngineError::Count { .. }
-                | EngineError::BiasToken { .. }),
+                | EngineError::BiasToken { .. }
+                | EngineError::Constraint { .. }),
             ) => Problem::request("invalid_value", error.to_string()),
             Error::Engine(EngineError::Busy { .. }) => Problem::overloaded(),
             other => Problem::internal(&other),

@@ -1,0 +1,131 @@
+//! Completions that keep to a grammar.
+//!
+//! Grammars are compiled and followed by the crate `llguidance`: before each token it says which
+//! tokens can still lead to a text of the grammar, and only those are chosen among. So what comes
+//! out is always a beginning of such a text, and a whole one unless it was cut off for its length.
+
+use crate::error::{Error, Result};
+use allod_lm::Model;
+use llguidance::api::TopLevelGrammar;
+use llguidance::toktrie::{ApproximateTokEnv, SimpleVob, TokEnv, TokRxInfo, TokTrie};
+use llguidance::{Matcher, ParserFactory};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What a completion has to keep to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Constraint {
+    /// A JSON text that a schema (2020-12) allows; keywords that are not supported are refused by
+    /// name. `{"type": "object"}` is any object.
+    JsonSchema(Value),
+    /// A text that a regular expression matches from its beginning to its end, in the syntax of
+    /// Rust's `regex` without anchors and look-around.
+    Regex(String),
+    /// A grammar in the Lark format as llguidance has it; it begins with the rule `start`.
+    Lark(String),
+}
+
+/// Compiles grammars for one vocabulary.
+pub(crate) struct Grammars {
+    factory: ParserFactory,
+    /// Stands for whatever ends a text; one past the vocabulary.
+    end: u32,
+}
+
+impl Grammars {
+    /// Grammars over a model's vocabulary.
+    ///
+    /// # Errors
+    /// If the vocabulary cannot be used.
+    pub fn new(model: &Model) -> Result<Grammars> {
+        let tokenizer = &model.tokenizer;
+        let end = tokenizer.vocabulary() as u32;
+        let marked = |text: &[u8]| [&[TokTrie::SPECIAL_TOKEN_MARKER], text].concat();
+        let word = |id| match tokenizer.is_special(id) {
+            true => marked(tokenizer.token_bytes(id)),
+            false => tokenizer.token_bytes(id).to_vec(),
+        };
+        let mut words: Vec<Vec<u8>> = (0..end).map(word).collect();
+        words.push(marked(b"<the end of the text>"));
+        let trie = TokTrie::from(&TokRxInfo::new(end + 1, end), &words);
+        let environment: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
+        let mut factory = ParserFactory::new_simple(&environment).map_err(refused)?;
+        factory.quiet();
+        factory.limits_mut().verbose_errors = false;
+        Ok(Grammars { factory, end })
+    }
+
+    /// A guide at the beginning of a text.
+    ///
+    /// # Errors
+    /// If the constraint is not understood, too large, or cannot be met.
+    pub fn guide(&self, constraint: &Constraint) -> Result<Guide> {
+        let grammar = match constraint {
+            Constraint::JsonSchema(schema) => TopLevelGrammar::from_json_schema(schema.clone()),
+            Constraint::Regex(expression) => TopLevelGrammar::from_regex(expression),
+            Constraint::Lark(grammar) => TopLevelGrammar::from_lark(grammar.clone()),
+        };
+        let parser = self.factory.create_parser(grammar).map_err(refused)?;
+        Ok(Guide { matcher: Matcher::new(Ok(parser)), end: self.end })
+    }
+}
+
+/// Follows one text through a grammar.
+pub(crate) struct Guide {
+    matcher: Matcher,
+    end: u32,
+}
+
+/// A copy that goes its own way.
+impl Clone for Guide {
+    fn clone(&self) -> Guide {
+        Guide { matcher: self.matcher.deep_clone(), end: self.end }
+    }
+}
+
+/// The tokens that can follow.
+pub(crate) struct Allowed {
+    tokens: SimpleVob,
+    /// Whether the text may end.
+    pub end: bool,
+}
+
+impl Guide {
+    /// What can follow.
+    ///
+    /// # Errors
+    /// If the grammar has become too costly to follow, or nothing can.
+    pub fn allowed(&mut self) -> Result<Allowed> {
+        let tokens = self.matcher.compute_mask().map_err(refused)?;
+        let end = tokens.is_allowed(self.end);
+        match tokens.is_zero() {
+            true => Err(Error::Constraint { what: "no token of this model can follow".into() }),
+            false => Ok(Allowed { tokens, end }),
+        }
+    }
+
+    /// Goes on by a token. Says whether the text is whole and nothing can follow.
+    ///
+    /// # Errors
+    /// If the token was not allowed, or the grammar has become too costly to follow.
+    pub fn go_on(&mut self, token: u32) -> Result<bool> {
+        self.matcher.consume_token(token).map_err(refused)?;
+        Ok(self.matcher.is_stopped())
+    }
+}
+
+impl Allowed {
+    /// Takes all chances from the tokens that cannot follow; `ends` are those that end a text.
+    pub fn apply(&self, scores: &mut [f32], ends: impl Fn(u32) -> bool) {
+        for (score, token) in scores.iter_mut().zip(0..) {
+            let known = (token as usize) < self.tokens.len() && self.tokens.is_allowed(token);
+            if !known && !(self.end && ends(token)) {
+                *score = f32::NEG_INFINITY;
+            }
+        }
+    }
+}
+
+fn refused(error: impl std::fmt::Display) -> Error {
+    Error::Constraint { what: error.to_string() }
+}
