@@ -48,6 +48,10 @@ pub struct Options {
     /// Bytes of keys and values that are kept of what was computed, so that the same beginnings
     /// need not be computed again; 512 MiB if not given, and 0 keeps none.
     pub prefix_bytes: Option<usize>,
+    /// Most tokens that are guessed for a sequence in a step, from what it holds already. They are
+    /// taken only where they are what is chosen anyway: no bit of a completion depends on it. None
+    /// if not given.
+    pub draft_tokens: Option<usize>,
     /// Sequences that may wait for a place; 1024 if not given.
     pub waiting_max: Option<usize>,
     /// And of one tenant; 256 if not given.
@@ -62,6 +66,7 @@ impl Options {
             context_tokens,
             cache_bytes_max: self.cache_bytes.unwrap_or(2 << 30),
             prefix_bytes_max: self.prefix_bytes.unwrap_or(512 << 20),
+            draft_tokens: self.draft_tokens.unwrap_or(0),
             waiting_max: self.waiting_max.unwrap_or(1024),
             waiting_per_tenant_max: self.waiting_per_tenant_max.unwrap_or(256),
         }

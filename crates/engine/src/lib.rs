@@ -25,6 +25,7 @@
 
 mod candidates;
 mod collect;
+mod draft;
 mod engine;
 mod error;
 mod grammar;

@@ -33,6 +33,10 @@ pub struct Stats {
     pub completion_tokens: u64,
     /// Tokens that did not have to be read, since they had been computed before.
     pub cached_tokens: u64,
+    /// Tokens that were guessed.
+    pub draft_tokens: u64,
+    /// And those of them that were right.
+    pub accepted_tokens: u64,
     /// How often a sequence lost its place to another.
     pub preemptions: u64,
     /// Forward passes.
@@ -191,6 +195,7 @@ mod tests {
             context_tokens: 100,
             cache_bytes_max: 0,
             prefix_bytes_max: 0,
+            draft_tokens: 0,
             waiting_max: 4,
             waiting_per_tenant_max: 3,
         };

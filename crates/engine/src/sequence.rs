@@ -1,5 +1,6 @@
 //! One completion that is being written: token after token, text as it becomes certain.
 
+use crate::draft::draft;
 use crate::error::{Error, Result};
 use crate::grammar::{Allowed, Guide};
 use crate::job::{Event, Job, Outlet};
@@ -80,6 +81,12 @@ impl<'m> Sequence<'m> {
     /// Prompt and completion so far.
     pub fn tokens(&self) -> &[u32] {
         &self.tokens
+    }
+
+    /// What may follow, at most `most` tokens: no more than can all be taken.
+    pub fn draft(&self, most: usize) -> &[u32] {
+        let room = self.tokens_max - self.tokens.len();
+        draft(&self.tokens, most.min(room.saturating_sub(1)))
     }
 
     /// Whether nothing has been written yet.

@@ -30,18 +30,42 @@ pub(crate) struct Limits {
     pub cache_bytes_max: usize,
     /// Bytes of pages that are kept to be used again.
     pub prefix_bytes_max: usize,
+    /// Tokens that are guessed for a sequence in a step.
+    pub draft_tokens: usize,
     /// Sequences that wait.
     pub waiting_max: usize,
     /// And of one tenant.
     pub waiting_per_tenant_max: usize,
 }
 
+/// Rows of a step up to which there are guesses.
+const DRAFT_ROWS: usize = 16;
+
 /// A sequence that has a place.
 struct Running<'m> {
     slot: usize,
+    /// Tokens that are guessed to follow, in this step.
+    draft: Vec<u32>,
     /// Tokens whose pages are kept.
     kept: usize,
     sequence: Sequence<'m>,
+}
+
+impl Running<'_> {
+    /// Goes on by the scores after the last token and after each guessed one, as long as the guesses
+    /// are what is chosen. Says how often a token was chosen.
+    fn take(&mut self, scores: &[&[f32]]) -> (Next, usize) {
+        for (count, scores) in scores.iter().enumerate() {
+            let before = self.sequence.tokens().len();
+            if let Next::Over = self.sequence.go_on(scores) {
+                return (Next::Over, count + 1);
+            }
+            if self.draft.get(count) != self.sequence.tokens().get(before) {
+                return (Next::More, count + 1);
+            }
+        }
+        (Next::More, scores.len())
+    }
 }
 
 /// Runs sequences until nobody wants any more.
@@ -65,6 +89,8 @@ struct Tally {
     completion_tokens: u64,
     cached_tokens: u64,
     preemptions: u64,
+    draft_tokens: u64,
+    accepted_tokens: u64,
     steps: u64,
     rows_per_second: Option<f64>,
 }
@@ -137,6 +163,8 @@ impl<'m> Worker<'m> {
         stats.prompt_tokens += tally.prompt_tokens;
         stats.completion_tokens += tally.completion_tokens;
         stats.cached_tokens += tally.cached_tokens;
+        stats.draft_tokens += tally.draft_tokens;
+        stats.accepted_tokens += tally.accepted_tokens;
         stats.preemptions += tally.preemptions;
         stats.steps += tally.steps;
         if let Some(rate) = tally.rows_per_second {
@@ -226,7 +254,7 @@ impl<'m> Worker<'m> {
         if sequence.is_new() {
             sequence.report_reading(known);
         }
-        self.running.push(Running { slot, kept: known, sequence });
+        self.running.push(Running { slot, draft: Vec::new(), kept: known, sequence });
     }
 
     /// Begins a sequence with the pages that are known of it, and says how many tokens those are.
@@ -297,14 +325,28 @@ impl<'m> Worker<'m> {
     fn step(&mut self) {
         self.keep_within_memory();
         let (started, rows) = (Instant::now(), self.plan());
+        self.guess(&rows);
         let batch = self.batch(&rows);
         let logits = match self.infer.run(&batch) {
             Ok(logits) => logits,
             Err(error) => return self.fail_all(&error.to_string()),
         };
         self.count(&rows, started);
+        let over = self.choose(&rows, &logits);
         self.keep_pages();
-        self.choose(&rows, &logits);
+        over.into_iter().rev().for_each(|index| drop(self.remove(index)));
+    }
+
+    /// Guesses what those that are being written go on with: in few rows, which cost little beside
+    /// the weights that have to be read anyway.
+    fn guess(&mut self, rows: &[usize]) {
+        let most = DRAFT_ROWS / rows.iter().sum::<usize>().max(1);
+        for one in &mut self.running {
+            let writes = self.infer.length(one.slot) + 1 == one.sequence.tokens().len();
+            let most = if writes { most.min(self.limits.draft_tokens) } else { 0 };
+            one.draft = one.sequence.draft(most).to_vec();
+            self.tally.draft_tokens += one.draft.len() as u64;
+        }
     }
 
     /// Sequences lose their place until what the others will hold fits. One always stays.
@@ -366,6 +408,10 @@ impl<'m> Worker<'m> {
             if *rows > 0 && start + rows == tokens.len() {
                 batch.want_last();
             }
+            for (position, token) in (tokens.len()..).zip(&one.draft) {
+                batch.push(one.slot, position, *token);
+                batch.want_last();
+            }
         }
         batch
     }
@@ -373,7 +419,7 @@ impl<'m> Worker<'m> {
     /// Charges tenants for what was computed.
     fn count(&mut self, rows: &[usize], started: Instant) {
         for (one, rows) in self.running.iter().zip(rows) {
-            self.line.charge(one.sequence.tenant(), *rows);
+            self.line.charge(one.sequence.tenant(), *rows + one.draft.len());
             if one.sequence.is_new() {
                 self.tally.prompt_tokens += *rows as u64;
             }
@@ -383,8 +429,8 @@ impl<'m> Worker<'m> {
         self.tally.rows_per_second = Some(rows.iter().sum::<usize>() as f64 / seconds);
     }
 
-    /// Chooses a token for every sequence that has been read to its end.
-    fn choose(&mut self, rows: &[usize], logits: &Logits) {
+    /// Chooses tokens for every sequence that has been read to its end, and says which are over.
+    fn choose(&mut self, rows: &[usize], logits: &Logits) -> Vec<usize> {
         let (mut scores, mut over) = (logits.rows(), Vec::new());
         for (index, (one, rows)) in self.running.iter_mut().zip(rows).enumerate() {
             if *rows == 0 {
@@ -394,15 +440,17 @@ impl<'m> Worker<'m> {
                 one.sequence.report_reading(0);
                 continue;
             }
-            let scores = scores.next().expect("each sequence that was read has scores");
-            self.tally.completion_tokens += 1;
-            if let Next::Over = one.sequence.go_on(scores) {
+            let own: Vec<&[f32]> = scores.by_ref().take(1 + one.draft.len()).collect();
+            let (next, written) = one.take(&own);
+            self.tally.completion_tokens += written as u64;
+            self.tally.accepted_tokens += written.saturating_sub(1) as u64;
+            // What was guessed wrong is forgotten: the last token is never computed yet.
+            self.infer.truncate(one.slot, one.sequence.tokens().len() - 1);
+            if let Next::Over = next {
                 over.push(index);
             }
         }
-        for index in over.into_iter().rev() {
-            self.remove(index);
-        }
+        over
     }
 
     fn fail_all(&mut self, what: &str) {

@@ -4,7 +4,7 @@
 mod common;
 
 use allod_engine::{Constraint, Error, Finish, GenerateRequest, Prompt, Sampling};
-use common::{engine, engine_of, model, run, texts};
+use common::{engine, run};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 
@@ -72,14 +72,6 @@ fn lark_grammars_are_followed_by_each_of_several_completions() {
         }
         assert!(items.iter().all(|item| ["ab", "c"].contains(item)), "{}", choice.text);
     }
-}
-
-#[test]
-fn a_model_without_an_end_token_ends_where_the_grammar_does() {
-    let end = texts().len() as u32 - 1;
-    let engine = engine_of(model().u32("tokenizer.ggml.eos_token_id", end), Default::default());
-    let generated = run(&engine, &asked(Constraint::Regex("b{3}".into()), 1));
-    assert_eq!((generated.text.as_str(), generated.finish), ("bbb", Finish::Stop));
 }
 
 #[test]

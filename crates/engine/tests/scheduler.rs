@@ -66,6 +66,7 @@ fn neighbours_and_pieces_of_prompts_change_no_bit() {
             threads: Some(1 + below(&mut random, 2)),
             slots: Some(1 + below(&mut random, 8)),
             step_tokens: Some([1, 5, 33, 512][below(&mut random, 4)]),
+            draft_tokens: Some(below(&mut random, 8)),
             ..Options::default()
         };
         let engine = engine_of(model(), options);
@@ -96,6 +97,34 @@ fn what_is_known_of_a_prompt_is_not_read_again_and_changes_no_bit() {
     assert_eq!(complete(&with, &many).choices, complete(&without, &many).choices);
     let shared = (with.tokens(&many.prompt).unwrap().len() as u64 - 1) / 32 * 32;
     assert!(becomes(&with, |stats| stats.cached_tokens == before + 9 * shared));
+}
+
+#[test]
+fn guessing_changes_no_bit_and_is_sometimes_right() {
+    let plain = engine();
+    let options = Options { draft_tokens: Some(7), threads: Some(1), ..Options::default() };
+    let guessing = engine_of(model(), options);
+    for seed in 0..20 {
+        let dry = (seed % 2 == 1).then(Dry::default);
+        let temperature = [0.0, 0.3, 1.5][seed as usize % 3];
+        let sampling = Sampling { temperature, seed, dry, ..Sampling::default() };
+        let prompt = Prompt::Text("abc ab ".repeat(1 + seed as usize));
+        let stop = vec!["ca".to_string()];
+        let request = GenerateRequest {
+            prompt,
+            sampling,
+            stop,
+            max_tokens: 1 + seed as usize * 5,
+            top_logprobs: Some(1),
+            ..GenerateRequest::default()
+        };
+        assert_eq!(run(&guessing, &request), run(&plain, &request), "{seed}");
+    }
+    let repeating = Sampling { logit_bias: [(262, 100.0)].into(), ..Sampling::default() };
+    run(&guessing, &GenerateRequest { sampling: repeating, ..request("abc") });
+    assert!(becomes(&guessing, |stats| stats.accepted_tokens > 10), "{:?}", guessing.stats());
+    let stats = guessing.stats();
+    assert!(stats.accepted_tokens <= stats.draft_tokens && plain.stats().draft_tokens == 0);
 }
 
 #[test]
