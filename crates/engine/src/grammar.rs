@@ -119,7 +119,8 @@ impl Allowed {
     pub fn apply(&self, scores: &mut [f32], ends: impl Fn(u32) -> bool) {
         for (score, token) in scores.iter_mut().zip(0..) {
             let known = (token as usize) < self.tokens.len() && self.tokens.is_allowed(token);
-            if !known && !(self.end && ends(token)) {
+            let follows = known || (self.end && ends(token));
+            if !follows {
                 *score = f32::NEG_INFINITY;
             }
         }
