@@ -161,7 +161,8 @@ mod tests {
         ) {
             let sampling = Sampling { temperature: 1.0, top_p, min_p, ..Sampling::default() };
             let found = filtered(Isa::detect(), &sampling, &scores);
-            let whole = filtered(Isa::detect(), &Sampling { top_p: 1.0, min_p: 0.0, ..sampling }, &scores);
+            let open = Sampling { top_p: 1.0, min_p: 0.0, ..sampling };
+            let whole = filtered(Isa::detect(), &open, &scores);
             let mut sorted = whole.clone();
             sorted.sort_by(better);
             let (mut sum, mut kept) = (0.0_f64, Vec::new());

@@ -46,8 +46,8 @@ impl Sampler {
         Ok(Sampler { sampling, breakers, random, isa, scores: Vec::new() })
     }
 
-    /// The same sampler, for a vocabulary in which `breakers` are the tokens whose texts have one of
-    /// [`crate::Dry::breakers`] in them.
+    /// The same sampler, for a vocabulary in which `breakers` are the tokens whose texts have one
+    /// of [`crate::Dry::breakers`] in them.
     pub fn with_breakers(self, breakers: Arc<HashSet<u32>>) -> Sampler {
         Sampler { breakers, ..self }
     }
@@ -232,7 +232,8 @@ mod tests {
             let sampling = Sampling { temperature: 0.8, top_k, top_p, seed, ..Sampling::default() };
             let choose = |isa| {
                 let mut sampler = Sampler::new(&sampling, isa).unwrap();
-                (0..5).map(|_| sampler.choose(&scores, Past::default()).unwrap()).collect::<Vec<u32>>()
+                let chosen = (0..5).map(|_| sampler.choose(&scores, Past::default()).unwrap());
+                chosen.collect::<Vec<u32>>()
             };
             let reference = choose(Isa::Scalar);
             for isa in Isa::available() {

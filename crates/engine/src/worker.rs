@@ -52,8 +52,8 @@ struct Running<'m> {
 }
 
 impl Running<'_> {
-    /// Goes on by the scores after the last token and after each guessed one, as long as the guesses
-    /// are what is chosen. Says how often a token was chosen.
+    /// Goes on by the scores after the last token and after each guessed one, as long as the
+    /// guesses are what is chosen. Says how often a token was chosen.
     fn take(&mut self, scores: &[&[f32]]) -> (Next, usize) {
         for (count, scores) in scores.iter().enumerate() {
             let before = self.sequence.tokens().len();
@@ -203,7 +203,7 @@ impl<'m> Worker<'m> {
     /// Gives places to those whose turn it is.
     fn admit(&mut self) {
         loop {
-            // Whoever a place was made for gets it, even where the one that lost it comes first now.
+            // Whoever a place was made for gets it, even where the one that lost it is first now.
             let promised = if self.free.is_empty() { self.make_place() } else { None };
             if self.free.is_empty() {
                 return;
