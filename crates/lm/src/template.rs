@@ -6,6 +6,7 @@
 
 mod bound;
 mod json;
+mod repr;
 
 use crate::error::{Error, Result};
 use bound::Meter;

@@ -139,7 +139,8 @@ mod tests {
             let mut config = json!({
                 "model_type": name, "vocab_size": 7, "hidden_size": 6, "num_hidden_layers": 2,
                 "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 5,
-                "max_position_embeddings": 32, "head_dim": 4,
+                "max_position_embeddings": 32, "head_dim": 4, "rms_norm_eps": 1e-5,
+                "rope_theta": 10000.0,
             });
             let more = more.as_object().unwrap().clone();
             config.as_object_mut().unwrap().extend(more);

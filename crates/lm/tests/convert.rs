@@ -102,7 +102,7 @@ fn write_model(folder: &Path, name: &str, more: &Value) {
         "model_type": name, "vocab_size": 20, "hidden_size": 64, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 96,
         "max_position_embeddings": 64, "head_dim": 16, "rms_norm_eps": 1e-5,
-        "tie_word_embeddings": false, "hidden_act": "silu",
+        "tie_word_embeddings": false, "hidden_act": "silu", "rope_theta": 10000.0,
     });
     config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     write_weights(folder, config.as_object().unwrap());

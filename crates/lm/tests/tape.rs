@@ -29,7 +29,7 @@ fn configs() -> Vec<Value> {
             "model_type": name, "vocab_size": VOCABULARY, "hidden_size": 18,
             "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
             "intermediate_size": 22, "max_position_embeddings": 64, "head_dim": 6,
-            "rms_norm_eps": 1e-5,
+            "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
         });
         config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         config

@@ -1,7 +1,7 @@
 //! Apertus 2509, v1.1 and the text path of 1.5: xIELU without a gate, norms of query and key heads.
 
 use super::place::in_layer;
-use super::{Architecture, Known, NAMES, Place, Settings, base, keys, place};
+use super::{Architecture, Known, NAMES, Place, Settings, base, keys, place, rope};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec, QueryKeyNorm};
 use crate::weight::Part;
@@ -24,6 +24,7 @@ fn config(settings: &Settings) -> Result<DecoderSpec> {
     let text = settings.object("text_config")?;
     let settings = text.as_ref().unwrap_or(settings);
     let reads = ["output_vocab_size"];
+    rope::demand_theta(settings)?;
     let mut spec = base::from_config(settings, "apertus", ("xielu", Activation::Xielu), &reads)?;
     spec.norms.query_key = Some(QueryKeyNorm::Head);
     // The head of 1.5 predicts text alone: fewer rows than there are embeddings.

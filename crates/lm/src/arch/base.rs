@@ -68,7 +68,7 @@ pub(super) fn from_config(
         pattern: layers::pattern(settings, count, window, |_| false)?,
         kv_heads: settings.size_if_any("num_key_value_heads")?.unwrap_or(heads),
         feed_forward: settings.size("intermediate_size")?,
-        norm_epsilon: settings.float_if_any("rms_norm_eps")?.unwrap_or(1e-6) as f32,
+        norm_epsilon: settings.float("rms_norm_eps")? as f32,
         rope,
         biases,
         tied: settings.truth("tie_word_embeddings")?,

@@ -1,7 +1,7 @@
 //! gpt-oss: sinks, bounded experts with biases, a window in every other layer, YaRN.
 
 use super::place::in_layer;
-use super::{Architecture, Holder, Known, NAMES, Place, Settings, base, keys, layers, place};
+use super::{Architecture, Holder, Known, NAMES, Place, Settings, base, keys, layers, place, rope};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec, RopeScaling};
 use crate::weight::Part;
@@ -44,6 +44,7 @@ fn config(settings: &Settings) -> Result<DecoderSpec> {
     let (alpha, limit) = (float("swiglu_alpha", 1.702)?, float("swiglu_limit", 7.0)?);
     let activation = ("silu", Activation::BoundedSiluGated { alpha, limit });
     let reads = ["sliding_window", "num_local_experts", "num_experts", "quantization_config"];
+    rope::demand_theta(settings)?;
     let mut spec = base::from_config(settings, "gpt_oss", activation, &reads)?;
     let window = layers::window(settings)?;
     spec.pattern = layers::pattern(settings, spec.layers, window, |layer| layer % 2 == 0)?;

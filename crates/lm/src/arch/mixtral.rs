@@ -1,7 +1,7 @@
 //! Mixtral: Mistral with experts. Its GGUF files say that they are `llama`.
 
 use super::place::in_layer;
-use super::{Architecture, Known, NAMES, Place, Settings, base, layers, place};
+use super::{Architecture, Known, NAMES, Place, Settings, base, layers, place, rope};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec};
 use crate::weight::Part;
@@ -26,6 +26,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
 fn config(settings: &Settings) -> Result<DecoderSpec> {
     let activation = ("silu", Activation::SiluGated);
     let reads = ["sliding_window", "num_local_experts", "num_experts"];
+    rope::demand_theta(settings)?;
     let mut spec = base::from_config(settings, "mixtral", activation, &reads)?;
     spec.pattern = layers::pattern(settings, spec.layers, layers::window(settings)?, |_| true)?;
     let feed_forward = spec.feed_forward;

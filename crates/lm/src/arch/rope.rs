@@ -22,6 +22,14 @@ pub(super) fn from_config(
     from_object(settings, rope, theta, head_dim, context)
 }
 
+/// Refuses settings without a base, for architectures whose usual one is another than [`THETA`].
+pub(super) fn demand_theta(settings: &Settings) -> Result<()> {
+    let rope = settings.object("rope_parameters")?;
+    let given = |object: &Settings| object.has("rope_theta");
+    let found = given(settings) || rope.as_ref().is_some_and(given);
+    found.then_some(()).ok_or_else(|| settings.bad("rope_theta", "is missing"))
+}
+
 /// From the object that describes it. `theta` is the base where the object gives none.
 pub(super) fn from_object(
     settings: &Settings,

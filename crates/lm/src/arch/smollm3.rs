@@ -1,6 +1,6 @@
 //! SmolLM3: Llama whose every fourth layer does not rotate.
 
-use super::{Architecture, NAMES, Settings, base, keys, layers};
+use super::{Architecture, NAMES, Settings, base, keys, layers, rope};
 use crate::error::Result;
 use crate::spec::{Activation, DecoderSpec, LayerSpec};
 use allod_kernels::RopePairing;
@@ -26,6 +26,7 @@ const INTERVAL: usize = 4;
 fn config(settings: &Settings) -> Result<DecoderSpec> {
     let activation = ("silu", Activation::SiluGated);
     let reads = ["no_rope_layers", "sliding_window"];
+    rope::demand_theta(settings)?;
     let mut spec = base::from_config(settings, "smollm3", activation, &reads)?;
     // Off in the class, and left out of config.json where it is as usual.
     spec.tied = settings.truth_if_any("tie_word_embeddings")?.unwrap_or(true);

@@ -4,7 +4,7 @@
 //! terabyte. So every operation that can make something larger than what it was given is followed
 //! by a check, written into the template's source before it is compiled.
 
-use super::json::float;
+use super::repr;
 use minijinja::machinery::{ast, parse};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Rest, Value, ValueKind};
@@ -118,8 +118,7 @@ pub(super) fn install(environment: &mut Environment, meter: &Meter) {
     let own = meter.clone();
     environment.add_filter("string", move |value: Value| {
         let value = own.check(value)?;
-        let text = |value: &Value| python_number(value).unwrap_or_else(|| value.to_string());
-        Ok::<_, Error>(if value.as_str().is_some() { value } else { text(&value).into() })
+        Ok::<_, Error>(repr::text(&value).map_or(value, Value::from))
     });
     let own = meter.clone();
     environment.add_filter("replace", move |text: Value, old: Value, new: Value| {
@@ -164,8 +163,8 @@ pub(super) fn install(environment: &mut Environment, meter: &Meter) {
     let own = meter.clone();
     environment.set_formatter(move |out, state, value| {
         own.check(value.clone())?;
-        match python_number(value) {
-            Some(number) => out.write_str(&number).map_err(Error::from),
+        match repr::text(value) {
+            Some(text) => out.write_str(&text).map_err(Error::from),
             None => escape_formatter(out, state, value),
         }
     });
@@ -180,12 +179,6 @@ fn install_tests(environment: &mut Environment) {
         let kinds = [ValueKind::Undefined, ValueKind::String, ValueKind::Seq, ValueKind::Map];
         kinds.contains(&value.kind())
     });
-}
-
-/// A number that is no integer, as Python writes it.
-fn python_number(value: &Value) -> Option<String> {
-    let is_float = value.is_number() && !value.is_integer();
-    f64::try_from(value.clone()).ok().filter(|_| is_float).map(float)
 }
 
 /// A template's source with its checks, and the steps that it may take.
