@@ -2,9 +2,9 @@
 //!
 //! A page holds [`allod_lm::PAGE_TOKENS`] tokens; its place in the tree says what stands before it,
 //! so that the same tokens after other ones are another page. Every tenant has trees of its own,
-//! one for each adapter: nothing about what others asked, not even the time it takes, can be learned.
-//! When there are too many bytes, the page goes that was not used for longest and that no other
-//! page follows.
+//! one for each adapter: nothing about what others asked, not even the time it takes, can be
+//! learned. When there are too many bytes, the page goes that was not used for longest and that no
+//! other page follows.
 
 use crate::line::Tenant;
 use allod_lm::{PAGE_TOKENS, Page};
