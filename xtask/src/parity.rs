@@ -10,7 +10,8 @@ mod encoder;
 mod measure;
 mod reference;
 
-use allod_lm::Checkpoint;
+use allod_lm::{Checkpoint, Container, ConvertOptions, Format};
+use allod_weights::TensorFile;
 use anyhow::Result;
 use bounds::complaints;
 use reference::Reference;
@@ -89,14 +90,36 @@ fn is_reference(folder: &Path) -> bool {
     folder.join(reference::FILE).is_file()
 }
 
-/// Measures the model in a folder.
+/// Measures the model in a folder, with its weights in `f32`: weights of fewer bits are served by
+/// products of `bf16`, which a reference in `f32` does not round to.
 pub fn measure(folder: &Path) -> Result<Report> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let reference = Reference::open(folder)?;
-    match reference.is_of_encoder() {
-        true => encoder::measure(&name, Arc::new(Checkpoint::open_encoder(folder)?), &reference),
-        false => decoder::measure(&name, Arc::new(Checkpoint::open(folder)?), &reference),
+    if reference.is_of_encoder() {
+        let checkpoint = single(folder, Checkpoint::open_encoder, Checkpoint::file)?;
+        encoder::measure(&name, Arc::new(checkpoint), &reference)
+    } else {
+        let checkpoint = single(folder, Checkpoint::open, Checkpoint::file)?;
+        decoder::measure(&name, Arc::new(checkpoint), &reference)
     }
+}
+
+/// The checkpoint in a folder; a copy of it in F32 if any of its tensors is something else.
+fn single<C>(
+    folder: &Path,
+    open: fn(&Path) -> allod_lm::Result<C>,
+    file: fn(&C) -> &TensorFile,
+) -> Result<C> {
+    let checkpoint = open(folder)?;
+    if file(&checkpoint).tensors().all(|tensor| tensor.data_type.to_string() == "F32") {
+        return Ok(checkpoint);
+    }
+    // The copy stays mapped when the folder goes.
+    let scratch = tempfile::tempdir()?;
+    let copy = scratch.path().join("single");
+    let options = ConvertOptions { container: Container::Safetensors, format: Some(Format::F32) };
+    allod_lm::convert(folder, &copy, options)?;
+    Ok(open(&copy)?)
 }
 
 /// Threads to compute with: results do not depend on them.
