@@ -122,6 +122,15 @@ impl DataType {
     }
 }
 
+/// Refuses a shape whose values cannot be counted, or could not if no dimension were 0.
+pub(crate) fn check_countable(shape: &[usize]) -> Result<(), String> {
+    let count = |count: usize, dimension: &usize| count.checked_mul((*dimension).max(1));
+    match shape.iter().try_fold(1, count) {
+        Some(_) => Ok(()),
+        None => Err(format!("has shape {shape:?}, more values than can be counted")),
+    }
+}
+
 impl fmt::Display for DataType {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -144,6 +153,8 @@ mod tests {
         assert!(DataType::from_ggml(0).size(&[usize::MAX, 2]).unwrap().is_err());
         assert_eq!(DataType::from_ggml(0).size(&[]), Some(Ok(4)));
         assert_eq!(DataType::from_ggml(99).size(&[1]), None);
+        assert!(check_countable(&[usize::MAX, 0, 1]).is_ok());
+        assert!(check_countable(&[1 << 40, 1 << 40, 0]).is_err());
         assert_eq!(DataType::from_ggml(99).to_string(), "ggml type 99");
         assert_eq!(DataType::from_ggml(14).size(&[3, 512]), Some(Ok(3 * 2 * 210)));
     }

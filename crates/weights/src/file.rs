@@ -170,7 +170,7 @@ impl TensorFile {
         for tensor in self.tensors() {
             let (name, count) = (tensor.data_type.to_string(), tensor.shape.iter().product());
             match values.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, sum)) => *sum += count,
+                Some((_, sum)) => *sum = sum.saturating_add(count),
                 None => values.push((name, count)),
             }
         }
@@ -179,7 +179,8 @@ impl TensorFile {
 
     /// How many values the tensors hold together.
     pub fn parameters(&self) -> u64 {
-        self.tensors().map(|tensor| tensor.shape.iter().product::<usize>() as u64).sum()
+        let counts = self.tensors().map(|tensor| tensor.shape.iter().product::<usize>() as u64);
+        counts.fold(0, u64::saturating_add)
     }
 
     /// SHA-256 of the file as `sha256:<hex>`. Of several shards, it is the SHA-256 of the lines

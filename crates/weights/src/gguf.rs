@@ -1,7 +1,7 @@
 //! GGUF, versions 2 and 3 (ggml `docs/gguf.md`), little endian.
 
 use crate::cursor::Cursor;
-use crate::data_type::DataType;
+use crate::data_type::{DataType, check_countable};
 use crate::error::Fault;
 use crate::metadata::{Array, Metadata, NumberKind, Value};
 use crate::tensor::Entry;
@@ -191,6 +191,8 @@ fn info<'a>(cursor: &mut Cursor<'a>) -> Result<Info<'a>, Fault> {
         shape.push(dimension.ok_or_else(|| Fault::new(at, what()))?);
     }
     shape.reverse();
+    let fault = |what| Fault::new(at, format!("tensor `{name}` {what}"));
+    check_countable(&shape).map_err(fault)?;
     let data_type = DataType::from_ggml(cursor.u32("a tensor's type")?);
     let offset = cursor.u64("a tensor's offset")?;
     Ok(Info { at, name, shape, data_type, offset })

@@ -1,7 +1,7 @@
 //! safetensors: a JSON header, then the elements back to back.
 
 use crate::cursor::Cursor;
-use crate::data_type::DataType;
+use crate::data_type::{DataType, check_countable};
 use crate::error::Fault;
 use crate::tensor::Entry;
 use crate::writer::NewTensor;
@@ -165,6 +165,7 @@ fn entry(
     }
     let data_type = DataType::from_safetensors(&description.dtype)
         .ok_or_else(|| fault(format!("has type `{}`, which is not known", description.dtype)))?;
+    check_countable(&description.shape).map_err(&fault)?;
     let size = data_type.size(&description.shape).unwrap_or(Ok(end - start)).map_err(&fault)?;
     if size != end - start {
         let what = format!("has {} bytes but its shape and type make {size}", end - start);
