@@ -15,6 +15,7 @@ mod gguf;
 mod huggingface;
 mod normaliser;
 mod pieces;
+mod post_processor;
 mod pre_tokenizer;
 mod protobuf;
 mod restore;

@@ -4,7 +4,7 @@ use super::charsmap::Charsmap;
 use super::framing::{Framed, PairFrame};
 use super::pieces::{Pieces, Writing};
 use super::splitter::{Entry, Splitter};
-use super::{Encoder, Place, Tokenizer, word_piece};
+use super::{Encoder, Place, Tokenizer, post_processor, word_piece};
 use crate::checkpoint::read_text;
 use crate::error::{Error, Result};
 use allod_weights::digest_bytes;
@@ -102,6 +102,7 @@ pub(super) fn parse(mut json: Value, digest: String) -> std::result::Result<Toke
 fn library(json: &Value) -> std::result::Result<tokenizers::Tokenizer, String> {
     let mut library = tokenizers::Tokenizer::from_bytes(json.to_string().as_bytes())
         .map_err(|error| error.to_string())?;
+    post_processor::check(library.get_post_processor())?;
     library.set_encode_special_tokens(true);
     library.with_truncation(None).map_err(|error| error.to_string())?;
     library.with_padding(None);
