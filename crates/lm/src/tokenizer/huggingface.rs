@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::Path;
+use tokenizers::normalizers::Precompiled;
 
 /// The largest published tokenizer.json has some 35 MB.
 const FILE_BYTES: u64 = 256 << 20;
@@ -253,7 +254,7 @@ fn pair_frame(library: &tokenizers::Tokenizer) -> std::result::Result<Option<Pai
     }))
 }
 
-/// The crate does not check precompiled character maps; a damaged one is refused here.
+/// The crate does not check precompiled character maps; a damaged or missing one is refused here.
 fn check_charsmaps(normalizer: &Value) -> std::result::Result<(), String> {
     let mut open = vec![normalizer];
     while let Some(step) = open.pop() {
@@ -261,7 +262,29 @@ fn check_charsmaps(normalizer: &Value) -> std::result::Result<(), String> {
             let blob = base64::engine::general_purpose::STANDARD.decode(blob);
             Charsmap::new(&blob.map_err(|error| error.to_string())?)?;
         }
+        if step["type"] == "Precompiled" {
+            // What the crate does too, but it panics where that fails.
+            let read: serde_json::Result<Precompiled> = serde_json::from_str(&step.to_string());
+            read.map_err(|error| format!("its normaliser `Precompiled`: {error}"))?;
+        }
         open.extend(step["normalizers"].as_array().into_iter().flatten());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn normalisers_without_their_map_are_refused() {
+        let nested = |step: Value| json!({"type": "Sequence", "normalizers": [step]});
+        for map in [json!(null), json!(7), json!("AAAA"), json!("?")] {
+            let step = json!({"type": "Precompiled", "precompiled_charsmap": map});
+            assert!(check_charsmaps(&nested(step)).is_err(), "{map}");
+        }
+        assert!(check_charsmaps(&nested(json!({"type": "Precompiled"}))).is_err());
+        assert!(check_charsmaps(&nested(json!({"type": "NFC"}))).is_ok());
+    }
 }
