@@ -6,6 +6,7 @@
 
 mod bound;
 mod json;
+mod namespaces;
 mod repr;
 
 use crate::error::{Error, Result};
@@ -14,6 +15,7 @@ use jiff::civil::Date;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Rest, Serde, Value};
 use minijinja::{AutoEscape, Environment, ErrorKind, context};
+use namespaces::Namespaces;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -150,7 +152,7 @@ impl ChatTemplate {
             return Err(Error::Template(format!("it has {length} bytes, {SOURCE_BYTES} at most")));
         }
         let template = ChatTemplate { source: Some(source), variables };
-        template.environment(None, None, Meter::new(0))?;
+        template.environment(None, None, Meter::new(0), &Namespaces::default())?;
         Ok(template)
     }
 
@@ -196,7 +198,8 @@ impl ChatTemplate {
         }
         let mut bytes = 0;
         input.each_text(&mut |text| bytes += text.len());
-        let environment = self.environment(input.date, guard, Meter::new(bytes))?;
+        let namespaces = Namespaces::default();
+        let environment = self.environment(input.date, guard, Meter::new(bytes), &namespaces)?;
         let template = environment.get_template(NAME).map_err(failed)?;
         let own = self.variables.iter().map(|(name, text)| (name.clone(), text.as_str().into()));
         let mut variables: BTreeMap<String, Json> = own.collect();
@@ -208,8 +211,9 @@ impl ChatTemplate {
             add_generation_prompt => input.add_generation_prompt,
             ..Value::from(Serde(&variables))
         };
-        let text = template.render(context).map_err(failed)?;
-        Ok(Rendered { text, guard })
+        let text = template.render(context);
+        namespaces.clear().map_err(failed)?;
+        Ok(Rendered { text: text.map_err(failed)?, guard })
     }
 
     fn environment(
@@ -217,6 +221,7 @@ impl ChatTemplate {
         date: Option<Date>,
         guard: Option<char>,
         meter: Meter,
+        namespaces: &Namespaces,
     ) -> Result<Environment<'static>> {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
@@ -224,6 +229,7 @@ impl ChatTemplate {
         environment.set_syntax(syntax.clone());
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         bound::install(&mut environment, &meter);
+        namespaces.install(&mut environment, &meter);
         environment.set_recursion_limit(RECURSION);
         environment.add_filter(
             "tojson",
