@@ -26,33 +26,33 @@ pub(crate) unsafe fn turn(tiles: &mut [Tile]) {
     }
 }
 
-/// Turns 16 rows of 16 floats at `stride`.
+/// Turns 16 rows of 16 floats at `stride`: row r becomes column r of strip `strip` of 16 columns in
+/// the 16 rows of `out`, which are as long as each other.
 ///
 /// # Panics
-/// When they do not lie in `values`, or this processor has no AVX-512.
-pub(crate) fn turn_floats(values: &[f32], stride: usize, out: &mut [[f32; LANES]; LANES]) {
+/// When they do not lie in `values` or `out`, or this processor has no AVX-512.
+pub(crate) fn turn_floats(values: &[f32], stride: usize, out: &mut [f32], strip: usize) {
+    let width = out.len() / LANES;
     assert!(values.len() >= (LANES - 1) * stride + LANES, "floats to turn");
+    assert!((strip + 1) * LANES <= width, "room for turned floats");
     Isa::Avx512.checked();
-    // SAFETY: `checked` saw the instructions, the assertion above the rows.
-    unsafe { turn_floats_unchecked(values.as_ptr(), stride, out) }
+    let out = &mut out[strip * LANES..];
+    // SAFETY: `checked` saw the instructions, the assertions above the rows.
+    unsafe { turn_floats_unchecked(values.as_ptr(), stride, out.as_mut_ptr(), width) }
 }
 
 /// # Safety
-/// The processor has the features named; there are 16 rows of 16 floats at `stride`.
+/// The processor has the features named; there are 16 rows of 16 floats at `stride` and at `width`.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-unsafe fn turn_floats_unchecked(
-    values: *const f32,
-    stride: usize,
-    out: &mut [[f32; LANES]; LANES],
-) {
+unsafe fn turn_floats_unchecked(values: *const f32, stride: usize, out: *mut f32, width: usize) {
     let mut z = [_mm512_setzero_si512(); LANES];
     for (row, z) in z.iter_mut().enumerate() {
         // SAFETY: the caller's promise.
         *z = unsafe { _mm512_loadu_si512(values.add(row * stride).cast::<__m512i>()) };
     }
-    for (z, out) in turned(z).iter().zip(out) {
-        // SAFETY: a row has 64 bytes.
-        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), _mm512_castsi512_ps(*z)) };
+    for (row, z) in turned(z).iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe { _mm512_storeu_ps(out.add(row * width), _mm512_castsi512_ps(*z)) };
     }
 }
 

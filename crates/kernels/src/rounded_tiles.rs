@@ -15,6 +15,14 @@ use std::ops::Range;
 
 /// Strips of 16 tokens whose sums stay in tiles while the weights go by.
 const FEW_STRIPS: usize = 4;
+/// Above that: tokens and terms (1.5 MiB of activations) that stay in the second cache.
+const BAND_TOKENS: usize = 512;
+const PART_TERMS: usize = 6 * PANEL_COLUMNS;
+/// Outputs whose sums are kept from one part of the terms to the next.
+const GROUP_ROWS: usize = 1024;
+/// Outputs of a token that are written together: written by 16, they would take turns at the few
+/// places in the caches that rows of a power of two share.
+const WRITTEN_ROWS: usize = 128;
 
 /// Activations as right operands.
 #[derive(Clone, Copy)]
@@ -64,97 +72,134 @@ pub(crate) fn linear(
     scratch: &mut Scratch,
 ) {
     const { assert!(PANEL_COLUMNS == BLOCK_TILES * TILE_DEPTH) };
-    // Not a power of two: rows of a tile would share few places in the first cache.
-    let stride = x.tokens().next_multiple_of(BLOCK) + LANES;
-    let unit = Tiles::of_width(x.tokens().min(LANES));
-    let mut job = Job { unit, x, w, rows, scratch: scratch.tiles(BLOCK * stride) };
-    let size = if x.strips() <= FEW_STRIPS { LANES } else { BLOCK };
-    for first in job.rows.clone().step_by(size) {
-        match size {
-            LANES => job.few(first, stride),
-            _ => job.many(first, stride),
-        }
-        for from in (first..(first + size).min(job.rows.end)).step_by(LANES) {
-            job.put(from, from - first, stride, out);
-        }
+    match x {
+        Right::Packed(packed) if x.strips() > FEW_STRIPS => many(packed, w, rows, out, scratch),
+        _ => few(x, w, rows, out, scratch),
     }
 }
 
-struct Job<'a> {
-    unit: Tiles,
-    x: Right<'a>,
-    w: &'a Matrix<'a>,
-    rows: Range<usize>,
-    scratch: TileScratch<'a>,
-}
-
-impl Job<'_> {
-    /// Up to 64 tokens, 16 outputs: each weight is rounded on its way through, and while the tiles
-    /// of a block are filled, those of the block before it are multiplied with.
-    fn few(&mut self, first: usize, stride: usize) {
-        self.unit.clear();
-        let (now, before) = self.scratch.tiles.split_at_mut(BLOCK_TILES);
-        let (mut now, mut before) = (now, &mut before[..BLOCK_TILES]);
+/// Up to 64 tokens, 16 outputs at a time: each weight is rounded on its way through, and while the
+/// tiles of a block are filled, those of the block before it are multiplied with.
+fn few(x: Right, w: &Matrix, rows: Range<usize>, out: &mut Columns, scratch: &mut Scratch) {
+    let stride = stride(x.tokens());
+    let scratch = scratch.tiles(LANES * stride);
+    let unit = Tiles::of_width(x.tokens().min(LANES));
+    let last = w.columns.div_ceil(PANEL_COLUMNS) - 1;
+    for first in rows.clone().step_by(LANES) {
+        unit.clear();
+        let (mut now, mut before) = scratch.tiles.split_at_mut(BLOCK_TILES);
         let mut waiting = 0..0;
-        for (block, from) in (0..self.w.columns).step_by(PANEL_COLUMNS).enumerate() {
-            let stored = stored(self.w, first, self.rows.end, from);
-            let (unit, x) = (&self.unit, &self.x);
-            expand(&stored, now, self.scratch.panel, |row| {
+        for (block, from) in (0..w.columns).step_by(PANEL_COLUMNS).enumerate() {
+            let stored = stored(w, first, rows.end, from);
+            expand(&stored, now, scratch.panel, |row| {
                 if row % 2 == 1
                     && let Some(step) = waiting.next()
                 {
-                    x.multiply(unit, block - 1, step, &before[step]);
+                    x.multiply(&unit, block - 1, step, &before[step]);
                 }
             });
             std::mem::swap(&mut now, &mut before);
             waiting = 0..stored.len.div_ceil(TILE_DEPTH);
         }
-        let last = self.w.columns.div_ceil(PANEL_COLUMNS) - 1;
-        waiting.for_each(|step| self.x.multiply(&self.unit, last, step, &before[step]));
-        for strip in 0..self.x.strips() {
-            self.unit.store(strip, &mut self.scratch.sums[strip * LANES..], stride);
+        waiting.for_each(|step| x.multiply(&unit, last, step, &before[step]));
+        for strip in 0..x.strips() {
+            unit.store(strip, &mut scratch.sums[strip * LANES..], stride);
+        }
+        let columns = first - rows.start..(first + LANES).min(rows.end) - rows.start;
+        put(scratch.sums, stride, 0..x.tokens(), columns, out);
+    }
+}
+
+/// Any number of tokens, 32 outputs at a time: a part of the activations stays in the second cache
+/// while all weights that meet it go by, rounded once for all its tokens.
+fn many(x: &Packed, w: &Matrix, rows: Range<usize>, out: &mut Columns, scratch: &mut Scratch) {
+    let stride = stride(x.outer().min(BAND_TOKENS));
+    let group = if w.columns <= PART_TERMS { WRITTEN_ROWS } else { GROUP_ROWS };
+    let mut scratch = scratch.tiles(group * stride);
+    let unit = Tiles::new();
+    for band in (0..x.outer()).step_by(BAND_TOKENS) {
+        let tokens = band..(band + BAND_TOKENS).min(x.outer());
+        for first in rows.clone().step_by(group) {
+            let group = first..(first + group).min(rows.end);
+            for from in (0..w.columns).step_by(PART_TERMS) {
+                let terms = from..(from + PART_TERMS).min(w.columns);
+                Part { unit: &unit, x, w, tokens: &tokens, terms }.add(
+                    &group,
+                    &mut scratch,
+                    stride,
+                );
+            }
+            for from in group.clone().step_by(WRITTEN_ROWS) {
+                let written = from..(from + WRITTEN_ROWS).min(group.end);
+                let columns = written.start - rows.start..written.end - rows.start;
+                put(&scratch.sums[(from - first) * stride..], stride, tokens.clone(), columns, out);
+            }
         }
     }
+}
 
-    /// Any number of tokens, 32 outputs: rounded weights are used again from the first cache.
-    fn many(&mut self, first: usize, stride: usize) {
-        let Right::Packed(x) = self.x else { unreachable!("more than 64 tokens are packed") };
-        for (block, from) in (0..self.w.columns).step_by(PANEL_COLUMNS).enumerate() {
-            let mut len = 0;
-            let halves = self.scratch.tiles.chunks_exact_mut(BLOCK_TILES).take(2);
-            for (half, tiles) in halves.enumerate() {
-                let row = (first + half * LANES).min(self.rows.end - 1);
-                let stored = stored(self.w, row, self.rows.end, from);
-                len = stored.len.div_ceil(TILE_DEPTH);
-                expand(&stored, tiles, self.scratch.panel, |_| {});
-            }
-            let start = if block == 0 { Start::Zero } else { Start::Out };
-            let (upper, lower) = self.scratch.tiles.split_at(BLOCK_TILES);
-            for token in (0..x.outer()).step_by(BLOCK) {
-                let left = [&upper[..len], &lower[..len]];
-                let right = pair(x, block, token / LANES, len);
-                let out = &mut self.scratch.sums[token..];
-                self.unit.add(&mut Block { left, right, start, out, stride });
-            }
-        }
-    }
+/// Some tokens and terms.
+struct Part<'a> {
+    unit: &'a Tiles,
+    x: &'a Packed,
+    w: &'a Matrix<'a>,
+    tokens: &'a Range<usize>,
+    terms: Range<usize>,
+}
 
-    /// Writes the outputs from `first` on, whose sums begin at row `at`.
-    fn put(&mut self, first: usize, at: usize, stride: usize, out: &mut Columns) {
-        let columns = first - self.rows.start..(first + LANES).min(self.rows.end) - self.rows.start;
-        let mut turned = [[0.0; LANES]; LANES];
-        for strip in 0..self.x.strips() {
-            let sums = &self.scratch.sums[at * stride + strip * LANES..];
-            turn_floats(sums, stride, &mut turned);
-            let tokens = strip * LANES..((strip + 1) * LANES).min(self.x.tokens());
-            for (token, turned) in tokens.zip(&turned) {
-                let out = out.of_row(token, columns.clone());
-                // Of known length, it is one store.
-                match <&mut [f32; LANES]>::try_from(&mut *out) {
-                    Ok(out) => *out = *turned,
-                    Err(_) => out.copy_from_slice(&turned[..columns.len()]),
+impl Part<'_> {
+    /// Adds its products to the sums of some outputs: `[rows, tokens]`.
+    fn add(&self, rows: &Range<usize>, scratch: &mut TileScratch, stride: usize) {
+        for (pair, first) in rows.clone().step_by(BLOCK).enumerate() {
+            let sums = &mut scratch.sums[pair * BLOCK * stride..];
+            for from in self.terms.clone().step_by(PANEL_COLUMNS) {
+                let mut len = 0;
+                for (half, tiles) in scratch.tiles.chunks_exact_mut(BLOCK_TILES).enumerate() {
+                    let row = (first + half * LANES).min(rows.end - 1);
+                    let stored = stored(self.w, row, rows.end, from);
+                    len = stored.len.div_ceil(TILE_DEPTH);
+                    expand(&stored, tiles, scratch.panel, |_| {});
                 }
+                let (upper, lower) = scratch.tiles.split_at(BLOCK_TILES);
+                self.add_block(from / PANEL_COLUMNS, [&upper[..len], &lower[..len]], sums, stride);
             }
+        }
+    }
+
+    /// Adds the products with a block of the terms of 32 outputs.
+    fn add_block(&self, block: usize, left: [&[Tile]; 2], sums: &mut [f32], stride: usize) {
+        let start = if block == 0 { Start::Zero } else { Start::Out };
+        for token in self.tokens.clone().step_by(BLOCK) {
+            let right = pair(self.x, block, token / LANES, left[0].len());
+            let out = &mut sums[token - self.tokens.start..];
+            self.unit.add(&mut Block { left, right, start, out, stride });
+        }
+    }
+}
+
+/// Not a power of two: rows of a tile would share few places in the first cache.
+fn stride(tokens: usize) -> usize {
+    tokens.next_multiple_of(BLOCK) + LANES
+}
+
+/// Writes sums `[columns, tokens]` to their place.
+fn put(
+    sums: &[f32],
+    stride: usize,
+    tokens: Range<usize>,
+    columns: Range<usize>,
+    out: &mut Columns,
+) {
+    const STRIPS: usize = WRITTEN_ROWS / LANES;
+    let mut turned = [[[0.0; LANES]; STRIPS]; LANES];
+    for first in tokens.clone().step_by(LANES) {
+        for strip in 0..columns.len().div_ceil(LANES) {
+            let sums = &sums[strip * LANES * stride + first - tokens.start..];
+            turn_floats(sums, stride, turned.as_flattened_mut().as_flattened_mut(), strip);
+        }
+        for (token, row) in (first..tokens.end.min(first + LANES)).zip(&turned) {
+            let out = out.of_row(token, columns.clone());
+            out.copy_from_slice(&row.as_flattened()[..columns.len()]);
         }
     }
 }
