@@ -67,9 +67,7 @@ fn permitted() -> bool {
 
 /// Eight tiles of 16 rows of 64 bytes; freed again when dropped, so that the system need not save
 /// them any longer.
-pub(crate) struct Tiles {
-    columns: usize,
-}
+pub(crate) struct Tiles(());
 
 /// What `ldtilecfg` reads (Intel SDM, table of TILECFG): palette 1, then bytes per row, then rows.
 #[repr(C, align(64))]
@@ -81,44 +79,39 @@ struct Configuration {
     rows: [u8; 16],
 }
 
+/// Sets eight tiles of 16 rows up, of so many pairs each.
+fn configure(pairs: [u16; 8]) {
+    assert!(is_available(), "this processor has no bf16 tiles");
+    let mut configuration = Configuration {
+        palette: 1,
+        start_row: 0,
+        reserved: [0; 14],
+        row_bytes: [0; 16],
+        rows: [0; 16],
+    };
+    configuration.row_bytes[..8].copy_from_slice(&pairs.map(|pairs| 4 * pairs));
+    configuration.rows[..8].fill(16);
+    // SAFETY: the tiles exist and may be used; the operand is the 64 bytes of a valid configuration
+    // of palette 1, whose rows have 4 to 64 bytes.
+    unsafe {
+        asm!(
+            "ldtilecfg [{}]",
+            in(reg) &raw const configuration,
+            options(nostack, readonly),
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+        );
+    }
+}
+
 impl Tiles {
     /// Sets the tiles of this thread up.
     ///
     /// # Panics
     /// When there are none.
     pub(crate) fn new() -> Tiles {
-        Tiles::of_width(16)
-    }
-
-    /// The same, the right operands and the sums of [`Tiles::multiply`] having `columns` columns,
-    /// 1 to 16.
-    pub(crate) fn of_width(columns: usize) -> Tiles {
-        assert!((1..=16).contains(&columns), "tiles of {columns} columns");
-        assert!(is_available(), "this processor has no bf16 tiles");
-        let mut configuration = Configuration {
-            palette: 1,
-            start_row: 0,
-            reserved: [0; 14],
-            row_bytes: [0; 16],
-            rows: [0; 16],
-        };
-        configuration.row_bytes[..8].fill(64);
-        configuration.rows[..8].fill(16);
-        for tile in [0, 1, 2, 3, 6, 7] {
-            configuration.row_bytes[tile] = 4 * columns as u16;
-        }
-        // SAFETY: the tiles exist and may be used; the operand is the 64 bytes of a valid
-        // configuration of palette 1.
-        unsafe {
-            asm!(
-                "ldtilecfg [{}]",
-                in(reg) &raw const configuration,
-                options(nostack, readonly),
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            );
-        }
-        Tiles { columns }
+        configure([16; 8]);
+        Tiles(())
     }
 
     /// Sets the four sums of [`Tiles::multiply`] to zero.
@@ -162,18 +155,16 @@ impl Tiles {
         }
     }
 
-    /// Adds the product with the left operand of step `step` to sum `sum` of four. The right one
-    /// is 16 rows of as many pairs as the tiles have columns.
+    /// Adds the product with the left operand of step `step` to sum `sum` of four.
     #[inline(always)]
-    pub(crate) fn multiply(&self, step: usize, sum: usize, right: &[[u16; 2]]) {
-        assert!(right.len() >= 16 * self.columns, "pairs of a right operand");
+    pub(crate) fn multiply(&self, step: usize, sum: usize, right: &Tile) {
         macro_rules! multiply {
             ($sum:tt, $left:literal, $right:tt) => {
                 asm!(
                     concat!("tileloadd ", $right, ", [{tile} + {row}*1]"),
                     concat!("tdpbf16ps ", $sum, ", ", $left, ", ", $right),
-                    tile = in(reg) right.as_ptr(),
-                    row = in(reg) 4 * self.columns,
+                    tile = in(reg) right,
+                    row = in(reg) 64usize,
                     options(nostack, readonly),
                     out($sum) _, out($right) _,
                 )
@@ -195,7 +186,7 @@ impl Tiles {
         }
     }
 
-    /// Writes sum `sum` of four to 16 rows of as many columns at `stride`.
+    /// Writes sum `sum` of four to 16 rows of 16 floats at `stride`.
     pub(crate) fn store(&self, sum: usize, out: &mut [f32], stride: usize) {
         assert!(out.len() >= 15 * stride + 16, "room for a tile");
         macro_rules! store {
@@ -224,7 +215,6 @@ impl Tiles {
     /// instruction `tdpbf16ps` computes.
     pub(crate) fn add(&self, block: &mut Block) {
         block.check();
-        assert_eq!(self.columns, 16, "whole tiles");
         let stride = block.stride * size_of::<f32>();
         let c = block.out.as_mut_ptr();
         // SAFETY: `check` saw that all four operands have `steps` tiles and that 32 rows of 32
@@ -283,7 +273,98 @@ impl Tiles {
 
 impl Drop for Tiles {
     fn drop(&mut self) {
-        // SAFETY: the tiles were set up, so the instruction exists.
-        unsafe { asm!("tilerelease", options(nomem, nostack)) }
+        release();
     }
+}
+
+/// Tiles for right operands and two sums of a few columns.
+pub(crate) struct NarrowTiles {
+    columns: usize,
+}
+
+impl NarrowTiles {
+    /// Sets the tiles of this thread up for `columns` columns, 1 to 16.
+    ///
+    /// # Panics
+    /// When there are no tiles, or for another number.
+    pub(crate) fn new(columns: usize) -> NarrowTiles {
+        assert!((1..=16).contains(&columns), "tiles of {columns} columns");
+        let narrow = columns as u16;
+        configure([narrow, narrow, 16, 16, 16, 16, narrow, narrow]);
+        NarrowTiles { columns }
+    }
+
+    /// Sets both sums to zero.
+    pub(crate) fn clear(&self) {
+        // SAFETY: as in `Tiles::clear`.
+        unsafe {
+            asm!(
+                "tilezero tmm0",
+                "tilezero tmm1",
+                options(nomem, nostack),
+                out("tmm0") _, out("tmm1") _,
+            );
+        }
+    }
+
+    /// Adds the products of two left operands with one right operand, 16 rows of as many pairs as
+    /// there are columns, to the two sums. Steps take turns at registers, as a tile that is being
+    /// read cannot be loaded.
+    #[inline(always)]
+    pub(crate) fn multiply(&self, step: usize, left: [&Tile; 2], right: &[[u16; 2]]) {
+        assert!(right.len() >= 16 * self.columns, "pairs of a right operand");
+        macro_rules! multiply {
+            ($first:tt, $second:tt, $right:tt) => {
+                asm!(
+                    concat!("tileloadd ", $right, ", [{right} + {narrow}*1]"),
+                    concat!("tileloadd ", $first, ", [{first} + {row}*1]"),
+                    concat!("tdpbf16ps tmm0, ", $first, ", ", $right),
+                    concat!("tileloadd ", $second, ", [{second} + {row}*1]"),
+                    concat!("tdpbf16ps tmm1, ", $second, ", ", $right),
+                    right = in(reg) right.as_ptr(),
+                    narrow = in(reg) 4 * self.columns,
+                    first = in(reg) left[0],
+                    second = in(reg) left[1],
+                    row = in(reg) 64usize,
+                    options(nostack, readonly),
+                    out("tmm0") _, out("tmm1") _, out($first) _, out($second) _, out($right) _,
+                )
+            };
+        }
+        // SAFETY: as in `Tiles::clear`; a tile has 16 rows of 64 bytes, the right operand as many
+        // of its own.
+        unsafe {
+            match step % 2 {
+                0 => multiply!("tmm2", "tmm3", "tmm6"),
+                _ => multiply!("tmm4", "tmm5", "tmm7"),
+            }
+        }
+    }
+
+    /// Writes the sums to 32 rows of as many floats as there are columns, at `stride`.
+    pub(crate) fn store(&self, out: &mut [f32], stride: usize) {
+        assert!(out.len() >= 31 * stride + self.columns, "room for two tiles");
+        // SAFETY: as in `Tiles::clear`; the rows lie in `out`.
+        unsafe {
+            asm!(
+                "tilestored [{first} + {row}*1], tmm0",
+                "tilestored [{second} + {row}*1], tmm1",
+                first = in(reg) out.as_mut_ptr(),
+                second = in(reg) out.as_mut_ptr().add(16 * stride),
+                row = in(reg) stride * size_of::<f32>(),
+                options(nostack),
+            );
+        }
+    }
+}
+
+impl Drop for NarrowTiles {
+    fn drop(&mut self) {
+        release();
+    }
+}
+
+fn release() {
+    // SAFETY: only called where tiles were set up, so the instruction exists.
+    unsafe { asm!("tilerelease", options(nomem, nostack)) }
 }

@@ -45,35 +45,27 @@ pub(crate) unsafe fn expand(stored: &Stored, tiles: &mut [Tile], after: impl FnM
             }),
             Format::Q4_0 => rows(stored, tiles, after, |row, out, len| {
                 let codes = _mm512_sub_ps(_mm512_loadu_ps(COUNT.as_ptr()), _mm512_set1_ps(8.0));
-                for b in 0..len / 32 {
-                    let block = row.add(18 * b);
-                    let table = table(_mm512_mul_ps(halves.at(block), codes));
-                    put(out.add(b), nibbles(block.add(2), table));
-                }
+                let values = |block| _mm512_mul_ps(halves.at(block), codes);
+                nibble_blocks::<18, 2>(row, out, len, values);
             }),
             Format::Q4_1 => rows(stored, tiles, after, |row, out, len| {
                 let codes = _mm512_loadu_ps(COUNT.as_ptr());
-                for b in 0..len / 32 {
-                    let block = row.add(20 * b);
-                    let (scale, least) = (halves.at(block), halves.at(block.add(2)));
-                    let table = table(_mm512_fmadd_ps(scale, codes, least));
-                    put(out.add(b), nibbles(block.add(4), table));
-                }
+                let values = |block: *const u8| {
+                    _mm512_fmadd_ps(halves.at(block), codes, halves.at(block.add(2)))
+                };
+                nibble_blocks::<20, 4>(row, out, len, values);
             }),
             Format::IQ4_NL => rows(stored, tiles, after, |row, out, len| {
-                for b in 0..len / 32 {
-                    let block = row.add(18 * b);
-                    let table = table(_mm512_mul_ps(halves.at(block), values));
-                    put(out.add(b), nibbles(block.add(2), table));
-                }
+                let values = |block| _mm512_mul_ps(halves.at(block), values);
+                nibble_blocks::<18, 2>(row, out, len, values);
             }),
             Format::MXFP4 => rows(stored, tiles, after, |row, out, len| {
                 let values = _mm512_loadu_ps(FOUR_BIT_FLOATS.as_ptr());
-                for b in 0..len / 32 {
-                    let block = row.add(17 * b);
-                    let scale = _mm512_set1_ps(power_of_two(u32::from(*block)));
-                    put(out.add(b), nibbles(block.add(1), table(_mm512_mul_ps(scale, values))));
-                }
+                let values = |block: *const u8| {
+                    let scale = power_of_two(u32::from(*block));
+                    _mm512_mul_ps(_mm512_set1_ps(scale), values)
+                };
+                nibble_blocks::<17, 1>(row, out, len, values);
             }),
             Format::Q4_K => rows(stored, tiles, after, |row, out, len| {
                 (0..len / 256).for_each(|b| q4_k(row.add(144 * b), out.add(8 * b), halves));
@@ -137,13 +129,6 @@ unsafe fn put(tile: *mut Tile, row: __m512i) {
     unsafe { _mm512_store_si512(tile.cast::<__m512i>(), row) }
 }
 
-/// 16 values rounded, twice: bits 4 and up of an index into 32 are then of no account.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-fn table(values: __m512) -> __m512i {
-    pairs(values, values)
-}
-
 /// 32 values rounded.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
@@ -152,13 +137,60 @@ fn pairs(low: __m512, high: __m512) -> __m512i {
     unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
 }
 
-/// Byte j of 16 names entries j (low nibble) and j + 16 (high nibble).
+/// A row in blocks of `BYTES` bytes, of which 16 from `CODES` on hold 32 weights of four bits;
+/// `values` gives what the 16 codes of a block stand for. Two blocks are rounded together.
+///
+/// # Safety
+/// There are `len / 32` blocks, and as many tiles.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+unsafe fn nibble_blocks<const BYTES: usize, const CODES: usize>(
+    row: *const u8,
+    out: *mut Tile,
+    len: usize,
+    values: impl Fn(*const u8) -> __m512,
+) {
+    let blocks = len / 32;
+    // SAFETY: the blocks named are among those promised.
+    unsafe {
+        for b in (0..blocks & !1).step_by(2) {
+            let (block, next) = (row.add(BYTES * b), row.add(BYTES * (b + 1)));
+            let table = pairs(values(block), values(next));
+            put(out.add(b), first_of(nibbles(block.add(CODES)), table));
+            put(out.add(b + 1), second_of(nibbles(next.add(CODES)), table));
+        }
+        if blocks % 2 == 1 {
+            let block = row.add(BYTES * (blocks - 1));
+            let (values, codes) = (values(block), nibbles(block.add(CODES)));
+            put(out.add(blocks - 1), first_of(codes, pairs(values, values)));
+        }
+    }
+}
+
+/// What codes (bits 0 to 3 of each word) stand for in the first half of a table.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+fn first_of(codes: __m512i, table: __m512i) -> __m512i {
+    _mm512_permutexvar_epi16(_mm512_and_si512(codes, _mm512_set1_epi16(15)), table)
+}
+
+/// The same in the second half.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+fn second_of(codes: __m512i, table: __m512i) -> __m512i {
+    const AND_OR: i32 = 0xea; // a & b | c
+    let (nibble, half) = (_mm512_set1_epi16(15), _mm512_set1_epi16(16));
+    let indices = _mm512_ternarylogic_epi32::<AND_OR>(codes, nibble, half);
+    _mm512_permutexvar_epi16(indices, table)
+}
+
+/// Of 16 bytes the low nibbles, then the high ones, in bits 0 to 3 of words.
 ///
 /// # Safety
 /// There are 16 bytes.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-unsafe fn nibbles(bytes: *const u8, table: __m512i) -> __m512i {
+unsafe fn nibbles(bytes: *const u8) -> __m512i {
     const SHIFTS: [u16; 32] = {
         let mut shifts = [0; 32];
         let mut i = 16;
@@ -172,8 +204,7 @@ unsafe fn nibbles(bytes: *const u8, table: __m512i) -> __m512i {
     unsafe {
         let twice = _mm256_broadcastsi128_si256(_mm_loadu_si128(bytes.cast::<__m128i>()));
         let shifts = _mm512_loadu_si512(SHIFTS.as_ptr().cast::<__m512i>());
-        let indices = _mm512_srlv_epi16(_mm512_cvtepu8_epi16(twice), shifts);
-        _mm512_permutexvar_epi16(indices, table)
+        _mm512_srlv_epi16(_mm512_cvtepu8_epi16(twice), shifts)
     }
 }
 
@@ -256,12 +287,13 @@ unsafe fn q4_k(block: *const u8, out: *mut Tile, halves: Halves) {
         for pair in 0..4 {
             let bytes = _mm256_loadu_si256(block.add(16 + 32 * pair).cast::<__m256i>());
             let low = _mm512_cvtepu8_epi16(bytes);
-            for (half, indices) in [low, _mm512_srli_epi16::<4>(low)].into_iter().enumerate() {
-                let group = 2 * pair + half;
+            let [first, second] = [2 * pair, 2 * pair + 1].map(|group| {
                 let (scale, minimum) = (scales[group], scales[8 + group]);
-                let values = _mm512_fmsub_ps(_mm512_set1_ps(scale), count, _mm512_set1_ps(minimum));
-                put(out.add(group), _mm512_permutexvar_epi16(indices, table(values)));
-            }
+                _mm512_fmsub_ps(_mm512_set1_ps(scale), count, _mm512_set1_ps(minimum))
+            });
+            let table = pairs(first, second);
+            put(out.add(2 * pair), first_of(low, table));
+            put(out.add(2 * pair + 1), second_of(_mm512_srli_epi16::<4>(low), table));
         }
     }
 }

@@ -363,6 +363,25 @@ mod tests {
         }
     }
 
+    /// More tokens, terms and outputs than any part that is worked on at a time.
+    #[test]
+    fn large_products_have_the_bits_of_the_rule_too() {
+        let (rows, columns, tokens) = (1200, 1600, 530);
+        let bytes = samples::weights(Format::Q8_0, rows, columns, Values::Plain, 3);
+        let w = Matrix::new(Format::Q8_0, rows, columns, &bytes).unwrap();
+        let x = samples::floats(tokens * columns, Values::Plain, 4);
+        let found = product_on(Unit::of(Isa::detect()), &x, &w, 0..rows);
+        for (token, row) in [(0, 0), (31, 1023), (511, 1024), (512, 127), (529, 1199), (300, 128)] {
+            let mut inputs = Inputs::new();
+            let x = &x[token * columns..][..columns];
+            inputs.pack_on(Unit::Lanes(Isa::Scalar), Isa::Scalar, x, columns);
+            let mut out = [0.0];
+            let rows = row..row + 1;
+            linear_rounded(&inputs, &w, rows, &mut Columns::of(&mut out, 1), &mut Scratch::new());
+            assert_same_bits(&found[token * 1200 + row..][..1], &out, &format!("{token}, {row}"));
+        }
+    }
+
     #[test]
     fn small_sums_are_flushed_and_large_ones_need_no_care() {
         let least = |values: &mut [f32]| round_all(values);

@@ -1,7 +1,7 @@
 //! [`crate::linear_rounded`] on the tile unit. Weights stand on the left, a row of a tile being a
 //! piece of a row of the matrix as it is stored; so a result comes out turned.
 
-use crate::amx::Tiles;
+use crate::amx::{NarrowTiles, Tiles};
 use crate::avx512_tile::turn_floats;
 use crate::bf16_product::{BLOCK, Block, Start, pair};
 use crate::columns::Columns;
@@ -33,36 +33,6 @@ pub(crate) enum Right<'a> {
     Pairs(&'a [[u16; 2]], usize),
 }
 
-impl Right<'_> {
-    fn tokens(&self) -> usize {
-        match self {
-            Right::Packed(packed) => packed.outer(),
-            Right::Pairs(_, tokens) => *tokens,
-        }
-    }
-
-    fn strips(&self) -> usize {
-        self.tokens().div_ceil(LANES)
-    }
-
-    /// One step of all strips with a left operand.
-    #[inline(always)]
-    fn multiply(&self, unit: &Tiles, block: usize, step: usize, left: &Tile) {
-        unit.load(step, left);
-        match self {
-            Right::Pairs(pairs, tokens) => {
-                let size = LANES * tokens;
-                unit.multiply(step, 0, &pairs[(block * BLOCK_TILES + step) * size..][..size]);
-            }
-            Right::Packed(packed) => {
-                for strip in 0..packed.strips() {
-                    unit.multiply(step, strip, packed.tiles(block, strip)[step].0.as_flattened());
-                }
-            }
-        }
-    }
-}
-
 /// See [`crate::linear_rounded`].
 pub(crate) fn linear(
     x: Right,
@@ -73,40 +43,92 @@ pub(crate) fn linear(
 ) {
     const { assert!(PANEL_COLUMNS == BLOCK_TILES * TILE_DEPTH) };
     match x {
-        Right::Packed(packed) if x.strips() > FEW_STRIPS => many(packed, w, rows, out, scratch),
-        _ => few(x, w, rows, out, scratch),
+        Right::Pairs(pairs, tokens) => strip(pairs, tokens, w, rows, out, scratch),
+        Right::Packed(x) if x.strips() <= FEW_STRIPS => few(x, w, rows, out, scratch),
+        Right::Packed(x) => many(x, w, rows, out, scratch),
     }
 }
 
-/// Up to 64 tokens, 16 outputs at a time: each weight is rounded on its way through, and while the
+/// Up to 16 tokens, 32 outputs at a time: each weight is rounded on its way through, and while the
 /// tiles of a block are filled, those of the block before it are multiplied with.
-fn few(x: Right, w: &Matrix, rows: Range<usize>, out: &mut Columns, scratch: &mut Scratch) {
-    let stride = stride(x.tokens());
+fn strip(
+    pairs: &[[u16; 2]],
+    tokens: usize,
+    w: &Matrix,
+    rows: Range<usize>,
+    out: &mut Columns,
+    scratch: &mut Scratch,
+) {
+    let stride = stride(tokens);
+    let scratch = scratch.tiles(BLOCK * stride);
+    let unit = NarrowTiles::new(tokens);
+    let (mut now, mut before) = scratch.tiles.split_at_mut(2 * BLOCK_TILES);
+    let multiply = |step: usize, tiles: &[Tile]| {
+        let (upper, lower) = tiles.split_at(BLOCK_TILES);
+        let place = step % BLOCK_TILES;
+        let right = &pairs[step * LANES * tokens..][..LANES * tokens];
+        unit.multiply(step, [&upper[place], &lower[place]], right);
+    };
+    for first in rows.clone().step_by(BLOCK) {
+        unit.clear();
+        let mut waiting = 0..0;
+        for from in (0..w.columns).step_by(PANEL_COLUMNS) {
+            let (upper, lower) = now.split_at_mut(BLOCK_TILES);
+            for (half, tiles) in [upper, lower].into_iter().enumerate() {
+                let row = (first + half * LANES).min(rows.end - 1);
+                expand(&stored(w, row, rows.end, from), tiles, scratch.panel, |row| {
+                    if row % 4 == 3
+                        && let Some(step) = waiting.next()
+                    {
+                        multiply(step, before);
+                    }
+                });
+            }
+            std::mem::swap(&mut now, &mut before);
+            let terms = from..(from + PANEL_COLUMNS).min(w.columns);
+            waiting = terms.start / TILE_DEPTH..terms.end.div_ceil(TILE_DEPTH);
+        }
+        waiting.for_each(|step| multiply(step, before));
+        unit.store(scratch.sums, stride);
+        let columns = first - rows.start..(first + BLOCK).min(rows.end) - rows.start;
+        put::<{ BLOCK / LANES }>(scratch.sums, stride, 0..tokens, columns, out);
+    }
+}
+
+/// Up to 64 tokens, 16 outputs at a time, in the same way.
+fn few(x: &Packed, w: &Matrix, rows: Range<usize>, out: &mut Columns, scratch: &mut Scratch) {
+    let stride = stride(x.outer());
     let scratch = scratch.tiles(LANES * stride);
-    let unit = Tiles::of_width(x.tokens().min(LANES));
-    let last = w.columns.div_ceil(PANEL_COLUMNS) - 1;
+    let unit = Tiles::new();
+    let (mut now, mut before) = scratch.tiles.split_at_mut(2 * BLOCK_TILES);
+    let multiply = |step: usize, tiles: &[Tile]| {
+        let (block, place) = (step / BLOCK_TILES, step % BLOCK_TILES);
+        unit.load(step, &tiles[place]);
+        for strip in 0..x.strips() {
+            unit.multiply(step, strip, &x.tiles(block, strip)[place]);
+        }
+    };
     for first in rows.clone().step_by(LANES) {
         unit.clear();
-        let (mut now, mut before) = scratch.tiles.split_at_mut(BLOCK_TILES);
         let mut waiting = 0..0;
-        for (block, from) in (0..w.columns).step_by(PANEL_COLUMNS).enumerate() {
-            let stored = stored(w, first, rows.end, from);
-            expand(&stored, now, scratch.panel, |row| {
+        for from in (0..w.columns).step_by(PANEL_COLUMNS) {
+            expand(&stored(w, first, rows.end, from), now, scratch.panel, |row| {
                 if row % 2 == 1
                     && let Some(step) = waiting.next()
                 {
-                    x.multiply(&unit, block - 1, step, &before[step]);
+                    multiply(step, before);
                 }
             });
             std::mem::swap(&mut now, &mut before);
-            waiting = 0..stored.len.div_ceil(TILE_DEPTH);
+            let terms = from..(from + PANEL_COLUMNS).min(w.columns);
+            waiting = terms.start / TILE_DEPTH..terms.end.div_ceil(TILE_DEPTH);
         }
-        waiting.for_each(|step| x.multiply(&unit, last, step, &before[step]));
+        waiting.for_each(|step| multiply(step, before));
         for strip in 0..x.strips() {
             unit.store(strip, &mut scratch.sums[strip * LANES..], stride);
         }
         let columns = first - rows.start..(first + LANES).min(rows.end) - rows.start;
-        put(scratch.sums, stride, 0..x.tokens(), columns, out);
+        put::<1>(scratch.sums, stride, 0..x.outer(), columns, out);
     }
 }
 
@@ -132,7 +154,8 @@ fn many(x: &Packed, w: &Matrix, rows: Range<usize>, out: &mut Columns, scratch: 
             for from in group.clone().step_by(WRITTEN_ROWS) {
                 let written = from..(from + WRITTEN_ROWS).min(group.end);
                 let columns = written.start - rows.start..written.end - rows.start;
-                put(&scratch.sums[(from - first) * stride..], stride, tokens.clone(), columns, out);
+                let sums = &scratch.sums[(from - first) * stride..];
+                put::<{ WRITTEN_ROWS / LANES }>(sums, stride, tokens.clone(), columns, out);
             }
         }
     }
@@ -154,13 +177,14 @@ impl Part<'_> {
             let sums = &mut scratch.sums[pair * BLOCK * stride..];
             for from in self.terms.clone().step_by(PANEL_COLUMNS) {
                 let mut len = 0;
-                for (half, tiles) in scratch.tiles.chunks_exact_mut(BLOCK_TILES).enumerate() {
+                for (half, tiles) in scratch.tiles.chunks_exact_mut(BLOCK_TILES).take(2).enumerate()
+                {
                     let row = (first + half * LANES).min(rows.end - 1);
                     let stored = stored(self.w, row, rows.end, from);
                     len = stored.len.div_ceil(TILE_DEPTH);
                     expand(&stored, tiles, scratch.panel, |_| {});
                 }
-                let (upper, lower) = scratch.tiles.split_at(BLOCK_TILES);
+                let (upper, lower) = scratch.tiles[..2 * BLOCK_TILES].split_at(BLOCK_TILES);
                 self.add_block(from / PANEL_COLUMNS, [&upper[..len], &lower[..len]], sums, stride);
             }
         }
@@ -183,14 +207,13 @@ fn stride(tokens: usize) -> usize {
 }
 
 /// Writes sums `[columns, tokens]` to their place.
-fn put(
+fn put<const STRIPS: usize>(
     sums: &[f32],
     stride: usize,
     tokens: Range<usize>,
     columns: Range<usize>,
     out: &mut Columns,
 ) {
-    const STRIPS: usize = WRITTEN_ROWS / LANES;
     let mut turned = [[[0.0; LANES]; STRIPS]; LANES];
     for first in tokens.clone().step_by(LANES) {
         for strip in 0..columns.len().div_ceil(LANES) {

@@ -59,10 +59,10 @@ impl Scratch {
         (aligned(&mut self.turned), aligned(&mut self.panel), aligned(&mut self.sums))
     }
 
-    /// Two blocks of tiles (made at first use), a decoded panel and `sums` running sums.
+    /// Four blocks of tiles (made at first use), a decoded panel and `sums` running sums.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only there are tiles
     pub(crate) fn tiles(&mut self, sums: usize) -> TileScratch<'_> {
-        self.tiles.resize(2 * BLOCK_TILES, EMPTY);
+        self.tiles.resize(4 * BLOCK_TILES, EMPTY);
         if self.scores.len() < sums + SLACK {
             self.scores.resize(sums + SLACK, 0.0);
         }
