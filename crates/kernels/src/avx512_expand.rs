@@ -254,7 +254,7 @@ unsafe fn signed(bytes: *const u8, scale: __m512) -> __m512 {
 /// There are 16 bytes.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-unsafe fn scales_and_minima(block: *const u8, halves: Halves) -> [f32; 16] {
+unsafe fn scales_and_minima(block: *const u8, halves: Halves) -> __m512 {
     // SAFETY: the caller's promise.
     let words: [u32; 3] = unsafe { block.add(4).cast::<[u32; 3]>().read_unaligned() };
     let [first, second, third] = words;
@@ -264,14 +264,12 @@ unsafe fn scales_and_minima(block: *const u8, halves: Halves) -> [f32; 16] {
         second & 0x3f3f_3f3f,
         third >> 4 & 0x0f0f_0f0f | second >> 2 & 0x3030_3030,
     ];
-    // SAFETY: 16 bytes are read, two halves, and 16 floats written.
+    // SAFETY: 16 bytes are read, and two halves.
     unsafe {
         let small = _mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.as_ptr().cast::<__m128i>()));
         let (scale, minimum) = (halves.at(block), halves.at(block.add(2)));
         let factors = _mm512_mask_blend_ps(0xff00, scale, minimum);
-        let mut out = [0.0; 16];
-        _mm512_storeu_ps(out.as_mut_ptr(), _mm512_mul_ps(_mm512_cvtepi32_ps(small), factors));
-        out
+        _mm512_mul_ps(_mm512_cvtepi32_ps(small), factors)
     }
 }
 
@@ -283,6 +281,7 @@ unsafe fn q4_k(block: *const u8, out: *mut Tile, halves: Halves) {
     // SAFETY: 16 bytes of scales, then four times 32 with two groups of 32 weights each.
     unsafe {
         let scales = scales_and_minima(block, halves);
+        let scales = &*in_memory(&scales).cast::<[f32; 16]>();
         let count = _mm512_loadu_ps(COUNT.as_ptr());
         for pair in 0..4 {
             let bytes = _mm256_loadu_si256(block.add(16 + 32 * pair).cast::<__m256i>());
@@ -306,6 +305,7 @@ unsafe fn q5_k(block: *const u8, out: *mut Tile, halves: Halves) {
     // SAFETY: 16 bytes of scales, 32 of top bits, then four times 32 with two groups each.
     unsafe {
         let scales = scales_and_minima(block, halves);
+        let scales = &*in_memory(&scales).cast::<[f32; 16]>();
         let count = _mm512_loadu_ps(COUNT.as_ptr());
         let beyond = _mm512_add_ps(count, _mm512_set1_ps(16.0));
         let tops = _mm512_cvtepu8_epi16(_mm256_loadu_si256(block.add(16).cast::<__m256i>()));
@@ -336,35 +336,48 @@ unsafe fn q5_k(block: *const u8, out: *mut Tile, halves: Halves) {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
 unsafe fn q6_k(block: *const u8, out: *mut Tile, halves: Halves) {
-    let (low_bits, two_bits) = (_mm512_set1_epi8(15), _mm512_set1_epi8(3));
-    let (mut codes, mut scales) = ([0u8; 256], [0.0f32; 16]);
     // SAFETY: two halves of 64 bytes of nibbles, two of 32 bytes of pairs of bits, 16 scales and
-    // a half lie in the block; each store has its place in the arrays.
+    // a half lie in the block; codes and scales are read back from where they were put.
     unsafe {
-        let small = _mm_loadu_si128(block.add(192).cast::<__m128i>());
-        let small = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(small));
-        let scale = _mm512_mul_ps(halves.at(block.add(208)), small);
-        _mm512_storeu_ps(scales.as_mut_ptr(), scale);
-        for half in 0..2 {
-            let nibbles = _mm512_loadu_si512(block.add(64 * half).cast::<__m512i>());
-            let tops = _mm256_loadu_si256(block.add(128 + 32 * half).cast::<__m256i>());
-            let tops = _mm512_broadcast_i64x4(tops);
-            // Of each 64 weights the second 32 have their bits two places higher.
-            let tops = _mm512_mask_srli_epi16::<2>(tops, 0xffff_0000, tops);
-            for layer in 0..2 {
-                let shift = _mm_cvtsi32_si128(4 * layer);
-                let low = _mm512_and_si512(_mm512_srl_epi16(nibbles, shift), low_bits);
-                let high = _mm512_and_si512(_mm512_srl_epi16(tops, shift), two_bits);
-                let code = _mm512_or_si512(low, _mm512_slli_epi16::<4>(high));
-                let code = _mm512_sub_epi8(code, _mm512_set1_epi8(32));
-                let place = codes.as_mut_ptr().add(128 * half + 64 * layer as usize);
-                _mm512_storeu_si512(place.cast::<__m512i>(), code);
-            }
-        }
+        let small = _mm512_cvtepi8_epi32(_mm_loadu_si128(block.add(192).cast::<__m128i>()));
+        let scales = _mm512_mul_ps(halves.at(block.add(208)), _mm512_cvtepi32_ps(small));
+        let (first, second) = (q6_k_codes(block, 0), q6_k_codes(block, 1));
+        let codes = [first[0], first[1], second[0], second[1]];
+        let (codes, scales) = (in_memory(&codes).cast::<u8>(), in_memory(&scales).cast::<f32>());
         for group in 0..8 {
-            let code = codes.as_ptr().add(32 * group);
-            let [first, second] = [0, 1].map(|i| _mm512_set1_ps(scales[2 * group + i]));
+            let code = codes.add(32 * group);
+            let [first, second] = [0, 1].map(|i| _mm512_set1_ps(*scales.add(2 * group + i)));
             put(out.add(group), pairs(signed(code, first), signed(code.add(16), second)));
         }
     }
+}
+
+/// Where a value lies. Its parts are then loaded from there, many at a time; the compiler would
+/// rather shuffle them out of registers, for which this processor has a single unit.
+#[inline]
+fn in_memory<T>(value: &T) -> *const T {
+    std::hint::black_box(std::ptr::from_ref(value))
+}
+
+/// 128 signed codes of a half of the block, 64 in each vector.
+///
+/// # Safety
+/// There are 192 bytes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+unsafe fn q6_k_codes(block: *const u8, half: usize) -> [__m512i; 2] {
+    let (low_bits, two_bits) = (_mm512_set1_epi8(15), _mm512_set1_epi8(0x30));
+    // SAFETY: 64 bytes of nibbles and 32 of pairs of bits are the half's.
+    let (nibbles, tops) = unsafe {
+        let tops = _mm256_loadu_si256(block.add(128 + 32 * half).cast::<__m256i>());
+        (_mm512_loadu_si512(block.add(64 * half).cast::<__m512i>()), _mm512_broadcast_i64x4(tops))
+    };
+    // Of each 64 weights the second 32 have their bits two places higher.
+    let tops = _mm512_mask_srli_epi16::<2>(tops, 0xffff_0000, tops);
+    let low = _mm512_and_si512(nibbles, low_bits);
+    let high = _mm512_and_si512(_mm512_srli_epi16::<4>(nibbles), low_bits);
+    let low_tops = _mm512_and_si512(_mm512_slli_epi16::<4>(tops), two_bits);
+    let high_tops = _mm512_and_si512(tops, two_bits);
+    [(low, low_tops), (high, high_tops)]
+        .map(|(nibble, top)| _mm512_sub_epi8(_mm512_or_si512(nibble, top), _mm512_set1_epi8(32)))
 }
