@@ -4,6 +4,7 @@
 use crate::bf16_product::{Unit, flush, flushed_fma};
 use crate::chains::{CHAIN, Chains};
 use crate::columns::Columns;
+use crate::format::Format;
 use crate::isa::{Isa, on_isa};
 use crate::lanes::LANES;
 use crate::matrix::Matrix;
@@ -163,6 +164,17 @@ struct Exponent(u32);
 impl Exponent {
     const NONE: Exponent = Exponent(255);
 
+    /// That of weights whose scales and minima are half-precision numbers, all multiples of 2^-24,
+    /// times whole numbers: so each of them is a multiple of 2^-24 too.
+    fn least_of(format: Format) -> Option<Exponent> {
+        use Format::{IQ4_NL, IQ4_XS, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
+        match format {
+            Q8_0 | Q4_0 | Q4_1 | Q5_0 | Q5_1 | Q2_K | Q3_K | Q4_K | Q5_K | Q6_K | IQ4_NL
+            | IQ4_XS => Some(Exponent(127 - 24)),
+            _ => None,
+        }
+    }
+
     /// Whether sums of products of such numbers with `other`s never come near a denormal number.
     /// Each product is a multiple of the product of both units in the last place, 7 bits below the
     /// exponents; then so is every sum, rounded or not. Nothing is flushed if that is a normal
@@ -225,9 +237,8 @@ fn sum_band(
         let len = PANEL_COLUMNS.min(w.columns - from);
         for (half, panel) in panel.chunks_exact_mut(PANEL_COLUMNS * LANES).enumerate().take(halves)
         {
-            Stored::new(w, rows.start + half * LANES, rows.end, from, len).decode(isa, panel);
-            let panel = &mut panel[..len * LANES];
-            let least = on_isa!(isa, round_all(panel: &mut [f32]) -> Exponent);
+            let stored = Stored::new(w, rows.start + half * LANES, rows.end, from, len);
+            let least = decode_rounded(isa, &stored, &mut panel[..len * LANES]);
             if !least.keeps_clear_with(inputs.least) {
                 return false;
             }
@@ -247,6 +258,32 @@ fn sum_band(
         .run(isa);
     }
     true
+}
+
+/// Decodes a panel and rounds it to `bf16`, and gives the least exponent or one below.
+fn decode_rounded(isa: Isa, stored: &Stored, panel: &mut [f32]) -> Exponent {
+    stored.decode(isa, panel);
+    if let Some(least) = Exponent::least_of(stored.format) {
+        if on_isa!(isa, round_finite(panel: &mut [f32]) -> bool) {
+            return least;
+        }
+        stored.decode(isa, panel);
+    }
+    on_isa!(isa, round_all(panel: &mut [f32]) -> Exponent)
+}
+
+/// Rounds to `bf16` numbers that are zero or normal; false, and nothing of use in `values`, when
+/// one is infinite or no number.
+#[inline(always)]
+fn round_finite(values: &mut [f32]) -> bool {
+    let mut most = 0;
+    for value in values {
+        let bits = value.to_bits();
+        most = most.max(bits & 0x7fff_ffff);
+        let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
+        *value = f32::from_bits(nearest & 0xffff_0000);
+    }
+    most < f32::INFINITY.to_bits()
 }
 
 /// The same where a sum may have to be flushed.
@@ -284,7 +321,6 @@ fn dot_flushed(x: &[f32], weights: &[f32]) -> f32 {
 mod tests {
     use super::*;
     use crate::bf16_product::{single, units};
-    use crate::format::Format;
     use crate::reference::assert_same_bits;
     use crate::samples::{self, Values};
     use proptest::prelude::*;
