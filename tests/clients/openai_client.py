@@ -80,6 +80,31 @@ def chat(client):
     check("the stream of a chat gives the same text", text == choice.message.content, text)
 
 
+def choices(client):
+    messages = [{"role": "user", "content": "Hello"}]
+    asked = {"model": WRITER, "messages": messages, "max_tokens": 6, "temperature": 1, "seed": 5,
+             "n": 3, "logprobs": True, "top_logprobs": 2}
+    whole = client.chat.completions.create(**asked).choices
+    check("there are as many answers as asked for", [one.index for one in whole] == [0, 1, 2], whole)
+    scores = [one.logprobs.content for one in whole]
+    check("every token has two likeliest ones",
+          all(len(token.top_logprobs) == 2 for one in scores for token in one), scores)
+    check("a token is its bytes",
+          all(bytes(token.bytes).decode(errors="replace") == token.token for one in scores for token in one))
+    texts, told = ["", "", ""], [[], [], []]
+    for chunk in client.chat.completions.create(stream=True, **asked):
+        for choice in chunk.choices:
+            texts[choice.index] += choice.delta.content or ""
+            told[choice.index] += (choice.logprobs.content or []) if choice.logprobs else []
+    check("the stream gives the same answers", texts == [one.message.content for one in whole], texts)
+    check("and the same scores", told == scores, told)
+    text = client.completions.create(model=WRITER, prompt="Once", max_tokens=4, temperature=1, best_of=3,
+                                     logprobs=1)
+    listed = text.choices[0].logprobs
+    check("a text has a list of its scores", len(listed.tokens) == len(listed.token_logprobs) > 0, listed)
+    check("the best of three cost all three", text.usage.completion_tokens > len(listed.tokens), text.usage)
+
+
 def texts(client):
     asked = {"model": WRITER, "prompt": "Once upon", "max_tokens": 8}
     completion = client.completions.create(**asked)
@@ -121,6 +146,10 @@ def responses(client):
     events = list(client.responses.create(stream=True, **asked))
     text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
     check("the stream of a response gives the same text", text == response.output_text, text)
+    scored = client.responses.create(include=["message.output_text.logprobs"], top_logprobs=1, **asked)
+    scores = scored.output[0].content[0].logprobs
+    check("a response has scores if they are included",
+          len(scores) == scored.usage.output_tokens and len(scores[0].top_logprobs) == 1, scores)
     check("its last event is the response", events[-1].response.output_text == text, events[-1])
     raises("an earlier response", openai.BadRequestError,
            lambda: client.responses.create(previous_response_id="resp_1", **asked),
@@ -147,6 +176,7 @@ def main(documents_url, documents_key, models_url, models_key):
     client = openai.OpenAI(base_url=f"{models_url}/v1", api_key=models_key, max_retries=0, timeout=60)
     models(client, [MODEL, WRITER, EMBEDDER, "ranker"])
     chat(client)
+    choices(client)
     texts(client)
     embeddings(client)
     ranking(client)

@@ -48,7 +48,7 @@ pub enum Command {
     /// Let a model write, without documents
     Generate(GenerateArguments),
     /// Measure how fast a model runs here
-    Bench(BenchArguments),
+    Bench(BenchCommand),
     /// Bring models in, list them and look into them
     #[command(subcommand)]
     Model(ModelCommand),
@@ -165,6 +165,57 @@ pub struct ServeArguments {
     /// A model for `/v1/rerank`: a name from `allod model list`, or a folder
     #[arg(long, value_name = "MODEL")]
     pub reranker: Option<PathBuf>,
+    #[command(flatten)]
+    pub engine: EngineArguments,
+    #[command(flatten)]
+    pub adapters: AdapterArguments,
+    /// Requests that run a model at one time; more wait, those of each tenant in turn
+    #[arg(long, value_name = "N")]
+    pub answering_max: Option<usize>,
+    /// Requests that wait; more are turned away with 503
+    #[arg(long, value_name = "N")]
+    pub waiting_max: Option<usize>,
+    /// And of one tenant; more are turned away with 429
+    #[arg(long, value_name = "N")]
+    pub waiting_per_tenant_max: Option<usize>,
+}
+
+/// How the built-in engine serves.
+#[derive(Debug, Clone, Default, Args)]
+pub struct EngineArguments {
+    /// Sequences that are computed together [default: 16]
+    #[arg(long, value_name = "N")]
+    pub slots: Option<usize>,
+    /// Tokens of prompts that go through the model together [default: 512]
+    #[arg(long, value_name = "N")]
+    pub step_tokens: Option<usize>,
+    /// Tokens that prompt and answer can have together [default: as the model says]
+    #[arg(long, value_name = "N")]
+    pub context_tokens: Option<usize>,
+    /// Memory for the keys and values of sequences [default: 2048]
+    #[arg(long, value_name = "MIB")]
+    pub cache_mib: Option<usize>,
+    /// Memory for keys and values that are kept to be used again; 0 keeps none [default: 512]
+    #[arg(long, value_name = "MIB")]
+    pub prefix_mib: Option<usize>,
+    /// Tokens that are guessed in a step, from what stands before; no answer depends on it
+    /// [default: 0]
+    #[arg(long, value_name = "N")]
+    pub draft_tokens: Option<usize>,
+}
+
+/// The adapters of the model.
+#[derive(Debug, Clone, Default, Args)]
+pub struct AdapterArguments {
+    /// The folder that adapters can be loaded from [default: adapters in the data folder]
+    #[arg(long, value_name = "DIR")]
+    pub adapters: Option<PathBuf>,
+    /// An adapter in that folder to load at once; can be given several times
+    #[arg(long = "adapter", value_name = "NAME")]
+    pub loaded: Vec<String>,
+    /// Adapters that can be loaded at one time [default: 1024]
+    #[arg(long, value_name = "N")]
+    pub adapters_max: Option<usize>,
 }
 
 /// `allod generate`
@@ -209,6 +260,80 @@ pub struct GenerateArguments {
 }
 
 /// `allod bench`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct BenchCommand {
+    #[command(flatten)]
+    pub model: Option<BenchArguments>,
+    /// What to measure instead
+    #[command(subcommand)]
+    pub what: Option<BenchWhat>,
+}
+
+/// What else can be measured.
+#[derive(Debug, Subcommand)]
+pub enum BenchWhat {
+    /// Load a server with many clients: short chats, long prompts, cancellations, schemas, tools
+    Serve(BenchServeArguments),
+}
+
+/// `allod bench serve`
+#[derive(Debug, Args)]
+pub struct BenchServeArguments {
+    /// The model of a server that is started for this: a name, a .gguf file or a folder
+    #[arg(long, value_name = "MODEL", conflicts_with = "url", required_unless_present = "url")]
+    pub model: Option<PathBuf>,
+    /// A server that runs already, as http://127.0.0.1:7999
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// A key for it, one of each tenant; can be given several times
+    #[arg(long = "key", value_name = "KEY", requires = "url")]
+    pub keys: Vec<String>,
+    /// The model to ask there [default: the first that writes]
+    #[arg(long, value_name = "NAME", requires = "url")]
+    pub ask: Option<String>,
+    /// Clients that ask at one time
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    pub clients: usize,
+    /// How long they ask
+    #[arg(long, default_value_t = 60, value_name = "S")]
+    pub seconds: u64,
+    /// Tenants of a server that is started; the second has twice the clients of the first, and so on
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub tenants: usize,
+    /// Adapters of random numbers that a server that is started has; half of the requests ask for one
+    #[arg(long = "adapters", default_value_t = 8, value_name = "N")]
+    pub adapters: usize,
+    /// Tokens of a long prompt; as many as there is room for, if that is less
+    #[arg(long, default_value_t = 16384, value_name = "N")]
+    pub long_tokens: usize,
+    /// Tokens that an answer has at most
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    pub answer_tokens: usize,
+    /// Threads for the model of a server that is started [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    #[command(flatten)]
+    pub engine: EngineArguments,
+}
+
+impl EngineArguments {
+    /// The flags that say the same.
+    pub fn flags(&self) -> Vec<String> {
+        let flags = [
+            ("--slots", self.slots),
+            ("--step-tokens", self.step_tokens),
+            ("--context-tokens", self.context_tokens),
+            ("--cache-mib", self.cache_mib),
+            ("--prefix-mib", self.prefix_mib),
+            ("--draft-tokens", self.draft_tokens),
+        ];
+        let given = flags.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        given.flat_map(|(name, value)| [name.to_owned(), value.to_string()]).collect()
+    }
+}
+
+/// `allod bench` of a model
 #[derive(Debug, Args)]
 pub struct BenchArguments {
     /// A name from `allod model list`, a .gguf file, or a folder in Hugging Face layout

@@ -36,3 +36,33 @@ fn a_run_is_measured_against_what_the_machine_can_do() {
     assert_eq!(report["kv_mb"], 40.0_f64.max(36.0) * 16.0 * 4.0 / f64::from(1 << 20));
     run(allod(folder.path()).args(["bench", "--generate", "1", "--model"]).arg(&model), 1);
 }
+
+#[test]
+fn a_server_is_loaded_with_a_mixture_of_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny::write_gguf(folder.path());
+    let mut command = allod(folder.path());
+    command.args([
+        "bench",
+        "serve",
+        "--json",
+        "--clients",
+        "6",
+        "--seconds",
+        "2",
+        "--tenants",
+        "2",
+    ]);
+    command.args(["--adapters", "2", "--threads", "1", "--answer-tokens", "8"]);
+    command.args(["--slots", "3", "--model"]).arg(&model);
+    let report = json(&run(&mut command, 0));
+    assert_eq!(report["errors"], 0, "{report}");
+    assert!(report["requests"].as_u64().unwrap() > 6, "{report}");
+    assert!(report["kinds"]["short"]["ttft_ms"]["p50"].as_f64().unwrap() > 0.0, "{report}");
+    assert_eq!(report["tenant_tokens"].as_object().unwrap().len(), 2, "{report}");
+    assert!(report["tenant_spread"].is_number(), "{report}");
+    if cfg!(target_os = "linux") {
+        assert!(report["rss_mb"]["end"].as_f64().unwrap() > 1.0, "{report}");
+    }
+    run(allod(folder.path()).args(["bench", "serve"]), 2);
+}

@@ -50,6 +50,36 @@ pub struct Chat {
     pub max_tokens: usize,
     /// Texts that end the answer and are not part of it.
     pub stop: Vec<String>,
+    /// How many answers are written, and what is told of their tokens.
+    pub choices: Choices,
+    /// The adapter that the model runs with, by the name that it was loaded under.
+    pub adapter: Option<String>,
+}
+
+/// How many answers are written, and what is told of their tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choices {
+    /// How many are given back.
+    pub n: usize,
+    /// How many are written, of which the likeliest are given back; 0 is the same as `n`.
+    pub best_of: usize,
+    /// Whether the log probabilities of the tokens are told, and of how many others at each place.
+    pub top_logprobs: Option<usize>,
+}
+
+/// One answer.
+impl Default for Choices {
+    fn default() -> Choices {
+        Choices { n: 1, best_of: 0, top_logprobs: None }
+    }
+}
+
+impl Choices {
+    /// How many are written.
+    #[must_use]
+    pub fn written(&self) -> usize {
+        self.n.max(self.best_of)
+    }
 }
 
 /// Texts to be turned into vectors.

@@ -15,7 +15,7 @@ use crate::desk::Desk;
 use crate::draft::Draft;
 use crate::error::Error;
 use crate::explanation::Explanation;
-use crate::generator::{Generator, Written};
+use crate::generator::Generator;
 use crate::prompt;
 use crate::quote::{Quotation, quote};
 use crate::record::Record;
@@ -143,9 +143,10 @@ impl<'a> Case<'a> {
                 ..GenerateRequest::default()
             };
             match generator.generate(&request, &mut |_| ControlFlow::Continue(())) {
-                Ok(Written { generated, .. }) => {
+                Ok(completion) => {
+                    let generated = completion.first();
                     let mode = generator.mode();
-                    let draft = Draft::written(&generated, shown, self.language, mode);
+                    let draft = Draft::written(generated, shown, self.language, mode);
                     return Ok((request, draft));
                 }
                 Err(Error::Engine(allod_engine::Error::PromptTooLong { .. })) if passages > 1 => {

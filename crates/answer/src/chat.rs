@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use allod_corpus::Language;
-use allod_engine::{Finish, GenerateRequest, Generated, Message, Prompt};
+use allod_engine::{ChosenToken, Completion, Finish, GenerateRequest, Generated};
+use allod_engine::{Message, Piece, Prompt};
 use allod_ledger::receipt::{RequestKind, Timings};
 use allod_policy::{Decision, Facts, Fired, Outcome, decide, observe, plain_chat_permitted};
 use allod_store::{NewReview, ReviewKind};
@@ -24,15 +25,12 @@ use crate::wording::{fill, wording};
 /// The end of a chat turn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChatReply {
-    /// What the model wrote, or what happened instead.
-    pub answer: String,
+    /// What the model wrote, in as many choices as were asked for; or, in one, what happened
+    /// instead.
+    pub choices: Vec<Choice>,
     /// What the policy decided.
     pub outcome: Outcome,
-    /// Why the model stopped; absent when it did not run.
-    pub finish: Option<Finish>,
-    /// The stop text that ended the answer, where one of the request's did and it is known.
-    pub stopped_by: Option<String>,
-    /// Tokens read and written.
+    /// Tokens read and written, those of answers that are not given back too.
     pub tokens: Tokens,
     /// Tokens of the prompt that had been computed for an earlier request of the same tenant.
     pub cached: u64,
@@ -42,8 +40,21 @@ pub struct ChatReply {
     pub review: Option<String>,
 }
 
+/// One of the answers of a turn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Choice {
+    /// The text.
+    pub text: String,
+    /// Why the model stopped; absent when it did not run.
+    pub finish: Option<Finish>,
+    /// The stop text that ended the answer, where one of the request's did and it is known.
+    pub stopped_by: Option<String>,
+    /// What is known of each token, where that was asked for.
+    pub logprobs: Vec<ChosenToken>,
+}
+
 impl Desk {
-    /// Lets the model go on from a conversation or a text, if the policy does. `on_text` sees the
+    /// Lets the model go on from a conversation or a text, if the policy does. `on_piece` sees the
     /// text as it is written, and an empty one now and then while a long prompt is read; the turn
     /// counts as answered only when this returns, with its receipt durable.
     ///
@@ -52,7 +63,7 @@ impl Desk {
     pub fn chat(
         &self,
         chat: &Chat,
-        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+        on_piece: &mut dyn FnMut(Piece) -> ControlFlow<()>,
     ) -> Result<ChatReply, Error> {
         let generator = self.generator.as_ref().ok_or_else(|| {
             Error::NoModel(
@@ -64,6 +75,7 @@ impl Desk {
         if generator.tokenizer().is_none() && !matches!(chat.prompt, Prompt::Chat(_)) {
             return Err(elsewhere());
         }
+        check_choices(self, chat)?;
         let opened = Instant::now();
         let question = question(chat, generator)?;
         let language = Language::detect(&question);
@@ -75,13 +87,22 @@ impl Desk {
         let decision = allowed(self, decide(&self.policy, &facts), &facts);
         let request = request(self, chat);
         let written = match decision.outcome {
-            Outcome::Answered => Some(generator.generate(&request, on_text)?),
+            Outcome::Answered => Some(generator.generate(&request, on_piece)?),
             _ => None,
         };
-        let cached = written.as_ref().map_or(0, |written| written.cached as u64);
-        let generated = written.map(|written| written.generated);
-        Turn { desk: self, chat, generator, facts, decision, request, generated, cached, opened }
+        Turn { desk: self, chat, generator, facts, decision, request, written, opened }
             .close(language)
+    }
+}
+
+/// Every choice takes a place of its own.
+fn check_choices(desk: &Desk, chat: &Chat) -> Result<(), Error> {
+    let (written, most) = (chat.choices.written(), desk.policy.limits.answer_choices_max as usize);
+    match written <= most {
+        true => Ok(()),
+        false => Err(Error::Limit(format!(
+            "{written} answers are asked for, and the policy allows {most} (limits.answer_choices_max)"
+        ))),
     }
 }
 
@@ -135,6 +156,10 @@ fn request(desk: &Desk, chat: &Chat) -> GenerateRequest {
         max_tokens: chat.max_tokens.min(desk.policy.limits.answer_tokens_max as usize),
         stop: chat.stop.clone(),
         tenant: chat.caller.tenant.clone(),
+        n: chat.choices.n,
+        best_of: chat.choices.best_of,
+        top_logprobs: chat.choices.top_logprobs,
+        adapter: chat.adapter.clone(),
         ..GenerateRequest::default()
     }
 }
@@ -147,8 +172,7 @@ struct Turn<'a> {
     facts: Facts,
     decision: Decision,
     request: GenerateRequest,
-    generated: Option<Generated>,
-    cached: u64,
+    written: Option<Completion>,
     opened: Instant,
 }
 
@@ -160,20 +184,32 @@ impl Turn<'_> {
         if let Some(review) = &review {
             self.desk.store.link_review(review, receipt.index)?;
         }
-        let (tokens, cached) = (self.tokens(), self.cached);
-        let finish = self.generated.as_ref().map(|generated| generated.finish);
-        let stopped_by = self.stopped_by();
-        let outcome = self.decision.outcome;
-        let answer = match self.generated {
-            Some(generated) => generated.text,
-            None => instead(language, &self.decision, review.as_deref()),
+        let (tokens, outcome) = (self.tokens(), self.decision.outcome);
+        let cached = self.written.as_ref().map_or(0, |written| written.usage.cached_tokens as u64);
+        let choices = match &self.written {
+            Some(written) => written.choices.iter().map(|choice| self.choice(choice)).collect(),
+            None => {
+                let text = instead(language, &self.decision, review.as_deref());
+                vec![Choice { text, ..Choice::default() }]
+            }
         };
-        Ok(ChatReply { answer, outcome, finish, stopped_by, tokens, cached, receipt, review })
+        Ok(ChatReply { choices, outcome, tokens, cached, receipt, review })
+    }
+
+    fn choice(&self, generated: &Generated) -> Choice {
+        Choice {
+            text: generated.text.clone(),
+            finish: Some(generated.finish),
+            stopped_by: self.stopped_by(generated),
+            logprobs: generated.logprobs.clone(),
+        }
     }
 
     /// The text of all tokens written still holds the stop text that the answer was cut at.
-    fn stopped_by(&self) -> Option<String> {
-        let generated = self.generated.as_ref().filter(|g| g.finish == Finish::Stop)?;
+    fn stopped_by(&self, generated: &Generated) -> Option<String> {
+        if generated.finish != Finish::Stop {
+            return None;
+        }
         let written = self.generator.tokenizer()?.decode(&generated.tokens);
         let stops = self.chat.stop.iter().filter(|stop| !stop.is_empty());
         let found = stops.filter_map(|stop| Some((written.find(stop.as_str())?, stop)));
@@ -181,9 +217,9 @@ impl Turn<'_> {
     }
 
     fn tokens(&self) -> Tokens {
-        self.generated.as_ref().map_or(Tokens::default(), |generated| Tokens {
-            prompt: generated.prompt_tokens as u64,
-            completion: generated.completion_tokens as u64,
+        self.written.as_ref().map_or(Tokens::default(), |written| Tokens {
+            prompt: written.usage.prompt_tokens as u64,
+            completion: written.usage.completion_tokens as u64,
         })
     }
 
@@ -223,14 +259,15 @@ impl Turn<'_> {
 
     fn record(&self, id: &str, review: Option<String>) -> Result<ReceiptRef, Error> {
         let keeper = Keeper { desk: self.desk, caller: &self.chat.caller };
-        let answer = self.generated.as_ref().map(|generated| generated.text.as_str());
+        let answer = self.written.as_ref().map(|written| recorded(&written.choices));
         let prompt = replayable(self.chat).to_string();
-        let words = keeper.keep(&prompt, answer)?;
-        let ran = self.generated.is_some();
+        let words = keeper.keep(&prompt, answer.as_deref())?;
+        let ran = self.written.is_some();
         let total = millis(self.opened);
         let mut receipt = blank(&self.desk.policy, words);
         receipt.request = record::request(id, kind(self.chat), &self.chat.caller);
-        receipt.model = ran.then(|| self.generator.record());
+        receipt.model =
+            self.written.as_ref().map(|written| self.generator.record(written.adapter.as_ref()));
         receipt.sampling = ran.then(|| record::sampling(&self.request.sampling));
         receipt.facts = record::facts(&self.facts);
         receipt.rules = record::rules(&self.decision.rules);
@@ -240,6 +277,14 @@ impl Turn<'_> {
         receipt.timings_ms = Timings { retrieval: 0, generation: total, total };
         receipt.review = review;
         append(self.desk, &receipt)
+    }
+}
+
+/// What is kept of the answers: the one as it is, several as a list.
+fn recorded(choices: &[Generated]) -> String {
+    match choices {
+        [only] => only.text.clone(),
+        several => several.iter().map(|choice| choice.text.as_str()).collect::<Value>().to_string(),
     }
 }
 
@@ -274,6 +319,10 @@ fn replayable(chat: &Chat) -> Value {
         kept["stop"] = json!(chat.stop);
     }
     kept["max_tokens"] = json!(chat.max_tokens);
+    if chat.choices.written() > 1 {
+        kept["n"] = json!(chat.choices.n);
+        kept["best_of"] = json!(chat.choices.written());
+    }
     kept
 }
 

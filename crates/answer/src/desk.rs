@@ -12,6 +12,7 @@ use allod_policy::Policy;
 use allod_retrieval::Library;
 use allod_store::{HeadRow, SqliteStore, Store};
 
+use crate::adapters::AdapterFolder;
 use crate::ask::Ask;
 use crate::case::Case;
 use crate::error::Error;
@@ -34,6 +35,8 @@ pub struct DeskOptions {
     pub embedder: Option<PathBuf>,
     /// A model that scores documents beside a query: a folder, or a name in the registry.
     pub reranker: Option<PathBuf>,
+    /// The folder that adapters can be loaded from; `adapters` in the data folder when absent.
+    pub adapters: Option<PathBuf>,
 }
 
 /// Library, policy, model, ledger and store of one data folder.
@@ -45,6 +48,7 @@ pub struct Desk {
     pub(crate) generator: Option<Generator>,
     pub(crate) embedder: Option<Reader<Embedder>>,
     pub(crate) reranker: Option<Reader<CrossEncoder>>,
+    pub(crate) adapters: AdapterFolder,
 }
 
 impl Desk {
@@ -65,7 +69,9 @@ impl Desk {
         let store = open_store(data)?;
         let library = Library::open(data, Arc::clone(&store))?;
         let ledger = open_ledger(&data.join("ledger"), store.as_ref())?;
-        Ok(Desk { store, library, ledger, policy, generator, embedder, reranker })
+        let adapters = options.adapters.clone().unwrap_or_else(|| data.join("adapters"));
+        let adapters = AdapterFolder(adapters);
+        Ok(Desk { store, library, ledger, policy, generator, embedder, reranker, adapters })
     }
 
     /// Answers a question, refuses it, or hands it on; whatever it does, the receipt is durable

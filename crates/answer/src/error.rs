@@ -24,6 +24,37 @@ pub enum Error {
     /// The model or runtime that the policy or the command line names is not there.
     #[error("{0}")]
     NoModel(String),
+    /// An adapter's name that is no plain name.
+    #[error(
+        "`{field}` is `{given}`, but must be up to 100 letters, digits and `-_.:`, the first a \
+         letter or digit: adapters lie in one folder of the server, so a name is enough"
+    )]
+    AdapterName {
+        /// The field that it stands in.
+        field: String,
+        /// What was given.
+        given: String,
+    },
+    /// No adapter of that name is there or loaded.
+    #[error("there is no adapter `{name}`")]
+    NoAdapter {
+        /// The name.
+        name: String,
+    },
+    /// An adapter that cannot be used with the model.
+    #[error("the adapter `{name}` cannot be used: {reason}")]
+    BadAdapter {
+        /// What was given.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A model is called so already.
+    #[error("a model is called `{name}` already; give the adapter another name")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
     /// The request is outside its limits.
     #[error("{0}")]
     Limit(String),

@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use allod_engine::{Engine, GenerateRequest, Generated, Options, Piece, Prompt, Stats, Tokenizer};
-use allod_ledger::receipt::Model;
+use allod_engine::{AdapterIdentity, Usage};
+use allod_engine::{Completion, Engine, GenerateRequest, Options, Piece, Prompt, Stats, Tokenizer};
+use allod_ledger::receipt::{Adapter, Model};
 use allod_policy::{Policy, Runtime, quantization_met, upstream_permitted};
 use allod_registry::Registry;
 
@@ -30,6 +31,8 @@ pub struct ModelChoice {
     pub path: Option<PathBuf>,
     /// Threads for the built-in engine; all cores when absent.
     pub threads: Option<usize>,
+    /// How the built-in engine runs, apart from its threads.
+    pub engine: Options,
     /// No model at all, whatever the policy names: answers are quotes.
     pub none: bool,
 }
@@ -107,9 +110,27 @@ impl Generator {
         }
     }
 
-    /// What the receipt says of the model.
+    /// The adapters that requests can ask for, by name; none for a model that runs elsewhere.
     #[must_use]
-    pub fn record(&self) -> Model {
+    pub fn adapters(&self) -> Vec<AdapterIdentity> {
+        match self {
+            Generator::Local(engine) => engine.adapters(),
+            Generator::Upstream(_) => Vec::new(),
+        }
+    }
+
+    /// Adapters that can be loaded at one time; none for a model that runs elsewhere.
+    #[must_use]
+    pub fn adapters_max(&self) -> usize {
+        match self {
+            Generator::Local(engine) => engine.adapters_max(),
+            Generator::Upstream(_) => 0,
+        }
+    }
+
+    /// What the receipt says of the model, and of the adapter that it ran with.
+    #[must_use]
+    pub fn record(&self, adapter: Option<&AdapterIdentity>) -> Model {
         match self {
             Generator::Local(engine) => {
                 let identity = engine.identity();
@@ -119,6 +140,7 @@ impl Generator {
                     tokenizer: Some(identity.tokenizer_digest.clone()),
                     template: identity.template_digest.clone(),
                     prompt: Some(TEMPLATE.into()),
+                    adapter: adapter.map(recorded),
                 }
             }
             Generator::Upstream(upstream) => Model {
@@ -127,6 +149,7 @@ impl Generator {
                 tokenizer: None,
                 template: None,
                 prompt: Some(TEMPLATE.into()),
+                adapter: None,
             },
         }
     }
@@ -140,7 +163,7 @@ impl Generator {
         }
     }
 
-    /// Writes a completion; `on_text` sees each piece as it comes and may end it. Only the desk
+    /// Writes completions; `on_piece` sees each piece as it comes and may end them. Only the desk
     /// asks for one: what is written elsewhere would have no receipt.
     ///
     /// # Errors
@@ -148,32 +171,29 @@ impl Generator {
     pub(crate) fn generate(
         &self,
         request: &GenerateRequest,
-        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> Result<Written, Error> {
+        on_piece: &mut dyn FnMut(Piece) -> ControlFlow<()>,
+    ) -> Result<Completion, Error> {
         match self {
-            Generator::Local(engine) => {
-                let mut on_piece = |piece: Piece| on_text(piece.text);
-                let completion = engine.complete(request, &mut on_piece)?;
-                let cached = completion.usage.cached_tokens;
-                let first = completion.choices.into_iter().next();
-                let generated = first.expect("one completion was asked for");
-                Ok(Written { generated, cached })
-            }
+            Generator::Local(engine) => Ok(engine.complete(request, on_piece)?),
             Generator::Upstream(upstream) => {
                 let generated = upstream.generate(request)?;
+                let (text, finish) = (generated.text.as_str(), Some(generated.finish));
                 // The whole text is here already: whether the caller wants more changes nothing.
-                let _ = on_text(&generated.text);
-                Ok(Written { generated, cached: 0 })
+                let _ = on_piece(Piece { choice: 0, text, token: None, finish });
+                let usage = Usage {
+                    prompt_tokens: generated.prompt_tokens,
+                    completion_tokens: generated.completion_tokens,
+                    ..Usage::default()
+                };
+                Ok(Completion { choices: vec![generated], usage, adapter: None })
             }
         }
     }
 }
 
-/// What a model wrote.
-pub(crate) struct Written {
-    pub(crate) generated: Generated,
-    /// Tokens of the prompt that had been computed for an earlier request of the same tenant.
-    pub(crate) cached: usize,
+/// What the receipt says of an adapter.
+fn recorded(adapter: &AdapterIdentity) -> Adapter {
+    Adapter { name: adapter.name.clone(), digest: adapter.digest.clone() }
 }
 
 /// The model that is meant: a path, or the name of one in the registry.
@@ -193,7 +213,7 @@ pub fn locate(models: &Path, given: &Path) -> Result<PathBuf, Error> {
 }
 
 fn local(policy: &Policy, path: &Path, choice: &ModelChoice) -> Result<Generator, Error> {
-    let options = Options { threads: choice.threads, ..Options::default() };
+    let options = Options { threads: choice.threads, ..choice.engine };
     let engine = Engine::load(path, options)?;
     quantization_met(policy, Some(&engine.identity().format))
         .map_err(|why| Error::NoModel(why.to_string()))?;

@@ -3,6 +3,7 @@
 //!
 //! [`Desk`] is the one way to an answer; the server and the command line both go through it.
 
+mod adapters;
 mod ask;
 mod case;
 mod chat;
@@ -24,8 +25,8 @@ mod upstream;
 mod wording;
 
 pub use allod_policy::{Fired, Outcome};
-pub use ask::{Ask, Caller, Chat, Embed, Rerank};
-pub use chat::ChatReply;
+pub use ask::{Ask, Caller, Chat, Choices, Embed, Rerank};
+pub use chat::{ChatReply, Choice};
 pub use desk::{Desk, DeskOptions, LEDGER_ORIGIN, open_store, read_policy, remembered_head};
 pub use error::Error;
 pub use explanation::Explanation;

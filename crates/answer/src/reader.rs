@@ -227,5 +227,6 @@ fn identity(given: &Path, digest: String, tokenizer: &Tokenizer) -> Model {
         tokenizer: Some(tokenizer.digest().to_string()),
         template: None,
         prompt: None,
+        adapter: None,
     }
 }

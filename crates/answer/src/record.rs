@@ -102,7 +102,7 @@ impl<'a> Record<'a> {
         let answered = draft.filter(|_| self.outcome == Outcome::Answered);
         Ok(Receipt {
             request: request(&self.id, receipt::RequestKind::Ask, &case.ask.caller),
-            model: generator.map(crate::generator::Generator::record),
+            model: generator.map(|generator| generator.record(None)),
             sampling: case.prompt.as_ref().map(|request| sampling(&request.sampling)),
             evidence: evidence.iter().map(evidence_record).collect(),
             citations: draft.map_or(&[][..], |d| &d.citations).iter().map(cited).collect(),
@@ -180,6 +180,7 @@ pub(crate) fn append(desk: &Desk, receipt: &Receipt) -> Result<ReceiptRef, Error
 /// A receipt of nothing yet, for the parts that a kind of request does not have.
 pub(crate) fn blank(policy: &Policy, words: Words) -> Receipt {
     let limits = [
+        ("answer_choices_max", policy.limits.answer_choices_max),
         ("question_chars_max", policy.limits.question_chars_max),
         ("answer_tokens_max", policy.limits.answer_tokens_max),
     ];

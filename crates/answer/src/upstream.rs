@@ -85,6 +85,10 @@ impl Upstream {
             let what = "the model runs on another server, which knows no typical_p and no DRY";
             return Err(Error::Limit(what.into()));
         }
+        if request.n != 1 || request.best_of > 1 || request.top_logprobs.is_some() {
+            let what = "the model runs on another server: one answer, and no log probabilities";
+            return Err(Error::Limit(what.into()));
+        }
         let url = format!("{}/chat/completions", self.url);
         let mut post = self.agent.post(&url);
         if let Some(key) = &self.api_key {

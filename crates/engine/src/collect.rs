@@ -135,7 +135,7 @@ impl Collector {
         if request.top_logprobs.is_none() {
             self.choices.iter_mut().for_each(|choice| choice.logprobs.clear());
         }
-        Completion { choices: self.choices, usage: self.usage }
+        Completion { choices: self.choices, usage: self.usage, adapter: None }
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Options {
     pub waiting_max: Option<usize>,
     /// And of one tenant; 256 if not given.
     pub waiting_per_tenant_max: Option<usize>,
+    /// Adapters that can be loaded at the same time; 1024 if not given.
+    pub adapters_max: Option<usize>,
 }
 
 impl Options {
@@ -106,6 +108,7 @@ pub struct Engine {
     model: Arc<Model>,
     identity: ModelIdentity,
     adapters: RwLock<BTreeMap<String, Arc<Adapter>>>,
+    adapters_max: usize,
     /// Made when the first constraint comes.
     grammars: Mutex<Option<Arc<Grammars>>>,
     scheduler: Scheduler,
@@ -136,6 +139,7 @@ impl Engine {
             model,
             identity,
             adapters: RwLock::default(),
+            adapters_max: options.adapters_max.unwrap_or(1024),
             grammars: Mutex::default(),
             scheduler,
             isa,
@@ -157,15 +161,24 @@ impl Engine {
     /// Requests that do not ask for it are not changed in a bit.
     ///
     /// # Errors
-    /// If the adapter does not fit the model, or there is one of that name.
+    /// If the adapter does not fit the model, there is one of that name, or there are too many.
     pub fn load_adapter(&self, name: &str, path: &Path) -> Result<()> {
         let adapter = Arc::new(Adapter::open(path, &self.model.checkpoint)?);
         let mut adapters = self.adapters.write().unwrap_or_else(PoisonError::into_inner);
+        let (loaded, most) = (adapters.len(), self.adapters_max);
         match adapters.entry(name.to_string()) {
-            Entry::Vacant(place) => place.insert(adapter),
-            Entry::Occupied(_) => return Err(Error::AdapterTwice { name: name.to_string() }),
-        };
-        Ok(())
+            Entry::Vacant(_) if loaded >= most => Err(Error::TooManyAdapters { most }),
+            Entry::Occupied(_) => Err(Error::AdapterTwice { name: name.to_string() }),
+            Entry::Vacant(place) => {
+                place.insert(adapter);
+                Ok(())
+            }
+        }
+    }
+
+    /// Adapters that can be loaded at the same time.
+    pub fn adapters_max(&self) -> usize {
+        self.adapters_max
     }
 
     /// Lets go of an adapter. Requests that run with it go on.
@@ -266,13 +279,18 @@ impl Engine {
         let prompt_tokens = prompt.len();
         let (inlet, outlet) = connection();
         let top_logprobs = request.top_logprobs.or(request.ranks().then_some(0));
+        let adapter = self.adapter(request)?;
+        let used = request.adapter.clone().zip(adapter.as_ref());
+        let used =
+            used.map(|(name, adapter)| AdapterIdentity { name, digest: adapter.digest().into() });
         let job = Job {
             prompt,
             samplers,
             guide: self.guide(request)?,
             max_tokens: request.max_tokens,
             stop: request.stop.clone(),
-            adapter: self.adapter(request)?,
+            adapter,
+            adapter_name: request.adapter.as_deref().map(Into::into),
             tenant: request.tenant.as_str().into(),
             priority: request.priority,
             top_logprobs,
@@ -281,7 +299,8 @@ impl Engine {
         // Nothing to write is written without a place.
         let inlet =
             if job.max_tokens == 0 { None } else { Some(self.scheduler.submit(job, inlet)?) };
-        collect(inlet, request, prompt_tokens, on_piece)
+        let completion = collect(inlet, request, prompt_tokens, on_piece)?;
+        Ok(Completion { adapter: used, ..completion })
     }
 
     /// One for each completion.

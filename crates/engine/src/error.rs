@@ -37,6 +37,12 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// No room for one more adapter.
+    #[error("{most} adapters are loaded, and there is room for no more; unload one first")]
+    TooManyAdapters {
+        /// How many there can be.
+        most: usize,
+    },
     /// A sampling parameter outside its range.
     #[error("sampling: {name} is {value}, but must be {range}")]
     Sampling {
@@ -60,6 +66,12 @@ pub enum Error {
     /// Too many requests wait already.
     #[error("too many requests wait for the model; try again in {retry_after_seconds} s")]
     Busy {
+        /// When there is likely to be room.
+        retry_after_seconds: u64,
+    },
+    /// Too many requests of one tenant wait already.
+    #[error("too many of your requests wait for the model; try again in {retry_after_seconds} s")]
+    TenantBusy {
         /// When there is likely to be room.
         retry_after_seconds: u64,
     },

@@ -20,6 +20,8 @@ pub(crate) struct Job {
     pub max_tokens: usize,
     pub stop: Vec<String>,
     pub adapter: Option<Arc<Adapter>>,
+    /// What the request calls it.
+    pub adapter_name: Option<Arc<str>>,
     pub tenant: Tenant,
     pub priority: Priority,
     pub top_logprobs: Option<usize>,

@@ -35,6 +35,7 @@ mod penalties;
 mod prefixes;
 mod random;
 mod request;
+mod rows;
 mod sampler;
 mod sampling;
 mod scheduler;
@@ -52,6 +53,7 @@ pub use request::{
     CHOICES_MAX, ChosenToken, Completion, Finish, GenerateRequest, Generated, Piece, Priority,
     Prompt, TOP_LOGPROBS_MAX, Usage,
 };
+pub use rows::{STEP_ROWS, StepRows};
 pub use sampler::{Past, Sampler};
 pub use sampling::{Dry, Sampling};
 pub use scheduler::Stats;

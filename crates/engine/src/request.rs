@@ -1,5 +1,6 @@
 //! What is asked of the engine, and what it gives back.
 
+use crate::engine::AdapterIdentity;
 use crate::grammar::Constraint;
 use crate::sampling::Sampling;
 use allod_lm::Message;
@@ -128,6 +129,15 @@ pub struct Completion {
     pub choices: Vec<Generated>,
     /// What it took.
     pub usage: Usage,
+    /// The adapter that the model ran with.
+    pub adapter: Option<AdapterIdentity>,
+}
+
+impl Completion {
+    /// The first of the completions.
+    pub fn first(&self) -> &Generated {
+        self.choices.first().expect("at least one completion is asked for")
+    }
 }
 
 /// What a request took.

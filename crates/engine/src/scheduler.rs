@@ -3,9 +3,10 @@
 use crate::error::{Error, Result};
 use crate::job::{Inlet, Job};
 use crate::line::Tenant;
+use crate::rows::StepRows;
 use crate::worker::{Limits, Worker};
-use allod_lm::{Infer, Model};
-use std::collections::BTreeMap;
+use allod_lm::{Infer, Model, PAGE_TOKENS};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -33,6 +34,8 @@ pub struct Stats {
     pub completion_tokens: u64,
     /// Tokens that did not have to be read, since they had been computed before.
     pub cached_tokens: u64,
+    /// How often tokens were guessed.
+    pub drafts: u64,
     /// Tokens that were guessed.
     pub draft_tokens: u64,
     /// And those of them that were right.
@@ -41,6 +44,20 @@ pub struct Stats {
     pub preemptions: u64,
     /// Forward passes.
     pub steps: u64,
+    /// How many rows they had.
+    pub rows: StepRows,
+    /// Sequences that ended since the model computed no number.
+    pub damaged: u64,
+    /// Requests that were turned away since too many waited.
+    pub turned_away: u64,
+    /// The adapters of the sequences that are being computed.
+    pub running_adapters: BTreeSet<Arc<str>>,
+    /// And of those that wait.
+    pub waiting_adapters: BTreeSet<Arc<str>>,
+    /// Tokens of a page of keys and values.
+    pub page_tokens: usize,
+    /// Bytes of such a page.
+    pub page_bytes: usize,
     /// Rows per second of late, of prompts and completions together.
     pub tokens_per_second: f64,
 }
@@ -72,13 +89,17 @@ impl State {
             return Err(Error::Stopped);
         }
         // Who is about to get a place does not wait.
-        if self.waiting() >= limits.waiting_max + self.free
-            || self.waiting_of(&job.tenant) >= limits.waiting_per_tenant_max + self.free
-        {
-            return Err(Error::Busy { retry_after_seconds: self.retry_after_seconds() });
-        }
-        self.inbox.push(job);
-        Ok(())
+        let retry_after_seconds = self.retry_after_seconds();
+        let refusal = if self.waiting() >= limits.waiting_max + self.free {
+            Error::Busy { retry_after_seconds }
+        } else if self.waiting_of(&job.tenant) >= limits.waiting_per_tenant_max + self.free {
+            Error::TenantBusy { retry_after_seconds }
+        } else {
+            self.inbox.push(job);
+            return Ok(());
+        };
+        self.stats.turned_away += 1;
+        Err(refusal)
     }
 
     fn waiting_of(&self, tenant: &Tenant) -> usize {
@@ -126,7 +147,13 @@ impl Scheduler {
     /// # Errors
     /// If there can be no more threads.
     pub fn start(model: Arc<Model>, infer: Infer, limits: Limits) -> Result<Scheduler> {
-        let state = Mutex::new(State { free: limits.slots, ..State::default() });
+        let stats = Stats {
+            cache_bytes_max: limits.cache_bytes_max,
+            page_tokens: PAGE_TOKENS,
+            page_bytes: infer.bytes_of(PAGE_TOKENS),
+            ..Stats::default()
+        };
+        let state = Mutex::new(State { free: limits.slots, stats, ..State::default() });
         let shared = Arc::new(Shared { state, called: Condvar::new() });
         let worker = shared.clone();
         let thread = std::thread::Builder::new()
@@ -180,6 +207,7 @@ mod tests {
             max_tokens: 10,
             stop: Vec::new(),
             adapter: None,
+            adapter_name: None,
             tenant: tenant.into(),
             priority: Priority::Normal,
             top_logprobs: None,
@@ -202,12 +230,13 @@ mod tests {
         let mut state = State { free: 2, ..State::default() };
         let ask = |state: &mut State, tenant| state.take_in(job(tenant), &limits);
         (0..5).for_each(|_| ask(&mut state, "a").unwrap());
-        assert!(matches!(ask(&mut state, "a"), Err(Error::Busy { .. })));
+        assert!(matches!(ask(&mut state, "a"), Err(Error::TenantBusy { .. })));
         ask(&mut state, "b").unwrap();
         state.stats.tokens_per_second = 50.0;
         let busy = ask(&mut state, "b");
         // Six times 100 tokens wait; half of them take 6 s.
         assert!(matches!(busy, Err(Error::Busy { retry_after_seconds: 6 })), "{busy:?}");
+        assert_eq!(state.stats.turned_away, 2);
         state.stopping = true;
         assert!(matches!(ask(&mut state, "c"), Err(Error::Stopped)));
     }

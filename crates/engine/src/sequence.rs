@@ -30,6 +30,8 @@ pub(crate) struct Sequence<'m> {
     outlet: Outlet,
     /// What it runs with.
     pub adapter: Option<Arc<Adapter>>,
+    /// What its request calls that.
+    pub adapter_name: Option<Arc<str>>,
     /// What is computed for it can be used again for what has the same.
     pub key: PrefixKey,
     /// Whose turn comes first.
@@ -42,6 +44,8 @@ pub(crate) enum Next {
     More,
     /// It is over, and the caller knows.
     Over,
+    /// So it is, for the model computed no number.
+    Damaged,
 }
 
 impl<'m> Sequence<'m> {
@@ -67,6 +71,7 @@ impl<'m> Sequence<'m> {
             top_logprobs: job.top_logprobs,
             outlet: job.outlet.clone(),
             adapter: job.adapter.clone(),
+            adapter_name: job.adapter_name.clone(),
             key: key.clone(),
             priority: job.priority,
         };
@@ -119,8 +124,9 @@ impl<'m> Sequence<'m> {
         match self.advance(scores) {
             Ok(next) => next,
             Err(error) => {
+                let damaged = matches!(error, Error::NotANumber { .. });
                 self.fail(error);
-                Next::Over
+                if damaged { Next::Damaged } else { Next::Over }
             }
         }
     }

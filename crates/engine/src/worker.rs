@@ -9,12 +9,14 @@ use crate::error::Error;
 use crate::line::{Line, Tenant, Turn};
 use crate::prefixes::Prefixes;
 use crate::request::Priority;
+use crate::rows::StepRows;
 use crate::scheduler::{Shared, State};
 use crate::sequence::{Next, Sequence};
 use crate::split::split_evenly;
 use allod_lm::{Batch, Infer, Logits, Model, PAGE_TOKENS};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What the worker keeps to.
@@ -57,8 +59,9 @@ impl Running<'_> {
     fn take(&mut self, scores: &[&[f32]]) -> (Next, usize) {
         for (count, scores) in scores.iter().enumerate() {
             let before = self.sequence.tokens().len();
-            if let Next::Over = self.sequence.go_on(scores) {
-                return (Next::Over, count + 1);
+            match self.sequence.go_on(scores) {
+                Next::More => {}
+                over => return (over, count + 1),
             }
             if self.draft.get(count) != self.sequence.tokens().get(before) {
                 return (Next::More, count + 1);
@@ -89,9 +92,12 @@ struct Tally {
     completion_tokens: u64,
     cached_tokens: u64,
     preemptions: u64,
+    drafts: u64,
     draft_tokens: u64,
     accepted_tokens: u64,
+    damaged: u64,
     steps: u64,
+    rows: StepRows,
     rows_per_second: Option<f64>,
 }
 
@@ -163,10 +169,15 @@ impl<'m> Worker<'m> {
         stats.prompt_tokens += tally.prompt_tokens;
         stats.completion_tokens += tally.completion_tokens;
         stats.cached_tokens += tally.cached_tokens;
+        stats.drafts += tally.drafts;
         stats.draft_tokens += tally.draft_tokens;
         stats.accepted_tokens += tally.accepted_tokens;
         stats.preemptions += tally.preemptions;
         stats.steps += tally.steps;
+        stats.damaged += tally.damaged;
+        stats.rows.merge(&tally.rows);
+        stats.running_adapters = names(self.running.iter().map(|one| &one.sequence));
+        stats.waiting_adapters = names(self.line.iter().map(|(_, sequence)| sequence));
         if let Some(rate) = tally.rows_per_second {
             let before = if stats.steps <= 1 { rate } else { stats.tokens_per_second };
             stats.tokens_per_second = before * 0.9 + rate * 0.1;
@@ -345,6 +356,7 @@ impl<'m> Worker<'m> {
             let writes = self.infer.length(one.slot) + 1 == one.sequence.tokens().len();
             let most = if writes { most.min(self.limits.draft_tokens) } else { 0 };
             one.draft = one.sequence.draft(most).to_vec();
+            self.tally.drafts += u64::from(!one.draft.is_empty());
             self.tally.draft_tokens += one.draft.len() as u64;
         }
     }
@@ -425,6 +437,8 @@ impl<'m> Worker<'m> {
             }
         }
         self.tally.steps += 1;
+        let drafted: usize = self.running.iter().map(|one| one.draft.len()).sum();
+        self.tally.rows.add(rows.iter().sum::<usize>() + drafted);
         let seconds = started.elapsed().as_secs_f64().max(1e-9);
         self.tally.rows_per_second = Some(rows.iter().sum::<usize>() as f64 / seconds);
     }
@@ -446,7 +460,8 @@ impl<'m> Worker<'m> {
             self.tally.accepted_tokens += written.saturating_sub(1) as u64;
             // What was guessed wrong is forgotten: the last token is never computed yet.
             self.infer.truncate(one.slot, one.sequence.tokens().len() - 1);
-            if let Next::Over = next {
+            self.tally.damaged += u64::from(matches!(next, Next::Damaged));
+            if !matches!(next, Next::More) {
                 over.push(index);
             }
         }
@@ -481,6 +496,11 @@ fn about_to_be_known(
             let shared = shared(one);
             infer.length(one.slot) < shared && prefixes.known(&sequence.key, tokens) < shared
         })
+}
+
+/// The adapters of these, by name.
+fn names<'a, 'm: 'a>(sequences: impl Iterator<Item = &'a Sequence<'m>>) -> BTreeSet<Arc<str>> {
+    sequences.filter_map(|sequence| sequence.adapter_name.clone()).collect()
 }
 
 /// What a panic said.

@@ -108,6 +108,18 @@ pub struct Model {
     pub template: Option<String>,
     /// The name of our own prompt template, if one was used.
     pub prompt: Option<String>,
+    /// The adapter that it ran with; not written if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<Adapter>,
+}
+
+/// The adapter that a model ran with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adapter {
+    /// The name that it was asked for by.
+    pub name: String,
+    /// The digest of its files.
+    pub digest: String,
 }
 
 /// The policy that decided.

@@ -156,6 +156,8 @@ pub struct Limits {
     pub question_chars_max: u32,
     /// Longest answer, in tokens.
     pub answer_tokens_max: u32,
+    /// Most answers that one request can have written.
+    pub answer_choices_max: u32,
 }
 
 /// Everything that a policy sets.

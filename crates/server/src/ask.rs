@@ -46,7 +46,7 @@ pub(crate) async fn ask(
 
 /// Asks the desk, in the room for answering.
 pub(crate) async fn reply(state: &Shared, ask: Ask) -> Result<Reply, Problem> {
-    let shared = Arc::clone(state);
+    let (shared, tenant) = (Arc::clone(state), ask.caller.tenant.clone());
     let work = move || {
         let begun = Instant::now();
         let reply = shared.desk.ask(&ask);
@@ -57,5 +57,5 @@ pub(crate) async fn reply(state: &Shared, ask: Ask) -> Result<Reply, Problem> {
         shared.metrics.answered("ask", outcome, begun.elapsed(), tokens);
         Ok(reply?)
     };
-    state.answering.run(work).await
+    state.answering.run(&tenant, work).await
 }

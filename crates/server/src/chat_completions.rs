@@ -44,8 +44,14 @@ pub(crate) struct ChatCompletionRequest {
     seed: Option<i64>,
     /// A text or up to four that end the answer.
     stop: Option<Value>,
-    /// Must be 1.
+    /// How many answers to give back; the policy's limit holds as well.
     n: Option<u64>,
+    /// How many to write, of which the likeliest are given back; `n` when absent.
+    best_of: Option<u64>,
+    /// Whether to tell how likely each token was.
+    logprobs: Option<bool>,
+    /// And of how many of the likeliest at each place: up to 20.
+    top_logprobs: Option<u64>,
     /// Accepted and without effect: who asks is decided by the key.
     user: Option<String>,
 }

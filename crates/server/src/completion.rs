@@ -1,12 +1,15 @@
 //! The JSON of OpenAI's completions, of chats and of plain texts, whole and in chunks.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::envelope::new_id;
-use crate::form::{Event, Form};
+use crate::form::{Event, Form, Part};
 use crate::problem::Problem;
-use crate::turn::Finished;
+use crate::scores;
+use crate::turn::{Choice, Finished};
 
 /// What all chunks of one completion share.
 #[derive(Clone, Debug)]
@@ -37,53 +40,73 @@ impl Heading {
 pub(crate) struct ChatForm {
     heading: Heading,
     counts: bool,
+    /// The answers that have begun.
+    begun: BTreeSet<usize>,
 }
 
 impl ChatForm {
     /// `counts` adds a chunk with the numbers of tokens to a stream.
     pub(crate) fn new(model: &str, counts: bool) -> ChatForm {
-        ChatForm { heading: Heading::new("chatcmpl", model), counts }
+        ChatForm { heading: Heading::new("chatcmpl", model), counts, begun: BTreeSet::new() }
     }
 
-    fn chunk(&self, delta: Value, finish_reason: Option<&str>) -> Value {
-        let choice = json!({
-            "index": 0,
-            "delta": delta,
-            "logprobs": null,
-            "finish_reason": finish_reason,
-        });
-        let chunk = self.heading.around("chat.completion.chunk", json!([choice]));
-        uncounted(chunk, self.counts)
+    fn chunk(&self, choice: Value) -> Value {
+        uncounted(self.heading.around("chat.completion.chunk", json!([choice])), self.counts)
+    }
+
+    /// The first chunk of an answer, unless it has begun.
+    fn begin(&mut self, index: usize) -> Option<Event> {
+        let delta = json!({"role": "assistant", "content": ""});
+        let begins = self.begun.insert(index);
+        begins.then(|| Event::data(&self.chunk(chat_delta(index, delta, Value::Null, None))))
     }
 }
 
 impl Form for ChatForm {
     fn whole(&self, finished: &Finished) -> Value {
-        let choice = json!({
-            "index": 0,
-            "message": {"role": "assistant", "content": finished.text, "refusal": null},
-            "logprobs": null,
-            "finish_reason": finished.reason(),
-        });
-        counted(self.heading.around("chat.completion", json!([choice])), finished)
+        let choice = |(index, choice): (usize, &Choice)| {
+            json!({
+                "index": index,
+                "message": {"role": "assistant", "content": choice.text, "refusal": null},
+                "logprobs": scores::of_chat(choice.scores.as_deref()),
+                "finish_reason": choice.reason(),
+            })
+        };
+        let choices = finished.choices.iter().enumerate().map(choice).collect();
+        counted(self.heading.around("chat.completion", choices), finished)
     }
 
     fn opening(&mut self) -> Vec<Event> {
-        vec![Event::data(&self.chunk(json!({"role": "assistant", "content": ""}), None))]
+        self.begin(0).into_iter().collect()
     }
 
-    fn piece(&mut self, text: &str) -> Vec<Event> {
-        vec![Event::data(&self.chunk(json!({"content": text}), None))]
+    fn part(&mut self, part: &Part) -> Vec<Event> {
+        let mut events: Vec<Event> = self.begin(part.choice).into_iter().collect();
+        let logprobs = scores::of_chat(part.scores.as_deref());
+        let delta = json!({"content": part.text});
+        let choice = chat_delta(part.choice, delta, logprobs, None);
+        events.push(Event::data(&self.chunk(choice)));
+        events
     }
 
     fn closing(&mut self, finished: &Finished) -> Vec<Event> {
-        let last = self.chunk(json!({}), Some(finished.reason()));
-        ending(last, finished, self.counts)
+        let mut events: Vec<Event> =
+            (0..finished.choices.len()).filter_map(|index| self.begin(index)).collect();
+        let last = |(index, choice): (usize, &Choice)| {
+            self.chunk(chat_delta(index, json!({}), Value::Null, Some(choice.reason())))
+        };
+        let chunks = finished.choices.iter().enumerate().map(last).collect();
+        events.extend(ending(chunks, finished, self.counts));
+        events
     }
 
     fn failure(&mut self, problem: &Problem) -> Vec<Event> {
         vec![Event::data(&problem.body())]
     }
+}
+
+fn chat_delta(index: usize, delta: Value, logprobs: Value, reason: Option<&str>) -> Value {
+    json!({"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason})
 }
 
 /// A text that goes on from a prompt.
@@ -92,52 +115,80 @@ pub(crate) struct TextForm {
     counts: bool,
     /// The prompt, where it is to stand before what the model writes.
     echo: String,
+    /// Characters of each answer whose tokens were told.
+    told: BTreeMap<usize, usize>,
 }
 
 impl TextForm {
     /// As [`ChatForm::new`]; `echo` comes before the text.
     pub(crate) fn new(model: &str, counts: bool, echo: String) -> TextForm {
-        TextForm { heading: Heading::new("cmpl", model), counts, echo }
+        TextForm { heading: Heading::new("cmpl", model), counts, echo, told: BTreeMap::new() }
     }
 
-    fn chunk(&self, text: &str, finish_reason: Option<&str>) -> Value {
-        let choice = json!({
-            "index": 0,
-            "text": text,
-            "logprobs": null,
-            "finish_reason": finish_reason,
-        });
+    fn chunk(&self, choice: Value) -> Value {
         uncounted(self.heading.around("text_completion", json!([choice])), self.counts)
+    }
+
+    /// The prompt before an answer, if it is asked for and was not sent.
+    fn begin(&mut self, index: usize) -> Option<Event> {
+        let begins = self.told.insert(index, self.echo.chars().count()).is_none();
+        let chunk = || self.chunk(text_choice(index, &self.echo, Value::Null, None));
+        (begins && !self.echo.is_empty()).then(|| Event::data(&chunk()))
     }
 }
 
 impl Form for TextForm {
     fn whole(&self, finished: &Finished) -> Value {
-        let choice = json!({
-            "index": 0,
-            "text": format!("{}{}", self.echo, finished.text),
-            "logprobs": null,
-            "finish_reason": finished.reason(),
-        });
-        counted(self.heading.around("text_completion", json!([choice])), finished)
+        let before = self.echo.chars().count();
+        let choice = |(index, choice): (usize, &Choice)| {
+            let text = format!("{}{}", self.echo, choice.text);
+            let logprobs = scores::of_text(choice.scores.as_deref(), before);
+            text_choice(index, &text, logprobs, Some(choice.reason()))
+        };
+        let choices = finished.choices.iter().enumerate().map(choice).collect();
+        counted(self.heading.around("text_completion", choices), finished)
     }
 
     fn opening(&mut self) -> Vec<Event> {
-        vec![Event::data(&self.chunk(&self.echo, None))]
+        let begun = self.begin(0);
+        // A stream opens with something, so that the client knows that it is served.
+        let first = || Event::data(&self.chunk(text_choice(0, "", Value::Null, None)));
+        vec![begun.unwrap_or_else(first)]
     }
 
-    fn piece(&mut self, text: &str) -> Vec<Event> {
-        vec![Event::data(&self.chunk(text, None))]
+    fn part(&mut self, part: &Part) -> Vec<Event> {
+        let mut events: Vec<Event> = match self.told.contains_key(&part.choice) {
+            true => Vec::new(),
+            false => self.begin(part.choice).into_iter().collect(),
+        };
+        let before = self.told.entry(part.choice).or_default();
+        let logprobs = scores::of_text(part.scores.as_deref(), *before);
+        *before += part.scores.as_deref().map_or(0, scores::characters);
+        let choice = text_choice(part.choice, part.text, logprobs, None);
+        events.push(Event::data(&self.chunk(choice)));
+        events
     }
 
     fn closing(&mut self, finished: &Finished) -> Vec<Event> {
-        let last = self.chunk("", Some(finished.reason()));
-        ending(last, finished, self.counts)
+        let silent = |index: &usize| !self.told.contains_key(index);
+        let silent: Vec<usize> = (0..finished.choices.len()).filter(silent).collect();
+        let mut events: Vec<Event> =
+            silent.into_iter().filter_map(|index| self.begin(index)).collect();
+        let last = |(index, choice): (usize, &Choice)| {
+            self.chunk(text_choice(index, "", Value::Null, Some(choice.reason())))
+        };
+        let chunks = finished.choices.iter().enumerate().map(last).collect();
+        events.extend(ending(chunks, finished, self.counts));
+        events
     }
 
     fn failure(&mut self, problem: &Problem) -> Vec<Event> {
         vec![Event::data(&problem.body())]
     }
+}
+
+fn text_choice(index: usize, text: &str, logprobs: Value, reason: Option<&str>) -> Value {
+    json!({"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason})
 }
 
 /// A chunk of a stream that counts tokens at its end says that it does not count them.
@@ -154,11 +205,12 @@ fn counted(mut completion: Value, finished: &Finished) -> Value {
     completion
 }
 
-/// The last chunk with a choice, the count if it is asked for, and the end.
-fn ending(mut last: Value, finished: &Finished, counts: bool) -> Vec<Event> {
+/// The last chunks with choices, the count if it is asked for, and the end.
+fn ending(mut chunks: Vec<Value>, finished: &Finished, counts: bool) -> Vec<Event> {
+    let last = chunks.last_mut().expect("there is an answer");
     let mut count = last.clone();
     last["allod"] = finished.extension.clone();
-    let mut events = vec![Event::data(&last)];
+    let mut events: Vec<Event> = chunks.iter().map(Event::data).collect();
     if counts {
         count["choices"] = json!([]);
         count["usage"] = usage(finished);

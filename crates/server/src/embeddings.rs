@@ -78,6 +78,7 @@ pub(crate) async fn create(
     models::check_embeds(&state, &asked.model)?;
     let embed = Embed { texts: asked.texts, purpose: asked.purpose, caller: identity.caller };
     let (shared, wanted) = (Arc::clone(&state), asked.dimensions);
+    let tenant = embed.caller.tenant.clone();
     let work = move || {
         let dimensions = shared.desk.embedder().map_or(0, |reader| reader.dimensions());
         if wanted.is_some_and(|wanted| wanted != dimensions as u64) {
@@ -91,7 +92,7 @@ pub(crate) async fn create(
         shared.metrics.answered("embed", outcome, begun.elapsed(), tokens);
         Ok(embedded?)
     };
-    let embedded = state.answering.run(work).await?;
+    let embedded = state.answering.run(&tenant, work).await?;
     Ok(Json(response(&asked.model, &embedded, asked.encoding)))
 }
 

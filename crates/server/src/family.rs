@@ -52,6 +52,7 @@ pub(crate) fn anthropic(problem: &Problem, id: Option<&str>) -> Value {
         StatusCode::UNAUTHORIZED => "authentication_error",
         StatusCode::FORBIDDEN => "permission_error",
         StatusCode::NOT_FOUND => "not_found_error",
+        StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
         StatusCode::PAYLOAD_TOO_LARGE => "request_too_large",
         StatusCode::SERVICE_UNAVAILABLE if problem.code() == "overloaded" => "overloaded_error",
         StatusCode::GATEWAY_TIMEOUT => "timeout_error",

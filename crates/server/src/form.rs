@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::problem::Problem;
+use crate::scores::Scored;
 use crate::turn::Finished;
 
 /// One server-sent event.
@@ -32,6 +33,18 @@ impl Event {
     }
 }
 
+/// A part of one of the answers, as the model writes it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Part<'a> {
+    /// Which answer: from 0 on.
+    pub(crate) choice: usize,
+    /// Text that is certain to stay.
+    pub(crate) text: &'a str,
+    /// What is told of the tokens that it is made of, where that was asked for. Tokens whose text
+    /// a stop text took away come with the last part.
+    pub(crate) scores: Option<Vec<Scored>>,
+}
+
 /// Writes one turn.
 pub(crate) trait Form: Send + 'static {
     /// The whole response.
@@ -40,10 +53,10 @@ pub(crate) trait Form: Send + 'static {
     /// What comes before the text of a stream.
     fn opening(&mut self) -> Vec<Event>;
 
-    /// A piece of the text.
-    fn piece(&mut self, text: &str) -> Vec<Event>;
+    /// A part of one of the answers.
+    fn part(&mut self, part: &Part) -> Vec<Event>;
 
-    /// What comes after the text; the turn's receipt is durable.
+    /// What comes after all text; the turn's receipt is durable.
     fn closing(&mut self, finished: &Finished) -> Vec<Event>;
 
     /// What ends a stream that was begun and cannot be finished.

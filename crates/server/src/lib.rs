@@ -7,9 +7,11 @@
 
 #![forbid(unsafe_code)]
 
+mod adapters;
 mod ask;
 mod body;
 mod chat_completions;
+mod choices;
 mod completion;
 mod console;
 mod conversation;
@@ -41,6 +43,7 @@ mod response_form;
 mod responses;
 mod reviews;
 mod router;
+mod scores;
 mod serve;
 mod sight;
 mod state;

@@ -30,6 +30,8 @@ pub struct ServeOptions {
     pub answering_max: usize,
     /// Questions that wait for their turn; more are turned away with 503.
     pub waiting_max: usize,
+    /// And of one tenant; more are turned away with 429.
+    pub waiting_per_tenant_max: usize,
     /// How long a client may take to send the head of a request, and be idle between two.
     pub head_timeout: Duration,
     /// How long a client may take to send the body of a request.
@@ -52,6 +54,7 @@ impl Default for ServeOptions {
             connections_max: 512,
             answering_max: 32,
             waiting_max: 256,
+            waiting_per_tenant_max: 128,
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(300),

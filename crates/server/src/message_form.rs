@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::envelope::new_id;
 use crate::family;
-use crate::form::{Event, Form};
+use crate::form::{Event, Form, Part};
 use crate::problem::Problem;
 use crate::turn::Finished;
 
@@ -46,19 +46,20 @@ struct End {
 
 impl End {
     fn of(finished: &Finished) -> End {
-        let reason = match &finished.stopped_by {
+        let choice = finished.first();
+        let reason = match &choice.stopped_by {
             Some(_) => "stop_sequence",
-            None if finished.is_cut() => "max_tokens",
+            None if choice.is_cut() => "max_tokens",
             None if finished.outcome == Outcome::Refused => "refusal",
             None => "end_turn",
         };
-        End { reason: Some(reason), sequence: finished.stopped_by.clone() }
+        End { reason: Some(reason), sequence: choice.stopped_by.clone() }
     }
 }
 
 impl Form for MessageForm {
     fn whole(&self, finished: &Finished) -> Value {
-        let content = json!([{"type": "text", "text": finished.text}]);
+        let content = json!([{"type": "text", "text": finished.first().text}]);
         let usage = usage(finished);
         let mut message = self.message(content, End::of(finished), usage);
         message["allod"] = finished.extension.clone();
@@ -75,8 +76,8 @@ impl Form for MessageForm {
         ]
     }
 
-    fn piece(&mut self, text: &str) -> Vec<Event> {
-        let delta = json!({"type": "text_delta", "text": text});
+    fn part(&mut self, part: &Part) -> Vec<Event> {
+        let delta = json!({"type": "text_delta", "text": part.text});
         vec![Event::named("content_block_delta", json!({"index": 0, "delta": delta}))]
     }
 

@@ -1,5 +1,6 @@
 //! `POST /v1/messages` and `POST /v1/messages/count_tokens`: Anthropic's interface.
 
+use allod_answer::Choices;
 use allod_engine::{Message, Prompt};
 use axum::extract::State;
 use axum::response::Response;
@@ -145,7 +146,8 @@ fn read(fields: &Map<String, Value>) -> Result<Turn, Problem> {
         max_tokens,
         stop: fields.stops("stop_sequences")?,
         delivery: if fields.boolean("stream")? { Delivery::Stream } else { Delivery::Whole },
-        names: ["max_tokens", "stop_sequences"],
+        choices: Choices::default(),
+        names: ["max_tokens", "stop_sequences", "logprobs"],
     })
 }
 

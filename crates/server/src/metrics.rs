@@ -2,13 +2,15 @@
 //!
 //! Some names are those of vLLM, so that its dashboards work, but only where they mean the same.
 
+mod engine;
+
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use allod_answer::{Generator, Tokens};
-use allod_engine::{Finish, Stats};
+use allod_engine::Finish;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
@@ -95,29 +97,32 @@ impl Metrics {
     }
 
     /// The model ran for a turn.
-    pub(crate) fn generated(&self, pace: &Pace, finish: Finish, tokens: Tokens) {
+    pub(crate) fn generated(&self, pace: &Pace, finishes: &[Finish], tokens: Tokens) {
         let mut counts = self.counts();
-        let reason = match finish {
-            Finish::Stop => "stop",
-            Finish::Length => "length",
-            Finish::Cancelled => "abort",
-        };
-        *counts.finished.entry(reason).or_default() += 1;
+        for finish in finishes {
+            let reason = match finish {
+                Finish::Stop => "stop",
+                Finish::Length => "length",
+                Finish::Cancelled => "abort",
+            };
+            *counts.finished.entry(reason).or_default() += 1;
+        }
         let turns = &mut counts.turns;
         turns.queue.add(pace.queued().as_secs_f64());
         turns.gaps.merge(&pace.gaps);
         turns.prompt_tokens.add(tokens.prompt as f64);
         turns.written_tokens.add(tokens.completion as f64);
         turns.max_tokens.add(pace.max_tokens as f64);
-        turns.answers.add(1.0);
+        turns.answers.add(pace.answers as f64);
         let times = (pace.to_first(), pace.prefill(), pace.decode());
         let (Some(first), Some(prefill), Some(decode)) = times else { return };
         turns.first.add(first.as_secs_f64());
         turns.prefill.add(prefill.as_secs_f64());
         turns.decode.add(decode.as_secs_f64());
         turns.inference.add((prefill + decode).as_secs_f64());
-        if tokens.completion > 1 {
-            turns.mean_gap.add(decode.as_secs_f64() / (tokens.completion - 1) as f64);
+        let each = tokens.completion / pace.answers.max(1) as u64;
+        if each > 1 {
+            turns.mean_gap.add(decode.as_secs_f64() / (each - 1) as f64);
         }
     }
 
@@ -259,41 +264,40 @@ impl Page {
         };
         self.measured("vllm:num_requests_running", labels, "Sequences being computed.", running);
         self.measured("vllm:num_requests_waiting", labels, "Sequences in a line.", waiting);
+        let generator = state.desk.generator();
+        let turned_away = stats.as_ref().map_or(0, |stats| stats.turned_away);
+        let help = "Requests that were turned away since too many waited.";
+        let refused = turned_away + state.answering.turned_away();
+        self.counted("vllm:admission_rejections_total", labels, help, refused);
         if let Some(stats) = &stats {
-            self.engine(stats, labels);
+            self.engine(stats, labels, generator.map_or(0, Generator::adapters_max));
         }
         let receipts = state.desk.ledger().checkpoint().size;
         self.measured("allod_ledger_receipts", "", "Receipts in the log.", receipts);
         self.measured("allod_start_time_seconds", "", "When the server started.", state.started);
     }
 
-    /// How the built-in engine fares.
-    fn engine(&mut self, stats: &Stats, labels: &str) {
-        let used = stats.cache_bytes as f64 / stats.cache_bytes_max.max(1) as f64;
-        let help = "Keys and values that sequences hold, of what they may; from 0 to 1.";
-        self.measured("vllm:kv_cache_usage_perc", labels, help, used);
-        let asked = stats.prompt_tokens + stats.cached_tokens;
-        let help = "Tokens of prompts that were looked up.";
-        self.counted("vllm:prefix_cache_queries_total", labels, help, asked);
-        let help = "Tokens of prompts that did not have to be read again.";
-        self.counted("vllm:prefix_cache_hits_total", labels, help, stats.cached_tokens);
-        let help = "How often a sequence lost its place to another.";
-        self.counted("vllm:num_preemptions_total", labels, help, stats.preemptions);
-        self.counted("allod_engine_steps_total", "", "Forward passes.", stats.steps);
-        let help = "Bytes of keys and values that are kept to be used again.";
-        self.measured("allod_engine_prefix_bytes", "", help, stats.prefix_bytes);
+    fn histogram(&mut self, name: &str, labels: &str, help: &str, histogram: &Histogram) {
+        self.buckets(name, labels, help, (histogram.bounds, &histogram.counts, histogram.sum));
     }
 
-    fn histogram(&mut self, name: &str, labels: &str, help: &str, histogram: &Histogram) {
+    /// A histogram of bounds, counts (one more than bounds) and a sum.
+    fn buckets(
+        &mut self,
+        name: &str,
+        labels: &str,
+        help: &str,
+        (bounds, counts, total): (&[impl Display], &[u64], impl Display),
+    ) {
         self.family(name, "histogram", help);
         let comma = if labels.is_empty() { "" } else { "," };
         let mut sum = 0;
-        let bounds = histogram.bounds.iter().map(ToString::to_string).chain(["+Inf".into()]);
-        for (bound, count) in bounds.zip(&histogram.counts) {
+        let bounds = bounds.iter().map(ToString::to_string).chain(["+Inf".into()]);
+        for (bound, count) in bounds.zip(counts) {
             sum += count;
             self.sample(&format!("{name}_bucket"), &format!("{labels}{comma}le=\"{bound}\""), sum);
         }
-        self.sample(&format!("{name}_sum"), labels, histogram.sum);
+        self.sample(&format!("{name}_sum"), labels, total);
         self.sample(&format!("{name}_count"), labels, sum);
     }
 

@@ -4,6 +4,9 @@ use axum::Json;
 use axum::extract::{self, Path};
 use serde_json::{Value, json};
 
+use allod_answer::Generator;
+use allod_engine::AdapterIdentity;
+
 use crate::DOCUMENTS_MODEL;
 use crate::problem::Problem;
 use crate::state::{Shared, State};
@@ -16,11 +19,28 @@ pub(crate) fn known(state: &State) -> Vec<String> {
     writers(state).into_iter().chain(readers).collect()
 }
 
-/// Those that answer.
+/// Those that answer: the documents, the model, and the model with an adapter.
 fn writers(state: &State) -> Vec<String> {
     let mut names = vec![DOCUMENTS_MODEL.to_owned()];
     names.extend(state.desk.generator().map(|model| model.name()));
+    names.extend(adapters(state).into_iter().map(|adapter| adapter.name));
     names
+}
+
+/// The adapters that a request can name as its model.
+fn adapters(state: &State) -> Vec<AdapterIdentity> {
+    state.desk.generator().map(Generator::adapters).unwrap_or_default()
+}
+
+/// The adapter of that name, unless it is another model's.
+pub(crate) fn adapter(state: &State, name: &str) -> Option<String> {
+    let found = adapters(state).into_iter().find(|adapter| adapter.name == name)?;
+    Some(found.name)
+}
+
+/// Whether a name means the loaded model, with or without an adapter.
+pub(crate) fn is_writer(state: &State, name: &str) -> bool {
+    name != DOCUMENTS_MODEL && writers(state).iter().any(|writer| writer == name)
 }
 
 /// Refuses a model that does not write.
@@ -86,6 +106,13 @@ pub(crate) async fn one(
     }
 }
 
-fn entry(state: &State, name: &str) -> Value {
-    json!({"id": name, "object": "model", "created": state.started, "owned_by": "allod"})
+/// A model as lists show it; with the model that it is an adapter of.
+pub(crate) fn entry(state: &State, name: &str) -> Value {
+    let mut entry =
+        json!({"id": name, "object": "model", "created": state.started, "owned_by": "allod"});
+    if let Some(adapter) = adapters(state).into_iter().find(|adapter| adapter.name == name) {
+        entry["parent"] = json!(state.desk.generator().map(Generator::name));
+        entry["digest"] = json!(adapter.digest);
+    }
+    entry
 }

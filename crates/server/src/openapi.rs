@@ -14,7 +14,7 @@ use utoipa::{Modify, OpenApi};
         crate::chat_completions::create, crate::text_completions::create,
         crate::responses::create, crate::messages::create, crate::messages::count_tokens,
         crate::embeddings::create, crate::rerank::create, crate::tokenize::tokenize,
-        crate::tokenize::detokenize, crate::models::list, crate::models::one,
+        crate::adapters::load, crate::adapters::unload, crate::tokenize::detokenize, crate::models::list, crate::models::one,
         crate::ask::ask, crate::status::status, crate::documents::list, crate::documents::one,
         crate::receipts::list, crate::receipts::one, crate::verify::verify, crate::verify::proof,
         crate::verify::verify_log, crate::reviews::list, crate::reviews::one,

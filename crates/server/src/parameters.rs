@@ -3,6 +3,7 @@
 use allod_engine::Prompt;
 use serde_json::{Map, Value, json};
 
+use crate::choices::{self, CHAT_FIELDS};
 use crate::conversation::{self, Manner};
 use crate::drawing::{DRAWING_FIELDS, Drawing};
 use crate::fields::Fields;
@@ -18,7 +19,7 @@ pub(crate) const MESSAGES: Manner = Manner {
 };
 
 /// What is honoured, besides how tokens are drawn.
-const HONOURED: [&str; 9] = [
+const HONOURED: [&str; 8] = [
     "model",
     "messages",
     "stream",
@@ -26,15 +27,14 @@ const HONOURED: [&str; 9] = [
     "max_tokens",
     "max_completion_tokens",
     "stop",
-    "n",
     "user",
 ];
 
 /// Reads a chat completion's fields: the turn, and whether a stream is to count tokens.
 pub(crate) fn read(fields: &Map<String, Value>) -> Result<(Turn, bool), Problem> {
     let fields = Fields(fields);
-    fields.only(&[&HONOURED[..], &DRAWING_FIELDS].concat(), asks_for_nothing)?;
-    fields.whole("n", 1, 1)?;
+    let honoured = [&HONOURED[..], &DRAWING_FIELDS, &CHAT_FIELDS].concat();
+    fields.only(&honoured, asks_for_nothing)?;
     let longest = fields.tokens("max_completion_tokens", 1)?;
     let (delivery, counts) = delivery(&fields)?;
     let turn = Turn {
@@ -43,8 +43,9 @@ pub(crate) fn read(fields: &Map<String, Value>) -> Result<(Turn, bool), Problem>
         drawing: Drawing::read(&fields, 2.0)?,
         max_tokens: longest.or(fields.tokens("max_tokens", 1)?),
         stop: fields.stops("stop")?,
+        choices: choices::of_chat(&fields, delivery)?,
         delivery,
-        names: ["max_tokens", "stop"],
+        names: ["max_tokens", "stop", "logprobs"],
     };
     Ok((turn, counts))
 }
@@ -52,8 +53,7 @@ pub(crate) fn read(fields: &Map<String, Value>) -> Result<(Turn, bool), Problem>
 /// Whether a value asks for what happens anyway.
 pub(crate) fn asks_for_nothing(name: &str, value: &Value) -> bool {
     match name {
-        "best_of" => *value == 1,
-        "logprobs" | "store" => *value == Value::Bool(false),
+        "store" => *value == Value::Bool(false),
         "response_format" => *value == json!({"type": "text"}),
         "tools" => *value == json!([]),
         "tool_choice" => *value == "none",
@@ -106,8 +106,7 @@ mod tests {
             (json!({"tools": [{"type": "function"}]}), "tools"),
             (json!({"response_format": {"type": "json_object"}}), "response_format"),
             (json!({"frequency_penalty": 2.5}), "frequency_penalty"),
-            (json!({"logprobs": true}), "logprobs"),
-            (json!({"n": 2}), "n"),
+            (json!({"n": 0}), "n"),
             (json!({"temperature": 3}), "temperature"),
             (json!({"temperature": "hot"}), "temperature"),
             (json!({"top_p": 0}), "top_p"),
@@ -199,6 +198,9 @@ mod tests {
             json!({"stop": "x"}),
             json!({"max_tokens": 5}),
             json!({"repetition_penalty": 1.1}),
+            json!({"n": 2}),
+            json!({"best_of": 2}),
+            json!({"logprobs": true}),
         ] {
             assert!(check(drawn.clone()).is_err(), "{drawn}");
         }

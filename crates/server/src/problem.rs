@@ -16,11 +16,12 @@ pub(crate) struct Problem {
     code: &'static str,
     message: String,
     param: Option<String>,
+    retry_after_seconds: Option<u64>,
 }
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, code: &'static str, message: String) -> Problem {
-        Problem { status, kind, code, message, param: None }
+        Problem { status, kind, code, message, param: None, retry_after_seconds: None }
     }
 
     /// The request itself is wrong.
@@ -50,6 +51,11 @@ impl Problem {
         Problem::new(StatusCode::NOT_FOUND, "invalid_request_error", "not_found", message)
     }
 
+    /// There is no such thing, and the caller may know that.
+    pub(crate) fn missing(message: String) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "invalid_request_error", "not_found", message)
+    }
+
     /// A model that is not served.
     pub(crate) fn unknown_model(asked: &str, known: &[String]) -> Problem {
         let shown: String = asked.chars().take(80).collect();
@@ -68,7 +74,22 @@ impl Problem {
     pub(crate) fn overloaded() -> Problem {
         let message = "too many requests wait for an answer; try again in a few seconds";
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        Problem::new(status, "server_error", "overloaded", message.into())
+        let problem = Problem::new(status, "server_error", "overloaded", message.into());
+        problem.retry_after(RETRY_AFTER_SECONDS)
+    }
+
+    /// Too much work of this tenant waits already.
+    pub(crate) fn too_many_requests() -> Problem {
+        let message = "too many of your requests wait for an answer; try again in a few seconds";
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let problem =
+            Problem::new(status, "rate_limit_error", "rate_limit_exceeded", message.into());
+        problem.retry_after(RETRY_AFTER_SECONDS)
+    }
+
+    /// The same problem; the client is told to come back in so many seconds.
+    pub(crate) fn retry_after(self, seconds: u64) -> Problem {
+        Problem { retry_after_seconds: Some(seconds), ..self }
     }
 
     /// The answer took too long.
@@ -132,8 +153,8 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.code == "overloaded" {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         // The interface that was called may write it otherwise.
         response.extensions_mut().insert(self);
@@ -175,7 +196,27 @@ impl From<allod_answer::Error> for Problem {
                 | EngineError::BiasToken { .. }
                 | EngineError::Constraint { .. }),
             ) => Problem::request("invalid_value", error.to_string()),
-            Error::Engine(EngineError::Busy { .. }) => Problem::overloaded(),
+            error @ Error::AdapterName { .. } => {
+                Problem::request("invalid_value", error.to_string())
+            }
+            error @ Error::NoAdapter { .. } => Problem::missing(error.to_string()),
+            error @ Error::NameTaken { .. } => Problem::conflict(error.to_string()),
+            Error::Engine(
+                error @ (EngineError::AdapterTwice { .. } | EngineError::TooManyAdapters { .. }),
+            ) => Problem::conflict(error.to_string()),
+            error @ Error::BadAdapter { .. } => {
+                Problem::request("invalid_adapter", error.to_string())
+            }
+            // It was unloaded since the request came.
+            Error::Engine(EngineError::UnknownAdapter { name, .. }) => {
+                Problem::unknown_model(&name, &[])
+            }
+            Error::Engine(EngineError::Busy { retry_after_seconds }) => {
+                Problem::overloaded().retry_after(retry_after_seconds)
+            }
+            Error::Engine(EngineError::TenantBusy { retry_after_seconds }) => {
+                Problem::too_many_requests().retry_after(retry_after_seconds)
+            }
             other => Problem::internal(&other),
         }
     }

@@ -70,7 +70,7 @@ pub(crate) async fn create(
         documents: asked.documents.clone(),
         caller: identity.caller,
     };
-    let shared = Arc::clone(&state);
+    let (shared, tenant) = (Arc::clone(&state), rerank.caller.tenant.clone());
     let work = move || {
         let begun = Instant::now();
         let reranked = shared.desk.rerank(&rerank);
@@ -79,7 +79,7 @@ pub(crate) async fn create(
         shared.metrics.answered("rerank", outcome, begun.elapsed(), tokens);
         Ok(reranked?)
     };
-    let reranked = state.answering.run(work).await?;
+    let reranked = state.answering.run(&tenant, work).await?;
     Ok(Json(response(&asked, &reranked)))
 }
 

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::envelope::new_id;
-use crate::form::{Event, Form};
+use crate::form::{Event, Form, Part};
 use crate::problem::Problem;
-use crate::turn::{Finished, Turn};
+use crate::scores::{self, Scored};
+use crate::turn::{Choice, Finished, Turn};
 
 /// A response with one message of one text.
 pub(crate) struct ResponseForm {
@@ -46,6 +47,7 @@ impl ResponseForm {
             "text": {"format": {"type": "text"}},
             "tool_choice": or("tool_choice", json!("none")),
             "tools": [],
+            "top_logprobs": turn.choices.top_logprobs.unwrap_or(0),
             "top_p": or("top_p", json!(1)),
             "truncation": "disabled",
             "usage": null,
@@ -83,12 +85,13 @@ impl ResponseForm {
 impl Form for ResponseForm {
     fn whole(&self, finished: &Finished) -> Value {
         let mut response = self.begun.clone();
-        let status = status(finished);
+        let choice = finished.first();
+        let status = status(choice);
         response["status"] = json!(status);
-        if finished.is_cut() {
+        if choice.is_cut() {
             response["incomplete_details"] = json!({"reason": "max_output_tokens"});
         }
-        response["output"] = json!([self.item(status, json!([part(&finished.text)]))]);
+        response["output"] = json!([self.item(status, json!([content_of(choice)]))]);
         let tokens = finished.tokens;
         response["usage"] = json!({
             "input_tokens": tokens.prompt,
@@ -107,27 +110,30 @@ impl Form for ResponseForm {
             self.event("response.created", json!({"response": begun})),
             self.event("response.in_progress", json!({"response": begun})),
             self.event("response.output_item.added", json!({"output_index": 0, "item": item})),
-            self.about_text("response.content_part.added", json!({"part": part("")})),
+            self.about_text("response.content_part.added", json!({"part": content("", &[])})),
         ]
     }
 
-    fn piece(&mut self, text: &str) -> Vec<Event> {
-        self.written.push_str(text);
-        let delta = json!({"delta": text, "logprobs": []});
+    fn part(&mut self, part: &Part) -> Vec<Event> {
+        self.written.push_str(part.text);
+        let scores = part.scores.as_deref().unwrap_or_default();
+        let delta = json!({"delta": part.text, "logprobs": scores::list(scores)});
         vec![self.about_text("response.output_text.delta", delta)]
     }
 
     fn closing(&mut self, finished: &Finished) -> Vec<Event> {
-        let text = finished.text.as_str();
-        let item = self.item(status(finished), json!([part(text)]));
-        let last = match finished.is_cut() {
+        let choice = finished.first();
+        let content = content_of(choice);
+        let item = self.item(status(choice), json!([content]));
+        let done = json!({"text": choice.text, "logprobs": content["logprobs"]});
+        let last = match choice.is_cut() {
             true => "response.incomplete",
             false => "response.completed",
         };
         let response = self.whole(finished);
         vec![
-            self.about_text("response.output_text.done", json!({"text": text, "logprobs": []})),
-            self.about_text("response.content_part.done", json!({"part": part(text)})),
+            self.about_text("response.output_text.done", done),
+            self.about_text("response.content_part.done", json!({"part": content})),
             self.event("response.output_item.done", json!({"output_index": 0, "item": item})),
             self.event(last, json!({"response": response})),
         ]
@@ -137,15 +143,20 @@ impl Form for ResponseForm {
         let mut response = self.begun.clone();
         response["status"] = json!("failed");
         response["error"] = json!({"code": problem.code(), "message": problem.message()});
-        response["output"] = json!([self.item("incomplete", json!([part(&self.written)]))]);
+        response["output"] = json!([self.item("incomplete", json!([content(&self.written, &[])]))]);
         vec![self.event("response.failed", json!({"response": response}))]
     }
 }
 
-fn status(finished: &Finished) -> &'static str {
-    if finished.is_cut() { "incomplete" } else { "completed" }
+fn status(choice: &Choice) -> &'static str {
+    if choice.is_cut() { "incomplete" } else { "completed" }
 }
 
-fn part(text: &str) -> Value {
-    json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []})
+fn content_of(choice: &Choice) -> Value {
+    content(&choice.text, choice.scores.as_deref().unwrap_or_default())
+}
+
+fn content(text: &str, scores: &[Scored]) -> Value {
+    let logprobs = scores::list(scores);
+    json!({"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs})
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::body::Body;
+use crate::choices::{self, RESPONSE_FIELDS};
 use crate::conversation::{self, Manner};
 use crate::drawing::{DRAWING_FIELDS, Drawing};
 use crate::fields::Fields;
@@ -53,6 +54,10 @@ pub(crate) struct ResponseRequest {
     instructions: Option<String>,
     /// At most so many tokens; the policy's limit holds as well.
     max_output_tokens: Option<u64>,
+    /// `message.output_text.logprobs`, or nothing.
+    include: Option<Vec<String>>,
+    /// With it: how many of the likeliest tokens to tell at each place, up to 20.
+    top_logprobs: Option<u64>,
     /// Up to 16 texts by name, which the response repeats.
     metadata: Option<Value>,
     /// Whether to send server-sent events.
@@ -95,7 +100,8 @@ fn read(fields: &Map<String, Value>) -> Result<Turn, Problem> {
     if fields.boolean("store")? {
         return Err(Problem::field("store", "responses are not kept here; leave `store` out"));
     }
-    fields.only(&[&HONOURED[..], &DRAWING_FIELDS].concat(), asks_for_nothing)?;
+    let honoured = [&HONOURED[..], &DRAWING_FIELDS, &RESPONSE_FIELDS].concat();
+    fields.only(&honoured, asks_for_nothing)?;
     check_metadata(fields.get("metadata"))?;
     let mut messages = input(fields.get("input"))?;
     if let Some(instructions) = fields.text("instructions")? {
@@ -107,8 +113,9 @@ fn read(fields: &Map<String, Value>) -> Result<Turn, Problem> {
         drawing: Drawing::read(&fields, 2.0)?,
         max_tokens: fields.tokens("max_output_tokens", 1)?,
         stop: fields.stops("stop")?,
+        choices: choices::of_response(&fields)?,
         delivery: if fields.boolean("stream")? { Delivery::Stream } else { Delivery::Whole },
-        names: ["max_output_tokens", "stop"],
+        names: ["max_output_tokens", "stop", "include"],
     })
 }
 
@@ -146,12 +153,11 @@ fn check_metadata(value: Option<&Value>) -> Result<(), Problem> {
 fn asks_for_nothing(name: &str, value: &Value) -> bool {
     match name {
         "store" | "background" => *value == false,
-        "tools" | "include" => *value == json!([]),
+        "tools" => *value == json!([]),
         "tool_choice" => *value == "none" || *value == "auto",
         "parallel_tool_calls" => value.is_boolean(),
         "text" => *value == json!({}) || *value == json!({"format": {"type": "text"}}),
         "truncation" => *value == "disabled",
-        "top_logprobs" => *value == 0,
         "service_tier" => *value == "auto" || *value == "default",
         "stream_options" => *value == json!({"include_obfuscation": false}),
         _ => false,

@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::{
-    ask, chat_completions, console, documents, embeddings, envelope, health, identity,
+    adapters, ask, chat_completions, console, documents, embeddings, envelope, health, identity,
     ledger_files, messages, metrics, models, openapi, receipts, rerank, responses, reviews, status,
     text_completions, tokenize, verify,
 };
@@ -44,6 +44,8 @@ fn known_callers() -> Router<Shared> {
         .route("/v1/rerank", post(rerank::create))
         .route("/tokenize", post(tokenize::tokenize))
         .route("/detokenize", post(tokenize::detokenize))
+        .route("/v1/load_lora_adapter", post(adapters::load))
+        .route("/v1/unload_lora_adapter", post(adapters::unload))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::one))
         .route("/api/ask", post(ask::ask))

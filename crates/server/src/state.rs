@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::limits::ServeOptions;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
-use crate::workers::Workers;
+use crate::workers::{Room, Workers};
 
 /// Reading is quick; so many at one time keep the disk busy and the memory bounded.
 const READING_MAX: usize = 8;
@@ -34,8 +34,17 @@ impl State {
     pub(crate) fn new(desk: Arc<Desk>, options: ServeOptions) -> State {
         State {
             metrics: Metrics::default(),
-            answering: Workers::new(options.answering_max, options.waiting_max),
-            reading: Workers::new(READING_MAX, READING_WAITING_MAX),
+            answering: Workers::new(Room {
+                running_max: options.answering_max,
+                waiting_max: options.waiting_max,
+                waiting_per_tenant_max: options.waiting_per_tenant_max,
+            }),
+            // Reading is so quick that nobody has to be told apart.
+            reading: Workers::new(Room {
+                running_max: READING_MAX,
+                waiting_max: READING_WAITING_MAX,
+                waiting_per_tenant_max: READING_WAITING_MAX,
+            }),
             started: Timestamp::now().as_second(),
             desk,
             options,
@@ -53,7 +62,7 @@ impl State {
         work: impl FnOnce(&State) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let state = Arc::clone(self);
-        self.reading.run(move || work(&state)).await
+        self.reading.run("", move || work(&state)).await
     }
 
     /// Runs a reading piece of work in its room.
@@ -62,6 +71,6 @@ impl State {
         work: impl FnOnce(&Desk) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let desk = Arc::clone(&self.desk);
-        self.reading.run(move || work(&desk)).await
+        self.reading.run("", move || work(&desk)).await
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 
-use crate::form::{Event, Form};
+use crate::form::{Event, Form, Part};
 use crate::problem::Problem;
 use crate::turn::Finished;
 
@@ -35,14 +35,15 @@ pub(crate) struct Writer {
 pub(crate) struct Gone;
 
 impl Writer {
-    /// Sends a piece of text. An empty one opens the stream and tells whether anybody reads.
-    pub(crate) fn piece(&mut self, text: &str) -> Result<(), Gone> {
+    /// Sends a part. An empty one opens the stream and tells whether anybody reads.
+    pub(crate) fn part(&mut self, part: &Part) -> Result<(), Gone> {
         self.open()?;
-        match text.is_empty() {
+        let is_empty = part.text.is_empty() && part.scores.as_ref().is_none_or(Vec::is_empty);
+        match is_empty {
             true if self.sender.is_closed() => Err(Gone),
             true => Ok(()),
             false => {
-                let events = self.form.piece(text);
+                let events = self.form.part(part);
                 self.send(events)
             }
         }
@@ -102,8 +103,8 @@ pub(crate) async fn response(mut receiver: UnboundedReceiver<Sent>) -> Result<Re
 /// The response that carries an answer that is there already.
 pub(crate) fn whole(form: &mut dyn Form, finished: &Finished) -> Response {
     let mut events = form.opening();
-    for piece in pieces(&finished.text) {
-        events.extend(form.piece(piece));
+    for text in pieces(&finished.first().text) {
+        events.extend(form.part(&Part { text, ..Part::default() }));
     }
     events.extend(form.closing(finished));
     sse(tokio_stream::iter(events))

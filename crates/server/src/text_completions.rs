@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::body::Body;
+use crate::choices::{self, TEXT_FIELDS};
 use crate::completion::TextForm;
 use crate::drawing::{DRAWING_FIELDS, Drawing};
 use crate::fields::Fields;
@@ -19,8 +20,8 @@ use crate::tokenize::{prompt_text, token_ids};
 use crate::turn::{self, Turn};
 
 /// What is honoured, besides how tokens are drawn.
-const HONOURED: [&str; 9] =
-    ["model", "prompt", "echo", "stream", "stream_options", "max_tokens", "stop", "n", "user"];
+const HONOURED: [&str; 8] =
+    ["model", "prompt", "echo", "stream", "stream_options", "max_tokens", "stop", "user"];
 
 /// As OpenAI's interface has it.
 const MAX_TOKENS: usize = 16;
@@ -55,8 +56,13 @@ pub(crate) struct CompletionRequest {
     seed: Option<i64>,
     /// A text or up to four that end the answer.
     stop: Option<Value>,
-    /// Must be 1.
+    /// How many answers to give back; the policy's limit holds as well.
     n: Option<u64>,
+    /// How many to write, of which the likeliest are given back; `n` when absent.
+    best_of: Option<u64>,
+    /// How many of the likeliest tokens to tell for each token written, with their log
+    /// probabilities: up to 20. Not with `echo`.
+    logprobs: Option<u64>,
     /// Accepted and without effect: who asks is decided by the key.
     user: Option<String>,
 }
@@ -84,19 +90,26 @@ pub(crate) async fn create(
 /// The turn, whether a stream is to count tokens, and whether the prompt is to be repeated.
 fn read(fields: &Map<String, Value>) -> Result<(Turn, bool, bool), Problem> {
     let fields = Fields(fields);
-    fields.only(&[&HONOURED[..], &DRAWING_FIELDS].concat(), asks_for_nothing)?;
-    fields.whole("n", 1, 1)?;
+    let honoured = [&HONOURED[..], &DRAWING_FIELDS, &TEXT_FIELDS].concat();
+    fields.only(&honoured, asks_for_nothing)?;
     let (delivery, counts) = delivery(&fields)?;
     let echoes = fields.boolean("echo")?;
     let least = if echoes { 0 } else { 1 };
+    let choices = choices::of_text(&fields, delivery)?;
+    if echoes && choices.top_logprobs.is_some() {
+        let message =
+            "how likely the prompt's tokens are is not told: leave `logprobs` or `echo` out";
+        return Err(Problem::field("logprobs", message));
+    }
     let turn = Turn {
         model: fields.required_text("model")?,
         prompt: prompt(fields.get("prompt"))?,
         drawing: Drawing::read(&fields, 2.0)?,
         max_tokens: Some(fields.tokens("max_tokens", least)?.unwrap_or(MAX_TOKENS)),
         stop: fields.stops("stop")?,
+        choices,
         delivery,
-        names: ["max_tokens", "stop"],
+        names: ["max_tokens", "stop", "logprobs"],
     };
     Ok((turn, counts, echoes))
 }
@@ -141,9 +154,9 @@ mod tests {
     fn what_is_not_supported_is_refused_by_name() {
         for (name, value) in [
             ("suffix", json!("x")),
-            ("logprobs", json!(3)),
-            ("best_of", json!(2)),
-            ("n", json!(2)),
+            ("logprobs", json!(21)),
+            ("best_of", json!(0)),
+            ("n", json!(0)),
             ("max_tokens", json!(0)),
             ("echo", json!("yes")),
             ("logit_bias", json!({"5": 101})),
@@ -152,6 +165,9 @@ mod tests {
             let body = read(fields.as_object().unwrap()).expect_err(name).body();
             assert_eq!(body["error"]["param"], name);
         }
+        let told = json!({"model": "m", "prompt": "a", "echo": true, "logprobs": 1});
+        let body = read(told.as_object().unwrap()).expect_err("of the prompt").body();
+        assert_eq!(body["error"]["param"], "logprobs");
         let echo = json!({"model": "m", "prompt": "a", "echo": true, "max_tokens": 0, "n": 1});
         assert_eq!(read(echo.as_object().unwrap()).unwrap().0.max_tokens, Some(0));
     }

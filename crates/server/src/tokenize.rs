@@ -122,9 +122,7 @@ fn local<'a>(
     let found = generator.and_then(|generator| Some((generator, generator.tokenizer()?)));
     let asked = model.map_or_else(|| found.map(|(g, _)| g.name()), |name| Some(name.to_owned()));
     match (found, asked) {
-        (Some((generator, tokenizer)), Some(asked)) if generator.name() == asked => {
-            Ok((generator, tokenizer))
-        }
+        (Some(found), Some(asked)) if models::is_writer(state, &asked) => Ok(found),
         (Some((generator, _)), Some(asked)) => {
             Err(Problem::unknown_model(&asked, &[generator.name()]))
         }

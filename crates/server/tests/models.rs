@@ -442,3 +442,62 @@ fn who_else_is_served_changes_nothing() {
     });
     assert_eq!(together, alone);
 }
+
+#[test]
+fn the_metrics_have_the_names_that_dashboards_for_vllm_know() {
+    post("/v1/completions", json!({"model": "tiny", "prompt": "ab", "max_tokens": 3, "n": 2}));
+    let page = client().get("/metrics").text;
+    let sample = |name: &str, labels: &str| {
+        let is = |line: &str| {
+            let begins = format!("{name}{{model_name=\"tiny\",engine=\"0\"{labels}");
+            line.starts_with(&begins)
+        };
+        assert!(page.lines().any(is), "{name} is missing in\n{page}");
+    };
+    for name in [
+        "num_requests_running",
+        "num_requests_waiting",
+        "kv_cache_usage_perc",
+        "prefix_cache_queries_total",
+        "prefix_cache_hits_total",
+        "num_preemptions_total",
+        "prompt_tokens_total",
+        "generation_tokens_total",
+        "corrupted_requests_total",
+        "admission_rejections_total",
+        "spec_decode_num_drafts_total",
+        "spec_decode_num_draft_tokens_total",
+        "spec_decode_num_accepted_tokens_total",
+    ] {
+        sample(&format!("vllm:{name}"), "} ");
+    }
+    sample("vllm:request_success_total", ",finished_reason=\"");
+    sample("vllm:lora_requests_info", ",max_lora=\"1024\",waiting_lora_adapters=\"\",running_lora");
+    sample("vllm:cache_config_info", ",block_size=\"");
+    for name in [
+        "iteration_tokens_total",
+        "time_to_first_token_seconds",
+        "time_per_output_token_seconds",
+        "inter_token_latency_seconds",
+        "e2e_request_latency_seconds",
+        "request_queue_time_seconds",
+        "request_prefill_time_seconds",
+        "request_decode_time_seconds",
+        "request_inference_time_seconds",
+        "request_prompt_tokens",
+        "request_generation_tokens",
+        "request_params_n",
+        "request_params_max_tokens",
+    ] {
+        sample(&format!("vllm:{name}_bucket"), ",le=\"");
+        sample(&format!("vllm:{name}_sum"), "} ");
+        sample(&format!("vllm:{name}_count"), "} ");
+        let kind = format!("# TYPE vllm:{name} histogram");
+        assert_eq!(page.lines().filter(|line| *line == kind).count(), 1, "{name}");
+    }
+    let samples = page.lines().filter(|line| !line.starts_with('#'));
+    assert!(samples.clone().all(|line| line.rsplit(' ').next().unwrap().parse::<f64>().is_ok()));
+    let names: std::collections::BTreeSet<&str> =
+        samples.clone().map(|line| line.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(names.len(), samples.count(), "a sample comes twice");
+}

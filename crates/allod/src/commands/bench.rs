@@ -2,24 +2,32 @@
 
 mod peak;
 mod run;
+mod serve;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use allod_engine::{Engine, Options};
 use allod_lm::{Checkpoint, Isa, Work};
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use serde_json::json;
 
 use crate::Ending;
-use crate::arguments::BenchArguments;
+use crate::arguments::{BenchArguments, BenchCommand, BenchWhat};
 use crate::folder::Place;
 use crate::output::Output;
 use peak::Peak;
 use run::{Load, Run};
 
 /// Measures and prints.
-pub fn run(arguments: &BenchArguments, place: &Place, output: &Output) -> anyhow::Result<Ending> {
+pub fn run(command: &BenchCommand, place: &Place, output: &Output) -> anyhow::Result<Ending> {
+    match (&command.what, &command.model) {
+        (Some(BenchWhat::Serve(arguments)), _) => serve::run(arguments, place, output),
+        (None, model) => run_model(model.as_ref().context("give --model MODEL")?, place, output),
+    }
+}
+
+fn run_model(arguments: &BenchArguments, place: &Place, output: &Output) -> anyhow::Result<Ending> {
     ensure!(arguments.prompt > 0, "--prompt must be 1 or more");
     ensure!(arguments.generate > 1, "--generate must be 2 or more");
     ensure!(arguments.batch > 0 && arguments.repeat > 0, "--batch and --repeat must be 1 or more");

@@ -25,7 +25,11 @@ use crate::arguments::{CallerArguments, ModelArguments};
 
 impl From<&ModelArguments> for ModelChoice {
     fn from(arguments: &ModelArguments) -> ModelChoice {
-        ModelChoice { path: arguments.model.clone(), threads: arguments.threads, none: false }
+        ModelChoice {
+            path: arguments.model.clone(),
+            threads: arguments.threads,
+            ..ModelChoice::default()
+        }
     }
 }
 

@@ -65,6 +65,7 @@ fn model() -> Model {
         digest: Some(digest('d')),
         tokenizer: Some(digest('e')),
         template: Some(digest('f')),
+        adapter: None,
         prompt: Some("grounded-1".to_owned()),
     }
 }

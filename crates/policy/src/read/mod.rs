@@ -36,7 +36,7 @@ const RETRIEVAL: &[&str] =
     &["required_for_policy_answers", "cite_source_documents", "minimum_confidence", "passages"];
 const ROUTING: &[&str] = &["escalate_on", "refuse_on"];
 const LOGGING: &[&str] = &["prompts", "citations", "human_review"];
-const LIMITS: &[&str] = &["question_chars_max", "answer_tokens_max"];
+const LIMITS: &[&str] = &["question_chars_max", "answer_tokens_max", "answer_choices_max"];
 const RULE: &[&str] = &["id", "when", "then", "because"];
 const CONDITION: &[&str] = &["language", "contains_any", "label", "signal"];
 
@@ -161,9 +161,11 @@ fn limits(reader: &mut Reader, root: &Section<'_>) -> Limits {
     let section = reader.section(root, "limits", LIMITS);
     let question = reader.whole(&section, "question_chars_max", 1..=1_000_000);
     let answer = reader.whole(&section, "answer_tokens_max", 1..=1_000_000);
+    let choices = reader.whole(&section, "answer_choices_max", 1..=128);
     Limits {
         question_chars_max: question.unwrap_or(4000),
         answer_tokens_max: answer.unwrap_or(512),
+        answer_choices_max: choices.unwrap_or(8),
     }
 }
 

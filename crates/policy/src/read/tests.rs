@@ -83,7 +83,7 @@ routing:
   escalate_on: user_request
   refuse_on: [adverse_action]
 logging: {prompts: not_retained, citations: optional, human_review: not_required}
-limits: {question_chars_max: 100, answer_tokens_max: 200}
+limits: {question_chars_max: 100, answer_tokens_max: 200, answer_choices_max: 3}
 rules:
   - id: asylum
     when: {language: [de, fr], contains_any: 'asyl*', label: internal, signal: policy_question}
@@ -101,6 +101,7 @@ rules:
     assert_eq!(policy.routing.escalate_on, BTreeSet::from([Trigger::UserRequest]));
     assert_eq!(policy.limits.question_chars_max, 100);
     assert_eq!(policy.limits.answer_tokens_max, 200);
+    assert_eq!(policy.limits.answer_choices_max, 3);
     let rule = &policy.rules[0];
     assert_eq!(rule.when.language, ["de", "fr"]);
     assert_eq!(rule.when.contains_any, ["asyl*"]);

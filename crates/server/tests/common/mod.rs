@@ -1,6 +1,7 @@
 //! A server on a free loopback port with a few small documents, and a client to ask it.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub mod adapter;
 mod ranker;
 #[path = "../../../allod/tests/common/tiny.rs"]
 mod tiny;
@@ -13,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use allod_answer::{Desk, DeskOptions, ModelChoice};
+use allod_engine::Options;
 use allod_retrieval::{IngestOptions, Silent};
 use allod_server::{Error, ServeOptions, serve_until};
 use serde_json::{Value, json};
@@ -71,7 +73,12 @@ fn tiny_models(folder: &Path) -> DeskOptions {
         threads: Some(1),
         ..ModelChoice::default()
     };
-    DeskOptions { model, embedder: Some(embedder), reranker: Some(ranker), policy: None }
+    DeskOptions {
+        model,
+        embedder: Some(embedder),
+        reranker: Some(ranker),
+        ..DeskOptions::default()
+    }
 }
 
 /// A data folder with documents in it.
@@ -89,6 +96,14 @@ impl House {
     pub fn with_models() -> House {
         let models = tempfile::tempdir().unwrap();
         let options = tiny_models(models.path());
+        House::open(None, options)
+    }
+
+    /// A house whose model runs like this.
+    pub fn with_engine(engine: Options) -> House {
+        let models = tempfile::tempdir().unwrap();
+        let mut options = tiny_models(models.path());
+        options.model.engine = engine;
         House::open(None, options)
     }
 
