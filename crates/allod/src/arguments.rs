@@ -298,10 +298,10 @@ pub struct BenchServeArguments {
     /// How long they ask
     #[arg(long, default_value_t = 60, value_name = "S")]
     pub seconds: u64,
-    /// Tenants of a server that is started; the second has twice the clients of the first, and so on
+    /// Tenants of a server that is started; the second has twice the first's clients, and so on
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub tenants: usize,
-    /// Adapters of random numbers that a server that is started has; half of the requests ask for one
+    /// Random adapters of a server that is started; half of the requests ask for one
     #[arg(long = "adapters", default_value_t = 8, value_name = "N")]
     pub adapters: usize,
     /// Tokens of a long prompt; as many as there is room for, if that is less

@@ -101,7 +101,8 @@ fn check_choices(desk: &Desk, chat: &Chat) -> Result<(), Error> {
     match written <= most {
         true => Ok(()),
         false => Err(Error::Limit(format!(
-            "{written} answers are asked for, and the policy allows {most} (limits.answer_choices_max)"
+            "{written} answers are asked for, and the policy allows {most} \
+             (limits.answer_choices_max)"
         ))),
     }
 }

@@ -1,5 +1,5 @@
-//! `POST /v1/load_lora_adapter` and `POST /v1/unload_lora_adapter`: adapters of the loaded model, in
-//! the shapes of vLLM.
+//! `POST /v1/load_lora_adapter` and `POST /v1/unload_lora_adapter`: adapters of the loaded model,
+//! in the shapes of vLLM.
 
 use axum::extract::State;
 use axum::{Extension, Json};

@@ -64,7 +64,8 @@ impl Page {
             escaped(&names.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(","))
         };
         let labels = format!(
-            "{labels},max_lora=\"{most}\",waiting_lora_adapters=\"{}\",running_lora_adapters=\"{}\"",
+            "{labels},max_lora=\"{most}\",waiting_lora_adapters=\"{}\",\
+             running_lora_adapters=\"{}\"",
             listed(&stats.waiting_adapters),
             listed(&stats.running_adapters),
         );
