@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 
 const CHAT: &str = "/v1/chat/completions";
 
+/// Answers that the model does not end by itself.
 fn long(extra: Value) -> Value {
     let mut body = json!({"model": "tiny", "max_tokens": 400, "temperature": 1, "n": 4,
+                          "logit_bias": {"2": -100},
                           "messages": [{"role": "user", "content": "ab"}]});
     body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     body
