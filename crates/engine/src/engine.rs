@@ -12,7 +12,7 @@ use crate::sampler::Sampler;
 use crate::sampling::Sampling;
 use crate::scheduler::{Scheduler, Stats};
 use crate::worker::Limits;
-use allod_lm::{Adapter, Infer, InferOptions, Isa, Model, NUMERICS, Tokenizer};
+use allod_lm::{Adapter, CacheForm, Infer, InferOptions, Isa, Model, Tokenizer};
 use jiff::civil::Date;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
@@ -58,6 +58,8 @@ pub struct Options {
     pub waiting_per_tenant_max: Option<usize>,
     /// Adapters that can be loaded at the same time; 1024 if not given.
     pub adapters_max: Option<usize>,
+    /// How keys and values are kept; [`CacheForm::Bf16`] if not given.
+    pub cache: Option<CacheForm>,
 }
 
 impl Options {
@@ -131,9 +133,11 @@ impl Engine {
         let isa = options.isa.unwrap_or_else(Isa::detect);
         let threads = options.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
         let limits = options.limits(context_tokens);
-        let infer_options = InferOptions { threads, isa, slots: limits.slots, context_tokens };
+        let cache = options.cache.unwrap_or(CacheForm::Bf16);
+        let infer_options =
+            InferOptions { threads, isa, slots: limits.slots, context_tokens, cache };
         let infer = Infer::new(model.checkpoint.clone(), infer_options)?;
-        let (identity, model) = (identity(&model)?, Arc::new(model));
+        let (identity, model) = (identity(&model, cache)?, Arc::new(model));
         let scheduler = Scheduler::start(model.clone(), infer, limits)?;
         Ok(Engine {
             model,
@@ -411,14 +415,14 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn identity(model: &Model) -> Result<ModelIdentity> {
+fn identity(model: &Model, cache: CacheForm) -> Result<ModelIdentity> {
     let digests = model.digests()?;
     Ok(ModelIdentity {
         name: model.name.clone(),
         digest: digests.weights,
         tokenizer_digest: digests.tokenizer,
         template_digest: digests.template,
-        numerics: NUMERICS,
+        numerics: cache.numerics(),
         parameters: model.checkpoint.file().parameters(),
         format: model.checkpoint.file().main_type(),
     })

@@ -44,7 +44,7 @@ mod split;
 mod stop;
 mod worker;
 
-pub use allod_lm::{Isa, Message, NUMERICS, Tokenizer};
+pub use allod_lm::{CacheForm, Isa, Message, NUMERICS, Tokenizer};
 pub use engine::{AdapterIdentity, CONTEXT_TOKENS_LEAST, Engine, ModelIdentity, Options};
 pub use error::{Error, Result};
 pub use grammar::Constraint;

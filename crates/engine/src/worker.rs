@@ -163,7 +163,7 @@ impl<'m> Worker<'m> {
         let (stats, tally) = (&mut state.stats, std::mem::take(&mut self.tally));
         stats.running = self.running.len();
         stats.cache_tokens = self.running.iter().map(|one| self.infer.length(one.slot)).sum();
-        stats.cache_bytes = self.running.iter().map(|one| self.infer.slot_bytes(one.slot)).sum();
+        stats.cache_bytes = self.infer.held_bytes();
         stats.prefix_bytes = self.prefixes.bytes();
         stats.cache_bytes_max = self.limits.cache_bytes_max;
         stats.prompt_tokens += tally.prompt_tokens;
@@ -228,9 +228,7 @@ impl<'m> Worker<'m> {
                 match passes {
                     true => Turn::Pass,
                     // Room for the prompt and the first token: what is written makes its own.
-                    false if alone || infer.bytes_of(sequence.tokens().len() + 1) <= room => {
-                        Turn::Take
-                    }
+                    false if alone || needed(infer, &self.prefixes, sequence) <= room => Turn::Take,
                     false => Turn::Wait,
                 }
             });
@@ -241,9 +239,18 @@ impl<'m> Worker<'m> {
 
     /// Bytes that may still be taken.
     fn room(&self) -> usize {
-        let taken = |one: &Running| self.infer.bytes_of(one.sequence.tokens().len() + 1);
-        let taken: usize = self.running.iter().map(taken).sum();
-        self.limits.cache_bytes_max.saturating_sub(taken)
+        self.limits.cache_bytes_max.saturating_sub(self.bytes_with(1))
+    }
+
+    /// Bytes of keys and values once every sequence has been computed to its end, and `more` tokens
+    /// beyond it. Pages that are shared count once, and those of the prefixes not at all: they have
+    /// a limit of their own.
+    fn bytes_with(&self, more: usize) -> usize {
+        let growth = |one: &Running| {
+            let all = self.infer.bytes_of(one.sequence.tokens().len() + more);
+            all.saturating_sub(self.infer.slot_bytes(one.slot))
+        };
+        self.infer.held_bytes() + self.running.iter().map(growth).sum::<usize>()
     }
 
     fn place(&mut self, sequence: Sequence<'m>) {
@@ -363,11 +370,7 @@ impl<'m> Worker<'m> {
 
     /// Sequences lose their place until what the others will hold fits. One always stays.
     fn keep_within_memory(&mut self) {
-        let grown = |worker: &Worker| {
-            let bytes = |one: &Running| worker.infer.bytes_of(one.sequence.tokens().len());
-            worker.running.iter().map(bytes).sum::<usize>()
-        };
-        while self.running.len() > 1 && grown(self) > self.limits.cache_bytes_max {
+        while self.running.len() > 1 && self.bytes_with(0) > self.limits.cache_bytes_max {
             let last = self.latest(|_| true).expect("several are running");
             self.preempt(last);
         }
@@ -473,6 +476,14 @@ impl<'m> Worker<'m> {
             self.remove(0).fail(Error::Run { what: what.to_string() });
         }
     }
+}
+
+/// Bytes that a sequence takes once its prompt is read and its first token written, without the
+/// pages that are there already.
+fn needed(infer: &Infer, prefixes: &Prefixes, sequence: &Sequence) -> usize {
+    let tokens = sequence.tokens();
+    let known = prefixes.known(&sequence.key, &tokens[..tokens.len() - 1]);
+    infer.bytes_of(tokens.len() + 1).saturating_sub(infer.shared_bytes_of(known))
 }
 
 /// Whether a beginning of `sequence` that is not known is just being read for another one: it is

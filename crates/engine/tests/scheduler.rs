@@ -129,7 +129,16 @@ fn guessing_changes_no_bit_and_is_sometimes_right() {
 
 #[test]
 fn who_loses_its_place_goes_on_with_the_same_bits() {
-    let alone = engine();
+    // Room for four sequences of 256 positions, which they outgrow: buffers of two heads of 16, or
+    // pages, of which nothing is kept for later that would not count.
+    places_are_lost(CacheForm::F32, None, 4 * 256 * 2 * 32 * 4);
+    places_are_lost(CacheForm::Bf16, Some(0), 4 * 8 * 2 * 3 * 1024);
+}
+
+fn places_are_lost(cache: CacheForm, prefix_bytes: Option<usize>, cache_bytes: usize) {
+    let options =
+        Options { threads: Some(1), cache: Some(cache), prefix_bytes, ..Options::default() };
+    let alone = engine_of(model(), options);
     let long = |seed: u64| GenerateRequest {
         max_tokens: 80,
         tenant: format!("tenant {}", seed % 2),
@@ -139,9 +148,7 @@ fn who_loses_its_place_goes_on_with_the_same_bits() {
     };
     let requests: Vec<GenerateRequest> = (0..8).map(long).collect();
     let expected: Vec<Generated> = requests.iter().map(|one| run(&alone, one)).collect();
-    // Room for four sequences of 256 positions: they outgrow it.
-    let cache_bytes = Some(4 * 256 * 2 * 32 * 4);
-    let options = Options { slots: Some(4), cache_bytes, threads: Some(1), ..Options::default() };
+    let options = Options { slots: Some(4), cache_bytes: Some(cache_bytes), ..options };
     let engine = engine_of(model(), options);
     assert_eq!(together(&engine, &requests), expected);
     assert!(becomes(&engine, |stats| stats.preemptions > 0), "{:?}", engine.stats());

@@ -278,7 +278,11 @@ fn add_lanes(block: &mut Block) {
 
 /// One row of a tile step: `sums + (even + odd)`.
 #[inline(always)]
-fn add_step(left: &[[u16; 2]; LANES], right: &Tile, mut sums: [f32; LANES]) -> [f32; LANES] {
+pub(crate) fn add_step(
+    left: &[[u16; 2]; LANES],
+    right: &Tile,
+    mut sums: [f32; LANES],
+) -> [f32; LANES] {
     let mut chains = [[0.0f32; LANES]; 2];
     let mut smallest = false;
     for (left, right) in left.iter().zip(&right.0) {

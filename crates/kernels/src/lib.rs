@@ -1,7 +1,7 @@
 //! Kernels: the arithmetic under every model, one result whatever the processor.
 //!
 //! Each kernel exists for the instruction sets of [`Isa`] and gives the same bits on all of them:
-//! the rule is `allod-2` ([`NUMERICS`]), written down in `docs/numerics.md`. Results depend neither
+//! the rule is `allod-3` ([`NUMERICS`]), written down in `docs/numerics.md`. Results depend neither
 //! on how many tokens are computed together, nor on how rows are split over threads, nor on how a
 //! prompt was cut into pieces.
 //!
@@ -14,6 +14,7 @@
 //! | the same in `bf16`, to train | [`bf16_product`], [`Packed`] |
 //! | attention over a kv head | [`attend`], [`attend_by`], [`attend_rows`] |
 //! | its cache | [`CacheLayout`], [`KeyValues`] |
+//! | the same in `bf16`, blocks that sequences may share | [`attend_blocks`], [`Blocks`] |
 //! | norms, activations, rotation | [`rms_norm`], [`softmax`], [`silu`], [`silu_mul`], [`rope`] |
 //! | gates of other models | [`gelu_tanh_mul`], [`xielu`], [`bounded_silu_mul`] |
 //! | encoders | [`layer_norm`], [`gelu`], [`gelu_mul`], [`gelu_slope`], [`tanh`] |
@@ -52,7 +53,14 @@ mod avx512;
 mod avx512_expand;
 #[cfg(target_arch = "x86_64")]
 mod avx512_tile;
+#[cfg(target_arch = "x86_64")]
+mod avx512_weights;
 mod bf16_product;
+mod block_attention;
+mod block_attention_lanes;
+#[cfg(target_arch = "x86_64")]
+mod block_attention_tiles;
+mod block_attention_weights;
 mod chains;
 mod clamp;
 mod columns;
@@ -65,6 +73,7 @@ mod format;
 mod gelu;
 mod input_gradient;
 mod isa;
+mod kv_block;
 mod lanes;
 mod linear;
 mod matrix;
@@ -85,6 +94,7 @@ mod routing;
 mod samples;
 mod scratch;
 mod softmax_gradient;
+mod softmax_weights;
 mod tanh;
 #[cfg(target_arch = "x86_64")]
 mod turned;
@@ -98,6 +108,7 @@ pub use activation_gradient::{
 pub use argmax::argmax;
 pub use attention::{CacheLayout, KeyValues, Scoring, attend, attend_by, attend_rows};
 pub use bf16_product::{Region, Start, bf16_product, bf16_product_part};
+pub use block_attention::{Visit, attend_blocks};
 pub use clamp::{bounded_silu_mul, clamp};
 pub use columns::Columns;
 pub use elementwise::{add, scale};
@@ -107,6 +118,7 @@ pub use format::{Format, Grouped, Scale, decode_row};
 pub use gelu::{gelu, gelu_mul, gelu_slope, tanh};
 pub use input_gradient::linear_input_gradient;
 pub use isa::Isa;
+pub use kv_block::{BLOCK_POSITIONS, Block, BlockLayout, BlockMut, Blocks, HeadRows};
 pub use linear::linear;
 pub use matrix::{Error, Matrix};
 pub use norm::{layer_norm, rms_norm};
@@ -124,4 +136,6 @@ pub use tanh::{Xielu, gelu_tanh_mul, soft_cap, xielu};
 pub use weight_gradient::linear_weight_gradient;
 
 /// Name of the rule that fixes the order of every addition (`docs/numerics.md`).
-pub const NUMERICS: &str = "allod-2";
+pub const NUMERICS: &str = "allod-3";
+/// The rule where keys and values are kept in `f32`: the same but for attention.
+pub const NUMERICS_F32: &str = "allod-2";

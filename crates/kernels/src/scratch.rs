@@ -1,5 +1,6 @@
 //! Working memory of a thread.
 
+use crate::block_attention::BlockBuffers;
 use crate::chains::CHAIN;
 use crate::packed::{BLOCK_TILES, EMPTY, Tile};
 use crate::panel::{BAND_TOKENS, PANEL_COLUMNS, PANEL_ROWS};
@@ -15,6 +16,7 @@ pub struct Scratch {
     scores: Vec<f32>,
     turned: Vec<f32>,
     tiles: Vec<Tile>,
+    pub(crate) blocks: BlockBuffers,
 }
 
 impl std::fmt::Debug for Scratch {
@@ -36,6 +38,7 @@ impl Scratch {
             scores: Vec::new(),
             turned: Vec::new(),
             tiles: Vec::new(),
+            blocks: BlockBuffers::default(),
         }
     }
 

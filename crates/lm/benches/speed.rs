@@ -5,7 +5,7 @@
 //! weights will do.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-use allod_lm::{Batch, Checkpoint, Infer, InferOptions, Isa};
+use allod_lm::{Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,6 +28,7 @@ fn main() {
         isa: Isa::detect(),
         slots: 1,
         context_tokens: prompt.max(depth) + generate + 1,
+        cache: CacheForm::Bf16,
     };
     let checkpoint = Arc::new(Checkpoint::open(Path::new(model)).unwrap());
     let mut infer = Infer::new(checkpoint, options).unwrap();

@@ -3,7 +3,7 @@
 //! other engines.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-use allod_lm::{Batch, Checkpoint, Infer, InferOptions, Isa};
+use allod_lm::{Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +14,13 @@ fn main() {
     let tokens = tokens.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes));
     let context_tokens = tokens.len();
     let checkpoint = Arc::new(Checkpoint::open(Path::new(model)).unwrap());
-    let options = InferOptions { threads: 2, isa: Isa::detect(), slots: 1, context_tokens };
+    let options = InferOptions {
+        threads: 2,
+        isa: Isa::detect(),
+        slots: 1,
+        context_tokens,
+        cache: CacheForm::F32,
+    };
     let mut infer = Infer::new(checkpoint, options).unwrap();
     let mut batch = Batch::new();
     for (position, token) in tokens.enumerate() {

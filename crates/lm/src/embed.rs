@@ -5,7 +5,7 @@ mod manner;
 
 use crate::checkpoint::{Checkpoint, holds_encoder};
 use crate::error::{Error, Result};
-use crate::infer::{Batch, Infer, InferOptions, Vectors};
+use crate::infer::{Batch, CacheForm, Infer, InferOptions, Vectors};
 use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec, Pooling};
 use crate::tokenizer::Tokenizer;
 use allod_kernels::Isa;
@@ -211,7 +211,7 @@ fn limit(said: Option<usize>, context_length: usize) -> usize {
 
 fn infer_options(options: EmbedOptions, context_tokens: usize) -> InferOptions {
     let EmbedOptions { threads, isa } = options;
-    InferOptions { threads, isa, slots: BATCH_SEQUENCES, context_tokens }
+    InferOptions { threads, isa, slots: BATCH_SEQUENCES, context_tokens, cache: CacheForm::F32 }
 }
 
 /// As the keys of a GGUF file say it.

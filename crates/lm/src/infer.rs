@@ -4,6 +4,7 @@
 //! and whoever else is in the batch: the kernels fix the order of every sum.
 
 mod adapted;
+mod attention;
 mod batch;
 mod cache;
 mod mixture;
@@ -19,20 +20,18 @@ use crate::spec::{Activation, DecoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
 use adapted::Share;
 use allod_kernels::{
-    Columns, Format, Inputs, Isa, KeyValues, Matrix, Scoring, Scratch, Xielu, add, attend_rows,
-    bounded_silu_mul, clamp, gelu, gelu_mul, gelu_tanh_mul, layer_norm, linear, linear_rounded,
-    rms_norm, scale, silu_mul, soft_cap, tanh, xielu,
+    Format, Inputs, Isa, Matrix, Scratch, Xielu, add, bounded_silu_mul, clamp, gelu, gelu_mul,
+    gelu_tanh_mul, layer_norm, linear, linear_rounded, rms_norm, scale, silu_mul, soft_cap, tanh,
+    xielu,
 };
+use attention::Plan;
 pub use batch::{Batch, Logits, Vectors};
 use cache::Cache;
-pub use cache::{PAGE_TOKENS, Page};
+pub use cache::{CacheForm, PAGE_TOKENS, Page};
 pub(crate) use rope::RopeTable;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use workers::Workers;
-
-/// Queries of a sequence that attend together: as many as share what is read of keys and values.
-const ATTENTION_QUERIES: usize = 64;
 
 /// How an [`Infer`] runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +44,8 @@ pub struct InferOptions {
     pub slots: usize,
     /// Positions that each of them can have.
     pub context_tokens: usize,
+    /// How keys and values are kept.
+    pub cache: CacheForm,
 }
 
 /// Runs a checkpoint over batches of rows: a decoder's, or an encoder's.
@@ -56,6 +57,8 @@ pub struct Infer<S = DecoderSpec> {
     /// Of layers without and with a window, where they rotate.
     ropes: [Option<RopeTable>; 2],
     batch: Batch,
+    /// Who of the batch attends together.
+    plan: Plan,
     /// By slot.
     adapters: Vec<Option<Arc<Adapter>>>,
     /// The rows of the tensors that are computed now, by adapter.
@@ -88,7 +91,7 @@ impl<S: ModelSpec> Infer<S> {
     /// If the threads cannot be started.
     pub fn new(checkpoint: Arc<Checkpoint<S>>, options: InferOptions) -> Result<Infer<S>> {
         let spec = checkpoint.spec();
-        let cache = Cache::new(spec, options.slots.max(1), options.context_tokens);
+        let cache = Cache::new(spec, options.cache, options.slots.max(1), options.context_tokens);
         let table = |rope| RopeTable::new(rope, options.context_tokens);
         let ropes = spec.ropes().map(|rope| rope.map(table));
         let workers = Workers::new(options.threads.max(1))?;
@@ -102,6 +105,7 @@ impl<S: ModelSpec> Infer<S> {
             cache,
             ropes,
             batch,
+            plan: Plan::default(),
             adapters,
             shares,
             spare,
@@ -154,9 +158,20 @@ impl<S: ModelSpec> Infer<S> {
         self.cache.bytes_of(positions)
     }
 
-    /// Bytes of the keys and values of `slot`.
+    /// Bytes that a sequence does not take again if it begins with pages of so many positions.
+    pub fn shared_bytes_of(&self, positions: usize) -> usize {
+        self.cache.shared_bytes_of(positions)
+    }
+
+    /// Bytes of the keys and values of `slot`, shared pages included.
     pub fn slot_bytes(&self, slot: usize) -> usize {
         self.cache.slot_bytes(slot)
+    }
+
+    /// Bytes of all keys and values that sequences hold: pages that several share once, and pages
+    /// that a [`Page`] keeps not at all.
+    pub fn held_bytes(&self) -> usize {
+        self.cache.held_bytes()
     }
 
     /// Checks that `batch` can be run and makes it the one that operations work on.
@@ -164,7 +179,10 @@ impl<S: ModelSpec> Infer<S> {
         batch.check(self.checkpoint.spec().vocabulary(), &self.cache)?;
         self.ropes.iter_mut().flatten().for_each(|rope| rope.reach(batch.end()));
         self.cache.make_room(batch);
+        self.cache.grow(batch);
         self.batch.clone_from(batch);
+        let group = self.checkpoint.spec().attention().group();
+        self.plan = Plan::new(batch, &self.cache.store, group);
         self.shares = self.shares(batch.places().map(|(slot, _)| slot));
         Ok(())
     }
@@ -377,48 +395,7 @@ impl<S: ModelSpec> Exec for Infer<S> {
         k: Activations,
         v: Activations,
     ) -> Activations {
-        self.cache.append(layer, &self.batch, &k.values, &v.values);
-        let mut out = self.buffer(self.batch.len(), q.width);
-        let checkpoint = self.checkpoint.clone();
-        let spec = checkpoint.spec().attention();
-        let (isa, window) = (self.isa, checkpoint.spec().window(layer));
-        let share = spec.group() * spec.head_dim;
-        let sinks = WeightId { layer, part: Part::Sinks };
-        let sinks = if spec.sinks { checkpoint.vector(sinks) } else { &[] };
-        let (batch, cache) = (&self.batch, &self.cache);
-        // A piece of work is some rows and one kv head with the query heads that share it.
-        let mut pieces = Vec::new();
-        let mut rest = &mut out.values[..];
-        for rows in batch.runs((ATTENTION_QUERIES / spec.group()).max(1)) {
-            let (values, after) = rest.split_at_mut(rows.len() * q.width);
-            rest = after;
-            let heads = Columns::of(values, q.width).pieces(share).into_iter().enumerate();
-            pieces.extend(heads.map(|(head, out)| (rows.clone(), head, out)));
-        }
-        self.workers.split_tasks(pieces, |(rows, head, mut out), scratch| {
-            let slot = batch.place(rows.start).0;
-            let seen: KeyValues = cache.read(layer, slot, head);
-            let columns = head * share..(head + 1) * share;
-            let mut queries = Vec::with_capacity(rows.len() * share);
-            for row in rows.clone() {
-                queries.extend_from_slice(&q.values[row * q.width..][columns.clone()]);
-            }
-            let ranges: Vec<Range<usize>> =
-                rows.map(|row| spec.seen(batch.place(row).1, cache.length(slot), window)).collect();
-            let group = if spec.sinks { spec.group() } else { 0 };
-            let scoring = Scoring {
-                scale: spec.scale,
-                cap: spec.cap,
-                sinks: &sinks[head * group..(head + 1) * group],
-            };
-            let mut mixed = vec![0.0; queries.len()];
-            attend_rows(isa, &queries, &seen, &ranges, &scoring, &mut mixed, scratch);
-            for (row, mixed) in mixed.chunks_exact(share).enumerate() {
-                out.of_row(row, 0..share).copy_from_slice(mixed);
-            }
-        });
-        [q, k, v].into_iter().for_each(|x| self.release(x));
-        out
+        self.attend_cached(layer, q, k, v)
     }
 
     fn activate(

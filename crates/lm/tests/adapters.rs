@@ -8,7 +8,8 @@
 mod common;
 
 use allod_lm::{
-    Adapter, Batch, Checkpoint, Infer, InferOptions, Isa, LowRank, Part, Target, WeightId,
+    Adapter, Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, LowRank, Part, Target,
+    WeightId,
 };
 use allod_weights::make::safetensors;
 use base64::Engine;
@@ -281,8 +282,13 @@ fn floats(text: &Value) -> Option<Vec<f32>> {
 }
 
 fn last(checkpoint: Arc<Checkpoint>, adapter: Option<&Arc<Adapter>>, tokens: &[u32]) -> Vec<f32> {
-    let options =
-        InferOptions { threads: 2, isa: Isa::detect(), slots: 1, context_tokens: tokens.len() };
+    let options = InferOptions {
+        threads: 2,
+        isa: Isa::detect(),
+        slots: 1,
+        context_tokens: tokens.len(),
+        cache: CacheForm::F32,
+    };
     let mut infer = Infer::new(checkpoint, options).unwrap();
     infer.begin(0, adapter.cloned()).unwrap();
     let mut batch = Batch::new();

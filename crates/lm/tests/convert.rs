@@ -4,8 +4,8 @@
 mod common;
 
 use allod_lm::{
-    Batch, Checkpoint, Container, ConvertOptions, DecoderSpec, Format, Infer, InferOptions, Isa,
-    RopePairing, RopeScaling, Tokenizer, WeightId, convert,
+    Batch, CacheForm, Checkpoint, Container, ConvertOptions, DecoderSpec, Format, Infer,
+    InferOptions, Isa, RopePairing, RopeScaling, Tokenizer, WeightId, convert,
 };
 use allod_weights::TensorFile;
 use allod_weights::make::safetensors;
@@ -172,7 +172,13 @@ fn every_architecture_goes_there_and_back() {
 /// The last hidden states of an encoder, and its bits.
 fn hidden(path: &Path) -> Vec<u32> {
     let checkpoint = Arc::new(Checkpoint::open_encoder(path).unwrap());
-    let options = InferOptions { threads: 1, isa: Isa::detect(), slots: 1, context_tokens: 24 };
+    let options = InferOptions {
+        threads: 1,
+        isa: Isa::detect(),
+        slots: 1,
+        context_tokens: 24,
+        cache: CacheForm::F32,
+    };
     let mut infer = Infer::new(checkpoint, options).unwrap();
     let mut batch = Batch::new();
     for (position, token) in TOKENS.into_iter().enumerate() {

@@ -7,14 +7,20 @@
 
 mod common;
 
-use allod_lm::{Batch, Checkpoint, Infer, InferOptions, Isa, Model};
+use allod_lm::{Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, Model};
 use allod_weights::{Tensor, TensorFile};
 use common::{all_logits, relative_error, shared};
 use serde::Deserialize;
 use std::sync::Arc;
 
 fn infer(checkpoint: &Arc<Checkpoint>) -> Infer {
-    let options = InferOptions { threads: 2, isa: Isa::detect(), slots: 2, context_tokens: 512 };
+    let options = InferOptions {
+        threads: 2,
+        isa: Isa::detect(),
+        slots: 2,
+        context_tokens: 512,
+        cache: CacheForm::F32,
+    };
     Infer::new(checkpoint.clone(), options).unwrap()
 }
 
@@ -91,15 +97,18 @@ fn every_architecture_has_the_same_bits_however_it_is_run() {
         let checkpoint = Arc::new(Checkpoint::open(&folder).unwrap());
         let reference = TensorFile::open(&folder.join("reference.safetensors")).unwrap();
         let ids = integers(reference.tensor("input_ids").unwrap());
-        let run = |isa, threads, chunk| -> Vec<u32> {
-            let mut infer = common::infer(&checkpoint, threads, isa);
+        let run = |form, isa, threads, chunk| -> Vec<u32> {
+            let mut infer = common::infer_with(&checkpoint, threads, isa, form);
             let logits = all_logits(&mut infer, 0, &ids[..40], chunk);
             logits.iter().map(|logit| logit.to_bits()).collect()
         };
-        let expected = run(Isa::Scalar, 1, 40);
-        for isa in Isa::available() {
-            for (threads, chunk) in [(1, 40), (1, 1), (2, 7), (3, 40)] {
-                assert!(run(isa, threads, chunk) == expected, "{name} {isa:?} {threads} {chunk}");
+        for form in [CacheForm::F32, CacheForm::Bf16] {
+            let expected = run(form, Isa::Scalar, 1, 40);
+            for isa in Isa::available() {
+                for (threads, chunk) in [(1, 40), (1, 1), (2, 7), (3, 40)] {
+                    let found = run(form, isa, threads, chunk);
+                    assert!(found == expected, "{name} {form:?} {isa:?} {threads} {chunk}");
+                }
             }
         }
     }

@@ -8,8 +8,8 @@
 mod common;
 
 use allod_lm::{
-    Adapter, Batch, Checkpoint, Documents, Infer, InferOptions, Initial, Intermediates, Isa, Part,
-    Residual, Stored, Tape, Trainable, WeightId, huggingface_tensors,
+    Adapter, Batch, CacheForm, Checkpoint, Documents, Infer, InferOptions, Initial, Intermediates,
+    Isa, Part, Residual, Stored, Tape, Trainable, WeightId, huggingface_tensors,
 };
 use allod_nn::{
     AdamW, Decayed, Gradients, Optimiser, Precision, Rule, TapeOptions, Workspace, clip_gradients,
@@ -127,8 +127,13 @@ fn taped_logits(model: &Trainable, intermediates: Intermediates, threads: usize)
 }
 
 fn inferred_logits(checkpoint: &Arc<Checkpoint>) -> Vec<f32> {
-    let options =
-        InferOptions { threads: 2, isa: Isa::detect(), slots: 3, context_tokens: CONTEXT };
+    let options = InferOptions {
+        threads: 2,
+        isa: Isa::detect(),
+        slots: 3,
+        context_tokens: CONTEXT,
+        cache: CacheForm::F32,
+    };
     let mut infer = Infer::new(checkpoint.clone(), options).unwrap();
     infer.run(&batch()).unwrap().into_values()
 }
@@ -331,8 +336,13 @@ fn a_trained_adapter_serves_with_the_bits_of_the_tape() {
 }
 
 fn adapted_logits(checkpoint: &Arc<Checkpoint>, adapter: &Arc<Adapter>) -> Vec<f32> {
-    let options =
-        InferOptions { threads: 2, isa: Isa::detect(), slots: 3, context_tokens: CONTEXT };
+    let options = InferOptions {
+        threads: 2,
+        isa: Isa::detect(),
+        slots: 3,
+        context_tokens: CONTEXT,
+        cache: CacheForm::F32,
+    };
     let mut infer = Infer::new(checkpoint.clone(), options).unwrap();
     (0..3).for_each(|slot| infer.begin(slot, Some(adapter.clone())).unwrap());
     infer.run(&batch()).unwrap().into_values()

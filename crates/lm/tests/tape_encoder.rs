@@ -4,8 +4,8 @@
 mod common;
 
 use allod_lm::{
-    Batch, Checkpoint, Documents, EncoderSpec, Infer, InferOptions, Intermediates, Isa, Pooling,
-    Tape, Trainable,
+    Batch, CacheForm, Checkpoint, Documents, EncoderSpec, Infer, InferOptions, Intermediates, Isa,
+    Pooling, Tape, Trainable,
 };
 use allod_nn::{Gradients, Precision, TapeOptions, Workspace};
 use common::encoder::{
@@ -60,8 +60,13 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn hidden_states_and_vectors_have_the_bits_of_serving() {
     for model in models() {
         let checkpoint = open(&model);
-        let options =
-            InferOptions { threads: 2, isa: Isa::detect(), slots: 3, context_tokens: POSITIONS };
+        let options = InferOptions {
+            threads: 2,
+            isa: Isa::detect(),
+            slots: 3,
+            context_tokens: POSITIONS,
+            cache: CacheForm::F32,
+        };
         let mut infer = Infer::new(checkpoint.clone(), options).unwrap();
         let mut batch = Batch::new();
         for (slot, text) in texts(model.2).iter().enumerate() {

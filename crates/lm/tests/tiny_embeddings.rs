@@ -9,7 +9,8 @@
 mod common;
 
 use allod_lm::{
-    Batch, Checkpoint, CrossEncoder, EmbedOptions, Embedder, Infer, InferOptions, Isa, Purpose,
+    Batch, CacheForm, Checkpoint, CrossEncoder, EmbedOptions, Embedder, Infer, InferOptions, Isa,
+    Purpose,
 };
 use common::Numbers;
 use common::encoder::{POSITIONS, Plain, WIDTH, bert, bert_config, write};
@@ -255,8 +256,13 @@ fn pairs_are_scored_by_the_head_over_the_first_token() {
     let tokens = [2, 13, 12, 9, 5, 14, 3, 9, 5, 7, 3];
     let segments = [0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1];
     let checkpoint = Checkpoint::open_encoder(folder.path()).unwrap();
-    let options =
-        InferOptions { threads: 1, isa: Isa::Scalar, slots: 1, context_tokens: POSITIONS };
+    let options = InferOptions {
+        threads: 1,
+        isa: Isa::Scalar,
+        slots: 1,
+        context_tokens: POSITIONS,
+        cache: CacheForm::F32,
+    };
     let mut infer = Infer::new(Arc::new(checkpoint), options).unwrap();
     let mut batch = Batch::new();
     for (position, (token, segment)) in tokens.iter().zip(segments).enumerate() {

@@ -8,7 +8,7 @@
 
 mod common;
 
-use allod_lm::{Batch, Checkpoint, EncoderSpec, Infer, InferOptions, Isa, Pooling};
+use allod_lm::{Batch, CacheForm, Checkpoint, EncoderSpec, Infer, InferOptions, Isa, Pooling};
 use allod_weights::make::GgufBuilder;
 use common::encoder::{
     FEED_FORWARD, HEADS, POSITIONS, Plain, Tensors, WIDTH, bert, bert_config, modernbert,
@@ -27,8 +27,13 @@ fn open(config: &Value, tensors: &Tensors) -> allod_lm::Result<Checkpoint<Encode
 }
 
 fn infer(checkpoint: Checkpoint<EncoderSpec>) -> Infer<EncoderSpec> {
-    let options =
-        InferOptions { threads: 1, isa: Isa::detect(), slots: 4, context_tokens: POSITIONS };
+    let options = InferOptions {
+        threads: 1,
+        isa: Isa::detect(),
+        slots: 4,
+        context_tokens: POSITIONS,
+        cache: CacheForm::F32,
+    };
     Infer::new(Arc::new(checkpoint), options).unwrap()
 }
 

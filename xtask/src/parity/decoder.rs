@@ -4,8 +4,8 @@ use super::measure::{largest, max_abs_diff, norm, ratio, relative_norm, same_bit
 use super::reference::Reference;
 use super::{Report, threads};
 use allod_lm::{
-    Batch, Checkpoint, Documents, Infer, InferOptions, Intermediates, Isa, Stored, Tape, Trainable,
-    argmax, huggingface_tensors,
+    Batch, CacheForm, Checkpoint, Documents, Infer, InferOptions, Intermediates, Isa, Stored, Tape,
+    Trainable, argmax, huggingface_tensors,
 };
 use allod_nn::{AdamW, Decayed, Optimiser, Precision, Rule, TapeOptions, Workspace};
 use anyhow::{Context, Result};
@@ -58,7 +58,13 @@ fn taped_logits(
 
 /// An executor that holds every sequence, and as much of one as the reference needs.
 fn infer(checkpoint: &Arc<Checkpoint>, context_tokens: usize, slots: usize) -> Result<Infer> {
-    let options = InferOptions { threads: threads(), isa: Isa::detect(), slots, context_tokens };
+    let options = InferOptions {
+        threads: threads(),
+        isa: Isa::detect(),
+        slots,
+        context_tokens,
+        cache: CacheForm::F32,
+    };
     Ok(Infer::new(checkpoint.clone(), options)?)
 }
 

@@ -3,7 +3,9 @@
 use super::measure::{largest, max_abs_diff, ratio, same_bits};
 use super::reference::Reference;
 use super::{Report, threads};
-use allod_lm::{Checkpoint, EncoderSpec, Infer, InferOptions, Intermediates, Isa, Tape, Trainable};
+use allod_lm::{
+    CacheForm, Checkpoint, EncoderSpec, Infer, InferOptions, Intermediates, Isa, Tape, Trainable,
+};
 use allod_nn::{Precision, TapeOptions, Workspace};
 use anyhow::{Context, Result};
 use std::sync::Arc;
@@ -29,7 +31,13 @@ pub fn measure(
 
 fn inferred(checkpoint: &Arc<Checkpoint<EncoderSpec>>, reference: &Reference) -> Result<Vec<f32>> {
     let (slots, context_tokens) = (reference.sequences.len(), reference.length());
-    let options = InferOptions { threads: threads(), isa: Isa::detect(), slots, context_tokens };
+    let options = InferOptions {
+        threads: threads(),
+        isa: Isa::detect(),
+        slots,
+        context_tokens,
+        cache: CacheForm::F32,
+    };
     let mut infer = Infer::new(checkpoint.clone(), options)?;
     Ok(infer.encode(&reference.batch())?.into_values())
 }

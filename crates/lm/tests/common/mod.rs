@@ -7,7 +7,7 @@
 
 pub mod encoder;
 
-use allod_lm::{Batch, Checkpoint, Infer, InferOptions, Isa};
+use allod_lm::{Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa};
 use allod_weights::make::GgufBuilder;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,7 +111,17 @@ pub fn tiny() -> Arc<Checkpoint> {
 
 /// An executor for it.
 pub fn infer(checkpoint: &Arc<Checkpoint>, threads: usize, isa: Isa) -> Infer {
-    let options = InferOptions { threads, isa, slots: 3, context_tokens: 256 };
+    infer_with(checkpoint, threads, isa, CacheForm::F32)
+}
+
+/// The same with either form of cache.
+pub fn infer_with(
+    checkpoint: &Arc<Checkpoint>,
+    threads: usize,
+    isa: Isa,
+    cache: CacheForm,
+) -> Infer {
+    let options = InferOptions { threads, isa, slots: 3, context_tokens: 256, cache };
     Infer::new(checkpoint.clone(), options).unwrap()
 }
 

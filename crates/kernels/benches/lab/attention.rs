@@ -1,0 +1,203 @@
+//! Generations of attention over a cache, each checked and timed in one thread, for heads of 128
+//! elements of which two share a key/value head.
+//!
+//! 1. `attend_rows`: keys, values and arithmetic in `f32`.
+//! 2. `attend_blocks`, lanes: a cache in `bf16`, chains of `f32`.
+//! 3. `attend_blocks`, tiles: the same bits by `tdpbf16ps`, 32 rows at a time.
+//!
+//! Reading: the last tokens of 2048, as part of the tile unit's peak of 3.2 TFLOP/s (measured on one
+//! core with operands in registers). Writing: one token, in bytes of cache per second; from memory at
+//! depth 4096 with 128 heads, each of which is read in turn, and from the second cache.
+//!
+//! `cargo bench -p allod-kernels --bench attention [read|write]`.
+#![allow(clippy::print_stdout, missing_docs)]
+
+use allod_kernels::{
+    BlockLayout, Blocks, CacheLayout, HeadRows, Isa, KeyValues, Scoring, Scratch, Visit,
+    attend_blocks, attend_rows,
+};
+use std::ops::Range;
+use std::time::Instant;
+
+const HEAD: usize = 128;
+const GROUP: usize = 2;
+const PROMPT: usize = 2048;
+const DEPTH: usize = 4096;
+const HEADS: usize = 8;
+const LAYERS: usize = 16;
+const PEAK: f64 = 3.2e12;
+const SCORING: Scoring = Scoring { scale: 0.088, cap: None, sinks: &[] };
+
+fn main() {
+    let isas = [Isa::Avx2, Isa::detect()];
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
+    if wanted("read") {
+        read(&isas);
+    }
+    if wanted("write") {
+        write(&isas, "memory", DEPTH, HEADS * LAYERS);
+        write(&isas, "the second cache", DEPTH / 4, 1);
+    }
+}
+
+fn read(isas: &[Isa]) {
+    let (old, new) = (Old::new(PROMPT, 1), New::new(PROMPT, 1));
+    for tokens in [16, 32, 64] {
+        let q = values(tokens * GROUP * HEAD, 7);
+        let seen = PROMPT - tokens..PROMPT;
+        let work = ((PROMPT - tokens / 2) * tokens * GROUP * HEAD * 4) as f64;
+        let report = |what: &str, seconds: f64| {
+            let part = work / seconds / PEAK * 100.0;
+            println!("read {tokens} at {PROMPT}, {what}: {:.3} ms, {part:.1} %", seconds * 1e3);
+        };
+        let body = |_, out: &mut [f32], scratch: &mut Scratch| {
+            old.attend(0, &q, seen.clone(), out, scratch);
+        };
+        let (exact, seconds) = time(30, body, q.len());
+        report("attend_rows", seconds);
+        let mut first: Option<Vec<f32>> = None;
+        for isa in isas {
+            let body = |_, out: &mut [f32], scratch: &mut Scratch| {
+                new.attend(*isa, 0, &q, seen.clone(), out, scratch);
+            };
+            let (out, seconds) = time(100, body, q.len());
+            check(&exact, &out, first.get_or_insert(out.clone()));
+            report(&format!("attend_blocks by {}", isa.name()), seconds);
+        }
+    }
+}
+
+fn write(isas: &[Isa], place: &str, depth: usize, heads: usize) {
+    let q = values(GROUP * HEAD, 7);
+    let report = |what: &str, seconds: f64, width: usize| {
+        let rate = (depth * HEAD * 2 * width) as f64 / seconds / 1e9;
+        println!("write at {depth} from {place}, {what}: {:.1} us, {rate:.1} GB/s", seconds * 1e6);
+    };
+    let new = New::new(depth, heads);
+    for isa in isas {
+        let body = |repeat, out: &mut [f32], scratch: &mut Scratch| {
+            new.attend(*isa, repeat % heads, &q, depth - 1..depth, out, scratch);
+        };
+        let (_, seconds) = time(4 * HEADS * LAYERS, body, q.len());
+        report(&format!("attend_blocks by {}", isa.name()), seconds, 2);
+    }
+    drop(new);
+    let old = Old::new(depth, heads);
+    let body = |repeat, out: &mut [f32], scratch: &mut Scratch| {
+        old.attend(repeat % heads, &q, depth - 1..depth, out, scratch);
+    };
+    let (_, seconds) = time(2 * HEADS * LAYERS, body, q.len());
+    report("attend_rows", seconds, 4);
+}
+
+/// What `body` gives, and the tenth part of its seconds from below: short as it is, it is then seldom
+/// interrupted by others. It gets the number of the repetition.
+fn time(
+    repeats: usize,
+    mut body: impl FnMut(usize, &mut [f32], &mut Scratch),
+    len: usize,
+) -> (Vec<f32>, f64) {
+    let (mut out, mut scratch) = (vec![0.0; len], Scratch::new());
+    let mut times: Vec<f64> = (0..repeats)
+        .map(|repeat| {
+            let start = Instant::now();
+            body(repeat, &mut out, &mut scratch);
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    (out, times[repeats / 10])
+}
+
+/// Near the exact result, and the same bits as the first of its kind.
+fn check(exact: &[f32], found: &[f32], first: &[f32]) {
+    let far = exact.iter().zip(found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(far < 0.02, "off by {far}");
+    assert!(found.iter().zip(first).all(|(a, b)| a.to_bits() == b.to_bits()), "other bits");
+}
+
+fn values(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+/// Keys and values in `f32`.
+struct Old {
+    layout: CacheLayout,
+    /// By head.
+    keys: Vec<Vec<f32>>,
+    values: Vec<Vec<f32>>,
+}
+
+impl Old {
+    fn new(positions: usize, heads: usize) -> Old {
+        let layout = CacheLayout::new(HEAD);
+        let [k, v] = [1, 2].map(|seed| values(positions * HEAD, seed));
+        let mut keys = vec![0.0; layout.keys_len(positions)];
+        let mut own = vec![0.0; layout.values_len(positions)];
+        for position in 0..positions {
+            layout.write_key(&mut keys, position, &k[position * HEAD..][..HEAD]);
+            layout.write_value(&mut own, position, &v[position * HEAD..][..HEAD]);
+        }
+        Old { layout, keys: vec![keys; heads], values: vec![own; heads] }
+    }
+
+    fn attend(
+        &self,
+        head: usize,
+        q: &[f32],
+        tokens: Range<usize>,
+        out: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let cache =
+            KeyValues { layout: self.layout, keys: &self.keys[head], values: &self.values[head] };
+        let seen: Vec<Range<usize>> = tokens.map(|token| 0..token + 1).collect();
+        attend_rows(Isa::detect(), q, &cache, &seen, &SCORING, out, scratch);
+    }
+}
+
+/// Keys and values in `bf16`.
+struct New {
+    /// By 32 positions.
+    blocks: Vec<Blocks>,
+}
+
+impl New {
+    fn new(positions: usize, heads: usize) -> New {
+        let [k, v] = [1, 2].map(|seed| values(positions * HEAD, seed));
+        let blocks = (0..positions).step_by(32).map(|start| {
+            let mut blocks = Blocks::new(BlockLayout::new(HEAD), heads);
+            for mut block in blocks.blocks_mut(0..heads) {
+                let [k, v] =
+                    [&k, &v].map(|x| HeadRows { values: &x[start * HEAD..], stride: HEAD });
+                block.write(Isa::detect(), 0, 32, k, v);
+            }
+            blocks
+        });
+        New { blocks: blocks.collect() }
+    }
+
+    fn attend(
+        &self,
+        isa: Isa,
+        head: usize,
+        q: &[f32],
+        tokens: Range<usize>,
+        out: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let count = tokens.len();
+        let blocks = self.blocks[..tokens.end.div_ceil(32)].iter().enumerate();
+        let visits: Vec<Visit> = blocks
+            .map(|(index, all)| Visit { block: all.block(head), index, tokens: 0..count })
+            .collect();
+        let seen: Vec<Range<usize>> = tokens.map(|token| 0..token + 1).collect();
+        attend_blocks(isa, q, &visits, &seen, &SCORING, out, scratch);
+    }
+}

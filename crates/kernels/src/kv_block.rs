@@ -1,0 +1,320 @@
+//! Keys and values of 32 positions of one kv head, as `bf16` in the order of the tile unit.
+#![allow(unsafe_code)] // dispatch to code compiled for an instruction set
+
+use crate::isa::{Isa, on_isa};
+use crate::lanes::LANES;
+use crate::packed::{EMPTY, TILE_DEPTH, Tile, round, turn};
+use std::ops::Range;
+
+/// Positions of a block: one step of a product over positions.
+pub const BLOCK_POSITIONS: usize = TILE_DEPTH;
+
+/// The shape of a block. Keys are two columns of tiles, one for each 16 positions, `[pair of
+/// elements][position]`; values one tile for each 16 elements, `[pair of positions][element]`.
+/// Elements beyond the head's are zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockLayout {
+    head_dim: usize,
+}
+
+impl BlockLayout {
+    /// For heads of `head_dim` elements.
+    ///
+    /// # Panics
+    /// When `head_dim` is 0.
+    pub fn new(head_dim: usize) -> BlockLayout {
+        assert!(head_dim > 0, "a head has at least one element");
+        BlockLayout { head_dim }
+    }
+
+    /// Elements per head.
+    pub fn head_dim(self) -> usize {
+        self.head_dim
+    }
+
+    /// Tiles along the elements of keys.
+    pub(crate) fn steps(self) -> usize {
+        self.head_dim.div_ceil(TILE_DEPTH)
+    }
+
+    /// Tiles across the elements of values.
+    pub(crate) fn strips(self) -> usize {
+        self.head_dim.div_ceil(LANES)
+    }
+
+    fn tiles(self) -> usize {
+        2 * self.steps() + self.strips()
+    }
+}
+
+/// Blocks of several heads (of all layers, say) for the same 32 positions.
+#[derive(Clone)]
+pub struct Blocks {
+    layout: BlockLayout,
+    /// `[heads][tiles]`
+    tiles: Vec<Tile>,
+    /// By head.
+    facts: Vec<Facts>,
+}
+
+/// What is known of everything that was ever written to a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// No key that is not zero has a smaller biased exponent.
+    pub least_key: u32,
+    /// No value that is not zero has a smaller biased exponent.
+    pub least_value: u32,
+    /// Whether all values are finite.
+    pub finite: bool,
+}
+
+const NOTHING: Facts = Facts { least_key: 255, least_value: 255, finite: true };
+
+impl std::fmt::Debug for Blocks {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "Blocks {{ {} heads of {} }}", self.facts.len(), self.layout.head_dim)
+    }
+}
+
+impl Blocks {
+    /// Zeros for `heads` heads.
+    pub fn new(layout: BlockLayout, heads: usize) -> Blocks {
+        let tiles = vec![EMPTY; heads * layout.tiles()];
+        Blocks { layout, tiles, facts: vec![NOTHING; heads] }
+    }
+
+    /// Their shape.
+    pub fn layout(&self) -> BlockLayout {
+        self.layout
+    }
+
+    /// How many heads there are.
+    pub fn heads(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// Bytes that the blocks of `heads` heads take.
+    pub fn bytes_of(layout: BlockLayout, heads: usize) -> usize {
+        heads * (layout.tiles() * size_of::<Tile>() + size_of::<Facts>())
+    }
+
+    /// Bytes that these take.
+    pub fn bytes(&self) -> usize {
+        Blocks::bytes_of(self.layout, self.facts.len())
+    }
+
+    /// The block of a head, to read.
+    ///
+    /// # Panics
+    /// When there is no such head.
+    pub fn block(&self, head: usize) -> Block<'_> {
+        let len = self.layout.tiles();
+        let tiles = &self.tiles[head * len..][..len];
+        let (keys, values) = tiles.split_at(2 * self.layout.steps());
+        Block { layout: self.layout, keys, values, facts: self.facts[head] }
+    }
+
+    /// The blocks of some heads, to write, each by a thread of its own if wanted.
+    ///
+    /// # Panics
+    /// When there are no such heads.
+    pub fn blocks_mut(&mut self, heads: Range<usize>) -> impl Iterator<Item = BlockMut<'_>> {
+        let (layout, len) = (self.layout, self.layout.tiles());
+        let tiles = self.tiles[heads.start * len..heads.end * len].chunks_exact_mut(len);
+        let facts = self.facts[heads].iter_mut();
+        tiles.zip(facts).map(move |(tiles, facts)| BlockMut { layout, tiles, facts })
+    }
+}
+
+/// One head's keys and values at 32 positions.
+#[derive(Clone, Copy)]
+pub struct Block<'a> {
+    layout: BlockLayout,
+    /// `[2][steps]`
+    keys: &'a [Tile],
+    /// `[strips]`
+    values: &'a [Tile],
+    pub(crate) facts: Facts,
+}
+
+impl std::fmt::Debug for Block<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "Block {{ {:?} }}", self.facts)
+    }
+}
+
+impl<'a> Block<'a> {
+    /// Its shape.
+    pub(crate) fn layout(&self) -> BlockLayout {
+        self.layout
+    }
+
+    /// Elements of the head.
+    pub(crate) fn head_dim(&self) -> usize {
+        self.layout.head_dim
+    }
+
+    /// The tiles of the first 16 keys and of the others.
+    pub(crate) fn keys(&self) -> [&'a [Tile]; 2] {
+        let (first, second) = self.keys.split_at(self.keys.len() / 2);
+        [first, second]
+    }
+
+    /// The tiles of all keys, in the order of memory.
+    pub(crate) fn all_keys(&self) -> &'a [Tile] {
+        self.keys
+    }
+
+    /// The tile of each 16 elements of the values.
+    pub(crate) fn values(&self) -> &'a [Tile] {
+        self.values
+    }
+}
+
+/// The same, to write.
+pub struct BlockMut<'a> {
+    layout: BlockLayout,
+    tiles: &'a mut [Tile],
+    facts: &'a mut Facts,
+}
+
+/// Rows of one head among those of others.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadRows<'a> {
+    /// From the first row's first element on.
+    pub values: &'a [f32],
+    /// Floats from one row to the next.
+    pub stride: usize,
+}
+
+impl<'a> HeadRows<'a> {
+    #[inline(always)]
+    fn row(&self, row: usize, head_dim: usize) -> &'a [f32] {
+        &self.values[row * self.stride..][..head_dim]
+    }
+}
+
+impl BlockMut<'_> {
+    /// Stores keys (rotated already) and values of `count` positions from place `first` of the
+    /// block on, rounded to `bf16`.
+    ///
+    /// # Panics
+    /// When the places are not in the block, or there are fewer rows.
+    pub fn write(
+        &mut self,
+        isa: Isa,
+        first: usize,
+        count: usize,
+        keys: HeadRows,
+        values: HeadRows,
+    ) {
+        assert!(first + count <= BLOCK_POSITIONS, "places of a block");
+        let (block, places) = (self, first..first + count);
+        on_isa!(
+            isa,
+            write_body(
+                block: &mut BlockMut, isa: Isa, places: Range<usize>, keys: HeadRows,
+                values: HeadRows
+            )
+        );
+    }
+
+    /// Sixteen keys, from row `first` of `keys` on.
+    #[inline(always)]
+    fn write_half(&mut self, isa: Isa, half: usize, first: usize, keys: HeadRows) {
+        let (head_dim, steps) = (self.layout.head_dim, self.layout.steps());
+        let tiles = &mut self.tiles[half * steps..][..steps];
+        for row in 0..LANES {
+            let chunks = keys.row(first + row, head_dim).chunks(TILE_DEPTH);
+            for (tile, chunk) in tiles.iter_mut().zip(chunks) {
+                let out = tile.0[row].as_flattened_mut();
+                out[chunk.len()..].fill(0);
+                out.iter_mut().zip(chunk).for_each(|(out, x)| *out = round(*x));
+            }
+        }
+        turn(isa, tiles);
+    }
+
+    #[inline(always)]
+    fn write_key(&mut self, place: usize, key: &[f32]) {
+        let steps = self.layout.steps();
+        let tiles = &mut self.tiles[place / LANES * steps..][..steps];
+        for (tile, chunk) in tiles.iter_mut().zip(key.chunks(TILE_DEPTH)) {
+            for (row, pair) in tile.0.iter_mut().zip(chunk.chunks(2)) {
+                row[place % LANES] = [round(pair[0]), pair.get(1).map_or(0, |x| round(*x))];
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn write_values(&mut self, places: Range<usize>, values: HeadRows) {
+        let (first, end) = (places.start, places.end);
+        let head_dim = self.layout.head_dim;
+        let (_, tiles) = self.tiles.split_at_mut(2 * self.layout.steps());
+        let mut place = first;
+        while place < end {
+            let row = values.row(place - first, head_dim).chunks(LANES);
+            if place % 2 == 0 && place + 1 < end {
+                let next = values.row(place + 1 - first, head_dim).chunks(LANES);
+                for ((tile, even), odd) in tiles.iter_mut().zip(row).zip(next) {
+                    let pairs = even.iter().zip(odd);
+                    for (out, (even, odd)) in tile.0[place / 2].iter_mut().zip(pairs) {
+                        *out = [round(*even), round(*odd)];
+                    }
+                }
+                place += 2;
+                continue;
+            }
+            for (tile, chunk) in tiles.iter_mut().zip(row) {
+                for (out, x) in tile.0[place / 2].iter_mut().zip(chunk) {
+                    out[place % 2] = round(*x);
+                }
+            }
+            place += 1;
+        }
+    }
+}
+
+#[inline(always)]
+fn write_body(
+    block: &mut BlockMut,
+    isa: Isa,
+    places: Range<usize>,
+    keys: HeadRows,
+    values: HeadRows,
+) {
+    let (first, head_dim) = (places.start, block.layout.head_dim);
+    let mut place = first;
+    while place < places.end {
+        let half = place / LANES;
+        let end = ((half + 1) * LANES).min(places.end);
+        match end - place {
+            LANES => block.write_half(isa, half, place - first, keys),
+            _ => (place..end).for_each(|at| block.write_key(at, keys.row(at - first, head_dim))),
+        }
+        place = end;
+    }
+    block.write_values(places.clone(), values);
+    let facts = &mut block.facts;
+    for row in 0..places.len() {
+        let (least, _) = sizes(keys.row(row, head_dim));
+        facts.least_key = facts.least_key.min(least);
+        let (least, finite) = sizes(values.row(row, head_dim));
+        facts.least_value = facts.least_value.min(least);
+        facts.finite &= finite;
+    }
+}
+
+/// The least biased exponent of what is not zero when rounded, and whether all is finite then.
+#[inline(always)]
+pub(crate) fn sizes(values: &[f32]) -> (u32, bool) {
+    /// What rounds to infinity.
+    const TOO_LARGE: u32 = 0x7f7f_8000;
+    let (mut least, mut most) = (255 << 23, 0);
+    for value in values {
+        let size = value.to_bits() & 0x7fff_ffff;
+        least = least.min(if size < 0x80_0000 { 255 << 23 } else { size });
+        most = most.max(size);
+    }
+    (least >> 23, most < TOO_LARGE)
+}
