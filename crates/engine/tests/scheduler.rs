@@ -4,8 +4,8 @@
 mod common;
 
 use allod_engine::{
-    Dry, Engine, Error, Finish, GenerateRequest, Generated, Options, Piece, Priority, Prompt,
-    Random, Sampling, Stats,
+    CacheForm, Dry, Engine, Error, Finish, GenerateRequest, Generated, Options, Piece, Priority,
+    Prompt, Random, Sampling, Stats,
 };
 use common::{engine, engine_of, model, request, run, warm};
 use std::ops::ControlFlow;

@@ -10,9 +10,6 @@ use crate::packed::{TILE_DEPTH, Tile};
 use crate::softmax_weights::LEAST_POWER;
 use std::ops::Range;
 
-/// Rows whose chains are kept in registers together.
-const ROWS: usize = 4;
-
 /// Whether sums of products of numbers with at least these biased exponents never come near a
 /// denormal number: each is a multiple of the product of both units in the last place.
 fn keeps_clear(left: u32, right: u32) -> bool {
@@ -129,85 +126,65 @@ fn expand_body(pairs: &[[u16; 2]; LANES], out: &mut [f32; TILE_DEPTH]) {
 }
 
 /// Some rows on the left, one column of tiles on the right.
-struct Product<'a> {
-    left: &'a [f32],
-    stride: usize,
-    tiles: &'a [Tile],
-    rows: Range<usize>,
+pub(crate) struct Product<'a> {
+    pub left: &'a [f32],
+    pub stride: usize,
+    pub tiles: &'a [Tile],
+    pub rows: Range<usize>,
 }
 
 /// Where sums begin.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Begin {
+pub(crate) enum Begin {
     Zero,
     Out,
 }
 
+impl Product<'_> {
+    /// Panics unless all rows have the terms of all tiles, and sums; vector code relies on it.
+    fn check(&self, out: &[f32], stride: usize) {
+        let terms = self.tiles.len() * TILE_DEPTH;
+        let last = self.rows.end.saturating_sub(1);
+        assert!(terms <= self.stride && last * self.stride + terms <= self.left.len(), "terms");
+        assert!(last * stride + LANES <= out.len(), "sums of {} rows", self.rows.end);
+    }
+}
+
+/// `out[row][lane] = sum over the terms of left[row] * tiles[lane]` for 16 lanes and some rows.
 fn multiply(isa: Isa, job: &Product, out: &mut [f32], stride: usize, begin: Begin) {
-    on_isa!(
-        isa,
-        multiply_body(job: &Product, out: &mut [f32], stride: usize, begin: Begin)
-    );
-}
-
-#[inline(always)]
-fn multiply_body(job: &Product, out: &mut [f32], stride: usize, begin: Begin) {
-    let mut row = job.rows.start;
-    while row + ROWS <= job.rows.end {
-        multiply_rows::<ROWS>(job, row, out, stride, begin);
-        row += ROWS;
-    }
-    while row < job.rows.end {
-        multiply_rows::<1>(job, row, out, stride, begin);
-        row += 1;
-    }
-}
-
-#[inline(always)]
-fn multiply_rows<const R: usize>(
-    job: &Product,
-    row: usize,
-    out: &mut [f32],
-    stride: usize,
-    begin: Begin,
-) {
-    let mut sums = [[0.0; LANES]; R];
-    if begin == Begin::Out {
-        for (r, sums) in sums.iter_mut().enumerate() {
-            sums.copy_from_slice(&out[(row + r) * stride..][..LANES]);
+    job.check(out, stride);
+    match isa.checked() {
+        // SAFETY: `checked` saw the instructions, `check` the bounds.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { crate::avx512_lanes::multiply(job, out, stride, begin) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { crate::avx2_lanes::multiply(job, out, stride, begin) },
+        _ => {
+            job.rows.clone().for_each(|row| multiply_row(job, row, &mut out[row * stride..], begin))
         }
     }
-    for (step, tile) in job.tiles.iter().enumerate() {
-        let left: [&[f32; TILE_DEPTH]; R] = std::array::from_fn(|r| {
-            let left = &job.left[(row + r) * job.stride + step * TILE_DEPTH..];
-            left.first_chunk().expect("a row has a step's terms")
-        });
-        add_tile(&left, tile, &mut sums);
-    }
-    for (r, sums) in sums.iter().enumerate() {
-        out[(row + r) * stride..][..LANES].copy_from_slice(sums);
-    }
 }
 
-#[inline(always)]
-fn add_tile<const R: usize>(left: &[&[f32; TILE_DEPTH]; R], tile: &Tile, sums: &mut [Lanes; R]) {
-    let mut even = [[0.0f32; LANES]; R];
-    let mut odd = even;
-    for (pair, right) in tile.0.iter().enumerate() {
-        let words = right.map(|[even, odd]| u32::from(even) | u32::from(odd) << 16);
-        let evens = words.map(|word| f32::from_bits(word << 16));
-        let odds = words.map(|word| f32::from_bits(word & 0xffff_0000));
-        for r in 0..R {
-            let [a, b] = [left[r][2 * pair], left[r][2 * pair + 1]];
-            for lane in 0..LANES {
-                even[r][lane] = a.mul_add(evens[lane], even[r][lane]);
-                odd[r][lane] = b.mul_add(odds[lane], odd[r][lane]);
+fn multiply_row(job: &Product, row: usize, out: &mut [f32], begin: Begin) {
+    let mut sums: Lanes = [0.0; LANES];
+    if begin == Begin::Out {
+        sums.copy_from_slice(&out[..LANES]);
+    }
+    let left = job.left[row * job.stride..].chunks_exact(TILE_DEPTH);
+    for (left, tile) in left.zip(job.tiles) {
+        let mut chains = [[0.0f32; LANES]; 2];
+        for (left, right) in left.chunks_exact(2).zip(&tile.0) {
+            for (i, chain) in chains.iter_mut().enumerate() {
+                for (lane, right) in chain.iter_mut().zip(right) {
+                    *lane = left[i].mul_add(single(right[i]), *lane);
+                }
             }
         }
-    }
-    for r in 0..R {
+        let [even, odd] = chains;
         for lane in 0..LANES {
-            sums[r][lane] += even[r][lane] + odd[r][lane];
+            sums[lane] += even[lane] + odd[lane];
         }
     }
+    out[..LANES].copy_from_slice(&sums);
 }
