@@ -26,7 +26,7 @@ pub(crate) unsafe fn weigh(band: &Band, visits: &[Visit], buffers: &mut BlockBuf
 /// As [`weigh`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-unsafe fn weigh_block(
+pub(crate) unsafe fn weigh_block(
     scores: &[f32; BLOCK_POSITIONS],
     slope: Slope,
     weights: &mut [u16; BLOCK_POSITIONS],
@@ -64,7 +64,7 @@ const COUNT: __m512i = {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn weigh_vector(scores: __m512, slope: Slope) -> __m512i {
     let (factor, top) = (_mm512_set1_ps(slope.factor), _mm512_set1_ps(slope.top));
-    let power = _mm512_fmsub_ps(scores, factor, top);
+    let power = _mm512_mul_ps(_mm512_sub_ps(scores, top), factor);
     // What is left of it above the whole number below.
     let f = _mm512_reduce_ps::<1>(power);
     let mut series = _mm512_set1_ps(POWERS[0]);

@@ -17,7 +17,7 @@ pub(crate) const LEAST_POWER: f32 = -40.0;
 /// 3e-6, below a hundredth of what rounding to `bf16` takes (fitted by Lawson's iteration).
 pub(crate) const POWERS: [f32; 4] = [1.342_668_8e-2, 5.224_247e-2, 2.412_802_1e-1, 6.930_448_4e-1];
 
-/// What turns a row's raw scores into weights: w(s) = 2^(s * factor - top).
+/// What turns a row's raw scores into weights: w(s) = 2^((s - top) * factor).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slope {
     pub factor: f32,
@@ -53,7 +53,7 @@ pub(crate) fn prepare(
         sink = Some(own);
     }
     // A payload could be lost in rounding.
-    let top = if most.is_nan() { f32::NAN } else { most * factor };
+    let top = if most.is_nan() { f32::NAN } else { most };
     let slope = Slope { factor, top };
     (slope, sink.map_or(0.0, |sink| f32::from_bits(weight(sink, slope))))
 }
@@ -73,7 +73,7 @@ fn most_of(scores: &[f32]) -> f32 {
 /// The bits of the weight of a score: a number that is a `bf16`.
 #[inline(always)]
 pub(crate) fn weight(score: f32, slope: Slope) -> u32 {
-    let power = score.mul_add(slope.factor, -slope.top);
+    let power = (score - slope.top) * slope.factor;
     let near = (power + ROUNDER) - ROUNDER;
     let whole = if near > power { near - 1.0 } else { near };
     let f = power - whole;
@@ -108,4 +108,63 @@ pub(crate) fn weigh(
 /// The sum of all weights.
 pub(crate) fn total(lanes: Lanes, sink: f32) -> f32 {
     sum(lanes) + sink
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{self, Values};
+
+    /// All kinds of scores, below a maximum and not.
+    fn scores() -> Vec<f32> {
+        let mut scores = vec![f32::NEG_INFINITY, f32::INFINITY, f32::NAN, 0.0, -0.0, 1e-30];
+        scores.extend([f32::MAX, f32::MIN, -40.0, -40.000_004, -39.999_996, -1e9, 1e-5]);
+        scores.extend((0..5000).map(|i| -0.01 * i as f32));
+        scores.extend(samples::floats(2000, Values::AnyBits, 3));
+        scores.truncate(scores.len() / BLOCK_POSITIONS * BLOCK_POSITIONS);
+        scores
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn vectors_have_the_bits_of_single_weights() {
+        if !Isa::Avx512.is_available() {
+            return;
+        }
+        for top in [0.0, 3.5, 1e4, f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+            let slope = Slope { factor: 1.0, top };
+            for scores in scores().as_chunks::<BLOCK_POSITIONS>().0 {
+                let mut found = [[0; BLOCK_POSITIONS]; 2];
+                let mut lanes = [[0.0; LANES]; 2];
+                weigh(scores, slope, &mut found[0], &mut lanes[0]);
+                // SAFETY: the processor has the instructions.
+                unsafe {
+                    let (found, lanes) = (&mut found[1], &mut lanes[1]);
+                    crate::avx512_weights::weigh_block(scores, slope, found, lanes);
+                }
+                for (place, score) in scores.iter().enumerate() {
+                    let [a, b] = found.map(|found| found[place]);
+                    let nan = |bits: u16| bits & 0x7fff > 0x7f80;
+                    // No score is above the largest.
+                    let same = a == b || nan(a) && nan(b) || *score > top;
+                    assert!(same, "{score:e} {top}: {a:x} {b:x}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn weights_are_powers_of_two_rounded() {
+        let slope = Slope { factor: 1.0, top: 0.0 };
+        assert_eq!(f32::from_bits(weight(0.0, slope)), 1.0);
+        assert_eq!(weight(-40.01, slope), 0);
+        assert_eq!(weight(f32::NEG_INFINITY, slope), 0);
+        assert!(f32::from_bits(weight(f32::NAN, slope)).is_nan());
+        for i in 0..40_000 {
+            let score = -0.001 * i as f32;
+            let (found, exact) = (f32::from_bits(weight(score, slope)), f64::from(score).exp2());
+            let error = (f64::from(found) / exact - 1.0).abs();
+            assert!(error < 1.0 / 256.0 && found.to_bits() & 0xffff == 0, "{score}: {error}");
+        }
+    }
 }

@@ -42,7 +42,7 @@ fn main() {
 }
 
 fn read(isas: &[Isa]) {
-    let (old, new) = (Old::new(PROMPT, 1), New::new(PROMPT, 1));
+    let (old, new) = (Floats::new(PROMPT, 1), Rounded::new(PROMPT, 1));
     for tokens in [16, 32, 64] {
         let q = values(tokens * GROUP * HEAD, 7);
         let seen = PROMPT - tokens..PROMPT;
@@ -74,7 +74,7 @@ fn write(isas: &[Isa], place: &str, depth: usize, heads: usize) {
         let rate = (depth * HEAD * 2 * width) as f64 / seconds / 1e9;
         println!("write at {depth} from {place}, {what}: {:.1} us, {rate:.1} GB/s", seconds * 1e6);
     };
-    let new = New::new(depth, heads);
+    let new = Rounded::new(depth, heads);
     for isa in isas {
         let body = |repeat, out: &mut [f32], scratch: &mut Scratch| {
             new.attend(*isa, repeat % heads, &q, depth - 1..depth, out, scratch);
@@ -83,7 +83,7 @@ fn write(isas: &[Isa], place: &str, depth: usize, heads: usize) {
         report(&format!("attend_blocks by {}", isa.name()), seconds, 2);
     }
     drop(new);
-    let old = Old::new(depth, heads);
+    let old = Floats::new(depth, heads);
     let body = |repeat, out: &mut [f32], scratch: &mut Scratch| {
         old.attend(repeat % heads, &q, depth - 1..depth, out, scratch);
     };
@@ -127,15 +127,15 @@ fn values(len: usize, seed: u64) -> Vec<f32> {
 }
 
 /// Keys and values in `f32`.
-struct Old {
+struct Floats {
     layout: CacheLayout,
     /// By head.
     keys: Vec<Vec<f32>>,
     values: Vec<Vec<f32>>,
 }
 
-impl Old {
-    fn new(positions: usize, heads: usize) -> Old {
+impl Floats {
+    fn new(positions: usize, heads: usize) -> Floats {
         let layout = CacheLayout::new(HEAD);
         let [k, v] = [1, 2].map(|seed| values(positions * HEAD, seed));
         let mut keys = vec![0.0; layout.keys_len(positions)];
@@ -144,7 +144,7 @@ impl Old {
             layout.write_key(&mut keys, position, &k[position * HEAD..][..HEAD]);
             layout.write_value(&mut own, position, &v[position * HEAD..][..HEAD]);
         }
-        Old { layout, keys: vec![keys; heads], values: vec![own; heads] }
+        Floats { layout, keys: vec![keys; heads], values: vec![own; heads] }
     }
 
     fn attend(
@@ -163,13 +163,13 @@ impl Old {
 }
 
 /// Keys and values in `bf16`.
-struct New {
+struct Rounded {
     /// By 32 positions.
     blocks: Vec<Blocks>,
 }
 
-impl New {
-    fn new(positions: usize, heads: usize) -> New {
+impl Rounded {
+    fn new(positions: usize, heads: usize) -> Rounded {
         let [k, v] = [1, 2].map(|seed| values(positions * HEAD, seed));
         let blocks = (0..positions).step_by(32).map(|start| {
             let mut blocks = Blocks::new(BlockLayout::new(HEAD), heads);
@@ -180,7 +180,7 @@ impl New {
             }
             blocks
         });
-        New { blocks: blocks.collect() }
+        Rounded { blocks: blocks.collect() }
     }
 
     fn attend(

@@ -88,7 +88,7 @@ fn by_rule(sequence: &Sequence, query: &[f32], seen: Range<usize>, by: &Scoring)
     let larger = |a: f32, b: f32| if a > b { a } else { b };
     let most = reduce(lanes().zip(scores.iter().copied()), f32::NEG_INFINITY, larger);
     let most = sink.map_or(most, |sink| larger(most, sink));
-    let top = if most.is_nan() { f32::NAN } else { most * factor };
+    let top = if most.is_nan() { f32::NAN } else { most };
     let slope = Slope { factor, top };
     let weights: Vec<f32> =
         scores.iter().map(|score| f32::from_bits(weight(*score, slope))).collect();
@@ -246,5 +246,7 @@ fn a_missing_block_is_refused() {
     let sequence = Sequence::new(8, 64, 64, Values::Plain, 1);
     let by = Scoring { scale: 1.0, cap: None, sinks: &[] };
     let visits = &sequence.visits(0..1)[1..];
-    attend(Unit::Lanes(Isa::Scalar), visits, &[0.0; 8], &[3..64], &by);
+    let seen = 3..64;
+    let seen = std::slice::from_ref(&seen);
+    attend(Unit::Lanes(Isa::Scalar), visits, &[0.0; 8], seen, &by);
 }

@@ -52,8 +52,10 @@ impl Plan {
         let mut alike = BTreeMap::new();
         for rows in batch.sequences() {
             if rows.len() > FEW.min(most) {
-                let starts = rows.clone().step_by(most);
-                bands.extend(starts.map(|start| vec![start..(start + most).min(rows.end)]));
+                for start in rows.clone().step_by(most) {
+                    let run = start..(start + most).min(rows.end);
+                    bands.push(std::iter::once(run).collect());
+                }
                 continue;
             }
             let first = pages.identity(batch.place(rows.start).0, 0);
