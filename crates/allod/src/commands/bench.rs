@@ -86,12 +86,12 @@ impl Report<'_> {
         wanted / self.peak.multiplications_per_second
     }
 
-    /// What the keys and values of the longest sequences take, as 32-bit numbers.
+    /// What the keys and values of the longest sequences take, in bf16.
     fn cache_bytes(&self) -> u64 {
         let arguments = self.arguments;
         let depth = arguments.depth.max(1) + arguments.generate;
         let tokens = arguments.prompt.max(depth * arguments.batch);
-        self.work.cached * 4 * tokens as u64
+        self.work.cached * 2 * tokens as u64
     }
 
     fn json(&self) -> serde_json::Value {

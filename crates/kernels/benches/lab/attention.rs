@@ -5,9 +5,9 @@
 //! 2. `attend_blocks`, lanes: a cache in `bf16`, chains of `f32`.
 //! 3. `attend_blocks`, tiles: the same bits by `tdpbf16ps`, 32 rows at a time.
 //!
-//! Reading: the last tokens of 2048, as part of the tile unit's peak of 3.2 TFLOP/s (measured on one
-//! core with operands in registers). Writing: one token, in bytes of cache per second; from memory at
-//! depth 4096 with 128 heads, each of which is read in turn, and from the second cache.
+//! Reading: the last tokens of 2048, as part of the tile unit's peak of 3.2 TFLOP/s (measured on
+//! one core with operands in registers). Writing: one token, in bytes of cache per second; from
+//! memory at depth 4096 with 128 heads, each of which is read in turn, and from the second cache.
 //!
 //! `cargo bench -p allod-kernels --bench attention [read|write]`.
 #![allow(clippy::print_stdout, missing_docs)]
@@ -91,8 +91,8 @@ fn write(isas: &[Isa], place: &str, depth: usize, heads: usize) {
     report("attend_rows", seconds, 4);
 }
 
-/// What `body` gives, and the tenth part of its seconds from below: short as it is, it is then seldom
-/// interrupted by others. It gets the number of the repetition.
+/// What `body` gives, and the tenth part of its seconds from below: short as it is, it is then
+/// seldom interrupted by others. It gets the number of the repetition.
 fn time(
     repeats: usize,
     mut body: impl FnMut(usize, &mut [f32], &mut Scratch),
