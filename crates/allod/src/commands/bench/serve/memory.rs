@@ -1,38 +1,55 @@
 //! What the server's process holds in memory. Linux only.
 
+use std::ops::Range;
 use std::time::Duration;
 
-/// The share of the run after which the caches are taken to be full.
-const WARM: f64 = 0.2;
+/// The part of the run in which the caches have filled and the early memory is looked at.
+const EARLY: Range<f64> = 0.3..0.5;
+/// The part in which the late memory is looked at.
+const LATE: Range<f64> = 0.8..1.0;
 
 /// Resident bytes of a process over a run.
 pub struct Memory {
     process: Option<u32>,
     /// Before the run.
     pub start: Option<u64>,
-    /// When the run was warm.
-    pub warm: Option<u64>,
-    /// After the run.
+    early: Vec<u64>,
+    late: Vec<u64>,
+    /// After the run, when nobody asks any more.
     pub end: Option<u64>,
 }
 
 impl Memory {
     /// A look before the run.
     pub fn new(process: Option<u32>) -> Memory {
-        let start = process.and_then(|process| read(process, "VmRSS:"));
-        Memory { process, start, warm: None, end: None }
+        let start = process.and_then(resident);
+        Memory { process, start, early: Vec::new(), late: Vec::new(), end: None }
     }
 
     /// A look during the run.
     pub fn look(&mut self, elapsed: Duration, whole: Duration) {
-        if self.warm.is_none() && elapsed.as_secs_f64() >= WARM * whole.as_secs_f64() {
-            self.warm = self.process.and_then(|process| read(process, "VmRSS:"));
+        let Some(bytes) = self.process.and_then(resident) else { return };
+        let part = elapsed.as_secs_f64() / whole.as_secs_f64();
+        if EARLY.contains(&part) {
+            self.early.push(bytes);
+        } else if LATE.contains(&part) {
+            self.late.push(bytes);
         }
     }
 
     /// The last look.
     pub fn end(&mut self) {
-        self.end = self.process.and_then(|process| read(process, "VmRSS:"));
+        self.end = self.process.and_then(resident);
+    }
+
+    /// The median of the early looks: the sequences that happen to run come and go.
+    pub fn early(&self) -> Option<u64> {
+        median(&self.early)
+    }
+
+    /// The median of the late looks.
+    pub fn late(&self) -> Option<u64> {
+        median(&self.late)
     }
 
     /// The most that it ever held.
@@ -40,10 +57,20 @@ impl Memory {
         self.process.and_then(|process| read(process, "VmHWM:"))
     }
 
-    /// By how much more than when it was warm it holds at the end.
+    /// By how much more it held late than early.
     pub fn growth(&self) -> Option<f64> {
-        Some(self.end? as f64 / self.warm? as f64 - 1.0)
+        Some(self.late()? as f64 / self.early()? as f64 - 1.0)
     }
+}
+
+fn median(looks: &[u64]) -> Option<u64> {
+    let mut looks = looks.to_vec();
+    looks.sort_unstable();
+    looks.get(looks.len() / 2).copied()
+}
+
+fn resident(process: u32) -> Option<u64> {
+    read(process, "VmRSS:")
 }
 
 /// A line of `/proc/PROCESS/status`, in bytes.
@@ -52,4 +79,17 @@ fn read(process: u32, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_is_between_the_medians_of_two_parts() {
+        let (early, late) = (vec![100, 90, 300], vec![110, 108, 1]);
+        let memory = Memory { process: None, start: None, early, late, end: None };
+        assert!((memory.growth().unwrap() - 0.08).abs() < 1e-9);
+        assert_eq!(Memory::new(None).growth(), None);
+    }
 }

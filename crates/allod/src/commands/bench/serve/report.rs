@@ -70,7 +70,8 @@ impl Report<'_> {
             "schema": {"valid": tally.valid, "calls": tally.calls, "cut": tally.cut},
             "rss_mb": {
                 "start": mebibytes(memory.start),
-                "warm": mebibytes(memory.warm),
+                "early": mebibytes(memory.early()),
+                "late": mebibytes(memory.late()),
                 "end": mebibytes(memory.end),
                 "peak": mebibytes(memory.peak()),
             },
@@ -118,16 +119,17 @@ impl Report<'_> {
 
     fn memory_line(&self) -> String {
         let memory = &self.memory;
-        let (Some(start), Some(warm), Some(end)) = (memory.start, memory.warm, memory.end) else {
+        let looks = (memory.start, memory.early(), memory.late(), memory.growth());
+        let (Some(start), Some(early), Some(late), Some(growth)) = looks else {
             return "not known".into();
         };
         let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         format!(
-            "{:.0} MiB at the start, {:.0} when warm, {:.0} at the end ({:+.1} % since warm)",
+            "{:.0} MiB at the start, {:.0} early, {:.0} late ({:+.1} %)",
             mebibytes(start),
-            mebibytes(warm),
-            mebibytes(end),
-            100.0 * memory.growth().unwrap_or_default(),
+            mebibytes(early),
+            mebibytes(late),
+            100.0 * growth,
         )
     }
 }
