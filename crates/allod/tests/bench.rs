@@ -33,7 +33,7 @@ fn a_run_is_measured_against_what_the_machine_can_do() {
         assert!(report["rss_mb"].as_f64().unwrap() > 1.0, "{report}");
     }
     // Two sequences of 18 tokens are kept at once; two times eight numbers each.
-    assert_eq!(report["kv_mb"], 40.0_f64.max(36.0) * 16.0 * 4.0 / f64::from(1 << 20));
+    assert_eq!(report["kv_mb"], 40.0_f64.max(36.0) * 16.0 * 2.0 / f64::from(1 << 20));
     run(allod(folder.path()).args(["bench", "--generate", "1", "--model"]).arg(&model), 1);
 }
 
