@@ -160,6 +160,13 @@ pub struct Limits {
     pub answer_choices_max: u32,
 }
 
+/// What is told of the running of this installation, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Telemetry {
+    /// Where traces go, as OTLP in JSON; nowhere if `None`.
+    pub traces_url: Option<String>,
+}
+
 /// Everything that a policy sets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -181,6 +188,8 @@ pub struct Settings {
     pub routing: Routing,
     /// What is recorded and who looks at it.
     pub logging: Logging,
+    /// What is told of the running of this installation, and to whom.
+    pub telemetry: Telemetry,
     /// Bounds.
     pub limits: Limits,
     /// The policy's own rules.

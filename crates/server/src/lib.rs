@@ -51,6 +51,7 @@ mod status;
 mod stream;
 mod text_completions;
 mod tokenize;
+mod traces;
 mod turn;
 mod verify;
 mod workers;

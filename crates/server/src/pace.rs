@@ -40,6 +40,11 @@ impl Pace {
         self.first.get_or_insert(now);
     }
 
+    /// Since the request came.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.came.elapsed()
+    }
+
     /// In the line for a place.
     pub(crate) fn queued(&self) -> Duration {
         self.begun.saturating_duration_since(self.came)

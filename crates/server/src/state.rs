@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::limits::ServeOptions;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
+use crate::traces::Traces;
 use crate::workers::{Room, Workers};
 
 /// Reading is quick; so many at one time keep the disk busy and the memory bounded.
@@ -22,6 +23,7 @@ pub(crate) struct State {
     pub(crate) desk: Arc<Desk>,
     pub(crate) options: ServeOptions,
     pub(crate) metrics: Metrics,
+    pub(crate) traces: Traces,
     /// Room for answering.
     pub(crate) answering: Workers,
     /// Room for reading, so that a long answer never holds up a look at the records.
@@ -34,6 +36,7 @@ impl State {
     pub(crate) fn new(desk: Arc<Desk>, options: ServeOptions) -> State {
         State {
             metrics: Metrics::default(),
+            traces: Traces::to(desk.policy().telemetry.traces_url.as_deref()),
             answering: Workers::new(Room {
                 running_max: options.answering_max,
                 waiting_max: options.waiting_max,

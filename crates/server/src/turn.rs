@@ -349,6 +349,8 @@ fn counted(
         Ok(reply) => (outcome_name(reply.outcome), reply.tokens),
         Err(_) => ("failed", Tokens::default()),
     };
+    let model = state.desk.generator().map(Generator::name).unwrap_or_default();
+    state.traces.turn(&model, chat, &pace, reply.as_ref().ok());
     state.metrics.answered("chat", outcome, begun.elapsed(), tokens);
     if let Ok(reply) = &reply {
         let finishes: Vec<Finish> = reply.choices.iter().filter_map(|one| one.finish).collect();

@@ -10,7 +10,7 @@ use crate::node::{self, Node};
 use crate::permit::Address;
 use crate::policy::{
     Citations, HumanReview, Limits, Logging, Prompts, Retrieval, Routing, Runtime, Settings,
-    Upstream,
+    Telemetry, Upstream,
 };
 use reader::{Reader, Section};
 
@@ -28,6 +28,7 @@ const ROOT: &[&str] = &[
     "retrieval",
     "routing",
     "logging",
+    "telemetry",
     "limits",
     "rules",
 ];
@@ -36,6 +37,7 @@ const RETRIEVAL: &[&str] =
     &["required_for_policy_answers", "cite_source_documents", "minimum_confidence", "passages"];
 const ROUTING: &[&str] = &["escalate_on", "refuse_on"];
 const LOGGING: &[&str] = &["prompts", "citations", "human_review"];
+const TELEMETRY: &[&str] = &["traces_url"];
 const LIMITS: &[&str] = &["question_chars_max", "answer_tokens_max", "answer_choices_max"];
 const RULE: &[&str] = &["id", "when", "then", "because"];
 const CONDITION: &[&str] = &["language", "contains_any", "label", "signal"];
@@ -72,6 +74,7 @@ fn document(reader: &mut Reader, node: &Node) -> Settings {
         retrieval: retrieval(reader, &root),
         routing: routing(reader, &root),
         logging: logging(reader, &root),
+        telemetry: telemetry(reader, &root),
         limits: limits(reader, &root),
         rules: rules::read(reader, &root),
     }
@@ -89,16 +92,16 @@ fn upstream(reader: &mut Reader, root: &Section<'_>, runtime: Runtime) -> Option
         _ => "",
     };
     Some(Upstream {
-        url: url(reader, &section).unwrap_or_else(|| default.to_owned()),
+        url: url(reader, &section, "url").unwrap_or_else(|| default.to_owned()),
         api_key_env: api_key_env(reader, &section),
         region: reader.word(&section, "region"),
         timeout_ms: reader.whole(&section, "timeout_ms", 1..=3_600_000).unwrap_or(TIMEOUT_MS),
     })
 }
 
-fn url(reader: &mut Reader, section: &Section<'_>) -> Option<String> {
-    let url = reader.text(section, "url")?;
-    let field = section.field("url")?;
+fn url(reader: &mut Reader, section: &Section<'_>, key: &'static str) -> Option<String> {
+    let url = reader.text(section, key)?;
+    let field = section.field(key)?;
     if url.contains('@') {
         // The address is not repeated: what stands before the @ may be a password.
         let hint = "keep the key in an environment variable and name that in `api_key_env`";
@@ -155,6 +158,11 @@ fn logging(reader: &mut Reader, root: &Section<'_>) -> Logging {
         citations: citations.unwrap_or(Citations::Required),
         human_review: review.unwrap_or(HumanReview::RequiredForAdverseActions),
     }
+}
+
+fn telemetry(reader: &mut Reader, root: &Section<'_>) -> Telemetry {
+    let section = reader.section(root, "telemetry", TELEMETRY);
+    Telemetry { traces_url: url(reader, &section, "traces_url") }
 }
 
 fn limits(reader: &mut Reader, root: &Section<'_>) -> Limits {

@@ -83,6 +83,7 @@ routing:
   escalate_on: user_request
   refuse_on: [adverse_action]
 logging: {prompts: not_retained, citations: optional, human_review: not_required}
+telemetry: {traces_url: 'http://127.0.0.1:4318/v1/traces'}
 limits: {question_chars_max: 100, answer_tokens_max: 200, answer_choices_max: 3}
 rules:
   - id: asylum
@@ -102,6 +103,8 @@ rules:
     assert_eq!(policy.limits.question_chars_max, 100);
     assert_eq!(policy.limits.answer_tokens_max, 200);
     assert_eq!(policy.limits.answer_choices_max, 3);
+    let traces_url = policy.telemetry.traces_url.as_deref();
+    assert_eq!(traces_url, Some("http://127.0.0.1:4318/v1/traces"));
     let rule = &policy.rules[0];
     assert_eq!(rule.when.language, ["de", "fr"]);
     assert_eq!(rule.when.contains_any, ["asyl*"]);
@@ -187,6 +190,7 @@ fn unknown_and_impossible_values() {
     one("retrieval: {minimum_confidence: .nan}", "1:33", "is NaN", "from 0 to 1");
     one("retrieval: {minimum_confidence: -1}", "1:33", "is -1", "from 0 to 1");
     one("retrieval: {passages: 0}", "1:23", "is 0", "from 1 to 100");
+    one("telemetry: {traces_url: nowhere}", "1:25", "no web address", "http");
     one("limits: {question_chars_max: 2000000}", "1:30", "is 2000000", "to 1000000");
     one("region: Zürich West", "1:9", "no simple name", "a-z");
     one("name: ''", "1:7", "`name` is empty", "one line");

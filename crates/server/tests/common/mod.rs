@@ -99,6 +99,13 @@ impl House {
         House::open(None, options)
     }
 
+    /// A house with the same models and this policy.
+    pub fn with_models_and_policy(policy: &str) -> House {
+        let models = tempfile::tempdir().unwrap();
+        let options = tiny_models(models.path());
+        House::open(Some(policy), options)
+    }
+
     /// A house whose model runs like this.
     pub fn with_engine(engine: Options) -> House {
         let models = tempfile::tempdir().unwrap();
