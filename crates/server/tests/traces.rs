@@ -51,7 +51,8 @@ fn ask(house: &House) {
 fn a_turn_is_told_where_the_policy_says_without_its_words() {
     let (port, told) = collector();
     let house = House::with_models_and_policy(&format!(
-        "logging:\n  citations: optional\ntelemetry:\n  traces_url: http://127.0.0.1:{port}/v1/traces\n"
+        "logging:\n  citations: optional\n\
+         telemetry:\n  traces_url: http://127.0.0.1:{port}/v1/traces\n"
     ));
     // What waits is sent before the server ends.
     ask(&house);
