@@ -105,6 +105,17 @@ def choices(client):
     check("the best of three cost all three", text.usage.completion_tokens > len(listed.tokens), text.usage)
 
 
+def adapter(client):
+    check("an adapter names its model", client.models.retrieve("helper").model_extra["parent"] == WRITER)
+    asked = {"prompt": "Once", "max_tokens": 6, "logprobs": 0}
+    plain, helped = (client.completions.create(model=model, **asked) for model in (WRITER, "helper"))
+    scores = [one.choices[0].logprobs.token_logprobs for one in (plain, helped)]
+    check("an adapter changes what the model thinks", scores[0] != scores[1], scores)
+    load = {"lora_name": "other", "lora_path": "helper"}
+    raises("a user who loads an adapter", openai.PermissionDeniedError,
+           lambda: client.post("/load_lora_adapter", cast_to=object, body=load), code="not_operator")
+
+
 def texts(client):
     asked = {"model": WRITER, "prompt": "Once upon", "max_tokens": 8}
     completion = client.completions.create(**asked)
@@ -174,7 +185,8 @@ def main(documents_url, documents_key, models_url, models_key):
     cited_response(client)
     errors(client, base_url, documents_key)
     client = openai.OpenAI(base_url=f"{models_url}/v1", api_key=models_key, max_retries=0, timeout=60)
-    models(client, [MODEL, WRITER, EMBEDDER, "ranker"])
+    models(client, [MODEL, WRITER, "helper", EMBEDDER, "ranker"])
+    adapter(client)
     chat(client)
     choices(client)
     texts(client)

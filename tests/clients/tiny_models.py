@@ -1,7 +1,7 @@
 """Writes three tiny models with random weights: tiny_models.py FOLDER
 
-FOLDER/writer is a Llama over bytes, FOLDER/embedder the same with a pooling, FOLDER/ranker a BERT
-that scores pairs. They say nothing that means anything; the clients only look at the form.
+FOLDER/writer is a Llama over bytes, FOLDER/adapters/helper an adapter of it, FOLDER/embedder the same
+Llama with a pooling, FOLDER/ranker a BERT that scores pairs. They say nothing that means anything; the clients only look at the form.
 """
 
 import json
@@ -93,6 +93,15 @@ def write_writer(folder):
     write_tensors(folder / "model.safetensors", shapes)
 
 
+def write_adapter(folder):
+    folder.mkdir(parents=True)
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 16, "target_modules": ["down_proj"], "bias": "none"}
+    name = "base_model.model.model.layers.0.mlp.down_proj.lora"
+    shapes = {f"{name}_A.weight": [2, INNER], f"{name}_B.weight": [WIDTH, 2]}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    write_tensors(folder / "adapter_model.safetensors", shapes)
+
+
 def write_embedder(folder):
     write_writer(folder)
     modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
@@ -150,3 +159,4 @@ if __name__ == "__main__":
     write_writer(place / "writer")
     write_embedder(place / "embedder")
     write_ranker(place / "ranker")
+    write_adapter(place / "adapters/helper")

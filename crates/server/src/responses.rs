@@ -79,6 +79,7 @@ pub(crate) struct ResponseRequest {
             `allod` holds outcome, citations and receipt", body = serde_json::Value),
         (status = 400, description = "A field is wrong or not supported; `param` names it"),
         (status = 404, description = "No such model"),
+        (status = 429, description = "Too many of your own requests wait; see `retry-after`"),
         (status = 503, description = "Too many requests wait; see `retry-after`"),
     ))]
 pub(crate) async fn create(
