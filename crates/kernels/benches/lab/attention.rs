@@ -9,6 +9,9 @@
 //! with operands in registers). Writing: one token, in bytes of cache per second; from
 //! memory at depth 4096 with 128 heads, each of which is read in turn, and from the second cache.
 //!
+//! Tried and dropped, as they gained nothing: weights computed between the steps of the tile unit
+//! (the same time), scores computed twice so as not to leave the first cache (a quarter more).
+//!
 //! `cargo bench -p allod-kernels --bench attention [read|write]`.
 #![allow(clippy::print_stdout, missing_docs)]
 
@@ -37,6 +40,7 @@ fn main() {
     if wanted("write") {
         write(&isas, "memory", DEPTH, HEADS * LAYERS);
         write(&isas, "the second cache", DEPTH / 4, 1);
+        share();
     }
 }
 
@@ -96,6 +100,50 @@ fn write(isas: &[Isa], place: &str, depth: usize, heads: usize) {
     };
     let (_, seconds) = time(2 * HEADS * LAYERS, body, q.len());
     report("attend_rows", seconds, 4);
+}
+
+/// Sixteen sequences that share their first 512 positions and have 32 of their own: each alone, and
+/// all together.
+fn share() {
+    const SEQUENCES: usize = 16;
+    let (shared, heads) = (Rounded::new(512, HEADS * LAYERS), HEADS * LAYERS);
+    let own: Vec<Blocks> =
+        (0..SEQUENCES).map(|_| Rounded::new(32, heads).blocks.remove(0)).collect();
+    let q = values(SEQUENCES * GROUP * HEAD, 7);
+    let attend =
+        |head: usize, tokens: Range<usize>, q: &[f32], out: &mut [f32], scratch: &mut _| {
+            let all = 0..tokens.len();
+            let mut visits: Vec<Visit> = (shared.blocks.iter().enumerate())
+                .map(|(index, all_heads)| Visit {
+                    block: all_heads.block(head),
+                    index,
+                    tokens: all.clone(),
+                })
+                .collect();
+            for (place, sequence) in tokens.enumerate() {
+                let block = own[sequence].block(head);
+                visits.push(Visit { block, index: 16, tokens: place..place + 1 });
+            }
+            let seen = vec![0..544; all.len()];
+            attend_blocks(Isa::detect(), q, &visits, &seen, &SCORING, out, scratch);
+        };
+    let width = GROUP * HEAD;
+    let alone = |repeat: usize, out: &mut [f32], scratch: &mut Scratch| {
+        for (token, (q, out)) in q.chunks(width).zip(out.chunks_mut(width)).enumerate() {
+            attend(repeat % heads, token..token + 1, q, out, scratch);
+        }
+    };
+    let together = |repeat: usize, out: &mut [f32], scratch: &mut Scratch| {
+        attend(repeat % heads, 0..SEQUENCES, &q, out, scratch);
+    };
+    let (first, apart) = time(2 * heads, alone, q.len());
+    let (second, at_once) = time(2 * heads, together, q.len());
+    check(&first, &second, &first);
+    println!(
+        "write {SEQUENCES} that share 512 positions: each alone {:.1} us, together {:.1} us",
+        apart * 1e6,
+        at_once * 1e6
+    );
 }
 
 /// What `body` gives, and the tenth part of its seconds from below: short as it is, it is then
