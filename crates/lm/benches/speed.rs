@@ -1,7 +1,7 @@
 //! Tokens a second of a model file: reading a prompt, and writing one token after the other.
 //!
 //! `cargo bench -p allod-lm --bench speed -- MODEL.gguf [prompt=512] [generate=32] [depth=0]
-//! [repeat=3] [threads=2]` prints one line for each repetition and the medians. A model of any
+//! [repeat=3] [threads=2] [cache=bf16|f32]` prints one line for each repetition and the medians. A model of any
 //! weights will do.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
@@ -23,12 +23,13 @@ fn main() {
     };
     let (prompt, generate) = (option("prompt=", 512), option("generate=", 32));
     let (depth, repeat) = (option("depth=", 0), option("repeat=", 3));
+    let exact = arguments.iter().any(|argument| argument == "cache=f32");
     let options = InferOptions {
         threads: option("threads=", 2),
         isa: Isa::detect(),
         slots: 1,
         context_tokens: prompt.max(depth) + generate + 1,
-        cache: CacheForm::Bf16,
+        cache: if exact { CacheForm::F32 } else { CacheForm::Bf16 },
     };
     let checkpoint = Arc::new(Checkpoint::open(Path::new(model)).unwrap());
     let mut infer = Infer::new(checkpoint, options).unwrap();
