@@ -1,8 +1,8 @@
 //! Tokens a second of a model file: reading a prompt, and writing one token after the other.
 //!
 //! `cargo bench -p allod-lm --bench speed -- MODEL.gguf [prompt=512] [generate=32] [depth=0]
-//! [repeat=3] [threads=2] [cache=bf16|f32]` prints one line for each repetition and the medians. A model of any
-//! weights will do.
+//! [repeat=3] [threads=2] [cache=bf16|f32]` prints one line for each repetition and the medians.
+//! A model of any weights will do.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use allod_lm::{Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa};
