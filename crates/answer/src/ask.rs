@@ -50,6 +50,10 @@ pub struct Chat {
     pub max_tokens: usize,
     /// Texts that end the answer and are not part of it.
     pub stop: Vec<String>,
+    /// What the answer keeps to.
+    pub constraint: Option<allod_engine::Constraint>,
+    /// Special tokens that stand in the answer as they are spelled.
+    pub spelled: Vec<u32>,
     /// How many answers are written, and what is told of their tokens.
     pub choices: Choices,
     /// The adapter that the model runs with, by the name that it was loaded under.

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use allod_corpus::Language;
-use allod_engine::{ChosenToken, Completion, Finish, GenerateRequest, Generated};
-use allod_engine::{Message, Piece, Prompt};
+use allod_engine::{ChosenToken, Completion, Constraint, Finish, GenerateRequest, Generated};
+use allod_engine::{Message, Piece, Prompt, TemplateInput};
 use allod_ledger::receipt::{RequestKind, Timings};
 use allod_policy::{Decision, Facts, Fired, Outcome, decide, observe, plain_chat_permitted};
 use allod_store::{NewReview, ReviewKind};
@@ -72,7 +72,7 @@ impl Desk {
                     .into(),
             )
         })?;
-        if generator.tokenizer().is_none() && !matches!(chat.prompt, Prompt::Chat(_)) {
+        if generator.tokenizer().is_none() && chat.prompt.messages().is_none() {
             return Err(elsewhere());
         }
         check_choices(self, chat)?;
@@ -109,17 +109,16 @@ fn check_choices(desk: &Desk, chat: &Chat) -> Result<(), Error> {
 
 /// What the policy looks at: the last message of the user, or the whole of a plain text.
 fn question(chat: &Chat, generator: &Generator) -> Result<String, Error> {
-    let messages = match &chat.prompt {
-        Prompt::Chat(messages) => messages,
+    match &chat.prompt {
         Prompt::Text(text) => return Ok(text.clone()),
         Prompt::Tokens(tokens) => {
             let tokenizer = generator.tokenizer();
             return tokenizer.map(|tokenizer| tokenizer.decode(tokens)).ok_or_else(elsewhere);
         }
-    };
-    let asked = messages.iter().rev().find(|message| message.role == "user");
+        Prompt::Chat(_) | Prompt::Conversation(_) => {}
+    }
+    let asked = chat.prompt.asked().map(|question| question.trim().to_owned());
     asked
-        .map(|message| message.content.trim().to_owned())
         .filter(|question| !question.is_empty())
         .ok_or_else(|| Error::Limit("the conversation has no message of the role `user`".into()))
 }
@@ -156,6 +155,8 @@ fn request(desk: &Desk, chat: &Chat) -> GenerateRequest {
         sampling: chat.sampling.clone(),
         max_tokens: chat.max_tokens.min(desk.policy.limits.answer_tokens_max as usize),
         stop: chat.stop.clone(),
+        constraint: chat.constraint.clone(),
+        spelled: chat.spelled.clone(),
         tenant: chat.caller.tenant.clone(),
         n: chat.choices.n,
         best_of: chat.choices.best_of,
@@ -249,6 +250,7 @@ impl Turn<'_> {
             json!({"id": id, "subject": caller.subject, "labels": caller.clearance.labels});
         match &self.chat.prompt {
             Prompt::Chat(messages) => review["messages"] = shown(messages),
+            Prompt::Conversation(input) => review["messages"] = json!(input.messages),
             Prompt::Text(text) => review["question"] = json!(text),
             Prompt::Tokens(tokens) => {
                 let text = self.generator.tokenizer().map(|tokenizer| tokenizer.decode(tokens));
@@ -291,7 +293,7 @@ fn recorded(choices: &[Generated]) -> String {
 
 fn kind(chat: &Chat) -> RequestKind {
     match chat.prompt {
-        Prompt::Chat(_) => RequestKind::Chat,
+        Prompt::Chat(_) | Prompt::Conversation(_) => RequestKind::Chat,
         Prompt::Text(_) | Prompt::Tokens(_) => RequestKind::Generate,
     }
 }
@@ -300,6 +302,7 @@ fn kind(chat: &Chat) -> RequestKind {
 fn replayable(chat: &Chat) -> Value {
     let mut kept = match &chat.prompt {
         Prompt::Chat(messages) => json!({"messages": shown(messages)}),
+        Prompt::Conversation(input) => conversation(input),
         Prompt::Text(text) => json!({"prompt": text}),
         Prompt::Tokens(tokens) => json!({"prompt_tokens": tokens}),
     };
@@ -319,12 +322,40 @@ fn replayable(chat: &Chat) -> Value {
     if !chat.stop.is_empty() {
         kept["stop"] = json!(chat.stop);
     }
+    if let Some(constraint) = &chat.constraint {
+        kept["constraint"] = kept_constraint(constraint);
+    }
     kept["max_tokens"] = json!(chat.max_tokens);
     if chat.choices.written() > 1 {
         kept["n"] = json!(chat.choices.n);
         kept["best_of"] = json!(chat.choices.written());
     }
     kept
+}
+
+/// A conversation with what it holds beside messages.
+fn conversation(input: &TemplateInput) -> Value {
+    let mut kept = json!({"messages": input.messages});
+    if let Some(tools) = &input.tools {
+        kept["tools"] = json!(tools);
+    }
+    if !input.variables.is_empty() {
+        kept["template_variables"] = json!(input.variables);
+    }
+    kept
+}
+
+/// What the answer had to keep to, in full.
+fn kept_constraint(constraint: &Constraint) -> Value {
+    match constraint {
+        Constraint::JsonSchema(schema) => json!({"json_schema": schema}),
+        Constraint::Regex(expression) => json!({"regex": expression}),
+        Constraint::Lark(grammar) => json!({"lark": grammar}),
+        Constraint::Parts { whole, parts } => {
+            let parts = parts.iter().map(|(name, part)| (name.clone(), kept_constraint(part)));
+            json!({"lark": whole, "parts": parts.collect::<serde_json::Map<_, _>>()})
+        }
+    }
 }
 
 /// Messages as they are recorded.

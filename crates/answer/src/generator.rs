@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use allod_engine::{AdapterIdentity, Usage};
+use allod_engine::{AdapterIdentity, Speech, SpeechOptions, Usage};
 use allod_engine::{Completion, Engine, GenerateRequest, Options, Piece, Prompt, Stats, Tokenizer};
 use allod_ledger::receipt::{Adapter, Model};
 use allod_policy::{Policy, Runtime, quantization_met, upstream_permitted};
@@ -151,6 +151,40 @@ impl Generator {
                 prompt: Some(TEMPLATE.into()),
                 adapter: None,
             },
+        }
+    }
+
+    /// How to ask for an answer that may call tools or keeps to a format, and how to read it;
+    /// `None` for a model that runs elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when the options contradict each other.
+    pub fn speech(
+        &self,
+        prompt: &Prompt,
+        options: &SpeechOptions,
+    ) -> Result<Option<Speech>, Error> {
+        match self {
+            Generator::Local(engine) => Ok(Some(engine.speech(prompt, options)?)),
+            Generator::Upstream(_) => Ok(None),
+        }
+    }
+
+    /// Whether the model writes reasoning before its answers.
+    #[must_use]
+    pub fn thinks(&self) -> bool {
+        match self {
+            Generator::Local(engine) => engine.dialect().thought.is_some(),
+            Generator::Upstream(_) => false,
+        }
+    }
+
+    /// Whether the model's chat template reads a variable of this name.
+    #[must_use]
+    pub fn template_reads(&self, variable: &str) -> bool {
+        match self {
+            Generator::Local(engine) => engine.template_reads(variable),
+            Generator::Upstream(_) => false,
         }
     }
 

@@ -54,7 +54,7 @@ impl<'a> Record<'a> {
         let messages = case.prompt.as_ref().map(|request| match &request.prompt {
             allod_engine::Prompt::Chat(messages) => crate::chat::shown(messages),
             // The documents are put before the model as a conversation, always.
-            allod_engine::Prompt::Text(_) | allod_engine::Prompt::Tokens(_) => Value::Null,
+            _ => Value::Null,
         });
         json!({
             "question": case.ask.question.trim(),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use allod_engine::{Finish, GenerateRequest, Generated, Message, Prompt};
+use allod_engine::{Finish, GenerateRequest, Generated, Prompt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -74,13 +74,17 @@ impl Upstream {
     /// [`Error::Upstream`] when it cannot be reached, answers with an error, or with something
     /// that is no chat completion.
     pub fn generate(&self, request: &GenerateRequest) -> Result<Generated, Error> {
-        let messages = match &request.prompt {
-            Prompt::Chat(messages) => messages,
-            Prompt::Text(_) | Prompt::Tokens(_) => {
-                let what = "it takes conversations only, no plain text";
-                return Err(self.error(what.into()));
-            }
+        let Some(messages) = request.prompt.messages() else {
+            let what = "it takes conversations only, no plain text";
+            return Err(self.error(what.into()));
         };
+        let more = matches!(&request.prompt,
+            Prompt::Conversation(input) if input.tools.is_some() || !input.variables.is_empty());
+        if more || request.constraint.is_some() {
+            let what = "the model runs on another server, which is asked for plain text only: no \
+                        tools, no formats, no variables of the chat template";
+            return Err(Error::Limit(what.into()));
+        }
         if request.sampling.typical_p != 1.0 || request.sampling.dry.is_some() {
             let what = "the model runs on another server, which knows no typical_p and no DRY";
             return Err(Error::Limit(what.into()));
@@ -95,7 +99,7 @@ impl Upstream {
             post = post.header("Authorization", format!("Bearer {key}"));
         }
         let mut response =
-            post.send_json(self.body(messages, request)).map_err(|e| self.error(e.to_string()))?;
+            post.send_json(self.body(&messages, request)).map_err(|e| self.error(e.to_string()))?;
         let status = response.status();
         let text = response
             .body_mut()
@@ -110,9 +114,7 @@ impl Upstream {
         self.generated(&text)
     }
 
-    fn body(&self, messages: &[Message], request: &GenerateRequest) -> Value {
-        let message = |message: &Message| json!({"role": message.role, "content": message.content});
-        let messages: Vec<Value> = messages.iter().map(message).collect();
+    fn body(&self, messages: &[Value], request: &GenerateRequest) -> Value {
         let sampling = &request.sampling;
         let mut body = json!({
             "model": self.model,

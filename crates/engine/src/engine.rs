@@ -1,18 +1,24 @@
 //! A loaded model that writes completions.
 
 use crate::collect::collect;
+use crate::conversation::{Shape, reads};
+use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::grammar::{Grammars, Guide};
 use crate::job::{Job, connection};
 use crate::random::Random;
+use crate::reader::Opening;
 use crate::request::{
     CHOICES_MAX, Completion, GenerateRequest, Generated, Piece, Prompt, TOP_LOGPROBS_MAX,
 };
 use crate::sampler::Sampler;
 use crate::sampling::Sampling;
 use crate::scheduler::{Scheduler, Stats};
+use crate::speech::{Speech, SpeechOptions, speech};
 use crate::worker::Limits;
-use allod_lm::{Adapter, CacheForm, Infer, InferOptions, Isa, Model, Tokenizer};
+use allod_lm::{
+    Adapter, CacheForm, Infer, InferOptions, Isa, Model, Rendered, TemplateInput, Tokenizer,
+};
 use jiff::civil::Date;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
@@ -117,6 +123,7 @@ pub struct Engine {
     isa: Isa,
     context_tokens: usize,
     template_date: Option<Date>,
+    dialect: Dialect,
 }
 
 impl Engine {
@@ -138,6 +145,7 @@ impl Engine {
             InferOptions { threads, isa, slots: limits.slots, context_tokens, cache };
         let infer = Infer::new(model.checkpoint.clone(), infer_options)?;
         let (identity, model) = (identity(&model, cache)?, Arc::new(model));
+        let dialect = Dialect::of(model.template.source());
         let scheduler = Scheduler::start(model.clone(), infer, limits)?;
         Ok(Engine {
             model,
@@ -149,6 +157,7 @@ impl Engine {
             isa,
             context_tokens,
             template_date: options.template_date,
+            dialect,
         })
     }
 
@@ -293,6 +302,7 @@ impl Engine {
             guide: self.guide(request)?,
             max_tokens: request.max_tokens,
             stop: request.stop.clone(),
+            spelled: request.spelled.clone(),
             adapter,
             adapter_name: request.adapter.as_deref().map(Into::into),
             tenant: request.tenant.as_str().into(),
@@ -360,16 +370,62 @@ impl Engine {
         match prompt {
             Prompt::Tokens(tokens) => Ok(tokens.clone()),
             Prompt::Text(text) => Ok(tokenizer.encode_prompt(text)?),
-            Prompt::Chat(messages) => {
-                let template = &self.model.template;
-                let specials = tokenizer.special_texts();
-                let rendered = template.render(messages, self.template_date, specials)?;
-                match template.source() {
-                    Some(_) => Ok(tokenizer.encode_rendered(&rendered)?),
-                    None => Ok(tokenizer.encode_prompt(&rendered.text())?),
+            Prompt::Chat(messages) => self.rendered_tokens(TemplateInput::new(messages)),
+            Prompt::Conversation(input) => self.rendered_tokens(input.clone()),
+        }
+    }
+
+    fn rendered_tokens(&self, input: TemplateInput) -> Result<Vec<u32>> {
+        let tokenizer = &self.model.tokenizer;
+        let rendered = self.rendered(input)?;
+        match self.model.template.source() {
+            Some(_) => Ok(tokenizer.encode_rendered(&rendered)?),
+            None => Ok(tokenizer.encode_prompt(&rendered.text())?),
+        }
+    }
+
+    fn rendered(&self, input: TemplateInput) -> Result<Rendered> {
+        let template = &self.model.template;
+        let shape = Shape { source: template.source(), calls: self.dialect.calls };
+        let input = TemplateInput { date: self.template_date, ..shape.adapted(input) };
+        Ok(template.render_input(input, self.model.tokenizer.special_texts())?)
+    }
+
+    /// The form in which the model writes reasoning and calls, as its chat template shows it.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Whether the chat template reads a variable of this name.
+    pub fn template_reads(&self, variable: &str) -> bool {
+        self.model.template.source().is_some_and(|source| reads(source, variable))
+    }
+
+    /// How to ask for a completion that may call tools or keeps to a format, and how to read it.
+    ///
+    /// # Errors
+    /// If the options contradict each other or the prompt cannot be rendered.
+    pub fn speech(&self, prompt: &Prompt, options: &SpeechOptions) -> Result<Speech> {
+        let input = match prompt {
+            Prompt::Chat(messages) => TemplateInput::new(messages),
+            Prompt::Conversation(input) => input.clone(),
+            Prompt::Text(_) | Prompt::Tokens(_) => {
+                let closed = Opening::Closed;
+                return speech(&self.model.tokenizer, Dialect::PLAIN, closed, options);
+            }
+        };
+        let opening = match self.dialect.thought {
+            None => Opening::Closed,
+            Some(thought) => {
+                let text = self.rendered(input)?.text();
+                match text.trim_end() {
+                    text if text.ends_with(thought.open) => Opening::Opened,
+                    text if text.ends_with(thought.close) => Opening::Closed,
+                    _ => Opening::Free,
                 }
             }
-        }
+        };
+        speech(&self.model.tokenizer, self.dialect, opening, options)
     }
 
     fn check(&self, prompt: &[u32]) -> Result<()> {

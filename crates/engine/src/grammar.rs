@@ -5,8 +5,9 @@
 //! out is always a beginning of such a text, and a whole one unless it was cut off for its length.
 
 use crate::error::{Error, Result};
+use crate::schema::narrowed;
 use allod_lm::Model;
-use llguidance::api::TopLevelGrammar;
+use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
 use llguidance::toktrie::{ApproximateTokEnv, SimpleVob, TokEnv, TokRxInfo, TokTrie};
 use llguidance::{Matcher, ParserFactory};
 use serde_json::Value;
@@ -16,13 +17,21 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Constraint {
     /// A JSON text that a schema (2020-12) allows; keywords that are not supported are refused by
-    /// name. `{"type": "object"}` is any object.
+    /// name. `{"type": "object"}` is any object. Numbers are within 2^53 unless the schema bounds
+    /// them otherwise, and days, times, hosts and addresses are usual ones.
     JsonSchema(Value),
     /// A text that a regular expression matches from its beginning to its end, in the syntax of
     /// Rust's `regex` without anchors and look-around.
     Regex(String),
     /// A grammar in the Lark format as llguidance has it; it begins with the rule `start`.
     Lark(String),
+    /// A grammar in that format whose rules call others, `@name`.
+    Parts {
+        /// The grammar.
+        whole: String,
+        /// The others by their names; they hold no parts of their own.
+        parts: Vec<(String, Constraint)>,
+    },
 }
 
 /// Compiles grammars for one vocabulary.
@@ -60,14 +69,33 @@ impl Grammars {
     /// # Errors
     /// If the constraint is not understood, too large, or cannot be met.
     pub fn guide(&self, constraint: &Constraint) -> Result<Guide> {
-        let grammar = match constraint {
-            Constraint::JsonSchema(schema) => TopLevelGrammar::from_json_schema(schema.clone()),
-            Constraint::Regex(expression) => TopLevelGrammar::from_regex(expression),
-            Constraint::Lark(grammar) => TopLevelGrammar::from_lark(grammar.clone()),
-        };
-        let parser = self.factory.create_parser(grammar).map_err(refused)?;
+        let grammars = all(constraint)?;
+        let parser = self.factory.create_parser(TopLevelGrammar { grammars, max_tokens: None });
+        let parser = parser.map_err(refused)?;
         Ok(Guide { matcher: Matcher::new(Ok(parser)), end: self.end })
     }
+}
+
+/// A constraint's grammar, and those that it calls.
+fn all(constraint: &Constraint) -> Result<Vec<GrammarWithLexer>> {
+    let Constraint::Parts { whole, parts } = constraint else { return Ok(vec![one(constraint)?]) };
+    let mut grammars = vec![one(&Constraint::Lark(whole.clone()))?];
+    for (name, part) in parts {
+        grammars.push(GrammarWithLexer { name: Some(name.clone()), ..one(part)? });
+    }
+    Ok(grammars)
+}
+
+fn one(constraint: &Constraint) -> Result<GrammarWithLexer> {
+    Ok(match constraint {
+        Constraint::JsonSchema(schema) => GrammarWithLexer::from_json_schema(narrowed(schema)),
+        Constraint::Regex(expression) => GrammarWithLexer::from_regex(expression),
+        Constraint::Lark(grammar) => GrammarWithLexer::from_lark(grammar.clone()),
+        Constraint::Parts { .. } => {
+            let what = "a part of a grammar has parts of its own".to_string();
+            return Err(Error::Constraint { what });
+        }
+    })
 }
 
 /// Follows one text through a grammar.

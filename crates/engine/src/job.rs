@@ -19,6 +19,8 @@ pub(crate) struct Job {
     pub guide: Option<Guide>,
     pub max_tokens: usize,
     pub stop: Vec<String>,
+    /// Special tokens that stand in the text.
+    pub spelled: Vec<u32>,
     pub adapter: Option<Arc<Adapter>>,
     /// What the request calls it.
     pub adapter_name: Option<Arc<str>>,

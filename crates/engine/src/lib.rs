@@ -25,6 +25,8 @@
 
 mod candidates;
 mod collect;
+mod conversation;
+mod dialect;
 mod draft;
 mod engine;
 mod error;
@@ -34,21 +36,26 @@ mod line;
 mod penalties;
 mod prefixes;
 mod random;
+mod reader;
 mod request;
 mod rows;
 mod sampler;
 mod sampling;
 mod scheduler;
+mod schema;
 mod sequence;
+mod speech;
 mod split;
 mod stop;
 mod worker;
 
-pub use allod_lm::{CacheForm, Isa, Message, NUMERICS, Tokenizer};
+pub use allod_lm::{CacheForm, Isa, Message, NUMERICS, TemplateInput, Tokenizer};
+pub use dialect::{Around, Calls, Dialect};
 pub use engine::{AdapterIdentity, CONTEXT_TOKENS_LEAST, Engine, ModelIdentity, Options};
 pub use error::{Error, Result};
 pub use grammar::Constraint;
 pub use random::Random;
+pub use reader::{Part, Reader};
 pub use request::{
     CHOICES_MAX, ChosenToken, Completion, Finish, GenerateRequest, Generated, Piece, Priority,
     Prompt, TOP_LOGPROBS_MAX, Usage,
@@ -57,3 +64,4 @@ pub use rows::{STEP_ROWS, StepRows};
 pub use sampler::{Past, Sampler};
 pub use sampling::{Dry, Sampling};
 pub use scheduler::Stats;
+pub use speech::{Parallel, Speech, SpeechOptions, TOOLS_MAX, Tool, ToolChoice};

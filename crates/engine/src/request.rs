@@ -3,7 +3,8 @@
 use crate::engine::AdapterIdentity;
 use crate::grammar::Constraint;
 use crate::sampling::Sampling;
-use allod_lm::Message;
+use allod_lm::{Message, TemplateInput};
+use serde_json::Value;
 use std::time::Duration;
 
 /// A request for completions of a prompt.
@@ -31,6 +32,8 @@ pub struct GenerateRequest {
     pub best_of: usize,
     /// What the completion has to keep to. It is whole, unless its length or a stop text ended it.
     pub constraint: Option<Constraint>,
+    /// Special tokens that stand in the text as they are spelled; all others do not stand in it.
+    pub spelled: Vec<u32>,
     /// Whether the log probabilities of the tokens are given back, and of how many of the likeliest
     /// tokens at each place: at most [`TOP_LOGPROBS_MAX`].
     pub top_logprobs: Option<usize>,
@@ -56,6 +59,7 @@ impl Default for GenerateRequest {
             n: 1,
             best_of: 0,
             constraint: None,
+            spelled: Vec::new(),
             top_logprobs: None,
         }
     }
@@ -92,8 +96,31 @@ pub enum Prompt {
     Text(String),
     /// A conversation, rendered by the model's chat template.
     Chat(Vec<Message>),
+    /// A conversation with all that it may hold beside text: calls of tools and their results, the
+    /// tools, variables of the chat template. Names are those of OpenAI's chat completions, with
+    /// the arguments of calls as text; what the template wants otherwise is put right. The date is
+    /// the engine's.
+    Conversation(TemplateInput),
     /// Tokens as they stand: nothing is put before them.
     Tokens(Vec<u32>),
+}
+
+impl Prompt {
+    /// The messages of a conversation, each an object with `role` and `content`.
+    pub fn messages(&self) -> Option<Vec<Value>> {
+        match self {
+            Prompt::Chat(messages) => Some(TemplateInput::new(messages).messages),
+            Prompt::Conversation(input) => Some(input.messages.clone()),
+            Prompt::Text(_) | Prompt::Tokens(_) => None,
+        }
+    }
+
+    /// What the last message of the user says, in a conversation.
+    pub fn asked(&self) -> Option<String> {
+        let messages = self.messages()?;
+        let asked = messages.iter().rev().find(|message| message["role"] == "user")?;
+        asked["content"].as_str().map(str::to_string)
+    }
 }
 
 /// A part of a completion, as it is written.

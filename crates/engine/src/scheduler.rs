@@ -206,6 +206,7 @@ mod tests {
             guide: None,
             max_tokens: 10,
             stop: Vec::new(),
+            spelled: Vec::new(),
             adapter: None,
             adapter_name: None,
             tenant: tenant.into(),

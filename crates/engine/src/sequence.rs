@@ -26,6 +26,8 @@ pub(crate) struct Sequence<'m> {
     guide: Option<Guide>,
     detokenizer: Detokenizer<'m>,
     stop: StopFilter,
+    /// Special tokens that stand in the text.
+    spelled: Arc<[u32]>,
     top_logprobs: Option<usize>,
     outlet: Outlet,
     /// What it runs with.
@@ -53,6 +55,7 @@ impl<'m> Sequence<'m> {
     pub fn all(model: &'m Model, job: Job, context_tokens: usize) -> Vec<Sequence<'m>> {
         let tokens_max = job.prompt.len().saturating_add(job.max_tokens).min(context_tokens);
         let adapter = job.adapter.as_ref().map(|adapter| adapter.digest().into());
+        let spelled: Arc<[u32]> = job.spelled.into();
         let key = PrefixKey { tenant: job.tenant.clone(), adapter };
         let of = |(choice, sampler): (usize, &Sampler)| Sequence {
             model,
@@ -68,6 +71,7 @@ impl<'m> Sequence<'m> {
                 None => model.tokenizer.detokenizer(&job.prompt),
             },
             stop: StopFilter::new(&job.stop),
+            spelled: spelled.clone(),
             top_logprobs: job.top_logprobs,
             outlet: job.outlet.clone(),
             adapter: job.adapter.clone(),
@@ -139,7 +143,8 @@ impl<'m> Sequence<'m> {
         let whole = self.guide.as_mut().map(|guide| guide.go_on(token)).transpose()?;
         let chosen = self.sampler.report(scores, token, self.top_logprobs);
         self.tokens.push(token);
-        let (text, stopped) = self.stop.push(&self.detokenizer.push(token));
+        let text = self.text(token);
+        let (text, stopped) = self.stop.push(&text);
         let finish = stopped.then_some(Finish::Stop);
         self.put(text, Some(chosen), finish);
         Ok(match finish {
@@ -148,6 +153,14 @@ impl<'m> Sequence<'m> {
             None if self.tokens.len() == self.tokens_max => self.end(Finish::Length),
             None => Next::More,
         })
+    }
+
+    /// The text that a token completes.
+    fn text(&mut self, token: u32) -> String {
+        match self.spelled.contains(&token) {
+            true => self.detokenizer.finish() + &self.model.tokenizer.token_text(token),
+            false => self.detokenizer.push(token),
+        }
     }
 
     /// The token that follows, of those that may.

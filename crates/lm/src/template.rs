@@ -39,7 +39,7 @@ pub struct Message {
 }
 
 /// What a template is given.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateInput {
     /// The conversation, each message an object with `role` and what the template reads beside it.
     pub messages: Vec<Json>,

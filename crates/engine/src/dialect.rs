@@ -1,0 +1,197 @@
+//! How a model writes what is not text: reasoning and calls of tools. Each family of models has a
+//! form that it was trained to write, and its chat template shows which.
+
+/// The form that a model writes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialect {
+    /// What stands around reasoning, where the model can think.
+    pub thought: Option<Around>,
+    /// What stands before the text.
+    pub text: &'static str,
+    /// How calls are written.
+    pub calls: Calls,
+}
+
+/// What stands before and after something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Around {
+    /// Before it.
+    pub open: &'static str,
+    /// After it.
+    pub close: &'static str,
+}
+
+/// How calls are written: `mark open CALL (between CALL)* close`, where a call is
+/// `before NAME middle ARGUMENTS after`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Calls {
+    /// Sets calls off from text. Where it is empty, a call is the whole message.
+    pub mark: &'static str,
+    /// After the mark.
+    pub open: &'static str,
+    /// Before a tool's name.
+    pub before: &'static str,
+    /// Between name and arguments.
+    pub middle: &'static str,
+    /// After the arguments, which are a JSON object.
+    pub after: &'static str,
+    /// Between calls; it may repeat the mark.
+    pub between: &'static str,
+    /// After the last call.
+    pub close: &'static str,
+}
+
+/// `<tool_call>` with name and arguments in one JSON object: most models, and those that tell
+/// nothing else.
+const TAGGED: Calls = Calls {
+    mark: "<tool_call>",
+    open: "",
+    before: "\n{\"name\": \"",
+    middle: "\", \"arguments\": ",
+    after: "}\n</tool_call>",
+    between: "\n<tool_call>",
+    close: "",
+};
+
+/// A JSON object instead of a text.
+const BARE: Calls = Calls {
+    mark: "",
+    open: "",
+    before: "{\"name\": \"",
+    middle: "\", \"parameters\": ",
+    after: "}",
+    between: "; ",
+    close: "",
+};
+
+/// A list of JSON objects after a mark.
+const LISTED: Calls = Calls {
+    mark: "[TOOL_CALLS]",
+    open: "[",
+    before: "{\"name\": \"",
+    middle: "\", \"arguments\": ",
+    after: "}",
+    between: ", ",
+    close: "]",
+};
+
+const SPACED_LIST: Calls = Calls { open: " [", ..LISTED };
+const PIPED_LIST: Calls = Calls { mark: "<|tool_call|>", ..LISTED };
+const PIPED_BLOCK: Calls = Calls { close: "]<|/tool_call|>", ..PIPED_LIST };
+
+/// A mark before each name and one before its arguments.
+const MARKED: Calls = Calls {
+    mark: "[TOOL_CALLS]",
+    open: "",
+    before: "",
+    middle: "[ARGS]",
+    after: "",
+    between: "[TOOL_CALLS]",
+    close: "",
+};
+
+/// A list of objects whose only member is the tool.
+const KEYED: Calls = Calls {
+    mark: "<|tools_prefix|>",
+    open: "[",
+    before: "{\"",
+    middle: "\": ",
+    after: "}",
+    between: ", ",
+    close: "]<|tools_suffix|>",
+};
+
+/// A section of calls, each with its kind, its name, and its arguments in a code block.
+const FENCED: Calls = Calls {
+    mark: "<｜tool▁calls▁begin｜>",
+    open: "",
+    before: "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
+    middle: "\n```json\n",
+    after: "\n```<｜tool▁call▁end｜>",
+    between: "\n",
+    close: "<｜tool▁calls▁end｜>",
+};
+
+const SECTION: Calls = Calls {
+    before: "<｜tool▁call▁begin｜>",
+    middle: "<｜tool▁sep｜>",
+    after: "<｜tool▁call▁end｜>",
+    between: "",
+    ..FENCED
+};
+
+/// A message to a channel of its own.
+const CHANNEL: Calls = Calls {
+    mark: "<|channel|>commentary to=functions.",
+    open: "",
+    before: "",
+    middle: " <|constrain|>json<|message|>",
+    after: "<|call|>",
+    between: "<|start|>assistant<|channel|>commentary to=functions.",
+    close: "",
+};
+
+/// What a template holds, and what it says of calls; the first that is there counts.
+const CALLS: [(&[&str], Calls); 10] = [
+    (&["<|tools_prefix|>"], KEYED),
+    (&["<｜tool▁calls▁begin｜>", "```json"], FENCED),
+    (&["<｜tool▁calls▁begin｜>"], SECTION),
+    (&["[TOOL_CALLS]", "[ARGS]"], MARKED),
+    (&["[TOOL_CALLS] ["], SPACED_LIST),
+    (&["[TOOL_CALLS]"], LISTED),
+    (&["<|channel|>", "to=functions."], CHANNEL),
+    (&["<|tool_call|>", "<|/tool_call|>"], PIPED_BLOCK),
+    (&["<|tool_call|>"], PIPED_LIST),
+    (&["\"parameters\"", "ipython"], BARE),
+];
+
+/// What a template holds, and what stands around reasoning then.
+const THOUGHTS: [(&str, Around); 4] = [
+    ("</think>", Around { open: "<think>", close: "</think>" }),
+    ("<|inner_suffix|>", Around { open: "<|inner_prefix|>", close: "<|inner_suffix|>" }),
+    ("[/THINK]", Around { open: "[THINK]", close: "[/THINK]" }),
+    (
+        "<|channel|>analysis",
+        Around { open: "<|channel|>analysis<|message|>", close: "<|end|><|start|>assistant" },
+    ),
+];
+
+impl Dialect {
+    /// A model that writes nothing but text.
+    pub const PLAIN: Dialect = Dialect { thought: None, text: "", calls: TAGGED };
+
+    /// The form that the model of this chat template writes in.
+    pub fn of(template: Option<&str>) -> Dialect {
+        let Some(source) = template else { return Dialect::PLAIN };
+        let holds = |texts: &[&str]| texts.iter().all(|text| source.contains(text));
+        let calls = CALLS.iter().find(|(texts, _)| holds(texts)).map_or(TAGGED, |found| found.1);
+        let thought = THOUGHTS.iter().find(|(text, _)| source.contains(text));
+        let text = match calls == CHANNEL {
+            true => "<|channel|>final<|message|>",
+            false => "",
+        };
+        Dialect { thought: thought.map(|found| found.1), text, calls }
+    }
+
+    /// All that this form writes beside text.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = &'static str> {
+        let Calls { mark, open, before, middle, after, between, close } = self.calls;
+        let thought = self.thought.map(|thought| [thought.open, thought.close]);
+        let calls = [self.text, mark, open, before, middle, after, between, close];
+        calls.into_iter().chain(thought.into_iter().flatten())
+    }
+}
+
+impl Calls {
+    /// A call as the model would write it.
+    pub(crate) fn written(&self, name: &str, arguments: &str) -> String {
+        [self.before, name, self.middle, arguments, self.after].concat()
+    }
+
+    /// Calls as the model would write them.
+    pub(crate) fn all_written(&self, calls: &[(String, String)]) -> String {
+        let calls = calls.iter().map(|(name, arguments)| self.written(name, arguments));
+        let calls: Vec<String> = calls.collect();
+        [self.mark, self.open, &calls.join(self.between), self.close].concat()
+    }
+}

@@ -1,0 +1,438 @@
+//! Takes what a model writes apart as it comes: reasoning, text, calls of tools.
+
+use crate::dialect::{Calls, Dialect};
+
+/// A part of what a model says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// More of what it thinks before it answers.
+    Reasoning(String),
+    /// More of its text.
+    Text(String),
+    /// It begins to call the tool of this name.
+    Call(String),
+    /// More of the arguments, JSON, of the call that was begun last.
+    Arguments(String),
+}
+
+/// Takes one completion apart, in pieces that may be cut anywhere.
+///
+/// What cannot be told apart yet waits inside. Text that is not in the model's form comes out as
+/// text; a call that was cut before its arguments began does not come out at all.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    dialect: Dialect,
+    calls: bool,
+    held: String,
+    place: Place,
+    /// Whether a call was read already.
+    called: bool,
+    depth: Depth,
+}
+
+/// What is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The beginning, where reasoning may open.
+    Start,
+    Reasoning,
+    /// Between reasoning and text.
+    Body,
+    Text,
+    /// Before a tool's name.
+    Call,
+    Name,
+    Arguments,
+    /// After the arguments of a call.
+    After,
+    /// Nothing more is shown.
+    End,
+}
+
+impl Reader {
+    /// Reads what a model that speaks `dialect` writes; calls only where `calls` says that there
+    /// are tools, and reasoning that the prompt has opened already where `opened` says so.
+    pub(crate) fn new(dialect: Dialect, calls: Calling, opened: Opening) -> Reader {
+        let place = match opened {
+            Opening::Opened => Place::Reasoning,
+            Opening::Free => Place::Start,
+            Opening::Closed => Place::Body,
+        };
+        let calls = calls == Calling::Possible;
+        Reader {
+            dialect,
+            calls,
+            held: String::new(),
+            place,
+            called: false,
+            depth: Depth::default(),
+        }
+    }
+
+    /// Reads on. Returns the parts that are certain.
+    pub fn push(&mut self, text: &str) -> Vec<Part> {
+        self.held += text;
+        let mut parts = Vec::new();
+        while self.step(&mut parts) {}
+        parts
+    }
+
+    /// What waits still, once nothing more comes.
+    pub fn finish(&mut self) -> Vec<Part> {
+        let held = std::mem::take(&mut self.held);
+        let place = std::mem::replace(&mut self.place, Place::End);
+        match place {
+            _ if held.is_empty() => Vec::new(),
+            Place::Reasoning => some(Part::Reasoning(held.trim_end().to_string())),
+            Place::Start | Place::Body | Place::Text => some(Part::Text(held)),
+            Place::Arguments => some(Part::Arguments(held)),
+            Place::Call | Place::Name | Place::After | Place::End => Vec::new(),
+        }
+    }
+
+    /// Reads one thing; says whether there may be another.
+    fn step(&mut self, parts: &mut Vec<Part>) -> bool {
+        match self.place {
+            Place::Start => self.start(),
+            Place::Reasoning => self.reasoning(parts),
+            Place::Body => self.body(),
+            Place::Text => self.text(parts),
+            Place::Call => self.before_name(),
+            Place::Name => self.name(parts),
+            Place::Arguments => self.arguments(parts),
+            Place::After => self.after(),
+            Place::End => {
+                self.held.clear();
+                false
+            }
+        }
+    }
+
+    fn start(&mut self) -> bool {
+        let Some(thought) = self.dialect.thought else { return self.go(Place::Body) };
+        match begins(self.held.trim_start(), thought.open) {
+            Begins::With => {
+                let at = self.held.len() - self.held.trim_start().len() + thought.open.len();
+                self.held.drain(..at);
+                self.go(Place::Reasoning)
+            }
+            Begins::Maybe => false,
+            Begins::Not => self.go(Place::Body),
+        }
+    }
+
+    fn reasoning(&mut self, parts: &mut Vec<Part>) -> bool {
+        let close = self.dialect.thought.map_or("", |thought| thought.close);
+        let found = self.held.find(close);
+        let sure = found.unwrap_or_else(|| self.held.len() - doubtful(&self.held, close));
+        // Blanks around reasoning belong to the form, not to it.
+        let sure = self.held[..sure].trim_end().len();
+        let begins = sure - self.held[..sure].trim_start().len();
+        let skipped = if self.depth.begun { 0 } else { begins };
+        self.depth.begun |= sure > skipped;
+        emit(parts, Part::Reasoning, &self.held[skipped..sure]);
+        self.held.drain(..found.map_or(sure, |at| at + close.len()));
+        found.is_some() && self.go(Place::Body)
+    }
+
+    /// What follows is text, unless a call does.
+    fn body(&mut self) -> bool {
+        self.depth = Depth::default();
+        if self.dialect.thought.is_some() {
+            let blanks = self.held.len() - self.held.trim_start().len();
+            self.held.drain(..blanks);
+        }
+        let Dialect { text, calls, .. } = self.dialect;
+        // Where a call has no mark of its own, it can only stand here.
+        let first = if calls.mark.is_empty() { calls.before } else { calls.mark };
+        let call = if self.calls { begins(&self.held, first) } else { Begins::Not };
+        match (call, begins(&self.held, text)) {
+            (Begins::With, _) => self.call(),
+            (_, Begins::With) if !text.is_empty() => {
+                self.held.drain(..text.len());
+                self.go(Place::Text)
+            }
+            _ if self.held.is_empty() => false,
+            (Begins::Maybe, _) => false,
+            (_, Begins::Maybe) if !text.is_empty() => false,
+            _ => self.go(Place::Text),
+        }
+    }
+
+    fn text(&mut self, parts: &mut Vec<Part>) -> bool {
+        let mark = self.dialect.calls.mark;
+        if !self.calls || mark.is_empty() {
+            emit(parts, Part::Text, &std::mem::take(&mut self.held));
+            return false;
+        }
+        if let Some(at) = self.held.find(mark) {
+            emit(parts, Part::Text, self.held[..at].trim_end());
+            self.held.drain(..at);
+            return self.call();
+        }
+        // Blanks wait: before a call they are not part of the text.
+        let sure = self.held.len() - doubtful(&self.held, mark);
+        let sure = self.held[..sure].trim_end().len();
+        emit(parts, Part::Text, &self.held[..sure]);
+        self.held.drain(..sure);
+        false
+    }
+
+    fn call(&mut self) -> bool {
+        self.held.drain(..self.dialect.calls.mark.len());
+        self.go(Place::Call)
+    }
+
+    /// What stands before a name is in the form, or it is no call.
+    fn before_name(&mut self) -> bool {
+        let Calls { open, before, .. } = self.dialect.calls;
+        let form = if self.called { before.to_string() } else { [open, before].concat() };
+        match begins(self.held.trim_start(), form.trim_start()) {
+            Begins::With => {
+                self.skip(form.trim_start());
+                self.go(Place::Name)
+            }
+            Begins::Maybe => false,
+            // The section of calls ends, or there was none.
+            Begins::Not if self.called => self.go(Place::End),
+            Begins::Not => {
+                self.calls = false;
+                self.go(Place::Text)
+            }
+        }
+    }
+
+    fn name(&mut self, parts: &mut Vec<Part>) -> bool {
+        let Some(at) = self.held.find(self.dialect.calls.middle) else { return false };
+        parts.push(Part::Call(self.held[..at].to_string()));
+        self.held.drain(..at + self.dialect.calls.middle.len());
+        self.called = true;
+        self.depth = Depth::default();
+        self.go(Place::Arguments)
+    }
+
+    fn arguments(&mut self, parts: &mut Vec<Part>) -> bool {
+        let end = self.depth.end(&self.held);
+        let read = end.unwrap_or(self.held.len());
+        emit(parts, Part::Arguments, &self.held[..read]);
+        self.held.drain(..read);
+        end.is_some() && self.go(Place::After)
+    }
+
+    /// Another call, or the end.
+    fn after(&mut self) -> bool {
+        let Calls { after, between, .. } = self.dialect.calls;
+        let next = [after, between].concat();
+        let next = next.trim_start();
+        match begins(self.held.trim_start(), next) {
+            Begins::With => {
+                self.skip(next);
+                self.go(Place::Call)
+            }
+            Begins::Maybe => false,
+            Begins::Not => self.go(Place::End),
+        }
+    }
+
+    /// Drops blanks and the text that follows them.
+    fn skip(&mut self, text: &str) {
+        let blanks = self.held.len() - self.held.trim_start().len();
+        self.held.drain(..blanks + text.len());
+    }
+
+    fn go(&mut self, place: Place) -> bool {
+        self.place = place;
+        true
+    }
+}
+
+/// Whether what is read can hold calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Calling {
+    Possible,
+    Impossible,
+}
+
+/// How a prompt leaves reasoning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// The model may think.
+    Free,
+    /// The prompt ends within reasoning.
+    Opened,
+    /// The prompt ends after reasoning: there is none.
+    Closed,
+}
+
+/// Where a JSON value stands.
+#[derive(Debug, Clone, Copy, Default)]
+struct Depth {
+    open: usize,
+    quoted: bool,
+    escaped: bool,
+    begun: bool,
+}
+
+impl Depth {
+    /// The byte after the end of the value, if it ends in `text`, which goes on from earlier ones.
+    fn end(&mut self, text: &str) -> Option<usize> {
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.quoted => self.escaped = true,
+                b'"' => self.quoted = !self.quoted,
+                _ if self.quoted => {}
+                b'{' | b'[' => self.open += 1,
+                b'}' | b']' => self.open = self.open.saturating_sub(1),
+                _ => continue,
+            }
+            if self.open == 0 && !self.quoted {
+                return Some(at + 1);
+            }
+        }
+        None
+    }
+}
+
+enum Begins {
+    With,
+    Maybe,
+    Not,
+}
+
+fn begins(held: &str, text: &str) -> Begins {
+    match held.len() < text.len() {
+        _ if held.starts_with(text) => Begins::With,
+        true if text.starts_with(held) => Begins::Maybe,
+        _ => Begins::Not,
+    }
+}
+
+/// Length of the longest ending of `held` that begins `text`.
+fn doubtful(held: &str, text: &str) -> usize {
+    let longest = held.len().min(text.len().saturating_sub(1));
+    let mut ends = (1..=longest).rev().filter(|length| text.is_char_boundary(*length));
+    ends.find(|length| held.ends_with(&text[..*length])).unwrap_or(0)
+}
+
+fn emit(parts: &mut Vec<Part>, kind: fn(String) -> Part, text: &str) {
+    if !text.is_empty() {
+        parts.push(kind(text.to_string()));
+    }
+}
+
+fn some(part: Part) -> Vec<Part> {
+    vec![part]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a text in pieces of so many letters; neighbours of one kind are put together.
+    fn read(mut reader: Reader, text: &str, letters: usize) -> Vec<Part> {
+        let all: Vec<char> = text.chars().collect();
+        let mut parts = Vec::new();
+        for piece in all.chunks(letters) {
+            parts.extend(reader.push(&piece.iter().collect::<String>()));
+        }
+        parts.extend(reader.finish());
+        let mut joined: Vec<Part> = Vec::new();
+        for part in parts {
+            match (joined.last_mut(), part) {
+                (Some(Part::Text(text)), Part::Text(more))
+                | (Some(Part::Reasoning(text)), Part::Reasoning(more))
+                | (Some(Part::Arguments(text)), Part::Arguments(more)) => text.push_str(&more),
+                (_, part) => joined.push(part),
+            }
+        }
+        joined
+    }
+
+    fn check(template: &str, opening: Opening, text: &str, expected: &[Part]) {
+        let dialect = Dialect::of(Some(template));
+        for letters in [1, 2, 3, 7, 1000] {
+            let reader = Reader::new(dialect, Calling::Possible, opening);
+            assert_eq!(read(reader, text, letters), expected, "{text} by {letters}");
+        }
+    }
+
+    fn text(text: &str) -> Part {
+        Part::Text(text.to_string())
+    }
+
+    fn thought(text: &str) -> Part {
+        Part::Reasoning(text.to_string())
+    }
+
+    fn call(name: &str, arguments: &str) -> [Part; 2] {
+        [Part::Call(name.to_string()), Part::Arguments(arguments.to_string())]
+    }
+
+    #[test]
+    fn reasoning_stands_apart_from_text() {
+        let template = "<tool_call></think>";
+        for (opening, said) in [
+            (Opening::Free, "<think>\nso\n\nso </think>\n\nAnswer <b>. "),
+            (Opening::Free, "\n<think>so\n\nso</think>Answer <b>. "),
+            (Opening::Opened, "so\n\nso\n</think>\n\nAnswer <b>. "),
+        ] {
+            check(template, opening, said, &[thought("so\n\nso"), text("Answer <b>. ")]);
+        }
+        check(template, Opening::Free, "<think>\n\n</think>\n\nA", &[text("A")]);
+        check(template, Opening::Free, "<thin air", &[text("<thin air")]);
+        check(template, Opening::Closed, "<think>", &[text("<think>")]);
+        check(template, Opening::Opened, "cut off </th", &[thought("cut off </th")]);
+        check(
+            "<|channel|>analysis to=functions.",
+            Opening::Free,
+            "<|channel|>analysis<|message|>so<|end|><|start|>assistant<|channel|>final<|message|>A",
+            &[thought("so"), text("A")],
+        );
+    }
+
+    #[test]
+    fn calls_are_read_in_every_form() {
+        let arguments = r#"{"a": "}]\"{", "b": [1, {}]}"#;
+        let two = [call("f", arguments), call("g-2", "{}")].concat();
+        for (template, mark) in [
+            ("<tool_call></think>", "Text \n"),
+            ("<|tools_prefix|>", "Text"),
+            ("<｜tool▁calls▁begin｜>```json", "Text"),
+            ("<｜tool▁calls▁begin｜>", "Text"),
+            ("[TOOL_CALLS][ARGS]", "Text"),
+            ("[TOOL_CALLS] [", "Text"),
+            ("[TOOL_CALLS]", "Text"),
+            ("<|tool_call|>", "Text "),
+            ("<|tool_call|><|/tool_call|>", "Text"),
+            ("\"parameters\" ipython", ""),
+        ] {
+            let calls = Dialect::of(Some(template)).calls;
+            let made =
+                [("f".to_string(), arguments.to_string()), ("g-2".to_string(), "{}".to_string())];
+            let said = [mark, &calls.all_written(&made)].concat();
+            let mut expected = two.clone();
+            if !mark.is_empty() {
+                expected.insert(0, text("Text"));
+            }
+            check(template, Opening::Free, &said, &expected);
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_not_in_the_form_is_not_a_call() {
+        let template = "<tool_call>";
+        check(template, Opening::Free, "A <tool_call>\n{\"name\": \"f\", \"arg", &[text("A")]);
+        let begun = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": ";
+        check(template, Opening::Free, begun, &call("f", "{\"a\": "));
+        check(template, Opening::Free, "A <tool_call> is a tag", &[text("A is a tag")]);
+        check("\"parameters\" ipython", Opening::Free, "{\"a\": 1}", &[text("{\"a\": 1}")]);
+    }
+
+    #[test]
+    fn without_tools_nothing_is_a_call() {
+        let said = "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>";
+        let reader = Reader::new(Dialect::PLAIN, Calling::Impossible, Opening::Free);
+        assert_eq!(read(reader, said, 3), [text(said)]);
+    }
+}
