@@ -17,11 +17,25 @@ pub fn texts() -> Vec<String> {
 
 /// A small Llama with random weights, whose scores are sharp enough to be worth testing.
 pub fn model() -> GgufBuilder {
-    let texts = texts();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let kinds: Vec<i32> = (0..texts.len())
-        .map(|id| [2, 3, 3].get(id).copied().unwrap_or(if id < 259 { 6 } else { 1 }))
-        .collect();
+    model_with(TEMPLATE, &[], &[])
+}
+
+/// The same with another template and more tokens: special ones, and others that are no less one
+/// token but stand in the text.
+pub fn model_with(template: &str, specials: &[&str], added: &[&str]) -> GgufBuilder {
+    let plain = texts();
+    let mut texts: Vec<&str> = plain.iter().map(String::as_str).collect();
+    let known = texts.len();
+    texts.extend(specials.iter().chain(added));
+    let kind = |id: usize| match id {
+        0 => 2,
+        1 | 2 => 3,
+        3..259 => 6,
+        id if id < known => 1,
+        id if id < known + specials.len() => 3,
+        _ => 4,
+    };
+    let kinds: Vec<i32> = (0..texts.len()).map(kind).collect();
     let mut state = 3_u64;
     let mut numbers = move |count: usize| -> Vec<f32> {
         let mut next = || {
@@ -45,7 +59,7 @@ pub fn model() -> GgufBuilder {
         .i32s("tokenizer.ggml.token_type", &kinds)
         .u32("tokenizer.ggml.bos_token_id", 1)
         .u32("tokenizer.ggml.eos_token_id", 2)
-        .text("tokenizer.chat_template", TEMPLATE);
+        .text("tokenizer.chat_template", template);
     let matrices = [
         ("token_embd", texts.len(), WIDTH),
         ("blk.0.attn_q", WIDTH, WIDTH),

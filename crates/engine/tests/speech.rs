@@ -1,0 +1,260 @@
+//! Calls of tools and reasoning, in the forms of several families, on a model made in code.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use allod_engine::{
+    Constraint, Engine, Finish, GenerateRequest, Options, Parallel, Part, Prompt, Sampling,
+    SpeechOptions, TemplateInput, Tool, ToolChoice,
+};
+use common::{engine_of, model_with};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// What is at least in a family's template, and what the prompt ends with.
+const FAMILIES: [(&str, &str); 9] = [
+    ("<tool_call>", ""),
+    ("<tool_call></think>", ""),
+    ("<tool_call></think>", "<think>\n"),
+    ("<|tools_prefix|><|inner_suffix|>", ""),
+    ("<｜tool▁calls▁begin｜>```json</think>", "<think>\n"),
+    ("[TOOL_CALLS][ARGS][/THINK]", ""),
+    ("[TOOL_CALLS] [", ""),
+    ("<|channel|>analysis to=functions.", ""),
+    ("\"parameters\" ipython", ""),
+];
+
+/// These are tokens of their own in the model's vocabulary.
+const SPECIALS: [&str; 9] = [
+    "<|tools_prefix|>",
+    "<|tools_suffix|>",
+    "<|inner_prefix|>",
+    "<|inner_suffix|>",
+    "[TOOL_CALLS]",
+    "[ARGS]",
+    "<|channel|>",
+    "<|message|>",
+    "<|end|>",
+];
+
+/// The first of them.
+const FIRST: u32 = 265;
+
+/// And these, but they stand in the text.
+const ADDED: [&str; 5] = ["<think>", "</think>", "<tool_call>", "[THINK]", "[/THINK]"];
+
+fn engine(family: (&str, &str)) -> Engine {
+    let (marks, tail) = family;
+    let marks = marks.replace('"', "\\\"");
+    let template = format!(
+        "{{% set known = \"{marks} tools 'tool'\" %}}\
+         {{% for m in messages %}}{{{{ m.content }}}}{{% endfor %}}{tail}"
+    );
+    let options = Options { threads: Some(1), context_tokens: Some(4000), ..Options::default() };
+    engine_of(model_with(&template, &SPECIALS, &ADDED), options)
+}
+
+fn tools() -> Vec<Tool> {
+    let tool =
+        |name: &str, parameters: Value| Tool { name: name.into(), description: None, parameters };
+    vec![
+        tool(
+            "weather",
+            json!({
+                "type": "object", "required": ["place", "days"], "additionalProperties": false,
+                "properties": {
+                    "place": {"type": "string", "maxLength": 6},
+                    "days": {"type": "integer", "minimum": 1, "maximum": 9},
+                },
+            }),
+        ),
+        tool(
+            "close-case",
+            json!({
+                "type": "object", "required": ["because"], "additionalProperties": false,
+                "properties": {"because": {"enum": ["done", "a \"{quote}\"", "[x"]}},
+            }),
+        ),
+    ]
+}
+
+fn prompt() -> Prompt {
+    Prompt::Conversation(TemplateInput {
+        messages: vec![json!({"role": "user", "content": "abc"})],
+        ..TemplateInput::new(&[])
+    })
+}
+
+struct Said {
+    parts: Vec<Part>,
+    finish: Finish,
+    text: String,
+}
+
+impl Said {
+    fn calls(&self) -> Vec<(String, String)> {
+        let mut calls: Vec<(String, String)> = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Call(name) => calls.push((name.clone(), String::new())),
+                Part::Arguments(more) => calls.last_mut().unwrap().1.push_str(more),
+                _ => {}
+            }
+        }
+        calls
+    }
+
+    fn has_text(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Text(_)))
+    }
+}
+
+fn say(engine: &Engine, options: &SpeechOptions, seed: u64) -> Said {
+    say_with(engine, options, seed, BTreeMap::new())
+}
+
+fn say_with(
+    engine: &Engine,
+    options: &SpeechOptions,
+    seed: u64,
+    logit_bias: BTreeMap<u32, f32>,
+) -> Said {
+    let prompt = prompt();
+    let speech = engine.speech(&prompt, options).unwrap();
+    let mut reader = speech.reader;
+    let request = GenerateRequest {
+        prompt,
+        sampling: Sampling { temperature: 1.5, seed, logit_bias, ..Sampling::default() },
+        max_tokens: 1500,
+        constraint: speech.constraint,
+        spelled: speech.spelled,
+        ..GenerateRequest::default()
+    };
+    let mut parts = Vec::new();
+    let generated = engine
+        .generate(&request, &mut |text| {
+            parts.extend(reader.push(text));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    parts.extend(reader.finish());
+    Said { parts, finish: generated.finish, text: generated.text }
+}
+
+fn check_calls(said: &Said, least: usize) {
+    let calls = said.calls();
+    assert!(calls.len() >= least, "{}", said.text);
+    for (name, arguments) in &calls {
+        let value: Value = serde_json::from_str(arguments)
+            .unwrap_or_else(|error| panic!("{error} in {arguments} of {}", said.text));
+        match name.as_str() {
+            "weather" => {
+                assert!((1..=9).contains(&value["days"].as_i64().unwrap()), "{value}");
+                assert!(value["place"].as_str().unwrap().chars().count() <= 6, "{value}");
+            }
+            "close-case" => {
+                let because = value["because"].as_str().unwrap();
+                assert!(["done", "a \"{quote}\"", "[x"].contains(&because), "{value}");
+            }
+            other => panic!("there is no tool {other}"),
+        }
+    }
+}
+
+#[test]
+fn calls_that_are_asked_for_are_made_and_valid_in_every_form() {
+    for family in FAMILIES {
+        let engine = engine(family);
+        for (choice, parallel) in [
+            (ToolChoice::Required, Parallel::One),
+            (ToolChoice::Required, Parallel::Many),
+            (ToolChoice::Named("close-case".into()), Parallel::Many),
+        ] {
+            let options = SpeechOptions { tools: tools(), choice, parallel, format: None };
+            for seed in 0..3 {
+                let said = say(&engine, &options, seed);
+                // Reasoning of a model that is not trained may never end.
+                if said.finish == Finish::Length {
+                    continue;
+                }
+                assert!(!said.has_text(), "{family:?} {}", said.text);
+                check_calls(&said, 1);
+                if parallel == Parallel::One {
+                    assert_eq!(said.calls().len(), 1, "{}", said.text);
+                }
+                if let ToolChoice::Named(name) = &options.choice {
+                    assert_eq!(said.calls().len(), 1, "{}", said.text);
+                    assert_eq!(&said.calls()[0].0, name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_free_is_text_or_valid_calls() {
+    for family in FAMILIES {
+        let engine = engine(family);
+        let mark = engine.dialect().calls.mark;
+        let tokens = SPECIALS.iter().chain(&ADDED).zip(FIRST..);
+        // What sets calls off is written now and then, and so is what ends reasoning.
+        let likely = ["</think>", "<|inner_suffix|>", "[/THINK]", "<|end|>", mark];
+        let bias = tokens.filter(|(text, _)| likely.contains(text)).map(|(_, id)| (id, 4.0));
+        let options = SpeechOptions { tools: tools(), ..SpeechOptions::default() };
+        let mut calls = 0;
+        for seed in 0..6 {
+            let said = say_with(&engine, &options, seed, bias.clone().collect());
+            let text = said.parts.iter().filter_map(|part| match part {
+                Part::Text(text) => Some(text.as_str()),
+                _ => None,
+            });
+            let text: String = text.collect();
+            assert!(mark.is_empty() || !text.contains(mark), "{text}");
+            if said.finish == Finish::Stop {
+                check_calls(&said, 0);
+                calls += said.calls().len();
+            }
+        }
+        let is_token = SPECIALS.iter().chain(&ADDED).any(|text| *text == mark);
+        assert!(calls > 0 || !is_token, "{family:?}");
+    }
+}
+
+#[test]
+fn a_format_is_kept_after_reasoning() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "boolean"}},
+                        "required": ["a"], "additionalProperties": false});
+    for family in FAMILIES {
+        let engine = engine(family);
+        let format = Some(Constraint::JsonSchema(schema.clone()));
+        let options = SpeechOptions { format, ..SpeechOptions::default() };
+        let mut whole = 0;
+        for seed in 0..6 {
+            let said = say(&engine, &options, seed);
+            if said.finish == Finish::Length {
+                continue;
+            }
+            whole += 1;
+            let texts = said.parts.iter().filter_map(|part| match part {
+                Part::Text(text) => Some(text.as_str()),
+                _ => None,
+            });
+            let value: Value = serde_json::from_str(&texts.collect::<String>()).unwrap();
+            assert!(value["a"].is_boolean(), "{}", said.text);
+        }
+        assert!(whole > 0, "{family:?}");
+    }
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let engine = engine(FAMILIES[0]);
+    let refused = |options: SpeechOptions| engine.speech(&prompt(), &options).unwrap_err();
+    let named = ToolChoice::Named("other".into());
+    refused(SpeechOptions { tools: tools(), choice: named, ..SpeechOptions::default() });
+    refused(SpeechOptions { choice: ToolChoice::Required, ..SpeechOptions::default() });
+    let mut strange = tools();
+    strange[0].name = "a b".into();
+    refused(SpeechOptions { tools: strange, ..SpeechOptions::default() });
+}
