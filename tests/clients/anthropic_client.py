@@ -54,6 +54,39 @@ def stopped(client, text):
     check("a stop text is named", seen == ("stop_sequence", stop), seen)
 
 
+def tools(client):
+    tool = {"name": "weather", "description": "tells", "input_schema": {
+        "type": "object", "required": ["place"], "additionalProperties": False,
+        "properties": {"place": {"enum": ["Chur", "Genf"]}}}}
+    asked = {**ASKED, "max_tokens": 400, "tools": [tool], "tool_choice": {"type": "any"}}
+    message = client.messages.create(**asked)
+    block = message.content[-1]
+    check("a tool is used", (message.stop_reason, block.type) == ("tool_use", "tool_use"), message)
+    check("its input is valid", block.input.get("place") in ("Chur", "Genf"), block)
+    with client.messages.stream(**asked) as stream:
+        final = stream.get_final_message().content[-1]
+    check("a stream uses it too", final.type == "tool_use" and "place" in final.input, final)
+    result = {"type": "tool_result", "tool_use_id": block.id, "content": "rain"}
+    conversation = [*ASKED["messages"], {"role": "assistant", "content": message.content},
+                    {"role": "user", "content": [result]}]
+    answer = client.messages.create(**{**ASKED, "messages": conversation, "tools": [tool],
+                                       "tool_choice": {"type": "none"}})
+    check("its result is read", answer.content[0].type == "text", answer)
+    more = client.messages.count_tokens(model="writer", messages=ASKED["messages"], tools=[tool])
+    bare = client.messages.count_tokens(model="writer", messages=ASKED["messages"])
+    check("tools are counted", more.input_tokens > bare.input_tokens, (more, bare))
+
+
+def thinking(client):
+    asked = {**ASKED, "max_tokens": 60, "thinking": {"type": "enabled", "budget_tokens": 50}}
+    message = client.messages.create(**asked)
+    check("it thinks first", message.content[0].type == "thinking", message)
+    with client.messages.stream(**asked) as stream:
+        final = stream.get_final_message()
+    thought = message.content[0].thinking
+    check("a stream thinks the same", final.content[0].thinking == thought, final)
+
+
 def documents(client):
     messages = [{"role": "user", "content": QUESTION}]
     message = client.messages.create(model=MODEL, max_tokens=4096, messages=messages)
@@ -68,8 +101,8 @@ def errors(client, base_url, key):
                    lambda: create(**{**ASKED, "model": "no-such-model"}))
     body = getattr(error, "body", None) or {}
     check("its type is Anthropic's", body.get("error", {}).get("type") == "not_found_error", body)
-    error = raises("a tool", anthropic.BadRequestError,
-                   lambda: create(tools=[{"name": "f", "input_schema": {"type": "object"}}], **ASKED))
+    error = raises("a tool of the server's", anthropic.BadRequestError,
+                   lambda: create(tools=[{"name": "bash", "type": "bash_20250124"}], **ASKED))
     check("the error names the field", error is not None and "tools" in error.message, error)
     wrong = anthropic.Anthropic(base_url=base_url, api_key=key[:-2] + "xx", max_retries=0)
     raises("a wrong key", anthropic.AuthenticationError, lambda: wrong.messages.create(**ASKED))
@@ -83,6 +116,8 @@ def main(documents_url, documents_key, models_url, models_key):
     text = whole(client)
     streamed(client, text)
     stopped(client, text)
+    tools(client)
+    thinking(client)
     errors(client, models_url, models_key)
     return verdict()
 

@@ -4,9 +4,12 @@ openai_client.py DOCUMENTS_URL KEY MODELS_URL KEY
 Every check that does not hold is printed; the exit status is 1 if there is one.
 """
 
+import json
 import sys
+from typing import Literal
 
 import openai
+from pydantic import BaseModel
 
 from checks import check, raises, verdict
 
@@ -116,6 +119,90 @@ def adapter(client):
            lambda: client.post("/load_lora_adapter", cast_to=object, body=load), code="not_operator")
 
 
+class Order(BaseModel):
+    fruit: Literal["apple", "pear"]
+    pieces: Literal[1, 2, 3]
+
+
+WEATHER = {"type": "object", "required": ["place"], "additionalProperties": False,
+           "properties": {"place": {"enum": ["Chur", "Genf"]}}}
+OFF = {"chat_template_kwargs": {"enable_thinking": False}}
+
+
+def tools(client):
+    function = {"name": "weather", "description": "tells", "parameters": WEATHER, "strict": True}
+    messages = [{"role": "user", "content": "Hello"}]
+    asked = {"model": WRITER, "messages": messages, "tools": [{"type": "function", "function": function}],
+             "temperature": 1, "seed": 5, "max_tokens": 400, "extra_body": OFF}
+    completion = client.chat.completions.create(tool_choice="required", **asked)
+    choice = completion.choices[0]
+    check("a tool is called", choice.finish_reason == "tool_calls", choice)
+    call = choice.message.tool_calls[0]
+    check("its arguments are valid",
+          json.loads(call.function.arguments).get("place") in ("Chur", "Genf"), call)
+    with client.chat.completions.stream(tool_choice="required", **asked) as stream:
+        final = stream.get_final_completion().choices[0].message
+    told = [call.function.arguments for call in final.tool_calls]
+    check("a stream calls the same",
+          told == [call.function.arguments for call in choice.message.tool_calls], told)
+    named = {"type": "function", "function": {"name": "weather"}}
+    completion = client.chat.completions.create(tool_choice=named, **asked)
+    check("a named tool is called once", len(completion.choices[0].message.tool_calls) == 1, completion)
+    free = client.chat.completions.create(**{**asked, "max_tokens": 20})
+    check("it may also not call", free.choices[0].finish_reason in ("stop", "length", "tool_calls"), free)
+    result = {"role": "tool", "tool_call_id": call.id, "content": "rain"}
+    answered = {**asked, "messages": [*messages, choice.message, result], "max_tokens": 8}
+    after = client.chat.completions.create(tool_choice="none", **answered).choices[0]
+    check("a result is read", not after.message.tool_calls, after)
+
+
+def formats(client):
+    messages = [{"role": "user", "content": "Order"}]
+    asked = {"model": WRITER, "messages": messages, "temperature": 1, "seed": 5, "max_tokens": 400}
+    parsed = client.chat.completions.parse(response_format=Order, extra_body=OFF, **asked)
+    order = parsed.choices[0].message.parsed
+    check("a structured output is parsed", isinstance(order, Order), parsed)
+    extra = {**OFF, "guided_choice": ["yes", "no"]}
+    chosen = client.chat.completions.create(extra_body=extra, **asked).choices[0].message.content
+    check("a choice is kept to", chosen in ("yes", "no"), chosen)
+    raises("a format that is not known", openai.BadRequestError,
+           lambda: client.chat.completions.create(response_format={"type": "xml"}, **asked),
+           param="response_format")
+
+
+def reasoning(client):
+    messages = [{"role": "user", "content": "Hello"}]
+    on = {"chat_template_kwargs": {"enable_thinking": True}}
+    asked = {"model": WRITER, "messages": messages, "max_tokens": 30, "extra_body": on}
+    message = client.chat.completions.create(**asked).choices[0].message
+    thought = (message.model_extra or {}).get("reasoning_content")
+    check("reasoning stands apart", bool(thought), message)
+    chunks = list(client.chat.completions.create(stream=True, **asked))
+    deltas = [chunk.choices[0].delta.model_extra or {} for chunk in chunks if chunk.choices]
+    told = "".join(delta.get("reasoning_content") or "" for delta in deltas)
+    check("a stream thinks the same", told == thought, told)
+
+
+def response_tools(client):
+    tool = {"type": "function", "name": "weather", "parameters": WEATHER, "strict": True}
+    asked = {"model": WRITER, "tools": [tool], "reasoning": {"effort": "none"}, "temperature": 1}
+    question = {"role": "user", "content": "Hello"}
+    response = client.responses.create(input=[question], tool_choice="required", **asked)
+    call = response.output[-1]
+    check("a response calls", call.type == "function_call", response)
+    check("with valid arguments", json.loads(call.arguments)["place"] in ("Chur", "Genf"), call)
+    with client.responses.stream(input=[question], tool_choice="required", **asked) as stream:
+        final = stream.get_final_response().output[-1]
+    check("a stream of a response calls", final.type == "function_call", final)
+    output = {"type": "function_call_output", "call_id": call.call_id, "output": "rain"}
+    after = client.responses.create(input=[question, *response.output, output], tool_choice="none",
+                                    max_output_tokens=8, **asked)
+    check("an output is read", after.output[-1].type == "message", after)
+    parsed = client.responses.parse(model=WRITER, input="Order", text_format=Order, temperature=1,
+                                    reasoning={"effort": "none"})
+    check("a response's format is parsed", isinstance(parsed.output_parsed, Order), parsed)
+
+
 def texts(client):
     asked = {"model": WRITER, "prompt": "Once upon", "max_tokens": 8}
     completion = client.completions.create(**asked)
@@ -189,6 +276,10 @@ def main(documents_url, documents_key, models_url, models_key):
     adapter(client)
     chat(client)
     choices(client)
+    tools(client)
+    formats(client)
+    reasoning(client)
+    response_tools(client)
     texts(client)
     embeddings(client)
     ranking(client)

@@ -85,7 +85,12 @@ def write_writer(folder):
         "mlp.gate_proj": [INNER, WIDTH], "mlp.up_proj": [INNER, WIDTH], "mlp.down_proj": [WIDTH, INNER],
     }
     shapes.update({f"model.layers.0.{name}.weight": shape for name, shape in layer.items()})
-    template = "{% for m in messages %}<s>{{ m.role }}: {{ m.content }}{% endfor %}<s>assistant: "
+    template = (
+        "{% if tools %}<s>{{ tools | tojson }}{% endif %}{% for m in messages %}<s>{{ m.role }}: "
+        "{{ m.content }}{% for c in m.tool_calls %}<tool_call>{{ c.function | tojson }}{% endfor %}"
+        "{% endfor %}<s>assistant: {# 'tool' </think> #}{% if enable_thinking is defined %}<think>"
+        "{% if not enable_thinking %}</think>{% endif %}{% endif %}"
+    )
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     (folder / "tokenizer_config.json").write_text('{"bos_token": "<s>", "eos_token": "</s>"}')

@@ -19,8 +19,9 @@ use crate::{parameters, turn};
 pub(crate) struct ChatCompletionRequest {
     /// `allod/documents` for cited answers from the documents, or the loaded model's name.
     model: String,
-    /// Messages with `role` (system, developer, user, assistant) and `content` (a text or a list
-    /// of text parts). `allod/documents` reads the last user message only.
+    /// Messages with `role` (system, developer, user, assistant, tool) and `content` (a text or a
+    /// list of text parts), `tool_calls` and `tool_call_id`. `allod/documents` reads the last user
+    /// message only.
     messages: Vec<Value>,
     /// Whether to send server-sent events.
     stream: Option<bool>,
@@ -52,6 +53,26 @@ pub(crate) struct ChatCompletionRequest {
     logprobs: Option<bool>,
     /// And of how many of the likeliest at each place: up to 20.
     top_logprobs: Option<u64>,
+    /// Functions that the model may ask the caller to run, as this interface writes them.
+    tools: Option<Vec<Value>>,
+    /// `none`, `auto` (when absent), `required`, or a function by its name.
+    tool_choice: Option<Value>,
+    /// Whether there may be several calls; true when absent.
+    parallel_tool_calls: Option<bool>,
+    /// `text`, `json_object`, or `json_schema` with a schema.
+    response_format: Option<Value>,
+    /// vLLM's: one of `json`, `regex`, `choice` and `grammar` (Lark, or GBNF) that the answer keeps
+    /// to.
+    structured_outputs: Option<Value>,
+    /// vLLM's older names for the same.
+    guided_json: Option<Value>,
+    guided_regex: Option<String>,
+    guided_choice: Option<Vec<String>>,
+    guided_grammar: Option<String>,
+    /// How much the model is to think before it answers, where its chat template knows.
+    reasoning_effort: Option<String>,
+    /// Variables that the model's chat template reads, such as `enable_thinking`.
+    chat_template_kwargs: Option<Value>,
     /// Accepted and without effect: who asks is decided by the key.
     user: Option<String>,
 }

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::envelope::new_id;
-use crate::form::{Event, Form, Part};
+use crate::form::{Event, Form, Kind, Part};
 use crate::problem::Problem;
-use crate::scores;
+use crate::speaking::Call;
 use crate::turn::{Choice, Finished};
+use crate::{conversation, scores};
 
 /// What all chunks of one completion share.
 #[derive(Clone, Debug)]
@@ -42,12 +43,15 @@ pub(crate) struct ChatForm {
     counts: bool,
     /// The answers that have begun.
     begun: BTreeSet<usize>,
+    /// How many calls of each answer have begun.
+    calls: BTreeMap<usize, usize>,
 }
 
 impl ChatForm {
     /// `counts` adds a chunk with the numbers of tokens to a stream.
     pub(crate) fn new(model: &str, counts: bool) -> ChatForm {
-        ChatForm { heading: Heading::new("chatcmpl", model), counts, begun: BTreeSet::new() }
+        let heading = Heading::new("chatcmpl", model);
+        ChatForm { heading, counts, begun: BTreeSet::new(), calls: BTreeMap::new() }
     }
 
     fn chunk(&self, choice: Value) -> Value {
@@ -62,12 +66,57 @@ impl ChatForm {
     }
 }
 
+impl ChatForm {
+    /// The same in a stream and in one piece.
+    fn call_id(&self, choice: usize, call: usize) -> String {
+        let id = self.heading.id.trim_start_matches("chatcmpl-");
+        format!("call_{id}{choice:02}{call:02}")
+    }
+
+    fn message(&self, index: usize, choice: &Choice) -> Value {
+        let call = |(number, call): (usize, &Call)| {
+            conversation::call(&self.call_id(index, number), &call.name, &call.arguments)
+        };
+        let silent = choice.text.is_empty() && !choice.calls.is_empty();
+        let content = (!silent).then_some(&choice.text);
+        let mut message = json!({"role": "assistant", "content": content, "refusal": null});
+        if !choice.reasoning.is_empty() {
+            message["reasoning_content"] = json!(choice.reasoning);
+        }
+        if !choice.calls.is_empty() {
+            message["tool_calls"] = choice.calls.iter().enumerate().map(call).collect();
+        }
+        message
+    }
+
+    /// What a part adds to its answer.
+    fn delta(&mut self, part: &Part) -> Value {
+        let begun = self.calls.entry(part.choice).or_default();
+        match part.kind {
+            Kind::Text => json!({"content": part.text}),
+            Kind::Reasoning => json!({"reasoning_content": part.text}),
+            Kind::Call => {
+                let number = *begun;
+                *begun += 1;
+                let mut call =
+                    conversation::call(&self.call_id(part.choice, number), part.text, "");
+                call["index"] = json!(number);
+                json!({"tool_calls": [call]})
+            }
+            Kind::Arguments => {
+                let function = json!({"arguments": part.text});
+                json!({"tool_calls": [{"index": begun.saturating_sub(1), "function": function}]})
+            }
+        }
+    }
+}
+
 impl Form for ChatForm {
     fn whole(&self, finished: &Finished) -> Value {
         let choice = |(index, choice): (usize, &Choice)| {
             json!({
                 "index": index,
-                "message": {"role": "assistant", "content": choice.text, "refusal": null},
+                "message": self.message(index, choice),
                 "logprobs": scores::of_chat(choice.scores.as_deref()),
                 "finish_reason": choice.reason(),
             })
@@ -83,7 +132,7 @@ impl Form for ChatForm {
     fn part(&mut self, part: &Part) -> Vec<Event> {
         let mut events: Vec<Event> = self.begin(part.choice).into_iter().collect();
         let logprobs = scores::of_chat(part.scores.as_deref());
-        let delta = json!({"content": part.text});
+        let delta = self.delta(part);
         let choice = chat_delta(part.choice, delta, logprobs, None);
         events.push(Event::data(&self.chunk(choice)));
         events
@@ -227,5 +276,6 @@ fn usage(finished: &Finished) -> Value {
         "completion_tokens": tokens.completion,
         "total_tokens": tokens.prompt + tokens.completion,
         "prompt_tokens_details": {"cached_tokens": finished.cached},
+        "completion_tokens_details": {"reasoning_tokens": finished.reasoning_tokens},
     })
 }

@@ -38,11 +38,27 @@ impl Event {
 pub(crate) struct Part<'a> {
     /// Which answer: from 0 on.
     pub(crate) choice: usize,
-    /// Text that is certain to stay.
+    /// What of the answer it is.
+    pub(crate) kind: Kind,
+    /// Text that is certain to stay; the tool's name, where a call begins.
     pub(crate) text: &'a str,
     /// What is told of the tokens that it is made of, where that was asked for. Tokens whose text
     /// a stop text took away come with the last part.
     pub(crate) scores: Option<Vec<Scored>>,
+}
+
+/// What a part of an answer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The answer's text.
+    #[default]
+    Text,
+    /// What the model thinks before it answers.
+    Reasoning,
+    /// A call of a tool begins.
+    Call,
+    /// The arguments of the call that was begun last.
+    Arguments,
 }
 
 /// Writes one turn.

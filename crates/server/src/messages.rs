@@ -1,34 +1,29 @@
 //! `POST /v1/messages` and `POST /v1/messages/count_tokens`: Anthropic's interface.
 
 use allod_answer::Choices;
-use allod_engine::{Message, Prompt};
+use allod_engine::Prompt;
 use axum::extract::State;
 use axum::response::Response;
 use axum::{Extension, Json};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use crate::blocks;
 use crate::body::Body;
-use crate::conversation::{self, Manner};
 use crate::drawing::Drawing;
 use crate::fields::Fields;
 use crate::identity::Identity;
 use crate::message_form::MessageForm;
+use crate::parameters;
 use crate::problem::Problem;
+use crate::speaking::{self, Speaking};
 use crate::state::{Shared, State as ServerState};
+use crate::tools::{self, ANTHROPIC_FIELDS};
 use crate::turn::{self, Delivery, Turn};
-use crate::{DOCUMENTS_MODEL, models};
-
-const MESSAGES: Manner = Manner {
-    list: "messages",
-    roles: &["user", "assistant"],
-    parts: &["text"],
-    // A hint on what to keep computed; it changes no answer.
-    idle: &["cache_control"],
-};
+use crate::{DOCUMENTS_MODEL, models, thinking};
 
 /// What both addresses take.
-const COUNTED: [&str; 3] = ["model", "messages", "system"];
+const COUNTED: [&str; 4] = ["model", "messages", "system", "thinking"];
 
 /// What else a message takes.
 const HONOURED: [&str; 8] =
@@ -42,7 +37,8 @@ pub(crate) struct MessageRequest {
     model: String,
     /// At most so many tokens; the policy's limit holds as well.
     max_tokens: u64,
-    /// Messages with `role` (user, assistant) and `content` (a text or a list of text blocks).
+    /// Messages with `role` (user, assistant) and `content`: a text, or a list of blocks of the
+    /// types text, thinking, tool_use and tool_result.
     messages: Vec<Value>,
     /// What stands before the conversation: a text or a list of text blocks.
     system: Option<Value>,
@@ -58,6 +54,12 @@ pub(crate) struct MessageRequest {
     top_p: Option<f64>,
     /// The seed of a draw; random, and in the receipt, when absent.
     seed: Option<i64>,
+    /// Functions that the model may ask the caller to run: `name`, `description`, `input_schema`.
+    tools: Option<Vec<Value>>,
+    /// `auto` (when absent), `any`, `tool` with a name, or `none`.
+    tool_choice: Option<Value>,
+    /// Whether the model is to think before it answers, where its chat template knows.
+    thinking: Option<Value>,
     /// `user_id` is accepted and without effect: who asks is decided by the key.
     metadata: Option<Value>,
 }
@@ -72,6 +74,11 @@ pub(crate) struct CountRequest {
     messages: Vec<Value>,
     /// What stands before the conversation.
     system: Option<Value>,
+    /// Tools as in `/v1/messages`.
+    tools: Option<Vec<Value>>,
+    /// And the rest that changes what the model reads.
+    tool_choice: Option<Value>,
+    thinking: Option<Value>,
 }
 
 /// `POST /v1/messages`
@@ -94,8 +101,12 @@ pub(crate) async fn create(
     let mut tokens = 0;
     if turn.delivery == Delivery::Stream && turn.model != DOCUMENTS_MODEL {
         // The first event of a stream says how long the prompt is.
-        let prompt = turn.prompt.clone();
-        tokens = state.read_with(move |state| Ok(count(state, &prompt).unwrap_or(0))).await?;
+        let (mut prompt, speaking) = (turn.prompt.clone(), turn.speaking.clone());
+        let count = move |state: &ServerState| {
+            speaking::prepare(state, &mut prompt, &speaking)?;
+            Ok(count(state, &prompt).unwrap_or(0))
+        };
+        tokens = state.read_with(count).await?;
     }
     let form = MessageForm::new(&turn.model, tokens);
     turn::respond(&state, identity, turn, Box::new(form)).await
@@ -111,15 +122,20 @@ pub(crate) async fn count_tokens(
     Body(fields): Body<Map<String, Value>>,
 ) -> Result<Json<Value>, Problem> {
     let fields = Fields(&fields);
-    fields.only(&COUNTED, asks_for_nothing)?;
+    fields.only(&[&COUNTED[..], &ANTHROPIC_FIELDS].concat(), asks_for_nothing)?;
     let model = fields.required_text("model")?;
     models::check_writes(&state, &model)?;
     if model == DOCUMENTS_MODEL {
         let message = format!("what {DOCUMENTS_MODEL} reads depends on what it finds");
         return Err(Problem::field("model", message));
     }
-    let prompt = Prompt::Chat(conversation(&fields)?);
-    let tokens = state.read_with(move |state| count(state, &prompt)).await?;
+    let mut prompt = parameters::conversation(blocks::read(&fields)?);
+    let speaking = speaking(&fields)?;
+    let count = move |state: &ServerState| {
+        speaking::prepare(state, &mut prompt, &speaking)?;
+        count(state, &prompt)
+    };
+    let tokens = state.read_with(count).await?;
     Ok(Json(json!({"input_tokens": tokens})))
 }
 
@@ -131,7 +147,7 @@ fn count(state: &ServerState, prompt: &Prompt) -> Result<usize, Problem> {
 
 fn read(fields: &Map<String, Value>) -> Result<Turn, Problem> {
     let fields = Fields(fields);
-    fields.only(&[&COUNTED[..], &HONOURED].concat(), asks_for_nothing)?;
+    fields.only(&[&COUNTED[..], &HONOURED, &ANTHROPIC_FIELDS].concat(), asks_for_nothing)?;
     check_metadata(fields.get("metadata"))?;
     let max_tokens = fields.tokens("max_tokens", 1)?;
     if max_tokens.is_none() {
@@ -142,7 +158,8 @@ fn read(fields: &Map<String, Value>) -> Result<Turn, Problem> {
     }
     Ok(Turn {
         model: fields.required_text("model")?,
-        prompt: Prompt::Chat(conversation(&fields)?),
+        prompt: parameters::conversation(blocks::read(&fields)?),
+        speaking: speaking(&fields)?,
         drawing: Drawing::read(&fields, 1.0)?,
         max_tokens,
         stop: fields.stops("stop_sequences")?,
@@ -152,30 +169,12 @@ fn read(fields: &Map<String, Value>) -> Result<Turn, Problem> {
     })
 }
 
-/// The system text and the messages. Messages of one role that follow each other are one turn.
-fn conversation(fields: &Fields) -> Result<Vec<Message>, Problem> {
-    let mut turns: Vec<Message> = Vec::new();
-    if let Some(system) = fields.get("system") {
-        let content = conversation::text_of(MESSAGES, system).ok_or_else(|| {
-            Problem::field("system", "`system` must be a text or a list of text blocks")
-        })?;
-        turns.push(Message { role: "system".into(), content });
-    }
-    for message in conversation::read(MESSAGES, fields.get("messages"))? {
-        match turns.last_mut() {
-            Some(last) if last.role == message.role => {
-                last.content.push('\n');
-                last.content.push_str(&message.content);
-            }
-            _ => turns.push(message),
-        }
-    }
-    if turns.last().is_some_and(|last| last.role == "assistant") {
-        let message = "the last of `messages` must be the user's: an answer that was begun \
-                       elsewhere is not continued here";
-        return Err(Problem::field("messages", message));
-    }
-    Ok(turns)
+/// What the model may say beside plain text.
+fn speaking(fields: &Fields) -> Result<Speaking, Problem> {
+    let mut speaking = Speaking::default();
+    tools::anthropic(fields, &mut speaking)?;
+    thinking::of_message(fields, &mut speaking)?;
+    Ok(speaking)
 }
 
 fn check_metadata(value: Option<&Value>) -> Result<(), Problem> {
@@ -191,9 +190,6 @@ fn check_metadata(value: Option<&Value>) -> Result<(), Problem> {
 /// Whether a value asks for what happens anyway.
 fn asks_for_nothing(name: &str, value: &Value) -> bool {
     match name {
-        "tools" => *value == json!([]),
-        "tool_choice" => *value == json!({"type": "none"}),
-        "thinking" => *value == json!({"type": "disabled"}),
         "service_tier" => *value == "auto" || *value == "standard_only",
         _ => false,
     }
@@ -217,7 +213,7 @@ mod tests {
         for (name, value) in [
             ("max_tokens", json!(null)),
             ("temperature", json!(1.5)),
-            ("tools", json!([{"name": "f"}])),
+            ("tool_choice", json!({"type": "any"})),
             ("thinking", json!({"type": "enabled", "budget_tokens": 1024})),
             ("stop_sequences", json!("x")),
             ("metadata", json!({"trace": "x"})),
@@ -250,9 +246,36 @@ mod tests {
             ],
         }))
         .unwrap();
-        let Prompt::Chat(messages) = turn.prompt else { panic!("no conversation") };
-        let told: Vec<(&str, &str)> =
-            messages.iter().map(|m| (m.role.as_str(), m.content.as_str())).collect();
-        assert_eq!(told, [("system", "S"), ("user", "a\nb"), ("assistant", "c"), ("user", "d")]);
+        let messages = turn.prompt.messages().unwrap();
+        let told: Vec<&str> = messages.iter().map(|m| m["content"].as_str().unwrap()).collect();
+        assert_eq!(told, ["S", "a\nb", "c", "d"]);
+        assert_eq!(messages[0]["role"], "system");
+    }
+
+    #[test]
+    fn blocks_are_texts_calls_and_results() {
+        let turn = turn(json!({"messages": [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "so", "signature": ""},
+                {"type": "text", "text": "b"},
+                {"type": "tool_use", "id": "t1", "name": "f", "input": {"x": 1}},
+            ]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "content": "7", "is_error": true},
+                {"type": "text", "text": "c"},
+            ]},
+        ]}))
+        .unwrap();
+        let messages = turn.prompt.messages().unwrap();
+        assert_eq!(messages[1]["content"], "b");
+        assert_eq!(messages[1]["reasoning_content"], "so");
+        assert_eq!(messages[1]["tool_calls"][0]["function"]["arguments"], "{\"x\":1}");
+        assert_eq!(
+            messages[2],
+            json!({"role": "tool", "tool_call_id": "t1", "name": "f",
+                                       "content": "Error: 7"})
+        );
+        assert_eq!(messages[3], json!({"role": "user", "content": "c"}));
     }
 }

@@ -80,6 +80,8 @@ mod tests {
             sampling: Sampling::default(),
             max_tokens: 5,
             stop: Vec::new(),
+            constraint: None,
+            spelled: Vec::new(),
             choices: Choices { n, ..Choices::default() },
             adapter: None,
         }

@@ -1,25 +1,30 @@
 //! The parameters of a chat completion: each is honoured or refused by its name, never ignored.
 
-use allod_engine::Prompt;
-use serde_json::{Map, Value, json};
+use allod_engine::{Prompt, TemplateInput};
+use serde_json::{Map, Value};
 
 use crate::choices::{self, CHAT_FIELDS};
-use crate::conversation::{self, Manner};
+use crate::conversation::{self, Calls, Manner};
 use crate::drawing::{DRAWING_FIELDS, Drawing};
 use crate::fields::Fields;
+use crate::format::{self, GUIDED_FIELDS};
 use crate::problem::Problem;
+use crate::speaking::Speaking;
+use crate::thinking;
+use crate::tools::{self, Dress, OPENAI_FIELDS};
 use crate::turn::{Delivery, Turn};
 
 /// Messages as chat completions write them.
 pub(crate) const MESSAGES: Manner = Manner {
     list: "messages",
-    roles: &["system", "developer", "user", "assistant"],
+    roles: &["system", "developer", "user", "assistant", "tool"],
     parts: &["text"],
     idle: &[],
+    calls: Calls::Held,
 };
 
 /// What is honoured, besides how tokens are drawn.
-const HONOURED: [&str; 8] = [
+const HONOURED: [&str; 9] = [
     "model",
     "messages",
     "stream",
@@ -28,18 +33,22 @@ const HONOURED: [&str; 8] = [
     "max_completion_tokens",
     "stop",
     "user",
+    "response_format",
 ];
 
 /// Reads a chat completion's fields: the turn, and whether a stream is to count tokens.
 pub(crate) fn read(fields: &Map<String, Value>) -> Result<(Turn, bool), Problem> {
     let fields = Fields(fields);
     let honoured = [&HONOURED[..], &DRAWING_FIELDS, &CHAT_FIELDS].concat();
+    let more = [&OPENAI_FIELDS[..], &GUIDED_FIELDS, &thinking::CHAT_FIELDS].concat();
+    let honoured = [honoured, more].concat();
     fields.only(&honoured, asks_for_nothing)?;
     let longest = fields.tokens("max_completion_tokens", 1)?;
     let (delivery, counts) = delivery(&fields)?;
     let turn = Turn {
         model: fields.required_text("model")?,
-        prompt: Prompt::Chat(conversation::read(MESSAGES, fields.get("messages"))?),
+        prompt: conversation(conversation::read(MESSAGES, fields.get("messages"))?),
+        speaking: speaking(&fields)?,
         drawing: Drawing::read(&fields, 2.0)?,
         max_tokens: longest.or(fields.tokens("max_tokens", 1)?),
         stop: fields.stops("stop")?,
@@ -50,13 +59,24 @@ pub(crate) fn read(fields: &Map<String, Value>) -> Result<(Turn, bool), Problem>
     Ok((turn, counts))
 }
 
+/// A conversation that a model goes on.
+pub(crate) fn conversation(messages: Vec<Value>) -> Prompt {
+    Prompt::Conversation(TemplateInput { messages, ..TemplateInput::new(&[]) })
+}
+
+/// What the model may say beside plain text.
+fn speaking(fields: &Fields) -> Result<Speaking, Problem> {
+    let mut speaking = Speaking::default();
+    tools::openai(fields, Dress::Wrapped, &mut speaking)?;
+    format::read(fields, Some("response_format"), &mut speaking)?;
+    thinking::of_chat(fields, &mut speaking)?;
+    Ok(speaking)
+}
+
 /// Whether a value asks for what happens anyway.
 pub(crate) fn asks_for_nothing(name: &str, value: &Value) -> bool {
     match name {
         "store" => *value == Value::Bool(false),
-        "response_format" => *value == json!({"type": "text"}),
-        "tools" => *value == json!([]),
-        "tool_choice" => *value == "none",
         "service_tier" => *value == "auto" || *value == "default",
         _ => false,
     }
@@ -87,6 +107,7 @@ pub(crate) fn delivery(fields: &Fields) -> Result<(Delivery, bool), Problem> {
 mod tests {
     use super::*;
     use allod_engine::Sampling;
+    use serde_json::json;
 
     fn turn(extra: Value) -> Result<Turn, Problem> {
         let mut fields = json!({"model": "m", "messages": [{"role": "user", "content": "Q"}]});
@@ -103,8 +124,8 @@ mod tests {
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
         for (extra, param) in [
-            (json!({"tools": [{"type": "function"}]}), "tools"),
-            (json!({"response_format": {"type": "json_object"}}), "response_format"),
+            (json!({"tools": [{"type": "function"}]}), "tools[0].function"),
+            (json!({"response_format": {"type": "xml"}}), "response_format"),
             (json!({"frequency_penalty": 2.5}), "frequency_penalty"),
             (json!({"n": 0}), "n"),
             (json!({"temperature": 3}), "temperature"),
@@ -120,7 +141,12 @@ mod tests {
             (json!({"stream": true, "stream_options": {"x": true}}), "stream_options"),
             (json!({"surprise": 1}), "surprise"),
             (json!({"messages": []}), "messages"),
-            (json!({"messages": [{"role": "tool", "content": "x"}]}), "messages[0].role"),
+            (json!({"messages": [{"role": "function", "content": "x"}]}), "messages[0].role"),
+            (json!({"messages": [{"role": "tool", "content": "x"}]}), "messages[0].tool_call_id"),
+            (
+                json!({"messages": [{"role": "assistant", "tool_calls": [{"id": 1}]}]}),
+                "messages[0].tool_calls",
+            ),
             (json!({"messages": [{"role": "user", "content": 1}]}), "messages[0].content"),
             (
                 json!({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}),
@@ -155,9 +181,32 @@ mod tests {
             ]},
         ]}))
         .unwrap();
-        let Prompt::Chat(messages) = &turn.prompt else { panic!("no conversation") };
-        assert_eq!(messages[0].role, "system");
+        let messages = turn.prompt.messages().unwrap();
+        assert_eq!(messages[0]["role"], "system");
         assert_eq!(turn.question().unwrap(), "a\nb");
+    }
+
+    #[test]
+    fn calls_and_their_results_are_part_of_a_conversation() {
+        let call = json!({"id": "c1", "type": "function",
+                          "function": {"name": "f", "arguments": "{\"a\": 1}"}});
+        let turn = turn(json!({"messages": [
+            {"role": "user", "content": "Q"},
+            {"role": "assistant", "content": null, "tool_calls": [call], "reasoning": "so"},
+            {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "7"}]},
+        ]}))
+        .unwrap();
+        let messages = turn.prompt.messages().unwrap();
+        assert_eq!(
+            messages[1],
+            json!({"role": "assistant", "content": "", "tool_calls": [call],
+                                       "reasoning_content": "so"})
+        );
+        assert_eq!(
+            messages[2],
+            json!({"role": "tool", "content": "7", "tool_call_id": "c1",
+                                       "name": "f"})
+        );
     }
 
     #[test]

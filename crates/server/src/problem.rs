@@ -185,6 +185,10 @@ impl From<allod_answer::Error> for Problem {
             | Error::Engine(EngineError::Model(error @ allod_lm::Error::Text(_))) => {
                 Problem::request("invalid_value", error.to_string())
             }
+            // The chat template takes conversations of some shapes only, and says which.
+            Error::Engine(EngineError::Model(error @ allod_lm::Error::Template(_))) => {
+                Problem::request("invalid_value", error.to_string())
+            }
             Error::Engine(EngineError::Vocabulary { token, vocabulary }) => {
                 let message = format!("{token} is no token: the vocabulary has {vocabulary}");
                 Problem::field("prompt", message)

@@ -1,7 +1,6 @@
 //! `POST /v1/responses`: OpenAI's newer interface. Nothing is kept between requests, so what would
 //! need that is refused by its name.
 
-use allod_engine::{Message, Prompt};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
@@ -10,24 +9,21 @@ use utoipa::ToSchema;
 
 use crate::body::Body;
 use crate::choices::{self, RESPONSE_FIELDS};
-use crate::conversation::{self, Manner};
+use crate::conversation;
 use crate::drawing::{DRAWING_FIELDS, Drawing};
 use crate::fields::Fields;
+use crate::format::{self, GUIDED_FIELDS};
 use crate::identity::Identity;
+use crate::parameters;
 use crate::problem::Problem;
 use crate::response_form::ResponseForm;
+use crate::speaking::Speaking;
 use crate::state::Shared;
+use crate::tools::{self, Dress, OPENAI_FIELDS};
 use crate::turn::{self, Delivery, Turn};
+use crate::{items, thinking};
 
-const ITEMS: Manner = Manner {
-    list: "input",
-    roles: &["system", "developer", "user", "assistant"],
-    parts: &["input_text", "output_text", "text"],
-    // An item that a client echoes from an earlier response has an id and a status.
-    idle: &["type", "id", "status", "annotations", "logprobs"],
-};
-
-const HONOURED: [&str; 9] = [
+const HONOURED: [&str; 11] = [
     "model",
     "input",
     "instructions",
@@ -37,6 +33,8 @@ const HONOURED: [&str; 9] = [
     "stream",
     "user",
     "safety_identifier",
+    "text",
+    "reasoning",
 ];
 
 /// As OpenAI's interface has it.
@@ -48,7 +46,7 @@ const METADATA_MAX: usize = 16;
 pub(crate) struct ResponseRequest {
     /// `allod/documents` for cited answers from the documents, or the loaded model's name.
     model: String,
-    /// A text, or a list of messages.
+    /// A text, or a list of items: messages, function calls, their outputs, reasoning.
     input: Value,
     /// A system message before all others.
     instructions: Option<String>,
@@ -68,6 +66,24 @@ pub(crate) struct ResponseRequest {
     temperature: Option<f64>,
     /// 1 is off.
     top_p: Option<f64>,
+    /// Functions that the model may ask the caller to run, as this interface writes them.
+    tools: Option<Vec<Value>>,
+    /// `none`, `auto` (when absent), `required`, or a function by its name.
+    tool_choice: Option<Value>,
+    /// Whether there may be several calls; true when absent.
+    parallel_tool_calls: Option<bool>,
+    /// `format`: `text`, `json_object`, or `json_schema` with a schema.
+    text: Option<Value>,
+    /// `effort`, where the model's chat template knows.
+    reasoning: Option<Value>,
+    /// vLLM's: one of `json`, `regex`, `choice` and `grammar` (Lark, or GBNF) that the answer keeps
+    /// to.
+    structured_outputs: Option<Value>,
+    /// vLLM's older names for the same.
+    guided_json: Option<Value>,
+    guided_regex: Option<String>,
+    guided_choice: Option<Vec<String>>,
+    guided_grammar: Option<String>,
     /// Accepted and without effect: who asks is decided by the key.
     user: Option<String>,
 }
@@ -102,15 +118,17 @@ fn read(fields: &Map<String, Value>) -> Result<Turn, Problem> {
         return Err(Problem::field("store", "responses are not kept here; leave `store` out"));
     }
     let honoured = [&HONOURED[..], &DRAWING_FIELDS, &RESPONSE_FIELDS].concat();
+    let honoured = [&honoured[..], &OPENAI_FIELDS, &GUIDED_FIELDS].concat();
     fields.only(&honoured, asks_for_nothing)?;
     check_metadata(fields.get("metadata"))?;
-    let mut messages = input(fields.get("input"))?;
+    let mut messages = items::read(fields.get("input"))?;
     if let Some(instructions) = fields.text("instructions")? {
-        messages.insert(0, Message { role: "system".into(), content: instructions });
+        messages.insert(0, conversation::message("system", instructions));
     }
     Ok(Turn {
         model: fields.required_text("model")?,
-        prompt: Prompt::Chat(messages),
+        prompt: parameters::conversation(messages),
+        speaking: speaking(&fields)?,
         drawing: Drawing::read(&fields, 2.0)?,
         max_tokens: fields.tokens("max_output_tokens", 1)?,
         stop: fields.stops("stop")?,
@@ -120,23 +138,13 @@ fn read(fields: &Map<String, Value>) -> Result<Turn, Problem> {
     })
 }
 
-fn input(value: Option<&Value>) -> Result<Vec<Message>, Problem> {
-    match value {
-        Some(Value::String(text)) => {
-            Ok(vec![Message { role: "user".into(), content: text.clone() }])
-        }
-        Some(Value::Array(items)) => {
-            let other = |item: &Value| {
-                item.get("type").and_then(Value::as_str).filter(|kind| *kind != "message").is_some()
-            };
-            if let Some(at) = items.iter().position(other) {
-                let message = "only messages are taken; leave this item out";
-                return Err(Problem::field(format!("input[{at}].type"), message));
-            }
-            conversation::read(ITEMS, value)
-        }
-        _ => Err(Problem::field("input", "`input` must be a text or a list of messages")),
-    }
+/// What the model may say beside plain text.
+fn speaking(fields: &Fields) -> Result<Speaking, Problem> {
+    let mut speaking = Speaking::default();
+    tools::openai(fields, Dress::Bare, &mut speaking)?;
+    format::read(fields, Some("text"), &mut speaking)?;
+    thinking::of_response(fields, &mut speaking)?;
+    Ok(speaking)
 }
 
 fn check_metadata(value: Option<&Value>) -> Result<(), Problem> {
@@ -154,10 +162,6 @@ fn check_metadata(value: Option<&Value>) -> Result<(), Problem> {
 fn asks_for_nothing(name: &str, value: &Value) -> bool {
     match name {
         "store" | "background" => *value == false,
-        "tools" => *value == json!([]),
-        "tool_choice" => *value == "none" || *value == "auto",
-        "parallel_tool_calls" => value.is_boolean(),
-        "text" => *value == json!({}) || *value == json!({"format": {"type": "text"}}),
         "truncation" => *value == "disabled",
         "service_tier" => *value == "auto" || *value == "default",
         "stream_options" => *value == json!({"include_obfuscation": false}),
@@ -182,20 +186,31 @@ mod tests {
             ("previous_response_id", json!("resp_1")),
             ("store", json!(true)),
             ("background", json!(true)),
-            ("tools", json!([{"type": "web_search"}])),
-            ("text", json!({"format": {"type": "json_object"}})),
-            ("reasoning", json!({"effort": "high"})),
+            ("tools[0].type", json!([{"type": "web_search"}])),
+            ("text", json!({"format": {"type": "xml"}})),
+            ("reasoning", json!({"effort": "endless"})),
             ("truncation", json!("auto")),
             ("conversation", json!("c")),
             ("metadata", json!({"a": 1})),
             ("input", json!(7)),
             ("max_output_tokens", json!(0)),
         ] {
-            let body = turn(json!({name: value})).expect_err(name).body();
+            let field = name.split('[').next().unwrap();
+            let body = turn(json!({field: value})).expect_err(name).body();
             assert_eq!(body["error"]["param"], name);
         }
-        let call = json!({"input": [{"type": "function_call_output", "output": "x"}]});
-        assert_eq!(turn(call).expect_err("a call").body()["error"]["param"], "input[0].type");
+        for (item, field) in [
+            (json!({"type": "function_call_output", "output": "x"}), "call_id"),
+            (
+                json!({"type": "function_call_output", "call_id": "c", "output": "x"}),
+                "tool_call_id",
+            ),
+            (json!({"type": "function_call", "call_id": "c", "name": "f"}), "arguments"),
+            (json!({"type": "web_search_call"}), "type"),
+        ] {
+            let body = turn(json!({"input": [item]})).expect_err(field).body();
+            assert_eq!(body["error"]["param"], format!("input[0].{field}"));
+        }
     }
 
     #[test]
@@ -211,10 +226,34 @@ mod tests {
             "text": {"format": {"type": "text"}}, "tools": [], "store": false,
         }))
         .unwrap();
-        let Prompt::Chat(messages) = turn.prompt else { panic!("no conversation") };
-        let told: Vec<(&str, &str)> =
-            messages.iter().map(|m| (m.role.as_str(), m.content.as_str())).collect();
+        let messages = turn.prompt.messages().unwrap();
+        let text = |message: &Value, name: &str| message[name].as_str().unwrap().to_owned();
+        let told: Vec<(String, String)> =
+            messages.iter().map(|m| (text(m, "role"), text(m, "content"))).collect();
         let expected = [("system", "Be kind."), ("user", "a"), ("assistant", "b"), ("user", "c")];
-        assert_eq!(told, expected);
+        assert_eq!(told, expected.map(|(role, text)| (role.to_owned(), text.to_owned())));
+    }
+
+    #[test]
+    fn calls_their_outputs_and_reasoning_are_items() {
+        let turn = turn(json!({"input": [
+            {"role": "user", "content": "a"},
+            {"type": "reasoning", "id": "rs_1", "summary": [],
+             "content": [{"type": "reasoning_text", "text": "so"}]},
+            {"type": "function_call", "id": "fc_1", "status": "completed", "call_id": "c1",
+             "name": "f", "arguments": "{}"},
+            {"type": "function_call", "call_id": "c2", "name": "g", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c2", "output": "7"},
+        ]}))
+        .unwrap();
+        let messages = turn.prompt.messages().unwrap();
+        assert_eq!(messages.len(), 3);
+        assert_eq!(messages[1]["reasoning_content"], "so");
+        assert_eq!(messages[1]["tool_calls"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            messages[2],
+            json!({"role": "tool", "tool_call_id": "c2", "content": "7",
+                                       "name": "g"})
+        );
     }
 }

@@ -12,9 +12,11 @@ use crate::choices::{self, TEXT_FIELDS};
 use crate::completion::TextForm;
 use crate::drawing::{DRAWING_FIELDS, Drawing};
 use crate::fields::Fields;
+use crate::format::{self, GUIDED_FIELDS};
 use crate::identity::Identity;
 use crate::parameters::{asks_for_nothing, delivery};
 use crate::problem::Problem;
+use crate::speaking::Speaking;
 use crate::state::Shared;
 use crate::tokenize::{prompt_text, token_ids};
 use crate::turn::{self, Turn};
@@ -63,6 +65,14 @@ pub(crate) struct CompletionRequest {
     /// How many of the likeliest tokens to tell for each token written, with their log
     /// probabilities: up to 20. Not with `echo`.
     logprobs: Option<u64>,
+    /// vLLM's: one of `json`, `regex`, `choice` and `grammar` (Lark, or GBNF) that the answer keeps
+    /// to.
+    structured_outputs: Option<Value>,
+    /// vLLM's older names for the same.
+    guided_json: Option<Value>,
+    guided_regex: Option<String>,
+    guided_choice: Option<Vec<String>>,
+    guided_grammar: Option<String>,
     /// Accepted and without effect: who asks is decided by the key.
     user: Option<String>,
 }
@@ -91,7 +101,7 @@ pub(crate) async fn create(
 /// The turn, whether a stream is to count tokens, and whether the prompt is to be repeated.
 fn read(fields: &Map<String, Value>) -> Result<(Turn, bool, bool), Problem> {
     let fields = Fields(fields);
-    let honoured = [&HONOURED[..], &DRAWING_FIELDS, &TEXT_FIELDS].concat();
+    let honoured = [&HONOURED[..], &DRAWING_FIELDS, &TEXT_FIELDS, &GUIDED_FIELDS].concat();
     fields.only(&honoured, asks_for_nothing)?;
     let (delivery, counts) = delivery(&fields)?;
     let echoes = fields.boolean("echo")?;
@@ -102,6 +112,8 @@ fn read(fields: &Map<String, Value>) -> Result<(Turn, bool, bool), Problem> {
             "how likely the prompt's tokens are is not told: leave `logprobs` or `echo` out";
         return Err(Problem::field("logprobs", message));
     }
+    let mut speaking = Speaking::default();
+    format::read(&fields, None, &mut speaking)?;
     let turn = Turn {
         model: fields.required_text("model")?,
         prompt: prompt(fields.get("prompt"))?,
@@ -109,6 +121,7 @@ fn read(fields: &Map<String, Value>) -> Result<(Turn, bool, bool), Problem> {
         max_tokens: Some(fields.tokens("max_tokens", least)?.unwrap_or(MAX_TOKENS)),
         stop: fields.stops("stop")?,
         choices,
+        speaking,
         delivery,
         names: ["max_tokens", "stop", "logprobs"],
     };

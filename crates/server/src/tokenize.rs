@@ -2,7 +2,7 @@
 //! shapes of vLLM.
 
 use allod_answer::Generator;
-use allod_engine::{Message, Prompt, Tokenizer};
+use allod_engine::{Prompt, Tokenizer};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -86,7 +86,7 @@ fn tokens(state: &ServerState, asked: &TokenizeRequest) -> Result<Value, Problem
             .map_err(|error| Problem::field("prompt", error.to_string()))?
         }
         (None, Some(messages)) => {
-            generator.tokens(&Prompt::Chat(conversation(asked, messages)?))?
+            generator.tokens(&parameters::conversation(conversation(asked, messages)?))?
         }
         _ => {
             return Err(Problem::field("prompt", "give either `prompt` or `messages`"));
@@ -101,7 +101,7 @@ fn tokens(state: &ServerState, asked: &TokenizeRequest) -> Result<Value, Problem
     }))
 }
 
-fn conversation(asked: &TokenizeRequest, messages: &Value) -> Result<Vec<Message>, Problem> {
+fn conversation(asked: &TokenizeRequest, messages: &Value) -> Result<Vec<Value>, Problem> {
     if asked.add_generation_prompt == Some(false) {
         let message = "a conversation always ends where the model's turn begins; leave it out";
         return Err(Problem::field("add_generation_prompt", message));
@@ -139,7 +139,9 @@ pub(crate) fn prompt_text(state: &ServerState, prompt: &Prompt) -> Result<String
             check(tokenizer, "prompt", tokens)?;
             Ok(spelled(tokenizer, tokens))
         }
-        Prompt::Chat(_) => Err(Problem::field("echo", "a conversation is not repeated")),
+        Prompt::Chat(_) | Prompt::Conversation(_) => {
+            Err(Problem::field("echo", "a conversation is not repeated"))
+        }
     }
 }
 

@@ -103,7 +103,7 @@ fn envelope(spans: Vec<Value>) -> Value {
 /// What a turn was; without a reply it failed.
 fn span(model: &str, chat: &Chat, pace: &Pace, reply: Option<&ChatReply>) -> Value {
     let operation = match chat.prompt {
-        Prompt::Chat(_) => "chat",
+        Prompt::Chat(_) | Prompt::Conversation(_) => "chat",
         Prompt::Text(_) | Prompt::Tokens(_) => "text_completion",
     };
     let end = SystemTime::now();

@@ -7,20 +7,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use allod_answer::{Ask, Caller, Chat, ChatReply, Choices, Generator, Outcome, Reply, Tokens};
-use allod_engine::{ChosenToken, Finish, Piece, Prompt};
+use allod_engine::Reader;
+use allod_engine::{ChosenToken, Error as EngineError, Finish, Part as SaidPart, Piece, Prompt};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::drawing::Drawing;
-use crate::form::{Form, Part};
+use crate::form::{Form, Kind, Part};
 use crate::identity::Identity;
 use crate::metrics::outcome_name;
 use crate::pace::Pace;
 use crate::problem::Problem;
 use crate::scores::Scored;
+use crate::speaking::{self, Call, Said, Speaking};
 use crate::state::{Shared, State};
-use crate::stream::{self, Writer};
+use crate::stream::{self, Gone, Writer};
 use crate::{DOCUMENTS_MODEL, ask, models};
 
 /// What a request asks for.
@@ -32,6 +34,8 @@ pub(crate) struct Turn {
     pub(crate) max_tokens: Option<usize>,
     pub(crate) stop: Vec<String>,
     pub(crate) choices: Choices,
+    /// What the model may say beside plain text.
+    pub(crate) speaking: Speaking,
     pub(crate) delivery: Delivery,
     /// What this interface calls `max_tokens`, `stop` and `logprobs`.
     pub(crate) names: [&'static str; 3],
@@ -53,6 +57,8 @@ pub(crate) struct Finished {
     pub(crate) choices: Vec<Choice>,
     pub(crate) outcome: Outcome,
     pub(crate) tokens: Tokens,
+    /// Tokens of the answers that are reasoning, as the model would write it in one go.
+    pub(crate) reasoning_tokens: u64,
     /// Tokens of the prompt that did not have to be read again.
     pub(crate) cached: u64,
     /// The extension field `allod`.
@@ -63,6 +69,10 @@ pub(crate) struct Finished {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Choice {
     pub(crate) text: String,
+    /// What the model thought before.
+    pub(crate) reasoning: String,
+    /// The tools that are to be called.
+    pub(crate) calls: Vec<Call>,
     /// Why the model stopped, where it ran.
     pub(crate) finish: Option<Finish>,
     /// The stop text that ended the text, where one did.
@@ -81,7 +91,11 @@ impl Finished {
 impl Choice {
     /// Why the text ends, in the words of OpenAI's completions.
     pub(crate) fn reason(&self) -> &'static str {
-        if self.is_cut() { "length" } else { "stop" }
+        match self.is_cut() {
+            true => "length",
+            false if !self.calls.is_empty() => "tool_calls",
+            false => "stop",
+        }
     }
 
     /// Whether the text could have gone on.
@@ -106,6 +120,7 @@ impl From<Reply> for Finished {
             choices: vec![Choice { text: reply.answer, ..Choice::default() }],
             outcome: reply.outcome,
             tokens: reply.tokens,
+            reasoning_tokens: 0,
             cached: 0,
             extension,
         }
@@ -114,27 +129,41 @@ impl From<Reply> for Finished {
 
 impl Finished {
     /// What came of a turn of the model.
-    fn of(state: &State, chat: &Chat, reply: ChatReply) -> Finished {
+    fn of(state: &State, asked: &Asked, reply: ChatReply) -> Finished {
         let extension = json!({
             "outcome": reply.outcome,
             "receipt": reply.receipt,
             "review": reply.review,
         });
-        let asked = chat.choices.top_logprobs.is_some();
-        let choice = |choice: allod_answer::Choice| Choice {
-            text: choice.text,
-            finish: choice.finish,
-            stopped_by: choice.stopped_by,
-            scores: asked.then(|| scored(state, &choice.logprobs)),
+        let scores = asked.chat.choices.top_logprobs.is_some();
+        let choice = |choice: allod_answer::Choice| {
+            let said = Said::of(asked.reader.as_ref(), reply.outcome, choice.text);
+            Choice {
+                text: said.text,
+                reasoning: said.reasoning,
+                calls: said.calls,
+                finish: choice.finish,
+                stopped_by: choice.stopped_by,
+                scores: scores.then(|| scored(state, &choice.logprobs)),
+            }
         };
+        let choices: Vec<Choice> = reply.choices.into_iter().map(choice).collect();
         Finished {
-            choices: reply.choices.into_iter().map(choice).collect(),
+            reasoning_tokens: choices.iter().map(|one| tokens_of(state, &one.reasoning)).sum(),
+            choices,
             outcome: reply.outcome,
             tokens: reply.tokens,
             cached: reply.cached,
             extension,
         }
     }
+}
+
+/// How many tokens a text is, where that is known.
+fn tokens_of(state: &State, text: &str) -> u64 {
+    let tokenizer = state.desk.generator().and_then(Generator::tokenizer);
+    let tokens = tokenizer.and_then(|tokenizer| tokenizer.encode_text(text).ok());
+    tokens.map_or(0, |tokens| tokens.len() as u64)
 }
 
 /// How likely tokens were, in words.
@@ -166,27 +195,52 @@ pub(crate) async fn respond(
     turn.check_choices(state.desk.policy().limits.answer_choices_max as usize)?;
     let delivery = turn.delivery;
     let adapter = models::adapter(state, &turn.model);
-    let chat = turn.chat(models::answer_tokens_max(state), adapter, identity.caller);
+    let asked = turn.asked(state, adapter, identity.caller).await?;
     match delivery {
         Delivery::Whole => {
-            let finished = whole(state, chat).await?;
+            let finished = whole(state, asked).await?;
             Ok(Json(form.whole(&finished)).into_response())
         }
-        Delivery::Stream => streamed(state, chat, form).await,
+        Delivery::Stream => streamed(state, asked, form).await,
     }
 }
 
+/// A turn of the model, ready to be asked.
+struct Asked {
+    chat: Chat,
+    /// Takes answers apart; a model that runs elsewhere has done so itself.
+    reader: Option<Reader>,
+    /// The field of the request that the constraint comes from.
+    field: Option<&'static str>,
+}
+
 impl Turn {
-    fn chat(self, answer_tokens_max: usize, adapter: Option<String>, caller: Caller) -> Chat {
-        Chat {
+    async fn asked(
+        self,
+        state: &Shared,
+        adapter: Option<String>,
+        caller: Caller,
+    ) -> Result<Asked, Problem> {
+        let (mut prompt, speaking) = (self.prompt, self.speaking);
+        let field = speaking.names.format.or(speaking.names.tools);
+        let prepare = move |state: &State| {
+            let prepared = speaking::prepare(state, &mut prompt, &speaking)?;
+            Ok((prompt, prepared))
+        };
+        let (prompt, prepared) = state.read_with(prepare).await?;
+        let answer_tokens_max = models::answer_tokens_max(state);
+        let chat = Chat {
             sampling: self.drawing.sampling(),
             max_tokens: self.max_tokens.unwrap_or(answer_tokens_max),
-            prompt: self.prompt,
+            prompt,
             stop: self.stop,
+            constraint: prepared.constraint,
+            spelled: prepared.spelled,
             choices: self.choices,
             adapter,
             caller,
-        }
+        };
+        Ok(Asked { chat, reader: prepared.reader, field })
     }
 
     /// Every answer takes a place of its own.
@@ -201,16 +255,15 @@ impl Turn {
 
     /// The last message of the user: the question, when the documents are asked.
     pub(crate) fn question(&self) -> Result<String, Problem> {
-        let Prompt::Chat(messages) = &self.prompt else {
+        if self.prompt.messages().is_none() {
             let message = format!(
                 "{DOCUMENTS_MODEL} answers questions and does not go on from a text; ask it \
                  through /v1/chat/completions"
             );
             return Err(Problem::field("model", message));
-        };
-        let asked = messages.iter().rev().find(|message| message.role == "user");
-        asked
-            .map(|message| message.content.clone())
+        }
+        self.prompt
+            .asked()
             .ok_or_else(|| Problem::field("messages", "there is no message with the role `user`"))
     }
 
@@ -225,10 +278,11 @@ impl Turn {
             (scores_name, self.choices.top_logprobs.is_some()),
         ];
         let other = set.into_iter().find(|(_, set)| *set).map(|(name, _)| name);
-        if let Some(name) = self.drawing.not_greedy().or(other) {
+        let more = self.speaking.names.first();
+        if let Some(name) = self.drawing.not_greedy().or(other).or(more) {
             let message = format!(
-                "`{name}` cannot be set for {DOCUMENTS_MODEL}: its answers are never drawn at \
-                 random or cut; leave it out"
+                "`{name}` cannot be set for {DOCUMENTS_MODEL}: its answers are quoted or written \
+                 from the documents, never drawn at random or cut; leave it out"
             );
             return Err(Problem::field(name, message));
         }
@@ -253,48 +307,44 @@ impl Drop for Waiting {
 }
 
 /// Lets the model answer and returns when it has.
-async fn whole(state: &Shared, chat: Chat) -> Result<Finished, Problem> {
+async fn whole(state: &Shared, asked: Asked) -> Result<Finished, Problem> {
     let gone = Arc::new(AtomicBool::new(false));
     let _waiting = Waiting(Arc::clone(&gone));
-    let (shared, came, tenant) = (Arc::clone(state), Instant::now(), chat.caller.tenant.clone());
+    let (shared, came, tenant) =
+        (Arc::clone(state), Instant::now(), asked.chat.caller.tenant.clone());
     let work = move || {
         let goes_on = || match gone.load(Ordering::Relaxed) {
             false => ControlFlow::Continue(()),
             true => ControlFlow::Break(()),
         };
-        let reply = counted(&shared, &chat, came, &mut |_| goes_on())?;
-        Ok(Finished::of(&shared, &chat, reply))
+        let reply = counted(&shared, &asked, came, &mut |_| goes_on())?;
+        Ok(Finished::of(&shared, &asked, reply))
     };
     state.answering.run(&tenant, work).await
 }
 
 /// Lets the model answer and sends what it writes as it writes it. The end is sent only after the
 /// receipt is durable.
-async fn streamed(state: &Shared, chat: Chat, form: Box<dyn Form>) -> Result<Response, Problem> {
+async fn streamed(state: &Shared, asked: Asked, form: Box<dyn Form>) -> Result<Response, Problem> {
     let came = Instant::now();
-    let place = state.answering.enter(&chat.caller.tenant).await?;
+    let place = state.answering.enter(&asked.chat.caller.tenant).await?;
     let (mut writer, receiver) = stream::channel(form);
     let shared = Arc::clone(state);
     tokio::task::spawn_blocking(move || {
         let _place = place;
         // When nobody reads any more there is nobody to tell; the receipt is written all the same.
-        let _ = write(&shared, &chat, came, &mut writer);
+        let _ = write(&shared, &asked, came, &mut writer);
     });
     stream::response(receiver).await
 }
 
-fn write(
-    state: &State,
-    chat: &Chat,
-    came: Instant,
-    writer: &mut Writer,
-) -> Result<(), stream::Gone> {
-    let mut held = Held::new(chat);
-    let mut on_piece = |piece: Piece| match writer.part(&held.part(state, &piece)) {
+fn write(state: &State, asked: &Asked, came: Instant, writer: &mut Writer) -> Result<(), Gone> {
+    let mut held = Held::new(asked);
+    let mut on_piece = |piece: Piece| match held.write(state, &piece, writer) {
         Ok(()) => ControlFlow::Continue(()),
-        Err(stream::Gone) => ControlFlow::Break(()),
+        Err(Gone) => ControlFlow::Break(()),
     };
-    let reply = match counted(state, chat, came, &mut on_piece) {
+    let reply = match counted(state, asked, came, &mut on_piece) {
         Ok(reply) => reply,
         Err(problem) => return writer.fail(problem),
     };
@@ -303,41 +353,68 @@ fn write(
         let text = reply.choices.first().map_or("", |choice| choice.text.as_str());
         writer.part(&Part { text, ..Part::default() })?;
     }
-    writer.finish(&Finished::of(state, chat, reply))
+    writer.finish(&Finished::of(state, asked, reply))
 }
 
-/// Tokens of a stream whose text is not certain yet: they go out with the text.
+/// The answers of a stream: taken apart, and the tokens whose text is not certain yet.
 struct Held {
+    readers: Vec<Option<Reader>>,
     /// Of each answer; nothing where nobody asked how likely tokens are.
     scores: Option<Vec<Vec<Scored>>>,
 }
 
 impl Held {
-    fn new(chat: &Chat) -> Held {
-        let asked = chat.choices.top_logprobs.is_some();
-        Held { scores: asked.then(|| vec![Vec::new(); chat.choices.n]) }
+    fn new(asked: &Asked) -> Held {
+        let choices = asked.chat.choices;
+        let scored = choices.top_logprobs.is_some();
+        Held {
+            readers: vec![asked.reader.clone(); choices.n],
+            scores: scored.then(|| vec![Vec::new(); choices.n]),
+        }
     }
 
-    /// What can go out.
-    fn part<'a>(&mut self, state: &State, piece: &Piece<'a>) -> Part<'a> {
+    /// Sends what can go out. Tokens go with the first text after them.
+    fn write(&mut self, state: &State, piece: &Piece, writer: &mut Writer) -> Result<(), Gone> {
         let Piece { choice, text, token, finish } = *piece;
-        let Some(held) = &mut self.scores else { return Part { choice, text, scores: None } };
-        if let Some(token) = token {
+        if let (Some(held), Some(token)) = (&mut self.scores, token) {
             held[choice].extend(scored(state, std::slice::from_ref(token)));
         }
-        let goes_out = !text.is_empty() || finish.is_some();
-        let scores = if goes_out { std::mem::take(&mut held[choice]) } else { Vec::new() };
-        Part { choice, text, scores: Some(scores) }
+        let mut said = match &mut self.readers[choice] {
+            Some(reader) => reader.push(text),
+            None if text.is_empty() => Vec::new(),
+            None => vec![SaidPart::Text(text.to_owned())],
+        };
+        if let (Some(_), Some(reader)) = (finish, &mut self.readers[choice]) {
+            said.extend(reader.finish());
+        }
+        if said.is_empty() {
+            let last = if finish.is_some() { self.told(choice) } else { None };
+            return writer.part(&Part { choice, scores: last, ..Part::default() });
+        }
+        for part in said {
+            let (kind, text) = match &part {
+                SaidPart::Text(text) => (Kind::Text, text),
+                SaidPart::Reasoning(text) => (Kind::Reasoning, text),
+                SaidPart::Call(name) => (Kind::Call, name),
+                SaidPart::Arguments(text) => (Kind::Arguments, text),
+            };
+            writer.part(&Part { choice, kind, text, scores: self.told(choice) })?;
+        }
+        Ok(())
+    }
+
+    fn told(&mut self, choice: usize) -> Option<Vec<Scored>> {
+        self.scores.as_mut().map(|held| std::mem::take(&mut held[choice]))
     }
 }
 
 fn counted(
     state: &State,
-    chat: &Chat,
+    asked: &Asked,
     came: Instant,
     on_piece: &mut dyn FnMut(Piece) -> ControlFlow<()>,
 ) -> Result<ChatReply, Problem> {
-    let begun = Instant::now();
+    let (begun, chat) = (Instant::now(), &asked.chat);
     let mut pace = Pace::new(came, begun, chat);
     let reply = state.desk.chat(chat, &mut |piece| {
         if !piece.text.is_empty() {
@@ -358,5 +435,10 @@ fn counted(
             state.metrics.generated(&pace, &finishes, reply.tokens);
         }
     }
-    Ok(reply?)
+    reply.map_err(|error| match (&error, asked.field) {
+        (allod_answer::Error::Engine(EngineError::Constraint { .. }), Some(field)) => {
+            Problem::field(field, error.to_string())
+        }
+        _ => Problem::from(error),
+    })
 }

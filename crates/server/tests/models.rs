@@ -262,7 +262,7 @@ fn the_documents_answer_through_every_interface_for_conversations() {
 fn every_family_is_told_of_a_problem_in_its_own_words() {
     let message = post(
         "/v1/messages",
-        json!({"model": "tiny", "max_tokens": 5, "tools": [{}],
+        json!({"model": "tiny", "max_tokens": 5, "tools": {},
                                               "messages": [{"role": "user", "content": "a"}]}),
     );
     assert_eq!(message.status, 400);

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 pub mod adapter;
+#[path = "../../../engine/tests/common/mod.rs"]
+mod bytes;
 mod ranker;
 #[path = "../../../allod/tests/common/tiny.rs"]
 mod tiny;
@@ -112,6 +114,17 @@ impl House {
         let mut options = tiny_models(models.path());
         options.model.engine = engine;
         House::open(None, options)
+    }
+
+    /// A house whose writer knows every byte and some more tokens, and has this chat template.
+    pub fn with_writer(template: &str, specials: &[&str], added: &[&str]) -> House {
+        let models = tempfile::tempdir().unwrap();
+        let path = models.path().join("writer.gguf");
+        std::fs::write(&path, bytes::model_with(template, specials, added).build()).unwrap();
+        let engine = Options { context_tokens: Some(4_000), ..Options::default() };
+        let model =
+            ModelChoice { path: Some(path), threads: Some(1), engine, ..ModelChoice::default() };
+        House::open(None, DeskOptions { model, ..DeskOptions::default() })
     }
 
     pub fn with_policy(policy: Option<&str>) -> House {
