@@ -74,7 +74,7 @@ impl Generator {
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Generator::Local(engine) => engine.identity().name.clone(),
+            Generator::Local(engine) => engine.model_name().into(),
             Generator::Upstream(upstream) => upstream.model().into(),
         }
     }
@@ -249,7 +249,7 @@ pub fn locate(models: &Path, given: &Path) -> Result<PathBuf, Error> {
 fn local(policy: &Policy, path: &Path, choice: &ModelChoice) -> Result<Generator, Error> {
     let options = Options { threads: choice.threads, ..choice.engine };
     let engine = Engine::load(path, options)?;
-    quantization_met(policy, Some(&engine.identity().format))
+    quantization_met(policy, Some(&engine.format()))
         .map_err(|why| Error::NoModel(why.to_string()))?;
     Ok(Generator::Local(Box::new(engine)))
 }

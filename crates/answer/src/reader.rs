@@ -68,7 +68,7 @@ impl Reader<Embedder> {
     ) -> Result<Reader<Embedder>, Error> {
         let path = locate(models, given)?;
         let model = Embedder::load(&path, options(threads))?;
-        let digest = model.file().digest().map_err(allod_lm::Error::from)?;
+        let digest = model.file().digest();
         let identity = identity(given, digest, model.tokenizer());
         Ok(Reader { identity, model: Mutex::new(model) })
     }
@@ -97,7 +97,7 @@ impl Reader<CrossEncoder> {
             );
             return Err(Error::NoModel(what));
         }
-        let digest = model.file().digest().map_err(allod_lm::Error::from)?;
+        let digest = model.file().digest();
         let identity = identity(given, digest, model.tokenizer());
         Ok(Reader { identity, model: Mutex::new(model) })
     }

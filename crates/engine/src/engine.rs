@@ -24,7 +24,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 /// A sequence may have at least this many tokens even where a model says less: the small numbers
 /// in some converted files are a converter's default, and rotary positions have no end.
@@ -114,7 +114,8 @@ pub struct AdapterIdentity {
 /// A loaded model. Threads may ask it at the same time.
 pub struct Engine {
     model: Arc<Model>,
-    identity: ModelIdentity,
+    identity: Arc<OnceLock<ModelIdentity>>,
+    cache: CacheForm,
     adapters: RwLock<BTreeMap<String, Arc<Adapter>>>,
     adapters_max: usize,
     /// Made when the first constraint comes.
@@ -127,8 +128,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads a `.gguf` file or a folder in Hugging Face's layout, and reads all of the weights
-    /// once for their digest.
+    /// Loads a `.gguf` file or a folder in Hugging Face's layout. All of the weights are read once
+    /// for their digest, in a thread of its own while serving begins.
     ///
     /// # Errors
     /// What is missing, damaged or not supported, by name.
@@ -144,12 +145,15 @@ impl Engine {
         let infer_options =
             InferOptions { threads, isa, slots: limits.slots, context_tokens, cache };
         let infer = Infer::new(model.checkpoint.clone(), infer_options)?;
-        let (identity, model) = (identity(&model, cache)?, Arc::new(model));
         let dialect = Dialect::of(model.template.source());
+        let model = Arc::new(model);
+        let identity = Arc::new(OnceLock::new());
+        identify(&model, cache, &identity);
         let scheduler = Scheduler::start(model.clone(), infer, limits)?;
         Ok(Engine {
             model,
             identity,
+            cache,
             adapters: RwLock::default(),
             adapters_max: options.adapters_max.unwrap_or(1024),
             grammars: Mutex::default(),
@@ -223,9 +227,19 @@ impl Engine {
         adapters.get(name).cloned().map(Some).ok_or_else(|| unknown(name, &adapters))
     }
 
-    /// What the model is.
+    /// What the model calls itself, or the name of its file or folder.
+    pub fn model_name(&self) -> &str {
+        &self.model.name
+    }
+
+    /// The element type of most weights, such as `Q8_0`.
+    pub fn format(&self) -> String {
+        self.model.checkpoint.file().main_type()
+    }
+
+    /// What the model is. Waits until its digest is known, the first time.
     pub fn identity(&self) -> &ModelIdentity {
-        &self.identity
+        self.identity.get_or_init(|| identity(&self.model, self.cache))
     }
 
     /// Tokens that prompt and completion can have together.
@@ -445,7 +459,7 @@ impl Engine {
 /// Names the model.
 impl std::fmt::Debug for Engine {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Engine").field("identity", &self.identity).finish_non_exhaustive()
+        out.debug_struct("Engine").field("model", &self.model_name()).finish_non_exhaustive()
     }
 }
 
@@ -471,9 +485,16 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn identity(model: &Model, cache: CacheForm) -> Result<ModelIdentity> {
-    let digests = model.digests()?;
-    Ok(ModelIdentity {
+/// Starts to work out the model's identity; without a thread, whoever asks for it will.
+fn identify(model: &Arc<Model>, cache: CacheForm, cell: &Arc<OnceLock<ModelIdentity>>) {
+    let (model, cell) = (model.clone(), cell.clone());
+    let work = move || drop(cell.get_or_init(|| identity(&model, cache)).clone());
+    drop(std::thread::Builder::new().name("allod-digest".into()).spawn(work));
+}
+
+fn identity(model: &Model, cache: CacheForm) -> ModelIdentity {
+    let digests = model.digests();
+    ModelIdentity {
         name: model.name.clone(),
         digest: digests.weights,
         tokenizer_digest: digests.tokenizer,
@@ -481,5 +502,5 @@ fn identity(model: &Model, cache: CacheForm) -> Result<ModelIdentity> {
         numerics: cache.numerics(),
         parameters: model.checkpoint.file().parameters(),
         format: model.checkpoint.file().main_type(),
-    })
+    }
 }

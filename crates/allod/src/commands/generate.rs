@@ -39,7 +39,7 @@ pub fn run(
             "prompt_tokens": generated.prompt_tokens,
             "completion_tokens": generated.completion_tokens,
             "finish": generated.finish.name(),
-            "model": engine.identity().name,
+            "model": engine.model_name(),
         });
         output.line(&value.to_string())?;
     } else {
