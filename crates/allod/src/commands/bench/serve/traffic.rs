@@ -1,5 +1,7 @@
 //! What is asked: a fixed mixture of kinds, drawn by each client from numbers of its own.
 
+use std::ops::Range;
+
 use allod_engine::Random;
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -66,6 +68,9 @@ pub struct Request {
     pub leaves_after: Option<u64>,
 }
 
+/// Words of all but long prompts.
+const SHORT_WORDS: Range<usize> = 4..32;
+
 /// What can be asked of a server.
 pub struct Traffic {
     model: String,
@@ -113,7 +118,10 @@ impl Traffic {
             unknown: Vec::new(),
         };
         for kind in [Kind::Schema, Kind::Tool] {
-            let body = traffic.body(kind, &mut Random::new(1), 4);
+            let mut body = traffic.body(kind, &mut Random::new(1), SHORT_WORDS.end);
+            // Whole, so that a refusal is one whenever it comes.
+            body["stream"] = json!(false);
+            body["stream_options"] = Value::Null;
             if let Err(error) = target.post("/v1/chat/completions", &body) {
                 traffic.unknown.push((kind, error.to_string()));
             }
@@ -126,7 +134,7 @@ impl Traffic {
         let kind = self.kind(random);
         let words = match kind {
             Kind::Long => self.words_of(self.long_tokens),
-            _ => 4 + (random.next_u64() % 28) as usize,
+            _ => SHORT_WORDS.start + random.next_u64() as usize % SHORT_WORDS.len(),
         };
         let leaves = kind == Kind::Cancelled;
         Request {
