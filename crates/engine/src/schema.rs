@@ -6,6 +6,10 @@ use serde_json::{Map, Value, json};
 /// Whole numbers up to here have a 64-bit floating-point number each.
 const NUMBER_MAX: i64 = (1 << 53) - 1;
 
+/// Space between two parts of a value: a line's end and an indentation. Without a bound, a model
+/// that has lost its way writes spaces for ever.
+const SPACE: &str = r"[ \n\r\t]{1,40}";
+
 /// Members of a schema that hold a schema.
 const ONE: [&str; 3] = ["items", "additionalProperties", "propertyNames"];
 /// A list of schemas.
@@ -30,11 +34,15 @@ const LABEL: &str = "[A-Za-z0-9]{1,15}(-[A-Za-z0-9]{1,15}){0,2}";
 /// What stands before the host's name in an address.
 const MAILBOX: &str = r"[A-Za-z0-9_+-]{1,30}(\.[A-Za-z0-9_+-]{1,30})?";
 
-/// The schema with bounds to its numbers and patterns to its formats, where it has none of its own.
-/// All that it allows then, it allowed before.
+/// The schema with bounds to its numbers and patterns to its formats, where it has none of its own,
+/// and to the space between them. All that it allows then, it allowed before.
 pub(crate) fn narrowed(schema: &Value) -> Value {
     let mut schema = schema.clone();
     narrow(&mut schema);
+    if let Some(members) = schema.as_object_mut() {
+        // The options of the crate that follows it.
+        members.insert("x-guidance".into(), json!({"whitespace_pattern": SPACE}));
+    }
     schema
 }
 
@@ -110,6 +118,7 @@ mod tests {
         assert!(narrow["properties"]["at"]["pattern"].is_string());
         assert_eq!(narrow["properties"]["number"], json!({"enum": [1]}));
         assert_eq!(narrow["items"], schema["items"]);
+        assert!(narrow["x-guidance"]["whitespace_pattern"].is_string());
         assert_eq!(narrowed(&json!(true)), json!(true));
     }
 }
