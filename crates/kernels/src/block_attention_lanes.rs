@@ -160,6 +160,9 @@ fn multiply(isa: Isa, job: &Product, out: &mut [f32], stride: usize, begin: Begi
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { crate::avx2_lanes::multiply(job, out, stride, begin) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => unsafe { crate::neon_lanes::multiply(job, out, stride, begin) },
         _ => {
             job.rows.clone().for_each(|row| multiply_row(job, row, &mut out[row * stride..], begin))
         }

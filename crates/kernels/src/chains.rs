@@ -61,6 +61,9 @@ impl Chains<'_> {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { crate::avx512::chains(self) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => unsafe { crate::neon::chains(self) },
             _ => run_portable(self),
         }
     }

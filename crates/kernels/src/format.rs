@@ -4,11 +4,11 @@ mod grouped;
 mod large;
 mod small;
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use grouped::{GROUPED_LEN, float4, float8};
 pub use grouped::{Grouped, Scale};
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use small::{FOUR_BIT_FLOATS, FOUR_BIT_VALUES, power_of_two};
 
 use half::{bf16, f16};

@@ -3,15 +3,22 @@
 /// An instruction set for which kernels exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Isa {
-    /// Portable code: the reference on every processor, and what ARM64 runs.
+    /// Portable code: the reference on every processor.
     Scalar,
+    /// ARM64 with its vectors of 128 bits, which every such processor has.
+    Neon,
     /// x86-64 with AVX2, FMA and F16C.
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ and VL (and all that [`Isa::Avx2`] needs).
     Avx512,
+    /// [`Isa::Avx512`] with tiles of bf16 beside it (AMX), and conversion to bf16.
+    Amx,
 }
 
 impl Isa {
+    /// All of them, slower before faster.
+    pub const ALL: [Isa; 5] = [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512, Isa::Amx];
+
     /// The fastest instruction set of this processor (asks the processor, not the environment).
     pub fn detect() -> Isa {
         *Isa::available().last().unwrap_or(&Isa::Scalar)
@@ -19,32 +26,43 @@ impl Isa {
 
     /// Every instruction set that this processor has, slowest first.
     pub fn available() -> Vec<Isa> {
-        [Isa::Scalar, Isa::Avx2, Isa::Avx512].into_iter().filter(|isa| isa.is_available()).collect()
+        Isa::ALL.into_iter().filter(|isa| isa.is_available()).collect()
     }
 
     /// Whether this processor has the instruction set.
     pub fn is_available(self) -> bool {
         match self {
             Isa::Scalar => true,
+            Isa::Neon => cfg!(target_arch = "aarch64"),
             Isa::Avx2 => has_avx2(),
             Isa::Avx512 => has_avx2() && has_avx512(),
+            Isa::Amx => has_avx2() && has_avx512() && has_tiles(),
         }
     }
 
-    /// Name for logs and records: `scalar`, `avx2`, `avx512`.
+    /// Name for logs, records and settings: `scalar`, `neon`, `avx2`, `avx512`, `amx`.
     pub fn name(self) -> &'static str {
         match self {
             Isa::Scalar => "scalar",
+            Isa::Neon => "neon",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+            Isa::Amx => "amx",
         }
     }
 
-    /// The same set, after making sure that its instructions may be executed here. Every dispatch
-    /// goes through this, which is what makes calling the vector code sound.
+    /// The instruction set of this name, if there is one; whether this processor has it is another
+    /// question.
+    pub fn named(name: &str) -> Option<Isa> {
+        Isa::ALL.into_iter().find(|isa| isa.name() == name)
+    }
+
+    /// The set that lanes are computed with (that of tiles has the lanes of AVX-512), after making
+    /// sure that its instructions may be executed here. Every dispatch goes through this, which is
+    /// what makes calling the vector code sound.
     pub(crate) fn checked(self) -> Isa {
         assert!(self.is_available(), "this processor has no {}; use Isa::detect()", self.name());
-        self
+        if self == Isa::Amx { Isa::Avx512 } else { self }
     }
 }
 
@@ -63,6 +81,11 @@ fn has_avx512() -> bool {
         && is_x86_feature_detected!("avx512vl")
 }
 
+#[cfg(target_arch = "x86_64")]
+fn has_tiles() -> bool {
+    crate::amx::is_available() && crate::avx512_expand::is_available()
+}
+
 #[cfg(not(target_arch = "x86_64"))]
 fn has_avx2() -> bool {
     false
@@ -73,10 +96,16 @@ fn has_avx512() -> bool {
     false
 }
 
+#[cfg(not(target_arch = "x86_64"))]
+fn has_tiles() -> bool {
+    false
+}
+
 /// Compiles one portable body once per instruction set and runs the one asked for.
 ///
 /// The body is `#[inline(always)]` code over `f32` and `f32::mul_add`; the compiler may neither
-/// fuse nor reorder floating-point operations, so each copy gives the same bits.
+/// fuse nor reorder floating-point operations, so each copy gives the same bits. On ARM64 there is
+/// one copy: vectors are part of the least that the compiler may use there.
 macro_rules! on_isa {
     ($isa:expr, $body:ident($($arg:ident: $type:ty),*) $(-> $result:ty)?) => {{
         #[cfg(target_arch = "x86_64")]
@@ -112,5 +141,14 @@ mod tests {
         assert_eq!(available[0], Isa::Scalar);
         assert_eq!(Isa::detect(), available[available.len() - 1]);
         assert!(available.iter().all(|isa| isa.is_available()));
+        assert_eq!(Isa::Neon.is_available(), cfg!(target_arch = "aarch64"));
+    }
+
+    #[test]
+    fn every_set_is_found_by_its_name_and_computes_lanes() {
+        assert!(Isa::ALL.into_iter().all(|isa| Isa::named(isa.name()) == Some(isa)));
+        assert_eq!(Isa::named("sse9"), None);
+        let lanes: Vec<Isa> = Isa::available().into_iter().map(Isa::checked).collect();
+        assert!(!lanes.contains(&Isa::Amx) && lanes.is_sorted(), "{lanes:?}");
     }
 }

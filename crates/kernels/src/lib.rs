@@ -81,6 +81,12 @@ mod kv_block;
 mod lanes;
 mod linear;
 mod matrix;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_decode;
+#[cfg(target_arch = "aarch64")]
+mod neon_lanes;
 mod norm;
 mod norm_gradient;
 mod packed;
@@ -100,7 +106,7 @@ mod scratch;
 mod softmax_gradient;
 mod softmax_weights;
 mod tanh;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod turned;
 mod weight_gradient;
 

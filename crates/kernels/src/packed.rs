@@ -279,6 +279,9 @@ pub(crate) fn turn(isa: Isa, tiles: &mut [Tile]) {
         // SAFETY: `checked` saw the instructions.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { crate::avx512_tile::turn(tiles) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => unsafe { crate::neon_lanes::turn(tiles) },
         _ => tiles.iter_mut().for_each(turn_portable),
     }
 }

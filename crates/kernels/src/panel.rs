@@ -67,6 +67,9 @@ impl<'a> Stored<'a> {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { crate::avx512::decode(self, panel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => unsafe { crate::neon_decode::decode(self, panel) },
             _ => 0,
         };
         self.decode_portable(done, panel);
@@ -104,7 +107,7 @@ pub(crate) fn prefetch(ahead: *const u8, offset: usize, bytes: usize) {
 
 /// The scales of up to 256 columns of blocks that begin with one: `[block][row]`, as stored. Read
 /// ahead of their use, so that the vector loads find them written.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline]
 pub(crate) fn block_scales(stored: &Stored) -> [[u16; LANES]; PANEL_COLUMNS / 32] {
     let mut scales = [[0; LANES]; PANEL_COLUMNS / 32];

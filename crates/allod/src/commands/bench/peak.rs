@@ -31,8 +31,9 @@ impl Peak {
         let floats = || together(threads, || float_multiplications(isa, TIME)).into_iter().sum();
         let unit = match (tiles, isa) {
             (Some(_), _) => "bf16 tiles",
-            (None, Isa::Avx512) => "f32 in AVX-512",
+            (None, Isa::Avx512 | Isa::Amx) => "f32 in AVX-512",
             (None, Isa::Avx2) => "f32 in AVX2",
+            (None, Isa::Neon) => "f32 in NEON",
             (None, Isa::Scalar) => "f32, portable",
         };
         Peak {
