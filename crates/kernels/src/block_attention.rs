@@ -18,6 +18,10 @@ use std::ops::Range;
 /// first cache.
 pub(crate) const CHUNK: usize = 8;
 
+/// Rows of a block up to which its products are no work for tiles: those would read it no faster,
+/// and are at times held up for longer than memory takes.
+pub(crate) const FEW_ROWS: usize = 8;
+
 /// A block that some tokens see.
 #[derive(Clone, Debug)]
 pub struct Visit<'a> {
@@ -76,36 +80,60 @@ pub(crate) fn attend_on(
     let buffers = &mut scratch.blocks;
     buffers.make_room(&band);
     buffers.pack_queries(isa, &band, queries);
-    match unit {
-        #[cfg(target_arch = "x86_64")]
-        Unit::Tiles => block_attention_tiles::score(&band, buffers),
-        Unit::Lanes(isa) => block_attention_lanes::score(isa, &band, buffers),
-    }
+    score(unit, isa, &band, buffers);
     buffers.prepare(isa, &band, scoring);
-    for (number, visits) in band.visits.chunks(CHUNK).enumerate() {
-        block_attention_weights::weigh(isa, &band, visits, buffers);
-        // What is infinite or no number may not be multiplied by the zero of one who does not see
-        // it.
-        if !visits.iter().all(|visit| visit.block.facts.finite) {
-            block_attention_lanes::mix_cleaned(&band, visits, buffers);
-            continue;
-        }
-        match unit {
-            #[cfg(target_arch = "x86_64")]
-            Unit::Tiles => {
-                let next = (number + 1) * CHUNK;
-                let ahead = band.visits.get(next..).unwrap_or(&[]);
-                block_attention_tiles::mix(
-                    &band,
-                    visits,
-                    &ahead[..ahead.len().min(CHUNK)],
-                    buffers,
-                );
-            }
-            Unit::Lanes(isa) => block_attention_lanes::mix(isa, &band, visits, buffers),
-        }
+    let mut rest = &band.visits[..];
+    while let Some(first) = rest.first() {
+        let by_lanes = is_by_lanes(unit, &band, first);
+        let alike = rest.iter().take(CHUNK);
+        let alike = alike.take_while(|visit| is_by_lanes(unit, &band, visit) == by_lanes);
+        let (visits, ahead) = rest.split_at(alike.count());
+        mix(by_lanes, isa, &band, visits, ahead, buffers);
+        rest = ahead;
     }
     buffers.divide(isa, &band, out);
+}
+
+/// Whether the products of a visit are no work for tiles, which 16 rows fill.
+fn is_by_lanes(unit: Unit, band: &Band, visit: &Visit) -> bool {
+    matches!(unit, Unit::Lanes(_)) || band.rows_of(visit).len() <= FEW_ROWS
+}
+
+/// All scores.
+fn score(unit: Unit, isa: Isa, band: &Band, buffers: &mut BlockBuffers) {
+    let by_lanes = |visit: &Visit| is_by_lanes(unit, band, visit);
+    let few = band.visits.iter().filter(|visit| by_lanes(visit)).count();
+    if few > 0 {
+        block_attention_lanes::score(isa, band, buffers, by_lanes);
+    }
+    #[cfg(target_arch = "x86_64")]
+    if few < band.visits.len() {
+        block_attention_tiles::score(band, buffers, |visit| !by_lanes(visit));
+    }
+}
+
+/// Adds weighted values of visits that are alike; those of `ahead` come next.
+fn mix(
+    by_lanes: bool,
+    isa: Isa,
+    band: &Band,
+    visits: &[Visit],
+    ahead: &[Visit],
+    buffers: &mut BlockBuffers,
+) {
+    block_attention_weights::weigh(isa, band, visits, buffers);
+    // What is infinite or no number may not be multiplied by the zero of one who does not see it.
+    if !visits.iter().all(|visit| visit.block.facts.finite) {
+        return block_attention_lanes::mix_cleaned(band, visits, buffers);
+    }
+    match by_lanes {
+        #[cfg(target_arch = "x86_64")]
+        false => {
+            let ahead = &ahead[..ahead.len().min(CHUNK)];
+            block_attention_tiles::mix(band, visits, ahead, buffers);
+        }
+        _ => block_attention_lanes::mix(isa, band, visits, ahead, buffers),
+    }
 }
 
 /// The rows of a product: the queries of all tokens, token after token.

@@ -16,8 +16,16 @@ fn keeps_clear(left: u32, right: u32) -> bool {
     left + right >= 2 * (127 + 7) - 126
 }
 
-/// All scores.
-pub(crate) fn score(isa: Isa, band: &Band, buffers: &mut BlockBuffers) {
+/// Visits by which what is multiplied is asked for beforehand: some micros of memory's time.
+const AHEAD: usize = 2;
+
+/// The scores of the visits that few rows have, if the unit is another for the rest.
+pub(crate) fn score(
+    isa: Isa,
+    band: &Band,
+    buffers: &mut BlockBuffers,
+    own: impl Fn(&Visit) -> bool,
+) {
     let BlockBuffers { queries, scores, left, .. } = buffers;
     let steps = band.visits[0].block.layout().steps();
     let width = steps * TILE_DEPTH;
@@ -28,30 +36,46 @@ pub(crate) fn score(isa: Isa, band: &Band, buffers: &mut BlockBuffers) {
         expand(isa, tiles.iter().map(|tile| &tile.0[row % LANES]), left);
         least = least.min(crate::kv_block::sizes(left).0);
     }
-    for visit in &band.visits {
+    for (place, visit) in band.visits.iter().enumerate().filter(|(_, visit)| own(visit)) {
         let (rows, at) = (band.rows_of(visit), band.score_of(visit.index));
-        let clear = keeps_clear(least, visit.block.facts.least_key);
-        for (half, keys) in visit.block.keys().into_iter().enumerate() {
-            let out = at + half * LANES;
-            if !clear {
-                for row in rows.clone() {
-                    let mut sums = [0.0; LANES];
-                    for (step, key) in keys.iter().enumerate() {
-                        let query = &queries[row / LANES * steps + step].0[row % LANES];
-                        sums = add_step(query, key, sums);
-                    }
-                    scores[row * band.stride + out..][..LANES].copy_from_slice(&sums);
-                }
-                continue;
+        let tiles = visit.block.all_keys();
+        if !keeps_clear(least, visit.block.facts.least_key) {
+            score_exactly(band, visit, queries, &mut scores[at..]);
+            continue;
+        }
+        // After the last keys come the first values.
+        let ahead = match band.visits.get(place + AHEAD) {
+            Some(visit) => visit.block.all_keys(),
+            None => band.visits[(place + AHEAD - band.visits.len()).min(place)].block.values(),
+        };
+        let job = Product { left, stride: width, rows, tiles, steps, ahead };
+        multiply(isa, &job, &mut scores[at..], band.stride, Begin::Zero);
+    }
+}
+
+/// Where sums may have to be flushed.
+#[cold]
+fn score_exactly(band: &Band, visit: &Visit, queries: &[Tile], scores: &mut [f32]) {
+    for (half, keys) in visit.block.keys().into_iter().enumerate() {
+        for row in band.rows_of(visit) {
+            let mut sums = [0.0; LANES];
+            for (step, key) in keys.iter().enumerate() {
+                let query = &queries[row / LANES * keys.len() + step].0[row % LANES];
+                sums = add_step(query, key, sums);
             }
-            let job = Product { left, stride: width, tiles: keys, rows: rows.clone() };
-            multiply(isa, &job, &mut scores[out..], band.stride, Begin::Zero);
+            scores[row * band.stride + half * LANES..][..LANES].copy_from_slice(&sums);
         }
     }
 }
 
-/// Adds weighted values, all of which are finite.
-pub(crate) fn mix(isa: Isa, band: &Band, visits: &[Visit], buffers: &mut BlockBuffers) {
+/// Adds weighted values, all of which are finite; those of `ahead` come next.
+pub(crate) fn mix(
+    isa: Isa,
+    band: &Band,
+    visits: &[Visit],
+    ahead: &[Visit],
+    buffers: &mut BlockBuffers,
+) {
     let BlockBuffers { weights, mixed, left, .. } = buffers;
     left.resize((band.rows * BLOCK_POSITIONS).max(left.len()), 0.0);
     let least = (127.0 + LEAST_POWER) as u32;
@@ -66,11 +90,11 @@ pub(crate) fn mix(isa: Isa, band: &Band, visits: &[Visit], buffers: &mut BlockBu
             let left = &mut left[row * BLOCK_POSITIONS..][..BLOCK_POSITIONS];
             expand(isa, std::iter::once(weights), left);
         }
-        for (strip, value) in visit.block.values().iter().enumerate() {
-            let tiles = std::slice::from_ref(value);
-            let job = Product { left, stride: BLOCK_POSITIONS, tiles, rows: rows.clone() };
-            multiply(isa, &job, &mut mixed[strip * LANES..], band.width, Begin::Out);
-        }
+        let next = visits[place..].iter().chain(ahead).nth(AHEAD);
+        let ahead = next.map_or(&[][..], |visit| visit.block.values());
+        let tiles = visit.block.values();
+        let job = Product { left, stride: BLOCK_POSITIONS, rows, tiles, steps: 1, ahead };
+        multiply(isa, &job, mixed, band.width, Begin::Out);
     }
 }
 
@@ -125,12 +149,18 @@ fn expand_body(pairs: &[[u16; 2]; LANES], out: &mut [f32; TILE_DEPTH]) {
     out.for_each(|(out, bits)| *out = single(*bits));
 }
 
-/// Some rows on the left, one column of tiles on the right.
+/// Some rows on the left, columns of tiles on the right.
 pub(crate) struct Product<'a> {
+    /// `[rows][stride]`
     pub left: &'a [f32],
     pub stride: usize,
-    pub tiles: &'a [Tile],
     pub rows: Range<usize>,
+    /// `[columns][steps]`
+    pub tiles: &'a [Tile],
+    pub steps: usize,
+    /// What is read soon after: asked for beforehand, tile by tile.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+    pub ahead: &'a [Tile],
 }
 
 /// Where sums begin.
@@ -140,17 +170,32 @@ pub(crate) enum Begin {
     Out,
 }
 
-impl Product<'_> {
+impl<'a> Product<'a> {
+    /// Columns of tiles, each of 16 columns of the result.
+    pub fn columns(&self) -> usize {
+        self.tiles.len() / self.steps
+    }
+
+    /// The tile to be asked for while the tile `at` is read, or that itself.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only there is a way to ask
+    #[inline(always)]
+    pub fn ahead_of(&self, at: usize) -> &'a Tile {
+        self.ahead.get(at).unwrap_or(&self.tiles[at])
+    }
+
     /// Panics unless all rows have the terms of all tiles, and sums; vector code relies on it.
     fn check(&self, out: &[f32], stride: usize) {
-        let terms = self.tiles.len() * TILE_DEPTH;
+        let terms = self.steps * TILE_DEPTH;
         let last = self.rows.end.saturating_sub(1);
         assert!(terms <= self.stride && last * self.stride + terms <= self.left.len(), "terms");
-        assert!(last * stride + LANES <= out.len(), "sums of {} rows", self.rows.end);
+        assert!(self.tiles.len().is_multiple_of(self.steps), "whole columns");
+        let width = self.columns() * LANES;
+        assert!(last * stride + width <= out.len(), "sums of {} rows", self.rows.end);
     }
 }
 
-/// `out[row][lane] = sum over the terms of left[row] * tiles[lane]` for 16 lanes and some rows.
+/// `out[row][lane] = sum over the terms of left[row] * tiles[lane]` for 16 lanes of each column of
+/// tiles and some rows.
 fn multiply(isa: Isa, job: &Product, out: &mut [f32], stride: usize, begin: Begin) {
     job.check(out, stride);
     match isa.checked() {
@@ -164,18 +209,23 @@ fn multiply(isa: Isa, job: &Product, out: &mut [f32], stride: usize, begin: Begi
         #[cfg(target_arch = "aarch64")]
         Isa::Neon => unsafe { crate::neon_lanes::multiply(job, out, stride, begin) },
         _ => {
-            job.rows.clone().for_each(|row| multiply_row(job, row, &mut out[row * stride..], begin))
+            for row in job.rows.clone() {
+                let left = &job.left[row * job.stride..];
+                for (column, tiles) in job.tiles.chunks_exact(job.steps).enumerate() {
+                    let out = &mut out[row * stride + column * LANES..];
+                    multiply_row(left, tiles, out, begin);
+                }
+            }
         }
     }
 }
 
-fn multiply_row(job: &Product, row: usize, out: &mut [f32], begin: Begin) {
+fn multiply_row(left: &[f32], tiles: &[Tile], out: &mut [f32], begin: Begin) {
     let mut sums: Lanes = [0.0; LANES];
     if begin == Begin::Out {
         sums.copy_from_slice(&out[..LANES]);
     }
-    let left = job.left[row * job.stride..].chunks_exact(TILE_DEPTH);
-    for (left, tile) in left.zip(job.tiles) {
+    for (left, tile) in left.chunks_exact(TILE_DEPTH).zip(tiles) {
         let mut chains = [[0.0f32; LANES]; 2];
         for (left, right) in left.chunks_exact(2).zip(&tile.0) {
             for (i, chain) in chains.iter_mut().enumerate() {

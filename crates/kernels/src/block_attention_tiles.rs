@@ -7,19 +7,19 @@ use crate::lanes::LANES;
 use crate::packed::Tile;
 use std::arch::asm;
 
-/// All scores: for 32 rows at a time where a block is seen by both halves of them.
-pub(crate) fn score(band: &Band, buffers: &mut BlockBuffers) {
+/// The scores of `own` visits: for 32 rows at a time where a block is seen by both halves of them.
+pub(crate) fn score(band: &Band, buffers: &mut BlockBuffers, own: impl Fn(&Visit) -> bool) {
     let tiles = Tiles::new();
     for strip in (0..band.strips()).step_by(2) {
         let of = |visit: &&Visit, strip| touches(band, visit, strip);
-        let pairs = band.visits.iter().filter(|one| of(one, strip) && of(one, strip + 1));
-        for visit in pairs {
+        let visits = || band.visits.iter().filter(|visit| own(visit));
+        for visit in visits().filter(|one| of(one, strip) && of(one, strip + 1)) {
             score_pair(&tiles, band, visit, strip, buffers);
         }
         for strip in strip..(strip + 2).min(band.strips()) {
             let other = strip ^ 1;
             let alone: Vec<&Visit> =
-                band.visits.iter().filter(|one| of(one, strip) && !of(one, other)).collect();
+                visits().filter(|one| of(one, strip) && !of(one, other)).collect();
             for (place, visits) in alone.chunks(2).enumerate() {
                 let ahead = ahead_of(&alone, 2 * place, visits.len());
                 score_single(&tiles, band, visits, ahead, strip, buffers);

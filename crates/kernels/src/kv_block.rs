@@ -3,8 +3,10 @@
 
 use crate::isa::{Isa, on_isa};
 use crate::lanes::LANES;
-use crate::packed::{EMPTY, TILE_DEPTH, Tile, round, turn};
+use crate::packed::{TILE_DEPTH, Tile, round, turn};
+use crate::tile_memory::{Piece, TileMemory};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Positions of a block: one step of a product over positions.
 pub const BLOCK_POSITIONS: usize = TILE_DEPTH;
@@ -47,12 +49,37 @@ impl BlockLayout {
     }
 }
 
+/// Makes [`Blocks`] of one shape, side by side in memory: many are read faster so than each by
+/// itself. What they leave behind serves others, and goes back to the system in larger parts.
+#[derive(Clone, Debug)]
+pub struct BlockMemory {
+    layout: BlockLayout,
+    heads: usize,
+    memory: Arc<TileMemory>,
+}
+
+impl BlockMemory {
+    /// For `heads` heads.
+    pub fn new(layout: BlockLayout, heads: usize) -> BlockMemory {
+        BlockMemory { layout, heads, memory: TileMemory::new(heads * layout.tiles()) }
+    }
+
+    /// Zeros.
+    ///
+    /// # Panics
+    /// When the system has no memory.
+    pub fn blocks(&self) -> Blocks {
+        let (layout, facts) = (self.layout, vec![NOTHING; self.heads]);
+        Blocks { layout, tiles: self.memory.zeros(), facts }
+    }
+}
+
 /// Blocks of several heads (of all layers, say) for the same 32 positions.
 #[derive(Clone)]
 pub struct Blocks {
     layout: BlockLayout,
     /// `[heads][tiles]`
-    tiles: Vec<Tile>,
+    tiles: Piece,
     /// By head.
     facts: Vec<Facts>,
 }
@@ -77,10 +104,13 @@ impl std::fmt::Debug for Blocks {
 }
 
 impl Blocks {
-    /// Zeros for `heads` heads.
+    /// Zeros for `heads` heads, in memory of their own; see [`BlockMemory`] for many.
+    ///
+    /// # Panics
+    /// When the system has no memory.
     pub fn new(layout: BlockLayout, heads: usize) -> Blocks {
-        let tiles = vec![EMPTY; heads * layout.tiles()];
-        Blocks { layout, tiles, facts: vec![NOTHING; heads] }
+        let memory = TileMemory::of_shelves(heads * layout.tiles(), 1);
+        BlockMemory { layout, heads, memory }.blocks()
     }
 
     /// Their shape.

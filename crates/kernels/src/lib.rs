@@ -14,7 +14,7 @@
 //! | the same in `bf16`, to train | [`bf16_product`], [`Packed`] |
 //! | attention over a kv head | [`attend`], [`attend_by`], [`attend_rows`] |
 //! | its cache | [`CacheLayout`], [`KeyValues`] |
-//! | the same in `bf16`, blocks that sequences may share | [`attend_blocks`], [`Blocks`] |
+//! | the same in `bf16`, blocks that sequences share | [`attend_blocks`], [`Blocks`], [`BlockMemory`] |
 //! | norms, activations, rotation | [`rms_norm`], [`softmax`], [`silu`], [`silu_mul`], [`rope`] |
 //! | gates of other models | [`gelu_tanh_mul`], [`xielu`], [`bounded_silu_mul`] |
 //! | encoders | [`layer_norm`], [`gelu`], [`gelu_mul`], [`gelu_slope`], [`tanh`] |
@@ -106,6 +106,7 @@ mod scratch;
 mod softmax_gradient;
 mod softmax_weights;
 mod tanh;
+mod tile_memory;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod turned;
 mod weight_gradient;
@@ -128,7 +129,7 @@ pub use format::{Format, Grouped, Scale, decode_row};
 pub use gelu::{gelu, gelu_mul, gelu_slope, tanh};
 pub use input_gradient::linear_input_gradient;
 pub use isa::Isa;
-pub use kv_block::{BLOCK_POSITIONS, Block, BlockLayout, BlockMut, Blocks, HeadRows};
+pub use kv_block::{BLOCK_POSITIONS, Block, BlockLayout, BlockMemory, BlockMut, Blocks, HeadRows};
 pub use linear::linear;
 pub use matrix::{Error, Matrix};
 pub use norm::{layer_norm, rms_norm};

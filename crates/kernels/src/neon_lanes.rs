@@ -1,7 +1,8 @@
-//! NEON: rows of floats against a column of tiles, a lane for each column of a tile.
+//! NEON: rows of floats against columns of tiles, a lane for each column of a tile.
 #![allow(unsafe_code)] // intrinsics on pointers; callers check bounds and processor first
 
 use crate::block_attention_lanes::{Begin, Product};
+use crate::lanes::LANES;
 use crate::neon::{Quads, add, turn_quad, zeros};
 use crate::packed::{TILE_DEPTH, Tile};
 use std::arch::aarch64::*;
@@ -11,34 +12,37 @@ const ROWS: usize = 3;
 /// Lanes of a register.
 const WIDTH: usize = 4;
 
-/// `out[row][lane] = sum over the terms of left[row] * tiles[lane]`, for 16 lanes.
+/// `out[row][lane] = sum over the terms of left[row] * tiles[lane]`, for 16 lanes of each column.
 ///
 /// # Safety
 /// `Product::check` has passed.
 #[target_feature(enable = "neon")]
 pub(crate) unsafe fn multiply(job: &Product, out: &mut [f32], stride: usize, begin: Begin) {
-    let mut row = job.rows.start;
-    // SAFETY: the rows of each group are below `job.rows.end`.
-    unsafe {
-        while row + ROWS <= job.rows.end {
-            group::<ROWS>(job, row, out.as_mut_ptr(), stride, begin);
-            row += ROWS;
-        }
-        while row < job.rows.end {
-            group::<1>(job, row, out.as_mut_ptr(), stride, begin);
-            row += 1;
+    for column in 0..job.columns() {
+        let out = out[column * LANES..].as_mut_ptr();
+        let mut row = job.rows.start;
+        // SAFETY: the rows of each group are below `job.rows.end`.
+        unsafe {
+            while row + ROWS <= job.rows.end {
+                group::<ROWS>(job, [row, column], out, stride, begin);
+                row += ROWS;
+            }
+            while row < job.rows.end {
+                group::<1>(job, [row, column], out, stride, begin);
+                row += 1;
+            }
         }
     }
 }
 
-/// Rows `row..row + R`.
+/// Rows `row..row + R` of a column, at which `out` begins.
 ///
 /// # Safety
-/// As [`multiply`]; the rows are the job's.
+/// As [`multiply`]; rows and column are the job's.
 #[target_feature(enable = "neon")]
 unsafe fn group<const R: usize>(
     job: &Product,
-    row: usize,
+    [row, column]: [usize; 2],
     out: *mut f32,
     stride: usize,
     begin: Begin,
@@ -55,7 +59,7 @@ unsafe fn group<const R: usize>(
                 }
             }
         }
-        for (step, tile) in job.tiles.iter().enumerate() {
+        for (step, tile) in job.tiles[column * job.steps..][..job.steps].iter().enumerate() {
             let left = job.left.as_ptr().add(row * job.stride + step * TILE_DEPTH);
             let closed = closed::<R>(left, job.stride, tile);
             for (sum, closed) in all.iter_mut().zip(closed) {

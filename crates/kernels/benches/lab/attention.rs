@@ -4,20 +4,24 @@
 //! 1. `attend_rows`: keys, values and arithmetic in `f32`.
 //! 2. `attend_blocks`, lanes: a cache in `bf16`, chains of `f32`.
 //! 3. `attend_blocks`, tiles: the same bits by `tdpbf16ps`, 32 rows at a time.
+//! 4. `attend_blocks`, few rows: lanes again, two columns of tiles and up to four rows at a time,
+//!    the blocks side by side in large pages and asked for two blocks before they are used.
 //!
 //! Reading: the last tokens of 2048, as part of the tile unit's peak (measured just before,
 //! with operands in registers). Writing: one token, in bytes of cache per second; from
 //! memory at depth 4096 with 128 heads, each of which is read in turn, and from the second cache.
+//! Deep: the same by two threads, which share the heads, beside a plain read of as many bytes; both
+//! take turns.
 //!
 //! Tried and dropped, as they gained nothing: weights computed between the steps of the tile unit
 //! (the same time), scores computed twice so as not to leave the first cache (a quarter more).
 //!
-//! `cargo bench -p allod-kernels --bench attention [read|write]`.
+//! `cargo bench -p allod-kernels --bench attention [read|write|deep]`.
 #![allow(clippy::print_stdout, missing_docs)]
 
 use allod_kernels::{
-    BlockLayout, Blocks, CacheLayout, HeadRows, Isa, KeyValues, Scoring, Scratch, Visit,
-    attend_blocks, attend_rows, tile_multiplications,
+    BlockLayout, BlockMemory, Blocks, CacheLayout, HeadRows, Isa, KeyValues, Scoring, Scratch,
+    Visit, attend_blocks, attend_rows, tile_multiplications,
 };
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -42,6 +46,52 @@ fn main() {
         write(&isas, "the second cache", DEPTH / 4, 1);
         share();
     }
+    if wanted("deep") {
+        [1, 2, 4, 8].into_iter().for_each(deep);
+    }
+}
+
+/// Work of two threads on parts of one thing, in seconds.
+fn by_two(work: impl Fn(usize) + Sync) -> f64 {
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| work(1));
+        work(0);
+    });
+    start.elapsed().as_secs_f64()
+}
+
+fn deep(group: usize) {
+    let (heads, q) = (HEADS * LAYERS, values(group * HEAD, 7));
+    let cache = Rounded::new(DEPTH, heads);
+    let plain: Vec<u64> = vec![1; heads * DEPTH * HEAD / 2];
+    let bytes = size_of_val(&plain[..]) as f64;
+    let mut times = [const { Vec::new() }; 3];
+    for _ in 0..10 {
+        times[0].push(by_two(|part| {
+            let sum = plain[part * plain.len() / 2..][..plain.len() / 2].iter().sum::<u64>();
+            assert_eq!(sum, plain.len() as u64 / 2, "a sum of ones");
+        }));
+        for (times, isa) in times[1..].iter_mut().zip([Isa::Avx2, Isa::detect()]) {
+            times.push(by_two(|part| {
+                let (mut out, mut scratch) = (vec![0.0; q.len()], Scratch::new());
+                for head in (part..heads).step_by(2) {
+                    cache.attend(isa, head, &q, DEPTH - 1..DEPTH, &mut out, &mut scratch);
+                }
+            }));
+        }
+    }
+    let rates = times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        bytes / times[times.len() / 2] / 1e9
+    });
+    let [read, avx2, best] = rates;
+    println!(
+        "deep, {group} queries a head: read {read:.1} GB/s, attend_blocks by avx2 {avx2:.1}, by {} \
+         {best:.1}, {:.2} of the time of a read",
+        Isa::detect().name(),
+        read / best
+    );
 }
 
 /// What the tile unit does at best, in operations per second, now.
@@ -226,8 +276,9 @@ struct Rounded {
 impl Rounded {
     fn new(positions: usize, heads: usize) -> Rounded {
         let [k, v] = [1, 2].map(|seed| values(positions * HEAD, seed));
+        let memory = BlockMemory::new(BlockLayout::new(HEAD), heads);
         let blocks = (0..positions).step_by(32).map(|start| {
-            let mut blocks = Blocks::new(BlockLayout::new(HEAD), heads);
+            let mut blocks = memory.blocks();
             for mut block in blocks.blocks_mut(0..heads) {
                 let [k, v] =
                     [&k, &v].map(|x| HeadRows { values: &x[start * HEAD..], stride: HEAD });

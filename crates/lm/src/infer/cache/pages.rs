@@ -1,7 +1,7 @@
 //! The cache in `bf16`: a table of pages for each sequence, and pages that sequences share.
 
 use super::PAGE_TOKENS;
-use allod_kernels::{Block, BlockLayout, BlockMut, Blocks};
+use allod_kernels::{Block, BlockLayout, BlockMemory, BlockMut, Blocks};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 /// The sequences' tables. A page has the blocks of all layers, kv head after kv head.
 pub(in crate::infer) struct Pages {
     layout: BlockLayout,
+    memory: BlockMemory,
     layers: usize,
     kv_heads: usize,
     slots: Vec<Vec<Arc<Blocks>>>,
@@ -26,7 +27,8 @@ pub(in crate::infer) struct HeadWrite<'a> {
 impl Pages {
     pub fn new(head_dim: usize, layers: usize, kv_heads: usize, slots: usize) -> Pages {
         let layout = BlockLayout::new(head_dim);
-        Pages { layout, layers, kv_heads, slots: vec![Vec::new(); slots] }
+        let memory = BlockMemory::new(layout, layers * kv_heads);
+        Pages { layout, memory, layers, kv_heads, slots: vec![Vec::new(); slots] }
     }
 
     fn heads(&self) -> usize {
@@ -53,10 +55,9 @@ impl Pages {
 
     /// Makes a page for `position` that no one else holds; what is shared is copied.
     pub fn reserve(&mut self, slot: usize, position: usize) {
-        let (layout, heads) = (self.layout, self.heads());
         let pages = &mut self.slots[slot];
         while pages.len() * PAGE_TOKENS <= position {
-            pages.push(Arc::new(Blocks::new(layout, heads)));
+            pages.push(Arc::new(self.memory.blocks()));
         }
         Arc::make_mut(&mut pages[position / PAGE_TOKENS]);
     }

@@ -1,0 +1,228 @@
+//! Memory for pieces of tiles, in large pages of the system where it has them: what is read once,
+//! as fast as memory gives it, is then not held up by the search for small pages.
+#![allow(unsafe_code)] // pieces of one mapping, each lent to one owner
+
+use crate::packed::{EMPTY, Tile};
+use memmap2::MmapMut;
+use std::ops::{Deref, DerefMut, Range};
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// Bytes of a large page, on whose multiples shelves begin.
+const LARGE_PAGE: usize = 2 << 20;
+/// Bytes that are mapped together at least: few large pages are then shared with other memory, and
+/// a shelf is soon empty and given back.
+const SHELF_BYTES: usize = 16 << 20;
+
+/// Lends pieces of one length.
+#[derive(Debug)]
+pub(crate) struct TileMemory {
+    /// Tiles of a piece.
+    len: usize,
+    /// Pieces of a shelf.
+    pieces: usize,
+    /// Those of which a piece is lent.
+    shelves: Mutex<Vec<Weak<Shelf>>>,
+}
+
+/// A mapping, which goes back to the system with the last of its pieces.
+#[derive(Debug)]
+struct Shelf {
+    start: NonNull<Tile>,
+    free: Mutex<Free>,
+    _mapping: MmapMut,
+}
+
+// SAFETY: the memory that `start` points into belongs to the mapping, and each part of it is used
+// by the one piece that it is lent to.
+unsafe impl Send for Shelf {}
+// SAFETY: as above; the shelf itself reads and writes none of it.
+unsafe impl Sync for Shelf {}
+
+/// Places of pieces that are not lent.
+#[derive(Debug)]
+struct Free {
+    /// They hold what their last owners left.
+    used: Vec<usize>,
+    /// They hold zeros, and take no memory yet.
+    fresh: Range<usize>,
+}
+
+/// Some tiles of one owner.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    memory: Arc<TileMemory>,
+    shelf: Arc<Shelf>,
+    place: usize,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is kept is whole between any two operations.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl TileMemory {
+    /// For many pieces of `len` tiles.
+    pub fn new(len: usize) -> Arc<TileMemory> {
+        let bytes = (len * size_of::<Tile>()).max(1);
+        TileMemory::of_shelves(len, SHELF_BYTES.div_ceil(bytes))
+    }
+
+    /// With so many pieces mapped together.
+    pub fn of_shelves(len: usize, pieces: usize) -> Arc<TileMemory> {
+        Arc::new(TileMemory { len, pieces, shelves: Mutex::default() })
+    }
+
+    /// A piece of zeros.
+    ///
+    /// # Panics
+    /// When the system has no memory.
+    pub fn zeros(self: &Arc<TileMemory>) -> Piece {
+        let (shelf, place, used) = self.place();
+        let mut piece = Piece { memory: self.clone(), shelf, place };
+        if used {
+            piece.fill(EMPTY);
+        }
+        piece
+    }
+
+    /// A free place, and whether it was used before.
+    fn place(&self) -> (Arc<Shelf>, usize, bool) {
+        let mut shelves = locked(&self.shelves);
+        shelves.retain(|shelf| shelf.strong_count() > 0);
+        for shelf in shelves.iter().filter_map(Weak::upgrade) {
+            let found = locked(&shelf.free).take();
+            if let Some((place, used)) = found {
+                return (shelf, place, used);
+            }
+        }
+        let shelf = Arc::new(Shelf::new(self.pieces, self.len));
+        shelves.push(Arc::downgrade(&shelf));
+        let (place, used) = locked(&shelf.free).take().expect("a new shelf is empty");
+        (shelf, place, used)
+    }
+}
+
+impl Free {
+    /// A place that takes memory already, if there is one.
+    fn take(&mut self) -> Option<(usize, bool)> {
+        let used = self.used.pop().map(|place| (place, true));
+        used.or_else(|| self.fresh.next().map(|place| (place, false)))
+    }
+}
+
+impl Shelf {
+    fn new(pieces: usize, len: usize) -> Shelf {
+        let bytes = pieces * len * size_of::<Tile>();
+        // What is not touched takes no memory.
+        let mut mapping =
+            MmapMut::map_anon(bytes + LARGE_PAGE).expect("memory for keys and values");
+        #[cfg(target_os = "linux")]
+        if bytes >= LARGE_PAGE {
+            // Where there are no large pages small ones do.
+            mapping.advise(memmap2::Advice::HugePage).ok();
+        }
+        let shift = mapping.as_ptr().align_offset(LARGE_PAGE);
+        let start = NonNull::from(&mut mapping[shift..][..bytes]).cast();
+        let free = Free { used: Vec::new(), fresh: 0..pieces };
+        Shelf { start, free: Mutex::new(free), _mapping: mapping }
+    }
+}
+
+impl Piece {
+    fn start(&self) -> *mut Tile {
+        // SAFETY: a place is below the shelf's number of pieces, for which it has the memory.
+        unsafe { self.shelf.start.as_ptr().add(self.place * self.memory.len) }
+    }
+}
+
+impl Deref for Piece {
+    type Target = [Tile];
+
+    fn deref(&self) -> &[Tile] {
+        // SAFETY: the place has that many tiles, aligned as the shelf is, of which any bits are
+        // numbers; the mapping lives as long as the shelf; nobody else has the place.
+        unsafe { std::slice::from_raw_parts(self.start(), self.memory.len) }
+    }
+}
+
+impl DerefMut for Piece {
+    fn deref_mut(&mut self) -> &mut [Tile] {
+        // SAFETY: as above, and `self` is borrowed by the caller alone.
+        unsafe { std::slice::from_raw_parts_mut(self.start(), self.memory.len) }
+    }
+}
+
+impl Clone for Piece {
+    fn clone(&self) -> Piece {
+        let (shelf, place, _) = self.memory.place();
+        let mut piece = Piece { memory: self.memory.clone(), shelf, place };
+        piece.copy_from_slice(self);
+        piece
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        locked(&self.shelf.free).used.push(self.place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn marked(number: u16) -> Tile {
+        let mut tile = EMPTY;
+        tile.0[15][15] = [number; 2];
+        tile
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(30))]
+
+        /// Takes, copies and gives back in any order; nobody ever sees another's tiles.
+        #[test]
+        fn a_piece_is_zeros_and_then_what_its_owner_wrote(
+            len in 1usize..5, pieces in 1usize..6,
+            steps in prop::collection::vec(0usize..40, 1..80),
+        ) {
+            let memory = TileMemory::of_shelves(len, pieces);
+            let mut held: Vec<(u16, Piece)> = Vec::new();
+            for (number, step) in steps.into_iter().enumerate() {
+                match step % 4 {
+                    0 if !held.is_empty() => drop(held.swap_remove(step % held.len())),
+                    1 if !held.is_empty() => {
+                        let (number, piece) = &held[step % held.len()];
+                        held.push((*number, piece.clone()));
+                    }
+                    _ => {
+                        let mut piece = memory.zeros();
+                        prop_assert!(piece.iter().all(|tile| tile.0 == EMPTY.0));
+                        prop_assert_eq!(piece.len(), len);
+                        piece.fill(marked(number as u16));
+                        held.push((number as u16, piece));
+                    }
+                }
+                for (number, piece) in &held {
+                    prop_assert!(piece.iter().all(|tile| tile.0 == marked(*number).0));
+                }
+            }
+            let lent = locked(&memory.shelves).iter().filter(|one| one.strong_count() > 0).count();
+            prop_assert!(lent <= held.len());
+        }
+    }
+
+    #[test]
+    fn a_shelf_begins_at_a_large_page_and_goes_with_its_last_piece() {
+        let memory = TileMemory::new(1);
+        let (one, other) = (memory.zeros(), memory.zeros());
+        assert!(one.start().cast::<u8>().align_offset(LARGE_PAGE) == 0);
+        let shelf = Arc::downgrade(&one.shelf);
+        drop(one);
+        assert!(shelf.upgrade().is_some());
+        drop(other);
+        assert!(shelf.upgrade().is_none());
+    }
+}
