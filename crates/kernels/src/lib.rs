@@ -14,7 +14,7 @@
 //! | the same in `bf16`, to train | [`bf16_product`], [`Packed`] |
 //! | attention over a kv head | [`attend`], [`attend_by`], [`attend_rows`] |
 //! | its cache | [`CacheLayout`], [`KeyValues`] |
-//! | the same in `bf16`, blocks that sequences share | [`attend_blocks`], [`Blocks`], [`BlockMemory`] |
+//! | the same in `bf16`, in shared blocks | [`attend_blocks`], [`Blocks`], [`BlockMemory`] |
 //! | norms, activations, rotation | [`rms_norm`], [`softmax`], [`silu`], [`silu_mul`], [`rope`] |
 //! | gates of other models | [`gelu_tanh_mul`], [`xielu`], [`bounded_silu_mul`] |
 //! | encoders | [`layer_norm`], [`gelu`], [`gelu_mul`], [`gelu_slope`], [`tanh`] |
