@@ -18,9 +18,9 @@ use std::ops::Range;
 /// first cache.
 pub(crate) const CHUNK: usize = 8;
 
-/// Rows of a block up to which its products are no work for tiles: those would read it no faster,
-/// and are at times held up for longer than memory takes.
-pub(crate) const FEW_ROWS: usize = 8;
+/// Rows of a block up to which its products are no work for tiles: as many as lanes multiply while
+/// memory gives the next block. Tiles are no faster then, and are at times held up.
+pub(crate) const FEW_ROWS: usize = 4;
 
 /// A block that some tokens see.
 #[derive(Clone, Debug)]
