@@ -26,6 +26,7 @@ pub(super) fn encoder(
     let bpe = BPE::builder()
         .vocab_and_merges(vocabulary, pairs)
         .ignore_merges(pre_tokenizer.whole_words)
+        .cache_capacity(0)
         .build()
         .map_err(|error| error.to_string())?;
     let mut library = tokenizers::Tokenizer::new(bpe);

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::Path;
+use tokenizers::models::ModelWrapper;
 use tokenizers::normalizers::Precompiled;
 
 /// The largest published tokenizer.json has some 35 MB.
@@ -104,10 +105,21 @@ fn library(json: &Value) -> std::result::Result<tokenizers::Tokenizer, String> {
     let mut library = tokenizers::Tokenizer::from_bytes(json.to_string().as_bytes())
         .map_err(|error| error.to_string())?;
     post_processor::check(library.get_post_processor())?;
+    forget_words(&mut library);
     library.set_encode_special_tokens(true);
     library.with_truncation(None).map_err(|error| error.to_string())?;
     library.with_padding(None);
     Ok(library)
+}
+
+/// The crate would keep ten thousand words for every thread that ever encoded a text: more than all
+/// else that a server with many threads holds, and little beside what the model takes for a word.
+fn forget_words(library: &mut tokenizers::Tokenizer) {
+    if let ModelWrapper::BPE(pairs) = library.get_model() {
+        let mut pairs = pairs.clone();
+        pairs.resize_cache(0);
+        library.with_model(pairs);
+    }
 }
 
 /// Some vocabularies merge plain text into their special tokens; those merges are taken out.
