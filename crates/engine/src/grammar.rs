@@ -4,6 +4,7 @@
 //! tokens can still lead to a text of the grammar, and only those are chosen among. So what comes
 //! out is always a beginning of such a text, and a whole one unless it was cut off for its length.
 
+use crate::compiled::{Compiled, key};
 use crate::error::{Error, Result};
 use crate::schema::narrowed;
 use allod_lm::Model;
@@ -11,7 +12,7 @@ use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
 use llguidance::toktrie::{ApproximateTokEnv, SimpleVob, TokEnv, TokRxInfo, TokTrie};
 use llguidance::{Matcher, ParserFactory};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a completion has to keep to.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +40,7 @@ pub(crate) struct Grammars {
     factory: ParserFactory,
     /// Stands for whatever ends a text; one past the vocabulary.
     end: u32,
+    compiled: Mutex<Compiled>,
 }
 
 impl Grammars {
@@ -61,7 +63,7 @@ impl Grammars {
         let mut factory = ParserFactory::new_simple(&environment).map_err(refused)?;
         factory.quiet();
         factory.limits_mut().verbose_errors = false;
-        Ok(Grammars { factory, end })
+        Ok(Grammars { factory, end, compiled: Mutex::default() })
     }
 
     /// A guide at the beginning of a text.
@@ -69,6 +71,17 @@ impl Grammars {
     /// # Errors
     /// If the constraint is not understood, too large, or cannot be met.
     pub fn guide(&self, constraint: &Constraint) -> Result<Guide> {
+        let compiled = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = key(constraint);
+        if let Some(guide) = compiled().find(&key) {
+            return Ok(guide);
+        }
+        let guide = self.compile(constraint)?;
+        compiled().keep(key, &guide);
+        Ok(guide)
+    }
+
+    fn compile(&self, constraint: &Constraint) -> Result<Guide> {
         let grammars = all(constraint)?;
         let parser = self.factory.create_parser(TopLevelGrammar { grammars, max_tokens: None });
         let parser = parser.map_err(refused)?;

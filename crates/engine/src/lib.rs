@@ -25,6 +25,7 @@
 
 mod candidates;
 mod collect;
+mod compiled;
 mod conversation;
 mod dialect;
 mod draft;
