@@ -12,6 +12,7 @@ use crate::limits::Keyless;
 use crate::local;
 use crate::problem::Problem;
 use crate::state::Shared;
+use crate::trace_parent::TraceParent;
 
 /// What a caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,17 +49,21 @@ impl Role {
 pub(crate) struct Identity {
     pub(crate) caller: Caller,
     pub(crate) role: Role,
+    /// The trace of the caller's that the request is a part of.
+    pub(crate) trace: Option<TraceParent>,
 }
 
 impl Identity {
     fn of_key(key: KeyRow) -> Identity {
         let role = Role::read(&key.role);
         let clearance = Clearance::of(key.labels);
-        Identity { caller: Caller { tenant: key.tenant, subject: key.id, clearance }, role }
+        let caller = Caller { tenant: key.tenant, subject: key.id, clearance };
+        Identity { caller, role, trace: None }
     }
 
     fn local_operator() -> Identity {
-        Identity { caller: Caller::operator(Clearance::public()), role: Role::Operator }
+        let caller = Caller::operator(Clearance::public());
+        Identity { caller, role: Role::Operator, trace: None }
     }
 
     /// Whether the records of a tenant are this caller's to see.
@@ -81,7 +86,8 @@ pub(crate) async fn identify(
     let (method, uri) = (request.method().clone(), request.uri().clone());
     match identity_of(&state, method, uri, request.headers().clone()).await {
         Ok(identity) => {
-            request.extensions_mut().insert(identity);
+            let trace = TraceParent::of(request.headers());
+            request.extensions_mut().insert(Identity { trace, ..identity });
             next.run(request).await
         }
         Err(problem) => problem.into_response(),

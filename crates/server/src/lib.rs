@@ -58,6 +58,7 @@ mod text_completions;
 mod thinking;
 mod tokenize;
 mod tools;
+mod trace_parent;
 mod traces;
 mod turn;
 mod verify;

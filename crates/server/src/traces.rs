@@ -12,6 +12,7 @@ use allod_engine::{Finish, Prompt};
 use serde_json::{Value, json};
 
 use crate::pace::Pace;
+use crate::trace_parent::{Sampled, TraceParent};
 
 /// Spans that wait to be sent; more are dropped.
 const WAITING_MAX: usize = 4096;
@@ -44,10 +45,24 @@ impl Traces {
         }
     }
 
-    /// A turn of the model is over.
-    pub(crate) fn turn(&self, model: &str, chat: &Chat, pace: &Pace, reply: Option<&ChatReply>) {
+    /// A turn of the model is over. Where it is part of a caller's trace, that decides whether it
+    /// is told.
+    pub(crate) fn turn(
+        &self,
+        model: &str,
+        parent: Option<&TraceParent>,
+        turn: (&Chat, &Pace),
+        reply: Option<&ChatReply>,
+    ) {
         let Some(sender) = &self.sender else { return };
-        if sender.try_send(span(model, chat, pace, reply)).is_err() {
+        if parent.is_some_and(|parent| parent.sampled == Sampled::No) {
+            return;
+        }
+        let mut span = span(model, turn, reply);
+        if let Some(parent) = parent {
+            join(&mut span, parent);
+        }
+        if sender.try_send(span).is_err() {
             tracing::debug!("a span was dropped: too many wait to be sent");
         }
     }
@@ -100,8 +115,19 @@ fn envelope(spans: Vec<Value>) -> Value {
     }]})
 }
 
+/// Makes a span a part of its caller's trace. The flags say that it is recorded, and that its
+/// parent is in another process (`SpanFlags` of OTLP).
+fn join(span: &mut Value, parent: &TraceParent) {
+    span["traceId"] = parent.trace.as_str().into();
+    span["parentSpanId"] = parent.span.as_str().into();
+    span["flags"] = (0x301).into();
+    if !parent.state.is_empty() {
+        span["traceState"] = parent.state.as_str().into();
+    }
+}
+
 /// What a turn was; without a reply it failed.
-fn span(model: &str, chat: &Chat, pace: &Pace, reply: Option<&ChatReply>) -> Value {
+fn span(model: &str, (chat, pace): (&Chat, &Pace), reply: Option<&ChatReply>) -> Value {
     let operation = match chat.prompt {
         Prompt::Chat(_) | Prompt::Conversation(_) => "chat",
         Prompt::Text(_) | Prompt::Tokens(_) => "text_completion",

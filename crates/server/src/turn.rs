@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use allod_answer::{Ask, Caller, Chat, ChatReply, Choices, Generator, Outcome, Reply, Tokens};
+use allod_answer::{Ask, Chat, ChatReply, Choices, Generator, Outcome, Reply, Tokens};
 use allod_engine::Reader;
 use allod_engine::{ChosenToken, Error as EngineError, Finish, Part as SaidPart, Piece, Prompt};
 use axum::Json;
@@ -23,6 +23,7 @@ use crate::scores::Scored;
 use crate::speaking::{self, Call, Said, Speaking};
 use crate::state::{Shared, State};
 use crate::stream::{self, Gone, Writer};
+use crate::trace_parent::TraceParent;
 use crate::{DOCUMENTS_MODEL, ask, models};
 
 /// What a request asks for.
@@ -195,7 +196,7 @@ pub(crate) async fn respond(
     turn.check_choices(state.desk.policy().limits.answer_choices_max as usize)?;
     let delivery = turn.delivery;
     let adapter = models::adapter(state, &turn.model);
-    let asked = turn.asked(state, adapter, identity.caller).await?;
+    let asked = turn.asked(state, adapter, identity).await?;
     match delivery {
         Delivery::Whole => {
             let finished = whole(state, asked).await?;
@@ -212,6 +213,8 @@ struct Asked {
     reader: Option<Reader>,
     /// The field of the request that the constraint comes from.
     field: Option<&'static str>,
+    /// The trace that the turn is a part of.
+    trace: Option<TraceParent>,
 }
 
 impl Turn {
@@ -219,7 +222,7 @@ impl Turn {
         self,
         state: &Shared,
         adapter: Option<String>,
-        caller: Caller,
+        identity: Identity,
     ) -> Result<Asked, Problem> {
         let (mut prompt, speaking) = (self.prompt, self.speaking);
         let field = speaking.names.format.or(speaking.names.tools);
@@ -238,9 +241,9 @@ impl Turn {
             spelled: prepared.spelled,
             choices: self.choices,
             adapter,
-            caller,
+            caller: identity.caller,
         };
-        Ok(Asked { chat, reader: prepared.reader, field })
+        Ok(Asked { chat, reader: prepared.reader, field, trace: identity.trace })
     }
 
     /// Every answer takes a place of its own.
@@ -427,7 +430,7 @@ fn counted(
         Err(_) => ("failed", Tokens::default()),
     };
     let model = state.desk.generator().map(Generator::name).unwrap_or_default();
-    state.traces.turn(&model, chat, &pace, reply.as_ref().ok());
+    state.traces.turn(&model, asked.trace.as_ref(), (chat, &pace), reply.as_ref().ok());
     state.metrics.answered("chat", outcome, begun.elapsed(), tokens);
     if let Ok(reply) = &reply {
         let finishes: Vec<Finish> = reply.choices.iter().filter_map(|one| one.finish).collect();

@@ -40,11 +40,19 @@ fn collector() -> (u16, Receiver<(String, Value)>) {
 }
 
 fn ask(house: &House) {
+    ask_with(house, &[&[]]);
+}
+
+/// Asks once with each of these headers.
+fn ask_with(house: &House, requests: &[&[(&str, &str)]]) {
     let server = house.serve();
     let body = json!({"model": "tiny", "max_tokens": 5, "stop": "secret stop",
                       "messages": [{"role": "user", "content": "secret question"}]});
-    let answer = server.client().post("/v1/chat/completions", &body);
-    assert_eq!(answer.status, 200, "{}", answer.text);
+    for headers in requests {
+        let headers = [&[("content-type", "application/json")], *headers].concat();
+        let answer = server.client().post_with("/v1/chat/completions", &body.to_string(), &headers);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
 }
 
 #[test]
@@ -80,6 +88,35 @@ fn a_turn_is_told_where_the_policy_says_without_its_words() {
     let reasons = value("gen_ai.response.finish_reasons");
     assert_eq!(reasons["arrayValue"]["values"].as_array().unwrap().len(), 1);
     assert_eq!(value("allod.receipt")["intValue"], "0");
+}
+
+#[test]
+fn a_turn_is_a_part_of_its_callers_trace_where_that_is_recorded() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    const SPAN: &str = "b7ad6b7169203331";
+    let (port, told) = collector();
+    let house = House::with_models_and_policy(&format!(
+        "logging:\n  citations: optional\n\
+         telemetry:\n  traces_url: http://127.0.0.1:{port}/v1/traces\n"
+    ));
+    let parents = ["01", "00"].map(|flags| format!("00-{TRACE}-{SPAN}-{flags}"));
+    let [recorded, not_recorded] = parents.each_ref().map(|parent| ("traceparent", &**parent));
+    ask_with(
+        &house,
+        &[&[recorded, ("tracestate", "a=1")], &[not_recorded], &[("traceparent", "nonsense")]],
+    );
+    let mut spans = Vec::new();
+    while spans.len() < 2 {
+        let (_, body) = told.recv_timeout(Duration::from_secs(20)).unwrap();
+        let sent = &body["resourceSpans"][0]["scopeSpans"][0]["spans"];
+        spans.extend(sent.as_array().unwrap().clone());
+    }
+    assert_eq!(spans.len(), 2, "{spans:?}");
+    let [own, free] = [&spans[0], &spans[1]];
+    assert_eq!((&own["traceId"], &own["parentSpanId"]), (&json!(TRACE), &json!(SPAN)));
+    assert_eq!((&own["traceState"], &own["flags"]), (&json!("a=1"), &json!(0x301)));
+    assert!(own["spanId"] != SPAN && own["spanId"].as_str().unwrap().len() == 16, "{own}");
+    assert!(free["traceId"] != TRACE && free["parentSpanId"].is_null(), "{free}");
 }
 
 #[test]
