@@ -2,7 +2,8 @@
 //!
 //! Each step, every sequence that is being written gets one row, and what is left of the step goes
 //! to the prompts that are being read: divided evenly between tenants, and within a tenant between
-//! its sequences, so that a short prompt never waits for a long one. Neither the neighbours nor the
+//! its sequences, so that a short prompt never waits for a long one; for the same reason, long
+//! prompts that are being read have half of the places at most. Neither the neighbours nor the
 //! pieces in which a prompt is read change a bit of a sequence.
 
 use crate::error::Error;
@@ -220,10 +221,12 @@ impl<'m> Worker<'m> {
                 return;
             }
             let (room, infer) = (self.room(), &self.infer);
-            let alone = self.running.is_empty();
+            let (alone, crowded) = (self.running.is_empty(), self.is_crowded());
+            let step = self.limits.step_tokens;
             let next = self.line.take(|tenant, priority, sequence| {
                 let other = |(of, at): &(Tenant, Priority)| of != tenant || *at != priority;
                 let passes = promised.as_ref().is_some_and(other)
+                    || crowded && is_long(sequence, step)
                     || about_to_be_known(&self.running, infer, &self.prefixes, sequence);
                 match passes {
                     true => Turn::Pass,
@@ -235,6 +238,16 @@ impl<'m> Worker<'m> {
             let Some(sequence) = next else { return };
             self.place(sequence);
         }
+    }
+
+    /// Whether long prompts that are being read have all the places that they may have.
+    fn is_crowded(&self) -> bool {
+        let reads_long = |one: &&Running| {
+            let left = one.sequence.tokens().len() - self.infer.length(one.slot);
+            left > self.limits.step_tokens
+        };
+        let most = self.limits.slots.div_ceil(2);
+        self.running.iter().filter(reads_long).count() >= most
     }
 
     /// Bytes that may still be taken.
@@ -302,8 +315,11 @@ impl<'m> Worker<'m> {
     /// tenant that has no place while another of no higher priority has several. Says whom it was
     /// made for.
     fn make_place(&mut self) -> Option<(Tenant, Priority)> {
-        let mut next = None;
-        self.line.take(|tenant, priority, _| {
+        let (mut next, crowded, step) = (None, self.is_crowded(), self.limits.step_tokens);
+        self.line.take(|tenant, priority, sequence| {
+            if crowded && is_long(sequence, step) {
+                return Turn::Pass;
+            }
             next = Some((tenant.clone(), priority));
             Turn::Wait
         });
@@ -484,6 +500,12 @@ fn needed(infer: &Infer, prefixes: &Prefixes, sequence: &Sequence) -> usize {
     let tokens = sequence.tokens();
     let known = prefixes.known(&sequence.key, &tokens[..tokens.len() - 1]);
     infer.bytes_of(tokens.len() + 1).saturating_sub(infer.shared_bytes_of(known))
+}
+
+/// Whether a prompt takes more than a step of so many rows to read. What is known of it already
+/// counts too: to look for that in all that waits would cost more than it is worth.
+fn is_long(sequence: &Sequence, step_tokens: usize) -> bool {
+    sequence.tokens().len() > step_tokens
 }
 
 /// Whether a beginning of `sequence` that is not known is just being read for another one: it is

@@ -52,7 +52,7 @@ impl Default for ServeOptions {
             examples: Vec::new(),
             body_bytes_max: 1 << 20,
             connections_max: 512,
-            answering_max: 32,
+            answering_max: 128,
             waiting_max: 256,
             waiting_per_tenant_max: 128,
             head_timeout: Duration::from_secs(15),
