@@ -54,6 +54,8 @@ pub struct Chat {
     pub constraint: Option<allod_engine::Constraint>,
     /// Special tokens that stand in the answer as they are spelled.
     pub spelled: Vec<u32>,
+    /// How long the model may think, where that is bounded.
+    pub thought: Option<allod_engine::Thought>,
     /// How many answers are written, and what is told of their tokens.
     pub choices: Choices,
     /// The adapter that the model runs with, by the name that it was loaded under.

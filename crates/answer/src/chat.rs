@@ -157,6 +157,7 @@ fn request(desk: &Desk, chat: &Chat) -> GenerateRequest {
         stop: chat.stop.clone(),
         constraint: chat.constraint.clone(),
         spelled: chat.spelled.clone(),
+        thought: chat.thought.clone(),
         tenant: chat.caller.tenant.clone(),
         n: chat.choices.n,
         best_of: chat.choices.best_of,
@@ -324,6 +325,9 @@ fn replayable(chat: &Chat) -> Value {
     }
     if let Some(constraint) = &chat.constraint {
         kept["constraint"] = kept_constraint(constraint);
+    }
+    if let Some(thought) = &chat.thought {
+        kept["thought_tokens"] = json!(thought.most());
     }
     kept["max_tokens"] = json!(chat.max_tokens);
     if chat.choices.written() > 1 {

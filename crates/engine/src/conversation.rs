@@ -83,7 +83,8 @@ impl Shape<'_> {
     fn wants_values(self) -> bool {
         let written = ["arguments | tojson", "arguments|tojson", "arguments | items"];
         let whole = ["arguments|items", "arguments.items", "function|tojson", "function | tojson"];
-        let others = ["tool_call|tojson", "tool_call | tojson", "arguments is mapping"];
+        let others =
+            ["tool_call|tojson", "tool_call | tojson", "arguments is mapping", "_args.items()"];
         written.iter().chain(&whole).chain(&others).any(|word| self.knows(word))
     }
 }

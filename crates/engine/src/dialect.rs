@@ -1,6 +1,8 @@
 //! How a model writes what is not text: reasoning and calls of tools. Each family of models has a
 //! form that it was trained to write, and its chat template shows which.
 
+use serde_json::Value;
+
 /// The form that a model writes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dialect {
@@ -33,12 +35,35 @@ pub struct Calls {
     pub before: &'static str,
     /// Between name and arguments.
     pub middle: &'static str,
-    /// After the arguments, which are a JSON object.
+    /// How arguments are written.
+    pub arguments: Arguments,
+    /// After the arguments.
     pub after: &'static str,
     /// Between calls; it may repeat the mark.
     pub between: &'static str,
     /// After the last call.
     pub close: &'static str,
+}
+
+/// How arguments are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arguments {
+    /// As a JSON object.
+    Json,
+    /// One after the other.
+    Fields(Fields),
+}
+
+/// How arguments are written that stand one after the other: each is `before NAME middle VALUE
+/// after`, where a text is written as it is and all else as JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fields {
+    /// Before an argument's name.
+    pub before: &'static str,
+    /// Between name and value.
+    pub middle: &'static str,
+    /// After the value.
+    pub after: &'static str,
 }
 
 /// `<tool_call>` with name and arguments in one JSON object: most models, and those that tell
@@ -48,6 +73,7 @@ const TAGGED: Calls = Calls {
     open: "",
     before: "\n{\"name\": \"",
     middle: "\", \"arguments\": ",
+    arguments: Arguments::Json,
     after: "}\n</tool_call>",
     between: "\n<tool_call>",
     close: "",
@@ -59,6 +85,7 @@ const BARE: Calls = Calls {
     open: "",
     before: "{\"name\": \"",
     middle: "\", \"parameters\": ",
+    arguments: Arguments::Json,
     after: "}",
     between: "; ",
     close: "",
@@ -70,6 +97,7 @@ const LISTED: Calls = Calls {
     open: "[",
     before: "{\"name\": \"",
     middle: "\", \"arguments\": ",
+    arguments: Arguments::Json,
     after: "}",
     between: ", ",
     close: "]",
@@ -85,6 +113,7 @@ const MARKED: Calls = Calls {
     open: "",
     before: "",
     middle: "[ARGS]",
+    arguments: Arguments::Json,
     after: "",
     between: "[TOOL_CALLS]",
     close: "",
@@ -96,6 +125,7 @@ const KEYED: Calls = Calls {
     open: "[",
     before: "{\"",
     middle: "\": ",
+    arguments: Arguments::Json,
     after: "}",
     between: ", ",
     close: "]<|tools_suffix|>",
@@ -107,6 +137,7 @@ const FENCED: Calls = Calls {
     open: "",
     before: "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
     middle: "\n```json\n",
+    arguments: Arguments::Json,
     after: "\n```<｜tool▁call▁end｜>",
     between: "\n",
     close: "<｜tool▁calls▁end｜>",
@@ -126,13 +157,75 @@ const CHANNEL: Calls = Calls {
     open: "",
     before: "",
     middle: " <|constrain|>json<|message|>",
+    arguments: Arguments::Json,
     after: "<|call|>",
     between: "<|start|>assistant<|channel|>commentary to=functions.",
     close: "",
 };
 
+/// A block of tags for each call, a line for each tag and the value on lines of its own (Qwen3-Coder).
+const TAGGED_FIELDS: Calls = Calls {
+    mark: "<tool_call>",
+    open: "",
+    before: "\n<function=",
+    middle: ">\n",
+    arguments: Arguments::Fields(Fields {
+        before: "<parameter=",
+        middle: ">\n",
+        after: "\n</parameter>\n",
+    }),
+    after: "</function>\n</tool_call>",
+    between: "\n<tool_call>",
+    close: "",
+};
+
+/// Name, then keys and values (GLM-4.5).
+const PAIRED_FIELDS: Calls = Calls {
+    before: "",
+    middle: "\n",
+    arguments: Arguments::Fields(Fields {
+        before: "<arg_key>",
+        middle: "</arg_key>\n<arg_value>",
+        after: "</arg_value>\n",
+    }),
+    after: "</tool_call>",
+    ..TAGGED_FIELDS
+};
+
+/// The same without lines (GLM-4.7).
+const TIGHT_FIELDS: Calls = Calls {
+    middle: "",
+    arguments: Arguments::Fields(Fields {
+        before: "<arg_key>",
+        middle: "</arg_key><arg_value>",
+        after: "</arg_value>",
+    }),
+    between: "<tool_call>",
+    ..PAIRED_FIELDS
+};
+
+/// A section of calls with named parameters (MiniMax-M2).
+const INVOKED_FIELDS: Calls = Calls {
+    mark: "<minimax:tool_call>",
+    open: "\n",
+    before: "<invoke name=\"",
+    middle: "\">\n",
+    arguments: Arguments::Fields(Fields {
+        before: "<parameter name=\"",
+        middle: "\">",
+        after: "</parameter>\n",
+    }),
+    after: "</invoke>\n",
+    between: "",
+    close: "</minimax:tool_call>",
+};
+
 /// What a template holds, and what it says of calls; the first that is there counts.
-const CALLS: [(&[&str], Calls); 10] = [
+const CALLS: [(&[&str], Calls); 14] = [
+    (&["<function=", "<parameter="], TAGGED_FIELDS),
+    (&["</arg_key><arg_value>"], TIGHT_FIELDS),
+    (&["<arg_key>", "<arg_value>"], PAIRED_FIELDS),
+    (&["<minimax:tool_call>", "<invoke name="], INVOKED_FIELDS),
     (&["<|tools_prefix|>"], KEYED),
     (&["<｜tool▁calls▁begin｜>", "```json"], FENCED),
     (&["<｜tool▁calls▁begin｜>"], SECTION),
@@ -175,17 +268,26 @@ impl Dialect {
 
     /// All that this form writes beside text.
     pub(crate) fn marks(&self) -> impl Iterator<Item = &'static str> {
-        let Calls { mark, open, before, middle, after, between, close } = self.calls;
+        let Calls { mark, open, before, middle, arguments, after, between, close } = self.calls;
         let thought = self.thought.map(|thought| [thought.open, thought.close]);
+        let fields = match arguments {
+            Arguments::Json => None,
+            Arguments::Fields(fields) => Some([fields.before, fields.middle, fields.after]),
+        };
         let calls = [self.text, mark, open, before, middle, after, between, close];
-        calls.into_iter().chain(thought.into_iter().flatten())
+        let calls = calls.into_iter().chain(fields.into_iter().flatten());
+        calls.chain(thought.into_iter().flatten())
     }
 }
 
 impl Calls {
     /// A call as the model would write it.
     pub(crate) fn written(&self, name: &str, arguments: &str) -> String {
-        [self.before, name, self.middle, arguments, self.after].concat()
+        let arguments = match self.arguments {
+            Arguments::Json => arguments.to_string(),
+            Arguments::Fields(fields) => fields.written(arguments),
+        };
+        [self.before, name, self.middle, &arguments, self.after].concat()
     }
 
     /// Calls as the model would write them.
@@ -193,5 +295,21 @@ impl Calls {
         let calls = calls.iter().map(|(name, arguments)| self.written(name, arguments));
         let calls: Vec<String> = calls.collect();
         [self.mark, self.open, &calls.join(self.between), self.close].concat()
+    }
+}
+
+impl Fields {
+    /// The members of a JSON object as the model would write them; what is none stands for a value.
+    fn written(&self, arguments: &str) -> String {
+        let of = |name: &str, value: &Value| {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_string);
+            [self.before, name, self.middle, &value, self.after].concat()
+        };
+        match serde_json::from_str(arguments) {
+            Ok(Value::Object(members)) => {
+                members.iter().map(|(name, value)| of(name, value)).collect()
+            }
+            _ => of("ARGUMENT", &"VALUE".into()),
+        }
     }
 }

@@ -317,6 +317,7 @@ impl Engine {
             max_tokens: request.max_tokens,
             stop: request.stop.clone(),
             spelled: request.spelled.clone(),
+            thought: request.thought.clone(),
             adapter,
             adapter_name: request.adapter.as_deref().map(Into::into),
             tenant: request.tenant.as_str().into(),

@@ -145,6 +145,11 @@ impl Guide {
         }
     }
 
+    /// Whether a token can follow.
+    pub fn takes(&mut self, token: u32) -> bool {
+        self.matcher.validate_tokens(&[token]).is_ok_and(|taken| taken == 1)
+    }
+
     /// Goes on by a token. Says whether the text is whole and nothing can follow.
     ///
     /// # Errors

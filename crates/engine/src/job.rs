@@ -5,6 +5,7 @@ use crate::grammar::Guide;
 use crate::line::Tenant;
 use crate::request::{ChosenToken, Finish, Priority};
 use crate::sampler::Sampler;
+use crate::thought::Thought;
 use allod_lm::Adapter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,7 @@ pub(crate) struct Job {
     pub stop: Vec<String>,
     /// Special tokens that stand in the text.
     pub spelled: Vec<u32>,
+    pub thought: Option<Thought>,
     pub adapter: Option<Arc<Adapter>>,
     /// What the request calls it.
     pub adapter_name: Option<Arc<str>>,

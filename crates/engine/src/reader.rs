@@ -1,6 +1,8 @@
 //! Takes what a model writes apart as it comes: reasoning, text, calls of tools.
 
-use crate::dialect::{Calls, Dialect};
+use crate::dialect::{Arguments, Calls, Dialect};
+use crate::fields::{FieldReader, Forms, Step};
+use std::sync::Arc;
 
 /// A part of what a model says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,11 +17,21 @@ pub enum Part {
     Arguments(String),
 }
 
+impl Part {
+    fn text(&self) -> &str {
+        match self {
+            Part::Reasoning(text) | Part::Text(text) | Part::Call(text) | Part::Arguments(text) => {
+                text
+            }
+        }
+    }
+}
+
 /// Takes one completion apart, in pieces that may be cut anywhere.
 ///
 /// What cannot be told apart yet waits inside. Text that is not in the model's form comes out as
 /// text; a call that was cut before its arguments began does not come out at all.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Reader {
     dialect: Dialect,
     calls: bool,
@@ -28,6 +40,9 @@ pub struct Reader {
     /// Whether a call was read already.
     called: bool,
     depth: Depth,
+    /// How arguments are written that are no JSON.
+    forms: Arc<Forms>,
+    fields: FieldReader,
 }
 
 /// What is being read.
@@ -52,7 +67,12 @@ enum Place {
 impl Reader {
     /// Reads what a model that speaks `dialect` writes; calls only where `calls` says that there
     /// are tools, and reasoning that the prompt has opened already where `opened` says so.
-    pub(crate) fn new(dialect: Dialect, calls: Calling, opened: Opening) -> Reader {
+    pub(crate) fn new(
+        dialect: Dialect,
+        calls: Calling,
+        opened: Opening,
+        forms: Arc<Forms>,
+    ) -> Reader {
         let place = match opened {
             Opening::Opened => Place::Reasoning,
             Opening::Free => Place::Start,
@@ -66,7 +86,14 @@ impl Reader {
             place,
             called: false,
             depth: Depth::default(),
+            forms,
+            fields: FieldReader::default(),
         }
+    }
+
+    /// Whether what comes next is reasoning, as far as is known.
+    pub(crate) fn is_reasoning(&self) -> bool {
+        self.place == Place::Reasoning
     }
 
     /// Reads on. Returns the parts that are certain.
@@ -81,13 +108,18 @@ impl Reader {
     pub fn finish(&mut self) -> Vec<Part> {
         let held = std::mem::take(&mut self.held);
         let place = std::mem::replace(&mut self.place, Place::End);
-        match place {
+        let mut parts = match place {
             _ if held.is_empty() => Vec::new(),
             Place::Reasoning => some(Part::Reasoning(held.trim_end().to_string())),
             Place::Start | Place::Body | Place::Text => some(Part::Text(held)),
-            Place::Arguments => some(Part::Arguments(held)),
+            Place::Arguments => match self.dialect.calls.arguments {
+                Arguments::Json => some(Part::Arguments(held)),
+                Arguments::Fields(_) => some(Part::Arguments(self.fields.finish(&held))),
+            },
             Place::Call | Place::Name | Place::After | Place::End => Vec::new(),
-        }
+        };
+        parts.retain(|part| !part.text().is_empty());
+        parts
     }
 
     /// Reads one thing; says whether there may be another.
@@ -188,6 +220,8 @@ impl Reader {
         let Calls { open, before, .. } = self.dialect.calls;
         let form = if self.called { before.to_string() } else { [open, before].concat() };
         match begins(self.held.trim_start(), form.trim_start()) {
+            // Nothing tells a name yet; blanks may be text's.
+            Begins::With if form.is_empty() => self.go(Place::Name),
             Begins::With => {
                 self.skip(form.trim_start());
                 self.go(Place::Name)
@@ -203,6 +237,9 @@ impl Reader {
     }
 
     fn name(&mut self, parts: &mut Vec<Part>) -> bool {
+        if let Arguments::Fields(_) = self.dialect.calls.arguments {
+            return self.name_before_fields(parts);
+        }
         let Some(at) = self.held.find(self.dialect.calls.middle) else { return false };
         parts.push(Part::Call(self.held[..at].to_string()));
         self.held.drain(..at + self.dialect.calls.middle.len());
@@ -211,7 +248,40 @@ impl Reader {
         self.go(Place::Arguments)
     }
 
+    /// Where arguments are no JSON, little would tell a name from other text: it is a tool's.
+    fn name_before_fields(&mut self, parts: &mut Vec<Part>) -> bool {
+        let held = self.held.trim_start();
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+        let Some(at) = held.find(|letter| !plain(letter)) else { return false };
+        let (name, rest) = (held[..at].to_string(), held[at..].trim_start());
+        let middle = self.dialect.calls.middle.trim();
+        match begins(rest, middle) {
+            Begins::Maybe => return false,
+            Begins::With if self.forms.knows(&name) => {
+                let read = self.held.len() - rest.len() + middle.len();
+                self.held.drain(..read);
+            }
+            _ if self.called => return self.go(Place::End),
+            _ => {
+                self.calls = false;
+                return self.go(Place::Text);
+            }
+        }
+        parts.push(Part::Call(name.clone()));
+        self.called = true;
+        self.fields = FieldReader::new(name);
+        self.go(Place::Arguments)
+    }
+
     fn arguments(&mut self, parts: &mut Vec<Part>) -> bool {
+        if let Arguments::Fields(fields) = self.dialect.calls.arguments {
+            let marks = (&self.dialect.calls, &fields);
+            return match self.fields.step(&mut self.held, marks, &self.forms, parts) {
+                Step::More => true,
+                Step::Wait => false,
+                Step::Over => self.go(Place::After),
+            };
+        }
         let end = self.depth.end(&self.held);
         let read = end.unwrap_or(self.held.len());
         emit(parts, Part::Arguments, &self.held[..read]);
@@ -265,8 +335,8 @@ pub(crate) enum Opening {
 }
 
 /// Where a JSON value stands.
-#[derive(Debug, Clone, Copy, Default)]
-struct Depth {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Depth {
     open: usize,
     quoted: bool,
     escaped: bool,
@@ -275,7 +345,7 @@ struct Depth {
 
 impl Depth {
     /// The byte after the end of the value, if it ends in `text`, which goes on from earlier ones.
-    fn end(&mut self, text: &str) -> Option<usize> {
+    pub fn end(&mut self, text: &str) -> Option<usize> {
         for (at, byte) in text.bytes().enumerate() {
             match byte {
                 _ if self.escaped => self.escaped = false,
@@ -294,13 +364,16 @@ impl Depth {
     }
 }
 
-enum Begins {
+/// Whether a text begins with another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begins {
     With,
+    /// It is too short to say.
     Maybe,
     Not,
 }
 
-fn begins(held: &str, text: &str) -> Begins {
+pub(crate) fn begins(held: &str, text: &str) -> Begins {
     match held.len() < text.len() {
         _ if held.starts_with(text) => Begins::With,
         true if text.starts_with(held) => Begins::Maybe,
@@ -309,13 +382,13 @@ fn begins(held: &str, text: &str) -> Begins {
 }
 
 /// Length of the longest ending of `held` that begins `text`.
-fn doubtful(held: &str, text: &str) -> usize {
+pub(crate) fn doubtful(held: &str, text: &str) -> usize {
     let longest = held.len().min(text.len().saturating_sub(1));
     let mut ends = (1..=longest).rev().filter(|length| text.is_char_boundary(*length));
     ends.find(|length| held.ends_with(&text[..*length])).unwrap_or(0)
 }
 
-fn emit(parts: &mut Vec<Part>, kind: fn(String) -> Part, text: &str) {
+pub(crate) fn emit(parts: &mut Vec<Part>, kind: fn(String) -> Part, text: &str) {
     if !text.is_empty() {
         parts.push(kind(text.to_string()));
     }
@@ -352,7 +425,7 @@ mod tests {
     fn check(template: &str, opening: Opening, text: &str, expected: &[Part]) {
         let dialect = Dialect::of(Some(template));
         for letters in [1, 2, 3, 7, 1000] {
-            let reader = Reader::new(dialect, Calling::Possible, opening);
+            let reader = Reader::new(dialect, Calling::Possible, opening, Arc::default());
             assert_eq!(read(reader, text, letters), expected, "{text} by {letters}");
         }
     }
@@ -420,6 +493,36 @@ mod tests {
     }
 
     #[test]
+    fn marks_within_arguments_end_nothing() {
+        for (template, before, middle, after, mark) in [
+            (
+                "<tool_call>",
+                "A\n<tool_call>\n{\"name\": \"",
+                "\", \"arguments\": ",
+                "}\n</tool_call>",
+                "}\\n</tool_call>",
+            ),
+            (
+                "[TOOL_CALLS] [",
+                "A[TOOL_CALLS] [{\"name\": \"",
+                "\", \"arguments\": ",
+                "}]",
+                "}]</s>",
+            ),
+            ("[TOOL_CALLS][ARGS]", "A[TOOL_CALLS]", "[ARGS]", "", "[TOOL_CALLS]g[ARGS]{"),
+            ("\"parameters\" ipython", "{\"name\": \"", "\", \"parameters\": ", "}", "}}; {"),
+        ] {
+            let arguments = format!(r#"{{"x": "a {mark} \" b"}}"#);
+            let said = [before, "f", middle, &arguments, after].concat();
+            let mut expected = call("f", &arguments).to_vec();
+            if said.starts_with('A') {
+                expected.insert(0, text("A"));
+            }
+            check(template, Opening::Free, &said, &expected);
+        }
+    }
+
+    #[test]
     fn what_is_cut_or_not_in_the_form_is_not_a_call() {
         let template = "<tool_call>";
         check(template, Opening::Free, "A <tool_call>\n{\"name\": \"f\", \"arg", &[text("A")]);
@@ -432,7 +535,8 @@ mod tests {
     #[test]
     fn without_tools_nothing_is_a_call() {
         let said = "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>";
-        let reader = Reader::new(Dialect::PLAIN, Calling::Impossible, Opening::Free);
+        let reader =
+            Reader::new(Dialect::PLAIN, Calling::Impossible, Opening::Free, Arc::default());
         assert_eq!(read(reader, said, 3), [text(said)]);
     }
 }

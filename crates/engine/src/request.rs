@@ -3,6 +3,7 @@
 use crate::engine::AdapterIdentity;
 use crate::grammar::Constraint;
 use crate::sampling::Sampling;
+use crate::thought::Thought;
 use allod_lm::{Message, TemplateInput};
 use serde_json::Value;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct GenerateRequest {
     pub constraint: Option<Constraint>,
     /// Special tokens that stand in the text as they are spelled; all others do not stand in it.
     pub spelled: Vec<u32>,
+    /// How long it may think, where that is bounded.
+    pub thought: Option<Thought>,
     /// Whether the log probabilities of the tokens are given back, and of how many of the likeliest
     /// tokens at each place: at most [`TOP_LOGPROBS_MAX`].
     pub top_logprobs: Option<usize>,
@@ -60,6 +63,7 @@ impl Default for GenerateRequest {
             best_of: 0,
             constraint: None,
             spelled: Vec::new(),
+            thought: None,
             top_logprobs: None,
         }
     }

@@ -207,6 +207,7 @@ mod tests {
             max_tokens: 10,
             stop: Vec::new(),
             spelled: Vec::new(),
+            thought: None,
             adapter: None,
             adapter_name: None,
             tenant: tenant.into(),

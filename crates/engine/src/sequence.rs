@@ -9,6 +9,7 @@ use crate::prefixes::PrefixKey;
 use crate::request::{ChosenToken, Finish, Priority};
 use crate::sampler::{Past, Sampler};
 use crate::stop::StopFilter;
+use crate::thought::{Inside, Thought};
 use allod_lm::{Adapter, Detokenizer, Model};
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub(crate) struct Sequence<'m> {
     stop: StopFilter,
     /// Special tokens that stand in the text.
     spelled: Arc<[u32]>,
+    /// How long it may think, where that is bounded.
+    thought: Option<Thought>,
     top_logprobs: Option<usize>,
     outlet: Outlet,
     /// What it runs with.
@@ -72,6 +75,7 @@ impl<'m> Sequence<'m> {
             },
             stop: StopFilter::new(&job.stop),
             spelled: spelled.clone(),
+            thought: job.thought.clone(),
             top_logprobs: job.top_logprobs,
             outlet: job.outlet.clone(),
             adapter: job.adapter.clone(),
@@ -144,6 +148,11 @@ impl<'m> Sequence<'m> {
         let chosen = self.sampler.report(scores, token, self.top_logprobs);
         self.tokens.push(token);
         let text = self.text(token);
+        if let Some(thought) = &mut self.thought {
+            let whole = self.detokenizer.is_whole();
+            let inside = if whole { Inside::Nothing } else { Inside::Character };
+            thought.go_on(token, &text, inside);
+        }
         let (text, stopped) = self.stop.push(&text);
         let finish = stopped.then_some(Finish::Stop);
         self.put(text, Some(chosen), finish);
@@ -163,8 +172,18 @@ impl<'m> Sequence<'m> {
         }
     }
 
+    /// The token that has to follow, if it may.
+    fn forced(&mut self) -> Option<u32> {
+        let forced = self.thought.as_ref()?.forced()?;
+        let follows = self.guide.as_mut().is_none_or(|guide| guide.takes(forced));
+        follows.then_some(forced)
+    }
+
     /// The token that follows, of those that may.
     fn choose(&mut self, scores: &[f32]) -> Result<u32> {
+        if let Some(forced) = self.forced() {
+            return Ok(forced);
+        }
         let allowed: Option<Allowed> = self.guide.as_mut().map(Guide::allowed).transpose()?;
         let past = Past { tokens: &self.tokens, prompt_tokens: self.prompt_tokens };
         let ends = |token| self.model.end_tokens.contains(&token);

@@ -1,11 +1,15 @@
 //! What a completion may say beside text: calls of tools, answers in a format, reasoning.
 
-use crate::dialect::{Calls, Dialect};
+use crate::dialect::{Arguments, Calls, Dialect};
 use crate::error::{Error, Result};
+use crate::field_script::FieldScript;
+use crate::fields::{Forms, fields_of};
 use crate::grammar::Constraint;
 use crate::reader::{Calling, Opening, Reader};
+use crate::thought::Thought;
 use allod_lm::Tokenizer;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Most tools that one request can name.
 pub const TOOLS_MAX: usize = 128;
@@ -56,6 +60,8 @@ pub struct SpeechOptions {
     pub parallel: Parallel,
     /// What the text keeps to.
     pub format: Option<Constraint>,
+    /// Most tokens of reasoning, where it is bounded by more than the completion's length.
+    pub thought_tokens: Option<usize>,
 }
 
 /// How a completion is to be asked for, and how it is read.
@@ -65,6 +71,8 @@ pub struct Speech {
     pub constraint: Option<Constraint>,
     /// The special tokens that are part of the form: for [`crate::GenerateRequest::spelled`].
     pub spelled: Vec<u32>,
+    /// The bound on its reasoning: for [`crate::GenerateRequest::thought`].
+    pub thought: Option<Thought>,
     /// Takes it apart.
     pub reader: Reader,
 }
@@ -127,16 +135,42 @@ pub(crate) fn speech(
         dialect.marks().flat_map(|mark| Atoms { tokenizer, rest: mark }).filter_map(id).collect();
     spelled.sort_unstable();
     spelled.dedup();
+    let forms = match (dialect.calls.arguments, calling) {
+        (Arguments::Fields(_), Calling::Possible) => Forms::of(options.callable())?,
+        _ => Forms::default(),
+    };
     let plain = calling == Calling::Impossible;
     let constraint = match (&options.format, plain) {
         (None, true) => None,
         (Some(format), true) if dialect.thought.is_none() && dialect.text.is_empty() => {
             Some(format.clone())
         }
-        _ => Some(Script { tokenizer, dialect, opening, options }.constraint()),
+        _ => Some(Script { tokenizer, dialect, opening, options }.constraint()?),
     };
-    let reader = Reader::new(dialect, calling, opening);
-    Ok(Speech { constraint, spelled, reader })
+    let thought = bound(tokenizer, dialect, opening, options)?;
+    let reader = Reader::new(dialect, calling, opening, Arc::new(forms));
+    Ok(Speech { constraint, spelled, thought, reader })
+}
+
+/// The bound on reasoning, where there can be some.
+fn bound(
+    tokenizer: &Tokenizer,
+    dialect: Dialect,
+    opening: Opening,
+    options: &SpeechOptions,
+) -> Result<Option<Thought>> {
+    let (Some(thought), Some(most)) = (dialect.thought, options.thought_tokens) else {
+        return Ok(None);
+    };
+    let mut close = Vec::new();
+    for atom in (Atoms { tokenizer, rest: thought.close }) {
+        match atom {
+            Atom::Token(id) => close.push(id),
+            Atom::Text(text) => close.extend(tokenizer.encode_text(text)?),
+        }
+    }
+    let reader = Reader::new(dialect, Calling::Impossible, opening, Arc::default());
+    Ok((opening != Opening::Closed).then(|| Thought::new(most, close, reader)))
 }
 
 /// A literal text, in pieces that are special tokens and pieces that are not.
@@ -184,9 +218,9 @@ impl<'a> Iterator for Atoms<'a> {
 }
 
 /// Writes the grammar of a whole message, in Lark's format.
-struct Script<'a> {
+pub(crate) struct Script<'a> {
     tokenizer: &'a Tokenizer,
-    dialect: Dialect,
+    pub dialect: Dialect,
     opening: Opening,
     options: &'a SpeechOptions,
 }
@@ -197,10 +231,10 @@ const FORMAT: &str = "format";
 const BLANKS: &str = r"[ \t\r\n]{0,4}";
 
 impl Script<'_> {
-    fn constraint(&self) -> Constraint {
+    fn constraint(&self) -> Result<Constraint> {
         let mut rules = vec![format!("start: {}\n", self.start()), "ANY: /(?s:.+)/\n".to_string()];
         rules.push(self.thought());
-        let calls = self.calls();
+        let calls = self.calls()?;
         let mut body: Vec<String> = Vec::new();
         let may_stay_silent = matches!(self.options.choice, ToolChoice::Auto | ToolChoice::None);
         if may_stay_silent || calls.is_none() {
@@ -218,7 +252,7 @@ impl Script<'_> {
             body.push("lead calls".to_string());
         }
         rules.push(format!("body: {}\n", body.join(" | ")));
-        Constraint::Parts { whole: rules.concat(), parts: self.parts() }
+        Ok(Constraint::Parts { whole: rules.concat(), parts: self.parts()? })
     }
 
     fn start(&self) -> &'static str {
@@ -271,9 +305,9 @@ impl Script<'_> {
     }
 
     /// The rules for what comes before the calls, and for them.
-    fn calls(&self) -> Option<(String, String)> {
+    fn calls(&self) -> Result<Option<(String, String)>> {
         if self.options.calling() == Calling::Impossible {
-            return None;
+            return Ok(None);
         }
         let Calls { mark, open, between, close, .. } = self.dialect.calls;
         let forced = self.options.choice != ToolChoice::Auto;
@@ -295,32 +329,55 @@ impl Script<'_> {
         };
         let (open, close) = (self.literal(open), self.literal(close));
         let calls = format!("calls: {open} call {more} {close}\n");
-        Some((lead, calls + &self.call()))
+        Ok(Some((lead, calls + &self.call()?)))
     }
 
     /// A call of one tool or another.
-    fn call(&self) -> String {
-        let Calls { before, middle, after, .. } = self.dialect.calls;
-        let after = self.literal(after);
-        let of = |(number, tool): (usize, &Tool)| {
+    fn call(&self) -> Result<String> {
+        let Calls { before, middle, arguments, after, .. } = self.dialect.calls;
+        let (mut all, mut rules) = (Vec::new(), String::new());
+        for (number, tool) in self.options.callable().enumerate() {
             let head = self.literal(&[before, &tool.name, middle].concat());
-            format!("{head} @arguments{number} {after}")
-        };
-        let all: Vec<String> = self.options.callable().enumerate().map(of).collect();
-        format!("call: {}\n", all.join(" | "))
+            let written = match arguments {
+                Arguments::Json => format!("@arguments{number}"),
+                Arguments::Fields(fields) => {
+                    let script = FieldScript { script: self, fields, number };
+                    let (name, own) = script.rules(&fields_of(tool)?);
+                    rules += &own;
+                    name
+                }
+            };
+            all.push(format!("{head} {written} {}", self.literal(after)));
+        }
+        Ok(format!("call: {}\n{rules}", all.join(" | ")))
     }
 
-    fn parts(&self) -> Vec<(String, Constraint)> {
+    fn parts(&self) -> Result<Vec<(String, Constraint)>> {
         let arguments = |(number, tool): (usize, &Tool)| {
             let schema = Constraint::JsonSchema(object(&tool.parameters));
             (format!("arguments{number}"), schema)
         };
         let mut parts = Vec::new();
-        if self.options.calling() == Calling::Possible {
-            parts.extend(self.options.callable().enumerate().map(arguments));
+        match (self.options.calling(), self.dialect.calls.arguments) {
+            (Calling::Impossible, _) => {}
+            (Calling::Possible, Arguments::Json) => {
+                parts.extend(self.options.callable().enumerate().map(arguments));
+            }
+            (Calling::Possible, Arguments::Fields(fields)) => {
+                for (number, tool) in self.options.callable().enumerate() {
+                    let script = FieldScript { script: self, fields, number };
+                    parts.extend(script.parts(&fields_of(tool)?));
+                }
+            }
         }
         parts.extend(self.options.format.clone().map(|format| (FORMAT.to_string(), format)));
-        parts
+        Ok(parts)
+    }
+
+    /// Whether there is no special token in a text.
+    pub fn is_all_plain(&self, text: &str) -> bool {
+        !(Atoms { tokenizer: self.tokenizer, rest: text })
+            .any(|atom| matches!(atom, Atom::Token(_)))
     }
 
     /// Whether a text begins with no special token.
@@ -330,7 +387,7 @@ impl Script<'_> {
     }
 
     /// A text as it stands, as Lark writes it.
-    fn literal(&self, text: &str) -> String {
+    pub fn literal(&self, text: &str) -> String {
         let atoms = Atoms { tokenizer: self.tokenizer, rest: text };
         let written = atoms.map(|atom| match atom {
             Atom::Text(text) => Value::from(text).to_string(),
@@ -353,7 +410,7 @@ fn object(schema: &Value) -> Value {
 }
 
 /// A text as a regular expression has it, between slashes.
-fn pattern(text: &str) -> String {
+pub(crate) fn pattern(text: &str) -> String {
     let escaped = text.chars().map(|letter| match letter {
         '\\' | '.' | '+' | '*' | '?' | '(' | ')' | '|' | '[' | ']' | '{' | '}' | '^' | '$'
         | '/' => {

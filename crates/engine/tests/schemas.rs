@@ -81,7 +81,7 @@ fn arguments_are_valid_under_the_schemas_of_objects() {
             tools: vec![tool],
             choice: ToolChoice::Required,
             parallel: Parallel::One,
-            format: None,
+            ..SpeechOptions::default()
         };
         let request = request(None, seed as u64);
         let speech = engine.speech(&request.prompt, &options).unwrap();

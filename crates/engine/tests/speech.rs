@@ -13,7 +13,11 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 /// What is at least in a family's template, and what the prompt ends with.
-const FAMILIES: [(&str, &str); 9] = [
+const FAMILIES: [(&str, &str); 13] = [
+    ("<function=<parameter=</think>", "<think>\n"),
+    ("<arg_key><arg_value></think>", ""),
+    ("</arg_key><arg_value>", ""),
+    ("<minimax:tool_call><invoke name=", ""),
     ("<tool_call>", ""),
     ("<tool_call></think>", ""),
     ("<tool_call></think>", "<think>\n"),
@@ -126,9 +130,10 @@ fn say_with(
     let request = GenerateRequest {
         prompt,
         sampling: Sampling { temperature: 1.5, seed, logit_bias, ..Sampling::default() },
-        max_tokens: 1500,
+        max_tokens: 700,
         constraint: speech.constraint,
         spelled: speech.spelled,
+        thought: speech.thought,
         ..GenerateRequest::default()
     };
     let mut parts = Vec::new();
@@ -171,13 +176,20 @@ fn calls_that_are_asked_for_are_made_and_valid_in_every_form() {
             (ToolChoice::Required, Parallel::Many),
             (ToolChoice::Named("close-case".into()), Parallel::Many),
         ] {
-            let options = SpeechOptions { tools: tools(), choice, parallel, format: None };
+            let options = SpeechOptions {
+                tools: tools(),
+                choice,
+                parallel,
+                thought_tokens: Some(40),
+                ..SpeechOptions::default()
+            };
             for seed in 0..3 {
                 let said = say(&engine, &options, seed);
-                // Reasoning of a model that is not trained may never end.
-                if said.finish == Finish::Length {
+                // A model that is not trained may call for ever.
+                if said.finish == Finish::Length && parallel == Parallel::Many {
                     continue;
                 }
+                assert_eq!(said.finish, Finish::Stop, "{family:?} {}", said.text);
                 assert!(!said.has_text(), "{family:?} {}", said.text);
                 check_calls(&said, 1);
                 if parallel == Parallel::One {
@@ -211,9 +223,9 @@ fn what_is_free_is_text_or_valid_calls() {
             });
             let text: String = text.collect();
             assert!(mark.is_empty() || !text.contains(mark), "{text}");
+            calls += said.calls().len();
             if said.finish == Finish::Stop {
                 check_calls(&said, 0);
-                calls += said.calls().len();
             }
         }
         let is_token = SPECIALS.iter().chain(&ADDED).any(|text| *text == mark);
@@ -244,6 +256,42 @@ fn a_format_is_kept_after_reasoning() {
             assert!(value["a"].is_boolean(), "{}", said.text);
         }
         assert!(whole > 0, "{family:?}");
+    }
+}
+
+#[test]
+fn reasoning_is_closed_when_its_tokens_are_used_up() {
+    let opened = ("<tool_call></think>", "<think>\n");
+    let close = FIRST
+        + (SPECIALS.len() + ADDED.iter().position(|mark| *mark == "</think>").unwrap()) as u32;
+    let engine = engine(opened);
+    let ask = |thought_tokens: Option<usize>, draft: &Engine| {
+        let options = SpeechOptions { thought_tokens, ..SpeechOptions::default() };
+        let speech = draft.speech(&prompt(), &options).unwrap();
+        let request = GenerateRequest {
+            prompt: prompt(),
+            sampling: Sampling {
+                temperature: 1.5,
+                logit_bias: [(close, -100.0)].into(),
+                ..Sampling::default()
+            },
+            max_tokens: 200,
+            constraint: speech.constraint,
+            spelled: speech.spelled,
+            thought: speech.thought,
+            ..GenerateRequest::default()
+        };
+        draft.generate(&request, &mut |_| ControlFlow::Continue(())).unwrap().tokens
+    };
+    let place = |tokens: &[u32]| tokens.iter().position(|token| *token == close);
+    assert_eq!(place(&ask(None, &engine)), None);
+    for most in [0, 1, 40] {
+        let tokens = ask(Some(most), &engine);
+        let found = place(&tokens).unwrap();
+        assert!((most..most + 4).contains(&found), "{found} {most}");
+        // What comes before is what would have come anyway, and nothing is closed twice.
+        assert_eq!(tokens[..most], ask(None, &engine)[..most]);
+        assert_eq!(tokens.iter().filter(|token| **token == close).count(), 1);
     }
 }
 

@@ -82,6 +82,7 @@ mod tests {
             stop: Vec::new(),
             constraint: None,
             spelled: Vec::new(),
+            thought: None,
             choices: Choices { n, ..Choices::default() },
             adapter: None,
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use allod_answer::{Generator, Outcome};
-use allod_engine::{Constraint, Part, Prompt, Reader, SpeechOptions, Tool};
+use allod_engine::{Constraint, Part, Prompt, Reader, SpeechOptions, Thought, Tool};
 use serde_json::{Value, json};
 
 use crate::problem::Problem;
@@ -55,6 +55,8 @@ pub(crate) enum Thinking {
 pub(crate) struct Prepared {
     pub(crate) constraint: Option<Constraint>,
     pub(crate) spelled: Vec<u32>,
+    /// How long the model may think, where that is bounded.
+    pub(crate) thought: Option<Thought>,
     /// Takes answers apart; a model that runs elsewhere has done so itself.
     pub(crate) reader: Option<Reader>,
 }
@@ -77,11 +79,30 @@ pub(crate) fn prepare(
         let tools = speaking.options.tools.iter().map(described);
         input.tools = Some(tools.collect()).filter(|tools: &Vec<Value>| !tools.is_empty());
     }
-    let Some(speech) = generator.speech(prompt, &speaking.options)? else {
+    let thought_tokens = speaking.options.thought_tokens.or(match &speaking.thinking {
+        // The model was trained to know what the effort means.
+        Thinking::Effort(_) if generator.template_reads(EFFORT) => None,
+        Thinking::Effort(effort) => thought_tokens(effort),
+        Thinking::AsIs | Thinking::OffIfPossible | Thinking::On => None,
+    });
+    let options = SpeechOptions { thought_tokens, ..speaking.options.clone() };
+    let Some(speech) = generator.speech(prompt, &options)? else {
         return Ok(Prepared::default());
     };
-    let (constraint, spelled) = (speech.constraint, speech.spelled);
-    Ok(Prepared { constraint, spelled, reader: Some(speech.reader) })
+    let (constraint, spelled, thought) = (speech.constraint, speech.spelled, speech.thought);
+    Ok(Prepared { constraint, spelled, thought, reader: Some(speech.reader) })
+}
+
+/// The variable by which a chat template tells the model how much to think.
+const EFFORT: &str = "reasoning_effort";
+
+/// Most tokens of reasoning under an effort, for models that know nothing of efforts.
+fn thought_tokens(effort: &str) -> Option<usize> {
+    match effort {
+        "low" => Some(1024),
+        "medium" => Some(8192),
+        _ => None,
+    }
 }
 
 /// A tool as chat templates read it.
@@ -108,8 +129,8 @@ fn variables(
     let switch = ["enable_thinking", "thinking"].into_iter().find(|name| reads(name));
     let on = match &speaking.thinking {
         Thinking::AsIs => return Ok(variables),
-        Thinking::Effort(effort) if reads("reasoning_effort") => {
-            variables.insert("reasoning_effort".into(), json!(effort));
+        Thinking::Effort(effort) if reads(EFFORT) => {
+            variables.insert(EFFORT.into(), json!(effort));
             return Ok(variables);
         }
         Thinking::Effort(effort) => effort != "none" && effort != "minimal",

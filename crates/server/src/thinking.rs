@@ -73,7 +73,7 @@ pub(crate) fn of_message(fields: &Fields, speaking: &mut Speaking) -> Result<(),
         (Some("disabled"), None) => Thinking::OffIfPossible,
         (Some("adaptive"), None) => Thinking::On,
         (Some("enabled"), budget) => {
-            check_budget(fields, budget).map_err(wrong)?;
+            speaking.options.thought_tokens = thought_tokens(fields, budget).map_err(wrong)?;
             speaking.names.thinking = Some("thinking");
             Thinking::On
         }
@@ -82,14 +82,13 @@ pub(crate) fn of_message(fields: &Fields, speaking: &mut Speaking) -> Result<(),
     Ok(())
 }
 
-/// A budget is within `max_tokens`, which ends reasoning and answer together: the model decides how
-/// much of it is reasoning.
-fn check_budget(fields: &Fields, budget: Option<&Value>) -> Result<(), &'static str> {
-    let Some(budget) = budget else { return Ok(()) };
+/// Most tokens of reasoning: within `max_tokens`, which bounds reasoning and answer together.
+fn thought_tokens(fields: &Fields, budget: Option<&Value>) -> Result<Option<usize>, &'static str> {
+    let Some(budget) = budget else { return Ok(None) };
     let most = fields.get("max_tokens").and_then(Value::as_u64).unwrap_or(u64::MAX);
     match budget.as_u64() {
         Some(budget) if budget >= most => Err("has a `budget_tokens` that is not below max_tokens"),
-        Some(budget) if budget > 0 => Ok(()),
+        Some(budget) if budget > 0 => Ok(Some(budget as usize)),
         _ => Err("has a `budget_tokens` that is no number of tokens"),
     }
 }
@@ -122,7 +121,8 @@ mod tests {
             json!({"max_tokens": 9,
             "thinking": {"type": "enabled", "budget_tokens": 5}}),
         );
-        assert_eq!(asked.unwrap().thinking, Thinking::On);
+        let asked = asked.unwrap();
+        assert_eq!((asked.thinking, asked.options.thought_tokens), (Thinking::On, Some(5)));
         assert_eq!(read(of_message, json!({})).unwrap().thinking, Thinking::OffIfPossible);
         let switch = json!({"chat_template_kwargs": {"enable_thinking": false}});
         let asked = read(of_chat, switch).unwrap();

@@ -239,6 +239,7 @@ impl Turn {
             stop: self.stop,
             constraint: prepared.constraint,
             spelled: prepared.spelled,
+            thought: prepared.thought,
             choices: self.choices,
             adapter,
             caller: identity.caller,

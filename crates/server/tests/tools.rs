@@ -267,6 +267,27 @@ fn reasoning_stands_apart() {
 }
 
 #[test]
+fn reasoning_ends_when_its_tokens_are_used_up() {
+    let tool = json!({"name": "weather", "input_schema": schema()});
+    let body = json!({"model": "tiny", "max_tokens": 900, "temperature": 1, "seed": 4,
+        "thinking": {"type": "enabled", "budget_tokens": 8}, "tools": [tool],
+        "tool_choice": {"type": "any", "disable_parallel_tool_use": true}, "messages": [{"role": "user", "content": "ab"}]});
+    let value = ok("/v1/messages", &body);
+    let thinking = value["content"][0]["thinking"].as_str().unwrap();
+    // Each token is a letter or less of one; a letter is not cut.
+    assert!((1..=11).contains(&thinking.chars().count()), "{value}");
+    assert_eq!(
+        (&value["content"][1]["type"], &value["stop_reason"]),
+        (&json!("tool_use"), &json!("tool_use"))
+    );
+    assert!(is_valid(&value["content"][1]["input"]), "{value}");
+    let mut longer = body;
+    longer["thinking"]["budget_tokens"] = json!(100);
+    let value = ok("/v1/messages", &longer);
+    assert!(value["content"][0]["thinking"].as_str().unwrap().len() > 11, "{value}");
+}
+
+#[test]
 fn a_format_is_kept_after_reasoning() {
     let thinks = json!({"enable_thinking": true});
     let bias = json!({CLOSE.to_string(): 6});

@@ -49,7 +49,7 @@ fn ask_with(house: &House, requests: &[&[(&str, &str)]]) {
     let body = json!({"model": "tiny", "max_tokens": 5, "stop": "secret stop",
                       "messages": [{"role": "user", "content": "secret question"}]});
     for headers in requests {
-        let headers = [&[("content-type", "application/json")], *headers].concat();
+        let headers = [&[("content-type", "application/json")][..], *headers].concat();
         let answer = server.client().post_with("/v1/chat/completions", &body.to_string(), &headers);
         assert_eq!(answer.status, 200, "{}", answer.text);
     }

@@ -28,6 +28,11 @@ impl<'a> Detokenizer<'a> {
         self.complete()
     }
 
+    /// Whether no bytes of a character wait.
+    pub fn is_whole(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// What is left at the end, with U+FFFD for a character that was never completed.
     pub fn finish(&mut self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut self.waiting)).into_owned()
