@@ -183,7 +183,7 @@ pub struct ServeArguments {
 /// How the built-in engine serves.
 #[derive(Debug, Clone, Default, Args)]
 pub struct EngineArguments {
-    /// Sequences that are computed together [default: 16]
+    /// Sequences that are computed together [default: 32]
     #[arg(long, value_name = "N")]
     pub slots: Option<usize>,
     /// Tokens of prompts that go through the model together [default: 512]

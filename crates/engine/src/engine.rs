@@ -43,7 +43,7 @@ pub struct Options {
     /// The date that chat templates see. Without one they see none, so that the same messages
     /// always make the same prompt.
     pub template_date: Option<Date>,
-    /// Sequences that are computed together; 16 if not given.
+    /// Sequences that are computed together; 32 if not given.
     pub slots: Option<usize>,
     /// Most tokens of prompts that go through the model together; 512 if not given. While sequences
     /// are being written that would have to wait for it, a quarter of them.
@@ -71,7 +71,7 @@ pub struct Options {
 impl Options {
     fn limits(&self, context_tokens: usize) -> Limits {
         Limits {
-            slots: self.slots.unwrap_or(16).max(1),
+            slots: self.slots.unwrap_or(32).max(1),
             step_tokens: self.step_tokens.unwrap_or(512).max(1),
             context_tokens,
             cache_bytes_max: self.cache_bytes.unwrap_or(2 << 30),

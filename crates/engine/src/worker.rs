@@ -2,8 +2,8 @@
 //!
 //! Each step, every sequence that is being written gets one row, and what is left of the step goes
 //! to the prompts that are being read: divided evenly between tenants, and within a tenant between
-//! its sequences, so that a short prompt never waits for a long one; for the same reason, long
-//! prompts that are being read have half of the places at most. Neither the neighbours nor the
+//! its sequences, so that a short prompt never waits for a long one; for the same reason, few
+//! long prompts are read at one time. Neither the neighbours nor the
 //! pieces in which a prompt is read change a bit of a sequence.
 
 use crate::error::Error;
@@ -43,6 +43,20 @@ pub(crate) struct Limits {
 
 /// Rows of a step up to which there are guesses.
 const DRAFT_ROWS: usize = 16;
+
+impl Limits {
+    /// Tokens up to which a prompt is not long.
+    fn short_tokens(&self) -> usize {
+        LONG_STEPS * self.step_tokens
+    }
+}
+
+/// Long prompts that are read at one time, if there are twice as many places: more would only keep
+/// each other, and those with few tokens, from theirs.
+const LONG_MAX: usize = 4;
+
+/// What takes more steps than this to read, nobody else to be read beside it, is long.
+const LONG_STEPS: usize = 4;
 
 /// A sequence that has a place.
 struct Running<'m> {
@@ -222,11 +236,11 @@ impl<'m> Worker<'m> {
             }
             let (room, infer) = (self.room(), &self.infer);
             let (alone, crowded) = (self.running.is_empty(), self.is_crowded());
-            let step = self.limits.step_tokens;
+            let most = self.limits.short_tokens();
             let next = self.line.take(|tenant, priority, sequence| {
                 let other = |(of, at): &(Tenant, Priority)| of != tenant || *at != priority;
                 let passes = promised.as_ref().is_some_and(other)
-                    || crowded && is_long(sequence, step)
+                    || crowded && is_long(sequence, most)
                     || about_to_be_known(&self.running, infer, &self.prefixes, sequence);
                 match passes {
                     true => Turn::Pass,
@@ -244,9 +258,9 @@ impl<'m> Worker<'m> {
     fn is_crowded(&self) -> bool {
         let reads_long = |one: &&Running| {
             let left = one.sequence.tokens().len() - self.infer.length(one.slot);
-            left > self.limits.step_tokens
+            left > self.limits.short_tokens()
         };
-        let most = self.limits.slots.div_ceil(2);
+        let most = LONG_MAX.min(self.limits.slots.div_ceil(2));
         self.running.iter().filter(reads_long).count() >= most
     }
 
@@ -315,9 +329,10 @@ impl<'m> Worker<'m> {
     /// tenant that has no place while another of no higher priority has several. Says whom it was
     /// made for.
     fn make_place(&mut self) -> Option<(Tenant, Priority)> {
-        let (mut next, crowded, step) = (None, self.is_crowded(), self.limits.step_tokens);
+        let (mut next, crowded) = (None, self.is_crowded());
+        let most = self.limits.short_tokens();
         self.line.take(|tenant, priority, sequence| {
-            if crowded && is_long(sequence, step) {
+            if crowded && is_long(sequence, most) {
                 return Turn::Pass;
             }
             next = Some((tenant.clone(), priority));
@@ -502,10 +517,10 @@ fn needed(infer: &Infer, prefixes: &Prefixes, sequence: &Sequence) -> usize {
     infer.bytes_of(tokens.len() + 1).saturating_sub(infer.shared_bytes_of(known))
 }
 
-/// Whether a prompt takes more than a step of so many rows to read. What is known of it already
-/// counts too: to look for that in all that waits would cost more than it is worth.
-fn is_long(sequence: &Sequence, step_tokens: usize) -> bool {
-    sequence.tokens().len() > step_tokens
+/// Whether a prompt has more than so many tokens. What is known of it already counts too: to look
+/// for that in all that waits would cost more than it is worth.
+fn is_long(sequence: &Sequence, short_tokens: usize) -> bool {
+    sequence.tokens().len() > short_tokens
 }
 
 /// Whether a beginning of `sequence` that is not known is just being read for another one: it is
