@@ -14,8 +14,8 @@ use arguments::{Arguments, Command};
 use clap::Parser;
 use output::Output;
 
-/// A server has many threads that let go of what others made. The C library's allocator keeps more and
-/// more of that for minutes; this one stays where it is (`docs/performance.md`).
+/// A server has many threads that let go of what others made. The C library's allocator keeps more
+/// and more of that for minutes; this one stays where it is (`docs/performance.md`).
 #[cfg(target_os = "linux")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

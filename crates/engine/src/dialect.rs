@@ -163,7 +163,8 @@ const CHANNEL: Calls = Calls {
     close: "",
 };
 
-/// A block of tags for each call, a line for each tag and the value on lines of its own (Qwen3-Coder).
+/// A block of tags for each call, a line for each tag and the value on lines of its own
+/// (Qwen3-Coder).
 const TAGGED_FIELDS: Calls = Calls {
     mark: "<tool_call>",
     open: "",
