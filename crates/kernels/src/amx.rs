@@ -186,6 +186,87 @@ impl Tiles {
         }
     }
 
+    /// Sums 0 to 3 grow by the products of two left operands with two right ones.
+    #[inline(always)]
+    pub(crate) fn multiply_squares(&self, left: [&Tile; 2], right: [&Tile; 2]) {
+        // SAFETY: as in `load`.
+        unsafe {
+            asm!(
+                "tileloadd tmm6, [{right0} + {row}*1]",
+                "tileloadd tmm4, [{left0} + {row}*1]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{right1} + {row}*1]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{left1} + {row}*1]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                right0 = in(reg) right[0],
+                right1 = in(reg) right[1],
+                left0 = in(reg) left[0],
+                left1 = in(reg) left[1],
+                row = in(reg) 64usize,
+                options(nostack, readonly),
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            );
+        }
+    }
+
+    /// Sums 0 to 3 grow by the products of one left operand with four right ones.
+    #[inline(always)]
+    pub(crate) fn multiply_row(&self, left: &Tile, right: [&Tile; 4]) {
+        // SAFETY: as in `load`.
+        unsafe {
+            asm!(
+                "tileloadd tmm4, [{left} + {row}*1]",
+                "tileloadd tmm5, [{right0} + {row}*1]",
+                "tdpbf16ps tmm0, tmm4, tmm5",
+                "tileloadd tmm6, [{right1} + {row}*1]",
+                "tdpbf16ps tmm1, tmm4, tmm6",
+                "tileloadd tmm7, [{right2} + {row}*1]",
+                "tdpbf16ps tmm2, tmm4, tmm7",
+                "tileloadd tmm5, [{right3} + {row}*1]",
+                "tdpbf16ps tmm3, tmm4, tmm5",
+                right0 = in(reg) right[0],
+                right1 = in(reg) right[1],
+                right2 = in(reg) right[2],
+                right3 = in(reg) right[3],
+                left = in(reg) left,
+                row = in(reg) 64usize,
+                options(nostack, readonly),
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            );
+        }
+    }
+
+    /// Reads sum `sum` of four from 16 rows of 16 at `stride`.
+    #[inline(always)]
+    pub(crate) fn load_sum(&self, sum: usize, from: &[f32], stride: usize) {
+        assert!(from.len() >= 15 * stride + 16, "a tile of sums");
+        macro_rules! load {
+            ($sum:tt) => {
+                asm!(
+                    concat!("tileloadd ", $sum, ", [{from} + {row}*1]"),
+                    from = in(reg) from.as_ptr(),
+                    row = in(reg) stride * size_of::<f32>(),
+                    options(nostack, readonly),
+                    out($sum) _,
+                )
+            };
+        }
+        // SAFETY: as in `clear`; the rows lie in `from`.
+        unsafe {
+            match sum {
+                0 => load!("tmm0"),
+                1 => load!("tmm1"),
+                2 => load!("tmm2"),
+                3 => load!("tmm3"),
+                _ => panic!("sum {sum} of four"),
+            }
+        }
+    }
+
     /// Writes sum `sum` of four to 16 rows of 16 floats at `stride`.
     pub(crate) fn store(&self, sum: usize, out: &mut [f32], stride: usize) {
         assert!(out.len() >= 15 * stride + 16, "room for a tile");

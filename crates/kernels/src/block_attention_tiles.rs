@@ -1,11 +1,10 @@
 //! The products of [`crate::attend_blocks`] on the tile unit.
-#![allow(unsafe_code)] // assembly; bounds are those of the references that come in
 
 use crate::amx::Tiles;
 use crate::block_attention::{Band, BlockBuffers, CHUNK, Visit};
 use crate::lanes::LANES;
 use crate::packed::Tile;
-use std::arch::asm;
+use crate::panel::prefetch;
 
 /// The scores of `own` visits: for 32 rows at a time where a block is seen by both halves of them.
 pub(crate) fn score(band: &Band, buffers: &mut BlockBuffers, own: impl Fn(&Visit) -> bool) {
@@ -42,7 +41,7 @@ fn score_pair(tiles: &Tiles, band: &Band, visit: &Visit, strip: usize, buffers: 
     tiles.clear();
     for step in 0..steps {
         let left = [&queries[step], &queries[steps + step]];
-        multiply_squares(tiles, left, [&first[step], &second[step]]);
+        tiles.multiply_squares(left, [&first[step], &second[step]]);
     }
     let at = band.score_of(visit.index);
     for (sum, (row, half)) in [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().enumerate() {
@@ -84,9 +83,9 @@ fn score_single(
     tiles.clear();
     for (step, query) in queries.iter().enumerate() {
         for ahead in ahead {
-            ahead.iter().skip(2 * step).take(2).for_each(prefetch);
+            ahead.iter().skip(2 * step).take(2).for_each(ask_for);
         }
-        multiply_row(tiles, query, [&a[step], &b[step], &c[step], &d[step]]);
+        tiles.multiply_row(query, [&a[step], &b[step], &c[step], &d[step]]);
     }
     for (place, visit) in visits.iter().enumerate() {
         let at = band.score_of(visit.index);
@@ -154,11 +153,11 @@ fn mix_pair(
         let at = [0, 1].map(|row| (strip + row) * LANES * band.width + column * LANES);
         let places = [at[0], at[0] + LANES, at[1], at[1] + LANES];
         places.into_iter().enumerate().for_each(|(sum, at)| {
-            load(tiles, sum, &mixed[at..], band.width);
+            tiles.load_sum(sum, &mixed[at..], band.width);
         });
         for ((visit, above), below) in visits.iter().zip(above).zip(below) {
             let values = visit.block.values();
-            multiply_squares(tiles, [above, below], [&values[column], &values[next]]);
+            tiles.multiply_squares([above, below], [&values[column], &values[next]]);
         }
         places.into_iter().enumerate().for_each(|(sum, at)| {
             tiles.store(sum, &mut mixed[at..], band.width);
@@ -182,14 +181,14 @@ fn mix_single(
         let columns: [usize; 4] = std::array::from_fn(|i| (column + i).min(strips - 1));
         let at = strip * LANES * band.width + column * LANES;
         for sum in 0..4 {
-            load(tiles, sum, &mixed[at + sum * LANES..], band.width);
+            tiles.load_sum(sum, &mixed[at + sum * LANES..], band.width);
         }
         for (place, (visit, weights)) in visits.iter().zip(weights).enumerate() {
             let next = ahead.get(place).filter(|_| strip == 0).map(|visit| visit.block.values());
-            next.unwrap_or(&[]).iter().skip(column).take(4).for_each(prefetch);
+            next.unwrap_or(&[]).iter().skip(column).take(4).for_each(ask_for);
             if touches(band, visit, strip) {
                 let values = visit.block.values();
-                multiply_row(tiles, weights, columns.map(|column| &values[column]));
+                tiles.multiply_row(weights, columns.map(|column| &values[column]));
             }
         }
         for sum in 0..4 {
@@ -198,95 +197,7 @@ fn mix_single(
     }
 }
 
-/// Sums 0 to 3 grow by the products of two left operands with two right ones.
-#[inline(always)]
-fn multiply_squares(_: &Tiles, left: [&Tile; 2], right: [&Tile; 2]) {
-    // SAFETY: `Tiles` is the proof that the tiles are set up; a tile has 16 rows of 64 bytes.
-    unsafe {
-        asm!(
-            "tileloadd tmm6, [{right0} + {row}*1]",
-            "tileloadd tmm4, [{left0} + {row}*1]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm7, [{right1} + {row}*1]",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm5, [{left1} + {row}*1]",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            right0 = in(reg) right[0],
-            right1 = in(reg) right[1],
-            left0 = in(reg) left[0],
-            left1 = in(reg) left[1],
-            row = in(reg) 64usize,
-            options(nostack, readonly),
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-        );
-    }
-}
-
-/// Sums 0 to 3 grow by the products of one left operand with four right ones.
-#[inline(always)]
-fn multiply_row(_: &Tiles, left: &Tile, right: [&Tile; 4]) {
-    // SAFETY: as in `multiply_squares`.
-    unsafe {
-        asm!(
-            "tileloadd tmm4, [{left} + {row}*1]",
-            "tileloadd tmm5, [{right0} + {row}*1]",
-            "tdpbf16ps tmm0, tmm4, tmm5",
-            "tileloadd tmm6, [{right1} + {row}*1]",
-            "tdpbf16ps tmm1, tmm4, tmm6",
-            "tileloadd tmm7, [{right2} + {row}*1]",
-            "tdpbf16ps tmm2, tmm4, tmm7",
-            "tileloadd tmm5, [{right3} + {row}*1]",
-            "tdpbf16ps tmm3, tmm4, tmm5",
-            right0 = in(reg) right[0],
-            right1 = in(reg) right[1],
-            right2 = in(reg) right[2],
-            right3 = in(reg) right[3],
-            left = in(reg) left,
-            row = in(reg) 64usize,
-            options(nostack, readonly),
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-        );
-    }
-}
-
-/// Reads sum `sum` of four from 16 rows of 16 at `stride`.
-#[inline(always)]
-fn load(_: &Tiles, sum: usize, from: &[f32], stride: usize) {
-    assert!(from.len() >= 15 * stride + 16, "a tile of sums");
-    macro_rules! load {
-        ($sum:tt) => {
-            asm!(
-                concat!("tileloadd ", $sum, ", [{from} + {row}*1]"),
-                from = in(reg) from.as_ptr(),
-                row = in(reg) stride * size_of::<f32>(),
-                options(nostack, readonly),
-                out($sum) _,
-            )
-        };
-    }
-    // SAFETY: as in `multiply_squares`; the rows lie in `from`.
-    unsafe {
-        match sum {
-            0 => load!("tmm0"),
-            1 => load!("tmm1"),
-            2 => load!("tmm2"),
-            3 => load!("tmm3"),
-            _ => panic!("sum {sum} of four"),
-        }
-    }
-}
-
 /// Asks for a tile to come to the second cache.
-#[inline(always)]
-fn prefetch(tile: &Tile) {
-    for row in &tile.0 {
-        // SAFETY: a hint, which reads nothing.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T1>(row.as_ptr().cast());
-        }
-    }
+fn ask_for(tile: &Tile) {
+    prefetch(std::ptr::from_ref(tile).cast(), 0, size_of::<Tile>());
 }

@@ -49,8 +49,7 @@ pub(crate) fn linear(
     }
 }
 
-/// Up to 16 tokens, 32 outputs at a time: each weight is rounded on its way through, and while the
-/// tiles of a block are filled, those of the block before it are multiplied with.
+/// Up to 16 tokens, 32 outputs at a time.
 fn strip(
     pairs: &[[u16; 2]],
     tokens: usize,
@@ -60,76 +59,72 @@ fn strip(
     scratch: &mut Scratch,
 ) {
     let stride = stride(tokens);
-    let scratch = scratch.tiles(BLOCK * stride);
+    let mut scratch = scratch.tiles(BLOCK * stride);
     let unit = NarrowTiles::new(tokens);
-    let (mut now, mut before) = scratch.tiles.split_at_mut(2 * BLOCK_TILES);
-    let multiply = |step: usize, tiles: &[Tile]| {
-        let (upper, lower) = tiles.split_at(BLOCK_TILES);
-        let place = step % BLOCK_TILES;
-        let right = &pairs[step * LANES * tokens..][..LANES * tokens];
-        unit.multiply(step, [&upper[place], &lower[place]], right);
-    };
     for first in rows.clone().step_by(BLOCK) {
         unit.clear();
-        let mut waiting = 0..0;
-        for from in (0..w.columns).step_by(PANEL_COLUMNS) {
-            let (upper, lower) = now.split_at_mut(BLOCK_TILES);
-            for (half, tiles) in [upper, lower].into_iter().enumerate() {
-                let row = (first + half * LANES).min(rows.end - 1);
-                expand(&stored(w, row, rows.end, from), tiles, scratch.panel, |row| {
-                    if row % 4 == 3
-                        && let Some(step) = waiting.next()
-                    {
-                        multiply(step, before);
-                    }
-                });
-            }
-            std::mem::swap(&mut now, &mut before);
-            let terms = from..(from + PANEL_COLUMNS).min(w.columns);
-            waiting = terms.start / TILE_DEPTH..terms.end.div_ceil(TILE_DEPTH);
-        }
-        waiting.for_each(|step| multiply(step, before));
+        while_rounding::<2>(w, first..rows.end, &mut scratch, |step, tiles| {
+            let (upper, lower) = tiles.split_at(BLOCK_TILES);
+            let place = step % BLOCK_TILES;
+            let right = &pairs[step * LANES * tokens..][..LANES * tokens];
+            unit.multiply(step, [&upper[place], &lower[place]], right);
+        });
         unit.store(scratch.sums, stride);
         let columns = first - rows.start..(first + BLOCK).min(rows.end) - rows.start;
         put::<{ BLOCK / LANES }>(scratch.sums, stride, 0..tokens, columns, out);
     }
 }
 
-/// Up to 64 tokens, 16 outputs at a time, in the same way.
+/// Up to 64 tokens, 16 outputs at a time.
 fn few(x: &Packed, w: &Matrix, rows: Range<usize>, out: &mut Columns, scratch: &mut Scratch) {
     let stride = stride(x.outer());
-    let scratch = scratch.tiles(LANES * stride);
+    let mut scratch = scratch.tiles(LANES * stride);
     let unit = Tiles::new();
-    let (mut now, mut before) = scratch.tiles.split_at_mut(2 * BLOCK_TILES);
-    let multiply = |step: usize, tiles: &[Tile]| {
-        let (block, place) = (step / BLOCK_TILES, step % BLOCK_TILES);
-        unit.load(step, &tiles[place]);
-        for strip in 0..x.strips() {
-            unit.multiply(step, strip, &x.tiles(block, strip)[place]);
-        }
-    };
     for first in rows.clone().step_by(LANES) {
         unit.clear();
-        let mut waiting = 0..0;
-        for from in (0..w.columns).step_by(PANEL_COLUMNS) {
-            expand(&stored(w, first, rows.end, from), now, scratch.panel, |row| {
-                if row % 2 == 1
-                    && let Some(step) = waiting.next()
-                {
-                    multiply(step, before);
-                }
-            });
-            std::mem::swap(&mut now, &mut before);
-            let terms = from..(from + PANEL_COLUMNS).min(w.columns);
-            waiting = terms.start / TILE_DEPTH..terms.end.div_ceil(TILE_DEPTH);
-        }
-        waiting.for_each(|step| multiply(step, before));
+        while_rounding::<1>(w, first..rows.end, &mut scratch, |step, tiles| {
+            let (block, place) = (step / BLOCK_TILES, step % BLOCK_TILES);
+            unit.load(step, &tiles[place]);
+            for strip in 0..x.strips() {
+                unit.multiply(step, strip, &x.tiles(block, strip)[place]);
+            }
+        });
         for strip in 0..x.strips() {
             unit.store(strip, &mut scratch.sums[strip * LANES..], stride);
         }
         let columns = first - rows.start..(first + LANES).min(rows.end) - rows.start;
         put::<1>(scratch.sums, stride, 0..x.outer(), columns, out);
     }
+}
+
+/// Calls `multiply` with each step along the columns of the first `STRIPS` times 16 rows, and the
+/// tiles `[STRIPS][BLOCK_TILES]` of its block. Each weight is rounded on its way through: while the
+/// tiles of a block are filled, those of the block before it are multiplied with.
+#[inline(always)]
+fn while_rounding<const STRIPS: usize>(
+    w: &Matrix,
+    rows: Range<usize>,
+    scratch: &mut TileScratch,
+    multiply: impl Fn(usize, &[Tile]),
+) {
+    let (mut now, mut before) = scratch.tiles.split_at_mut(2 * BLOCK_TILES);
+    let mut waiting = 0..0;
+    for from in (0..w.columns).step_by(PANEL_COLUMNS) {
+        for (strip, tiles) in now.chunks_exact_mut(BLOCK_TILES).take(STRIPS).enumerate() {
+            let first = (rows.start + strip * LANES).min(rows.end - 1);
+            expand(&stored(w, first, rows.end, from), tiles, scratch.panel, |row| {
+                if (row + 1) % (2 * STRIPS) == 0
+                    && let Some(step) = waiting.next()
+                {
+                    multiply(step, before);
+                }
+            });
+        }
+        std::mem::swap(&mut now, &mut before);
+        let terms = from..(from + PANEL_COLUMNS).min(w.columns);
+        waiting = terms.start / TILE_DEPTH..terms.end.div_ceil(TILE_DEPTH);
+    }
+    waiting.for_each(|step| multiply(step, before));
 }
 
 /// Any number of tokens, 32 outputs at a time: a part of the activations stays in the second cache
