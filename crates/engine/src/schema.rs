@@ -37,7 +37,8 @@ const MAILBOX: &str = r"[A-Za-z0-9_+-]{1,30}(\.[A-Za-z0-9_+-]{1,30})?";
 /// The schema with bounds to its numbers and patterns to its formats, where it has none of its own,
 /// and to the space between them. All that it allows then, it allowed before.
 pub(crate) fn narrowed(schema: &Value) -> Value {
-    let mut schema = schema.clone();
+    // `true` allows what no member at all does.
+    let mut schema = if schema == true { json!({}) } else { schema.clone() };
     narrow(&mut schema);
     if let Some(members) = schema.as_object_mut() {
         // The options of the crate that follows it.
@@ -119,6 +120,6 @@ mod tests {
         assert_eq!(narrow["properties"]["number"], json!({"enum": [1]}));
         assert_eq!(narrow["items"], schema["items"]);
         assert!(narrow["x-guidance"]["whitespace_pattern"].is_string());
-        assert_eq!(narrowed(&json!(true)), json!(true));
+        assert_eq!(narrowed(&json!(true)), narrowed(&json!({})));
     }
 }
