@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // assembly; callers check bounds and processor first
 
 use crate::bf16_product::{Block, Start};
+use crate::coded_tiles::Square;
 use crate::packed::Tile;
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
@@ -79,8 +80,8 @@ struct Configuration {
     rows: [u8; 16],
 }
 
-/// Sets eight tiles of 16 rows up, of so many pairs each.
-fn configure(pairs: [u16; 8]) {
+/// Sets eight tiles up: rows, and pairs of `bf16` in each.
+fn configure(shapes: [(u8, u16); 8]) {
     assert!(is_available(), "this processor has no bf16 tiles");
     let mut configuration = Configuration {
         palette: 1,
@@ -89,8 +90,8 @@ fn configure(pairs: [u16; 8]) {
         row_bytes: [0; 16],
         rows: [0; 16],
     };
-    configuration.row_bytes[..8].copy_from_slice(&pairs.map(|pairs| 4 * pairs));
-    configuration.rows[..8].fill(16);
+    configuration.row_bytes[..8].copy_from_slice(&shapes.map(|(_, pairs)| 4 * pairs));
+    configuration.rows[..8].copy_from_slice(&shapes.map(|(rows, _)| rows));
     // SAFETY: the tiles exist and may be used; the operand is the 64 bytes of a valid configuration
     // of palette 1, whose rows have 4 to 64 bytes.
     unsafe {
@@ -110,7 +111,7 @@ impl Tiles {
     /// # Panics
     /// When there are none.
     pub(crate) fn new() -> Tiles {
-        configure([16; 8]);
+        configure([(16, 16); 8]);
         Tiles(())
     }
 
@@ -370,8 +371,8 @@ impl NarrowTiles {
     /// When there are no tiles, or for another number.
     pub(crate) fn new(columns: usize) -> NarrowTiles {
         assert!((1..=16).contains(&columns), "tiles of {columns} columns");
-        let narrow = columns as u16;
-        configure([narrow, narrow, 16, 16, 16, 16, narrow, narrow]);
+        let (whole, narrow) = ((16, 16), (16, columns as u16));
+        configure([narrow, narrow, whole, whole, whole, whole, narrow, narrow]);
         NarrowTiles { columns }
     }
 
@@ -440,6 +441,101 @@ impl NarrowTiles {
 }
 
 impl Drop for NarrowTiles {
+    fn drop(&mut self) {
+        release();
+    }
+}
+
+/// Tiles for products that are sums of their own: four results that take turns.
+pub(crate) struct CodedTiles(());
+
+impl CodedTiles {
+    /// Sets the tiles of this thread up for sums over 32 or 16 terms.
+    ///
+    /// # Panics
+    /// When there are none, or for another number.
+    pub(crate) fn new(terms: usize) -> CodedTiles {
+        let (left, right) = match terms {
+            32 => ((16, 16), (16, 16)),
+            16 => ((16, 8), (8, 16)),
+            _ => panic!("sums over {terms} terms"),
+        };
+        let sum = (16, 16);
+        configure([sum, sum, sum, sum, left, left, right, right]);
+        CodedTiles(())
+    }
+
+    /// Result `step % 4` becomes the product of two tiles; for sums over 16 terms, of their first
+    /// halves.
+    #[inline(always)]
+    pub(crate) fn multiply(&self, step: usize, left: &Tile, right: &Tile) {
+        self.multiply_at(step, (&raw const *left).cast(), (&raw const *right).cast());
+    }
+
+    #[inline(always)]
+    fn multiply_at(&self, step: usize, left: *const u8, right: *const u8) {
+        macro_rules! multiply {
+            ($sum:tt, $left:tt, $right:tt) => {
+                asm!(
+                    concat!("tileloadd ", $left, ", [{left} + {row}*1]"),
+                    concat!("tileloadd ", $right, ", [{right} + {row}*1]"),
+                    concat!("tilezero ", $sum),
+                    concat!("tdpbf16ps ", $sum, ", ", $left, ", ", $right),
+                    left = in(reg) left,
+                    right = in(reg) right,
+                    row = in(reg) 64usize,
+                    options(nostack, readonly),
+                    out($sum) _, out($left) _, out($right) _,
+                )
+            };
+        }
+        // SAFETY: `self` is the proof that the tiles are set up; nothing else uses tiles until they
+        // are stored, as no other code but this file can. Both callers give whole operands.
+        unsafe {
+            match step % 4 {
+                0 => multiply!("tmm0", "tmm4", "tmm6"),
+                1 => multiply!("tmm1", "tmm5", "tmm7"),
+                2 => multiply!("tmm2", "tmm4", "tmm6"),
+                _ => multiply!("tmm3", "tmm5", "tmm7"),
+            }
+        }
+    }
+
+    /// For sums over 16 terms: result `step % 4` becomes the product of the halves that `step % 2`
+    /// names, 16 columns on the left and 8 rows of pairs on the right.
+    #[inline(always)]
+    pub(crate) fn multiply_half(&self, step: usize, left: &Tile, right: &Tile) {
+        let half = step % 2;
+        let (left, right) = (&raw const left.0[0][8 * half], &raw const right.0[8 * half]);
+        self.multiply_at(step, left.cast(), right.cast());
+    }
+
+    /// Writes result `step % 4`.
+    #[inline(always)]
+    pub(crate) fn store(&self, step: usize, out: &mut Square) {
+        macro_rules! store {
+            ($sum:tt) => {
+                asm!(
+                    concat!("tilestored [{out} + {row}*1], ", $sum),
+                    out = in(reg) out,
+                    row = in(reg) 64usize,
+                    options(nostack),
+                )
+            };
+        }
+        // SAFETY: as in `multiply`; the result has 16 rows of 64 bytes.
+        unsafe {
+            match step % 4 {
+                0 => store!("tmm0"),
+                1 => store!("tmm1"),
+                2 => store!("tmm2"),
+                _ => store!("tmm3"),
+            }
+        }
+    }
+}
+
+impl Drop for CodedTiles {
     fn drop(&mut self) {
         release();
     }

@@ -67,6 +67,11 @@ mod block_attention_tiles;
 mod block_attention_weights;
 mod chains;
 mod clamp;
+mod coded;
+#[cfg(target_arch = "x86_64")]
+mod coded_avx512;
+#[cfg(target_arch = "x86_64")]
+mod coded_tiles;
 mod columns;
 mod elementwise;
 mod encode;
@@ -121,6 +126,7 @@ pub use attention::{CacheLayout, KeyValues, Scoring, attend, attend_by, attend_r
 pub use bf16_product::{Region, Start, bf16_product, bf16_product_part};
 pub use block_attention::{Visit, attend_blocks};
 pub use clamp::{bounded_silu_mul, clamp};
+pub use coded::{BlockSums, Coded, CodedInputs, CodedPiece, linear_coded};
 pub use columns::Columns;
 pub use elementwise::{add, scale};
 pub use encode::encode_row;

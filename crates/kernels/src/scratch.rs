@@ -2,6 +2,8 @@
 
 use crate::block_attention::BlockBuffers;
 use crate::chains::CHAIN;
+#[cfg(target_arch = "x86_64")]
+use crate::coded_tiles::Square;
 use crate::packed::{BLOCK_TILES, EMPTY, Tile};
 use crate::panel::{BAND_TOKENS, PANEL_COLUMNS, PANEL_ROWS};
 use crate::weight_gradient::TURNED;
@@ -16,6 +18,8 @@ pub struct Scratch {
     scores: Vec<f32>,
     turned: Vec<f32>,
     tiles: Vec<Tile>,
+    #[cfg(target_arch = "x86_64")]
+    squares: Vec<Square>,
     pub(crate) blocks: BlockBuffers,
 }
 
@@ -38,6 +42,8 @@ impl Scratch {
             scores: Vec::new(),
             turned: Vec::new(),
             tiles: Vec::new(),
+            #[cfg(target_arch = "x86_64")]
+            squares: Vec::new(),
             blocks: BlockBuffers::default(),
         }
     }
@@ -65,12 +71,26 @@ impl Scratch {
     /// Four blocks of tiles (made at first use), a decoded panel and `sums` running sums.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only there are tiles
     pub(crate) fn tiles(&mut self, sums: usize) -> TileScratch<'_> {
-        self.tiles.resize(4 * BLOCK_TILES, EMPTY);
+        if self.tiles.len() < 4 * BLOCK_TILES {
+            self.tiles.resize(4 * BLOCK_TILES, EMPTY);
+        }
         if self.scores.len() < sums + SLACK {
             self.scores.resize(sums + SLACK, 0.0);
         }
-        let (tiles, panel) = (&mut self.tiles[..], aligned(&mut self.panel));
+        let (tiles, panel) = (&mut self.tiles[..4 * BLOCK_TILES], aligned(&mut self.panel));
         TileScratch { tiles, panel, sums: aligned(&mut self.scores) }
+    }
+
+    /// Tiles, and sums of products with tiles, made at first use.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn coded(&mut self, tiles: usize, squares: usize) -> (&mut [Tile], &mut [Square]) {
+        if self.tiles.len() < tiles {
+            self.tiles.resize(tiles, EMPTY);
+        }
+        if self.squares.len() < squares {
+            self.squares.resize(squares, Square::EMPTY);
+        }
+        (&mut self.tiles[..tiles], &mut self.squares[..squares])
     }
 
     /// Score rows `[queries, scores_stride(positions)]` and the running sums.

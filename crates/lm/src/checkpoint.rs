@@ -1,19 +1,39 @@
 //! A checkpoint: a spec, and weights that are known to fit it.
 
 use crate::arch::{self, Architecture, Known, Place, Settings};
+use crate::coded::CodedWeights;
 use crate::error::{Error, Result};
 use crate::load::{Loader, Weight, place_of};
 use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
-use allod_kernels::Matrix;
+use allod_kernels::{BlockSums, Coded, Isa, Matrix};
 use allod_weights::{Quantisation, TensorFile};
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// The settings file of a model folder.
 const CONFIG: &str = "config.json";
 /// Settings are a few kilobytes; some carry label lists.
 const CONFIG_BYTES: u64 = 16 << 20;
+
+/// A matrix for products.
+pub(crate) enum Operand<'a> {
+    /// As it is stored.
+    Stored(Matrix<'a>),
+    /// Codes and scales.
+    Coded(Coded<'a>),
+}
+
+impl Operand<'_> {
+    /// Outputs and inputs.
+    pub fn shape(&self) -> [usize; 2] {
+        match self {
+            Operand::Stored(matrix) => [matrix.rows, matrix.columns],
+            Operand::Coded(matrix) => [matrix.rows, matrix.columns],
+        }
+    }
+}
 
 /// The weights of a model and what is computed with them.
 #[derive(Debug)]
@@ -22,6 +42,8 @@ pub struct Checkpoint<S = DecoderSpec> {
     file: TensorFile,
     /// By [`WeightId::index`].
     weights: Vec<Option<Weight>>,
+    /// Made when it is first run.
+    coded: OnceLock<CodedWeights>,
 }
 
 impl Checkpoint<DecoderSpec> {
@@ -185,7 +207,7 @@ impl<S: ModelSpec> Checkpoint<S> {
             let what = format!("the tensor `{name}` belongs to no weight of a {kind} model");
             return Err(Error::Tensors { file: path.to_path_buf(), what });
         }
-        Ok(Checkpoint { spec, file, weights })
+        Ok(Checkpoint { spec, file, weights, coded: OnceLock::new() })
     }
 
     /// What is computed.
@@ -215,6 +237,41 @@ impl<S: ModelSpec> Checkpoint<S> {
         matrix.unwrap_or_else(|| panic!("{id:?} is not a matrix of this model"))
     }
 
+    /// Puts quantised matrices in the order of their products, in the current pool; the first time.
+    ///
+    /// # Errors
+    /// When there is not memory enough.
+    pub(crate) fn prepare(&self, isa: Isa) -> Result<()> {
+        if self.coded.get().is_none() {
+            let tied = self.spec.tied();
+            let ids = self.spec.inventory().into_iter().map(|(id, _)| id);
+            let multiplied = ids.filter(|id| id.part.is_multiplied(tied));
+            let weights = multiplied.map(|id| (id, self.weight(id)));
+            let coded = CodedWeights::new(isa, &self.file, weights)?;
+            // Whoever was faster made the same.
+            drop(self.coded.set(coded));
+        }
+        Ok(())
+    }
+
+    /// What products with its matrices need of activations.
+    pub(crate) fn block_sums(&self) -> BlockSums {
+        self.coded.get().map_or(BlockSums::Unwanted, CodedWeights::sums)
+    }
+
+    /// A matrix, an expert's if one is named, as its products are computed.
+    ///
+    /// # Panics
+    /// If the spec has no such matrix.
+    pub(crate) fn operand(&self, id: WeightId, expert: Option<usize>) -> Operand<'_> {
+        let matrix = match expert {
+            Some(expert) => self.expert_matrix(id, expert),
+            None => self.matrix(id),
+        };
+        let coded = self.coded.get().and_then(|coded| coded.matrix(id, expert, &matrix));
+        coded.map_or(Operand::Stored(matrix), Operand::Coded)
+    }
+
     /// Puts another matrix of the same shape in a weight's place.
     pub(crate) fn replace(&mut self, id: WeightId, expert: Option<usize>, matrix: Weight) {
         let weight = self.weights[id.index()].as_mut();
@@ -223,6 +280,7 @@ impl<S: ModelSpec> Checkpoint<S> {
             None => Some(weight),
         });
         *weight.unwrap_or_else(|| panic!("{id:?} is no weight of this model")) = matrix;
+        self.coded.take();
     }
 
     /// A weight vector.

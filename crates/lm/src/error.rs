@@ -93,6 +93,14 @@ pub enum Error {
     /// The weights cannot be trained.
     #[error(transparent)]
     Training(#[from] allod_nn::Error),
+    /// There is no room for the weights.
+    #[error("no memory for {bytes} bytes of weights: {source}; take a smaller model or format")]
+    Memory {
+        /// Bytes asked for.
+        bytes: usize,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The thread pool could not be started.
     #[error("{threads} threads could not be started: {what}; ask for fewer")]
     Threads {

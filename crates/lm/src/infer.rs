@@ -13,16 +13,16 @@ mod vectors;
 mod workers;
 
 use crate::adapter::{Adapter, Target};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Operand};
 use crate::error::Result;
 use crate::exec::Exec;
 use crate::spec::{Activation, DecoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
 use adapted::Share;
 use allod_kernels::{
-    Format, Inputs, Isa, Matrix, Scratch, Xielu, add, bounded_silu_mul, clamp, gelu, gelu_mul,
-    gelu_tanh_mul, layer_norm, linear, linear_rounded, rms_norm, scale, silu_mul, soft_cap, tanh,
-    xielu,
+    CodedInputs, Format, Inputs, Isa, Scratch, Xielu, add, bounded_silu_mul, clamp, gelu, gelu_mul,
+    gelu_tanh_mul, layer_norm, linear, linear_coded, linear_rounded, rms_norm, scale, silu_mul,
+    soft_cap, tanh, xielu,
 };
 use attention::Plan;
 pub use batch::{Batch, Logits, Vectors};
@@ -31,7 +31,7 @@ pub use cache::{CacheForm, PAGE_TOKENS, Page};
 pub(crate) use rope::RopeTable;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
-use workers::Workers;
+use workers::{Workers, within};
 
 /// How an [`Infer`] runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,7 @@ pub struct Infer<S = DecoderSpec> {
     /// Buffers that operations have given back.
     spare: Vec<Vec<f32>>,
     spare_inputs: Vec<Inputs>,
+    spare_coded: Vec<CodedInputs>,
 }
 
 /// Activations `[rows, width]`.
@@ -74,12 +75,14 @@ pub struct Activations {
     values: Vec<f32>,
     /// The values as products with weights take them, from the first such product on.
     inputs: OnceLock<Inputs>,
+    /// The same for products with codes.
+    coded_inputs: OnceLock<CodedInputs>,
 }
 
 impl Activations {
     /// The values, to be changed.
     fn values_mut(&mut self) -> &mut [f32] {
-        self.inputs = OnceLock::new();
+        (self.inputs, self.coded_inputs) = (OnceLock::new(), OnceLock::new());
         &mut self.values
     }
 }
@@ -88,7 +91,7 @@ impl<S: ModelSpec> Infer<S> {
     /// Prepares to run `checkpoint`.
     ///
     /// # Errors
-    /// If the threads cannot be started.
+    /// If the threads cannot be started, or there is no memory for the weights.
     pub fn new(checkpoint: Arc<Checkpoint<S>>, options: InferOptions) -> Result<Infer<S>> {
         let spec = checkpoint.spec();
         let cache = Cache::new(spec, options.cache, options.slots.max(1), options.context_tokens);
@@ -96,8 +99,8 @@ impl<S: ModelSpec> Infer<S> {
         let ropes = spec.ropes().map(|rope| rope.map(table));
         let workers = Workers::new(options.threads.max(1))?;
         let (isa, batch) = (options.isa, Batch::default());
+        workers.within(|| checkpoint.prepare(isa))?;
         let adapters = vec![None; options.slots.max(1)];
-        let (shares, spare, spare_inputs) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Infer {
             checkpoint,
             isa,
@@ -107,9 +110,10 @@ impl<S: ModelSpec> Infer<S> {
             batch,
             plan: Plan::default(),
             adapters,
-            shares,
-            spare,
-            spare_inputs,
+            shares: Vec::new(),
+            spare: Vec::new(),
+            spare_inputs: Vec::new(),
+            spare_coded: Vec::new(),
         })
     }
 
@@ -196,11 +200,7 @@ impl<S: ModelSpec> Infer<S> {
         S: Send + Sync,
     {
         let (pool, checkpoint) = (self.workers.pool(), self.checkpoint.clone());
-        let mut forward = || forward(self, checkpoint.spec());
-        match pool {
-            Some(pool) => pool.install(forward),
-            None => forward(),
-        }
+        within(pool.as_deref(), || forward(self, checkpoint.spec()))
     }
 
     /// Zeros: `rows` rows of `width`.
@@ -214,22 +214,27 @@ impl<S: ModelSpec> Infer<S> {
     fn buffer(&mut self, rows: usize, width: usize) -> Activations {
         let mut values = self.spare.pop().unwrap_or_default();
         values.resize(rows * width, 0.0);
-        Activations { width, values, inputs: OnceLock::new() }
+        Activations { width, values, inputs: OnceLock::new(), coded_inputs: OnceLock::new() }
     }
 
     /// `x * matrix^T + bias`
-    fn product(&mut self, x: &Activations, matrix: &Matrix, bias: Option<&[f32]>) -> Activations {
-        let (isa, rows) = (self.isa, x.values.len() / x.width);
-        let mut out = self.buffer(rows, matrix.rows);
-        let shape = [matrix.rows, matrix.columns];
-        match is_exact(matrix.format) {
-            true => {
+    fn product(&mut self, x: &Activations, by: &Operand, bias: Option<&[f32]>) -> Activations {
+        let (isa, rows, shape) = (self.isa, x.values.len() / x.width, by.shape());
+        let mut out = self.buffer(rows, shape[0]);
+        match by {
+            Operand::Coded(matrix) => {
+                let inputs = self.coded_inputs(x);
+                self.workers.split_columns(shape, &mut out.values, |range, out, scratch| {
+                    linear_coded(inputs, matrix, range, out, scratch);
+                });
+            }
+            Operand::Stored(matrix) if is_exact(matrix.format) => {
                 let work = |range, out: &mut [f32], scratch: &mut Scratch| {
                     linear(isa, &x.values, matrix, range, out, scratch);
                 };
                 self.workers.split_outputs(rows, shape, &mut out.values, work);
             }
-            false => {
+            Operand::Stored(matrix) => {
                 let inputs = self.inputs(x);
                 self.workers.split_columns(shape, &mut out.values, |range, out, scratch| {
                     linear_rounded(inputs, matrix, range, out, scratch);
@@ -237,7 +242,7 @@ impl<S: ModelSpec> Infer<S> {
             }
         }
         if let Some(bias) = bias {
-            out.values.chunks_exact_mut(matrix.rows).for_each(|row| add(isa, row, bias));
+            out.values.chunks_exact_mut(shape[0]).for_each(|row| add(isa, row, bias));
         }
         out
     }
@@ -247,6 +252,16 @@ impl<S: ModelSpec> Infer<S> {
         x.inputs.get_or_init(|| {
             let mut inputs = self.spare_inputs.pop().unwrap_or_default();
             self.workers.pack(self.isa, &x.values, x.width, &mut inputs);
+            inputs
+        })
+    }
+
+    /// The same for products with codes.
+    fn coded_inputs<'x>(&mut self, x: &'x Activations) -> &'x CodedInputs {
+        x.coded_inputs.get_or_init(|| {
+            let mut inputs = self.spare_coded.pop().unwrap_or_default();
+            let sums = self.checkpoint.block_sums();
+            self.workers.pack_coded(self.isa, (&x.values, x.width), sums, &mut inputs);
             inputs
         })
     }
@@ -365,7 +380,7 @@ impl<S: ModelSpec> Exec for Infer<S> {
     fn linear(&mut self, x: &Activations, weight: WeightId, bias: Option<WeightId>) -> Activations {
         let checkpoint = self.checkpoint.clone();
         let bias = bias.map(|bias| checkpoint.vector(bias));
-        let mut y = self.product(x, &checkpoint.matrix(weight), bias);
+        let mut y = self.product(x, &checkpoint.operand(weight, None), bias);
         let shares = std::mem::take(&mut self.shares);
         self.adapt(&shares, Target { weight: output_of(weight), expert: None }, x, &mut y);
         self.shares = shares;
@@ -484,6 +499,7 @@ impl<S: ModelSpec> Exec for Infer<S> {
 
     fn release(&mut self, x: Activations) {
         self.spare_inputs.extend(x.inputs.into_inner());
+        self.spare_coded.extend(x.coded_inputs.into_inner());
         self.spare.push(x.values);
     }
 }

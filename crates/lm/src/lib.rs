@@ -13,6 +13,7 @@
 mod adapter;
 mod arch;
 mod checkpoint;
+mod coded;
 mod convert;
 mod decoder;
 mod embed;

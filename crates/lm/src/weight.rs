@@ -56,6 +56,16 @@ pub enum Part {
 }
 
 impl Part {
+    /// Whether activations are multiplied with it: of embeddings, only with those that are the
+    /// output as well.
+    pub fn is_multiplied(self, tied: bool) -> bool {
+        match self {
+            Part::TokenEmbedding => tied,
+            Part::PositionEmbedding | Part::SegmentEmbedding => false,
+            _ => true,
+        }
+    }
+
     /// Parts of an encoder outside its layers.
     pub const OF_ENCODER: [Part; 13] = [
         Part::TokenEmbedding,

@@ -5,6 +5,7 @@
 
 use super::{Activations, Infer};
 use crate::adapter::{Adapter, LowRank, Target};
+use crate::checkpoint::Operand;
 use crate::error::{Error, Result};
 use crate::exec::Exec;
 use crate::spec::{DecoderSpec, ModelSpec};
@@ -67,7 +68,7 @@ impl<S: ModelSpec> Infer<S> {
             for (row, own) in rows.iter().zip(own.values.chunks_exact_mut(x.width)) {
                 own.copy_from_slice(&x.values[row * x.width..][..x.width]);
             }
-            let inner = self.product(&own, &change.a_matrix(), None);
+            let inner = self.product(&own, &Operand::Stored(change.a_matrix()), None);
             self.release(own);
             self.add_change(change, inner, &change.b_matrix(), rows, y);
         }
@@ -100,7 +101,7 @@ impl<S: ModelSpec> Infer<S> {
         rows: &[usize],
         y: &mut Activations,
     ) {
-        let mut added = self.product(&inner, outer, None);
+        let mut added = self.product(&inner, &Operand::Stored(*outer), None);
         self.release(inner);
         scale(self.isa, &mut added.values, change.scale());
         for (row, added) in rows.iter().zip(added.values.chunks_exact(y.width)) {

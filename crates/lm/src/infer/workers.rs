@@ -2,7 +2,9 @@
 //! computed whole by one thread.
 
 use crate::error::{Error, Result};
-use allod_kernels::{Columns, Inputs, Isa, PANEL_ROWS, Scratch};
+use allod_kernels::{
+    BlockSums, CodedInputs, CodedPiece, Columns, Inputs, Isa, PANEL_ROWS, Scratch,
+};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,6 +23,17 @@ const SHARES_PER_THREAD: usize = 4;
 pub(super) struct Workers {
     pool: Option<Arc<rayon::ThreadPool>>,
     workers: Vec<Worker>,
+}
+
+/// Does `work` in a pool; without one, in this thread.
+pub(super) fn within<T: Send>(
+    pool: Option<&rayon::ThreadPool>,
+    work: impl FnOnce() -> T + Send,
+) -> T {
+    match pool {
+        Some(pool) => pool.install(work),
+        None => work(),
+    }
 }
 
 #[derive(Default)]
@@ -43,6 +56,11 @@ impl Workers {
         let shares = if threads == 1 { 1 } else { threads * SHARES_PER_THREAD };
         let workers = (0..shares).map(|_| Worker::default()).collect();
         Ok(Workers { pool, workers })
+    }
+
+    /// Does `work` in the pool.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        within(self.pool.as_deref(), work)
     }
 
     /// The pool to run in; none for a single thread.
@@ -78,6 +96,21 @@ impl Workers {
         }
         let pieces = inputs.pieces(isa, x, width).into_par_iter();
         pieces.for_each(|mut piece| piece.pack(isa, Inputs::source(x, width)));
+    }
+
+    /// Rounds activations of `width` columns for products with codes.
+    pub fn pack_coded(
+        &self,
+        isa: Isa,
+        (x, width): (&[f32], usize),
+        sums: BlockSums,
+        inputs: &mut CodedInputs,
+    ) {
+        let pieces = inputs.pieces(isa, x, width, sums);
+        match self.pool.is_none() || x.len() < VALUES_WORTH_SPLITTING {
+            true => pieces.into_iter().for_each(CodedPiece::pack),
+            false => pieces.into_par_iter().for_each(CodedPiece::pack),
+        }
     }
 
     /// Computes `out` (`[tokens, outputs]`) by ranges of outputs; the shape is `[outputs, inputs]`.

@@ -1,0 +1,172 @@
+//! The matrix product with quantised weights: sums of codes, then scales. How models are served.
+#![allow(unsafe_code)] // dispatch to code compiled for an instruction set
+
+mod inputs;
+mod lanes;
+mod layout;
+mod scales;
+
+use crate::bf16_product::Unit;
+use crate::columns::Columns;
+use crate::format::Format;
+use crate::isa::{Isa, on_isa};
+use crate::lanes::LANES;
+use crate::matrix::Matrix;
+use crate::scratch::Scratch;
+pub use inputs::{BlockSums, CodedInputs, CodedPiece};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use lanes::Job;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use layout::Codes;
+pub(crate) use layout::{Layout, SPAN_TILES, TILE_COLUMNS};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use scales::{Factors, Scales};
+use std::ops::Range;
+
+/// Most tokens for which vectors do better than tiles, which are then mostly empty.
+#[cfg(target_arch = "x86_64")]
+const FEW_TOKENS: usize = 3;
+
+/// A matrix of codes and scales in the order in which they are read; see [`Coded::pack`].
+#[derive(Clone, Copy, Debug)]
+pub struct Coded<'a> {
+    /// The format that the codes and scales are from.
+    pub format: Format,
+    /// Number of outputs.
+    pub rows: usize,
+    /// Number of inputs.
+    pub columns: usize,
+    pub(crate) layout: Layout,
+    bytes: &'a [u8],
+}
+
+impl<'a> Coded<'a> {
+    /// Bytes of such a matrix; none when weights of the format are no codes with scales, when a row
+    /// is not whole blocks, or there are too many.
+    pub fn size(format: Format, rows: usize, columns: usize) -> Option<usize> {
+        let layout = Layout::of(format)?;
+        format.row_bytes(columns)?;
+        layout.strip_bytes(columns).checked_mul(rows.div_ceil(LANES))
+    }
+
+    /// Bytes of 16 rows, the least that [`Coded::pack`] makes; none as in [`Coded::size`].
+    pub fn strip_size(format: Format, columns: usize) -> Option<usize> {
+        Coded::size(format, 1, columns)
+    }
+
+    /// Which activations products with a format need.
+    pub fn sums(format: Format) -> BlockSums {
+        match Layout::of(format).is_some_and(|layout| layout.scales.has_least()) {
+            true => BlockSums::Wanted,
+            false => BlockSums::Unwanted,
+        }
+    }
+
+    /// A packed matrix.
+    ///
+    /// # Panics
+    /// When the bytes are not as many as [`Coded::size`] says.
+    pub fn new(format: Format, rows: usize, columns: usize, bytes: &'a [u8]) -> Coded<'a> {
+        assert_eq!(Coded::size(format, rows, columns), Some(bytes.len()), "bytes of the codes");
+        let layout = Layout::of(format).expect("it has a size");
+        Coded { format, rows, columns, layout, bytes }
+    }
+
+    /// Packs the rows of `matrix` from a multiple of 16 on, as many as fit into `out`: whole strips
+    /// of 16, the last of which may be filled up with rows of zeros.
+    ///
+    /// # Panics
+    /// When weights of its format are no codes, or `first` or `out` do not fit.
+    pub fn pack(isa: Isa, matrix: &Matrix, first: usize, out: &mut [u8]) {
+        let layout = Layout::of(matrix.format).expect("a format of codes");
+        let strip = layout.strip_bytes(matrix.columns);
+        assert!(first.is_multiple_of(LANES) && out.len().is_multiple_of(strip.max(1)), "strips");
+        matrix.check(&(first..matrix.rows.min(first + out.len() / strip.max(1) * LANES)));
+        for (index, out) in out.chunks_exact_mut(strip.max(1)).enumerate() {
+            let row = first + index * LANES;
+            on_isa!(isa, pack_strip(layout: Layout, matrix: &Matrix, row: usize, out: &mut [u8]));
+        }
+    }
+
+    /// The bytes of strip `strip`.
+    pub(crate) fn strip(&self, strip: usize) -> &'a [u8] {
+        let len = self.layout.strip_bytes(self.columns);
+        &self.bytes[strip * len..][..len]
+    }
+
+    /// Tiles of a row.
+    pub(crate) fn tiles(&self) -> usize {
+        self.columns / TILE_COLUMNS
+    }
+}
+
+/// Packs the strip of 16 rows from `first`.
+#[inline(always)]
+fn pack_strip(layout: Layout, matrix: &Matrix, first: usize, out: &mut [u8]) {
+    let (format, tiles) = (matrix.format, matrix.columns / TILE_COLUMNS);
+    let (block_len, block_bytes) = (format.block_len(), format.block_bytes());
+    let per_block = block_len / TILE_COLUMNS;
+    let mut rest = out;
+    for from in (0..tiles).step_by(SPAN_TILES) {
+        let count = SPAN_TILES.min(tiles - from);
+        let (span, others) = rest.split_at_mut(layout.span_bytes(count));
+        rest = others;
+        let (scales, codes) = span.split_at_mut(layout.scales.bytes(count));
+        let blocks = |row: usize| {
+            let range = from / per_block * block_bytes..(from + count) / per_block * block_bytes;
+            (first + row < matrix.rows).then(|| &matrix.row(first + row)[range])
+        };
+        scales::put_scales(format, layout.scales, count, blocks, scales);
+        for (tile, out) in codes.chunks_exact_mut(layout.codes.bytes()).enumerate() {
+            let mut columns = [[0; LANES]; TILE_COLUMNS];
+            for row in 0..LANES {
+                let Some(bytes) = blocks(row) else { continue };
+                let mut codes = [0; TILE_COLUMNS];
+                let block = &bytes[tile / per_block * block_bytes..][..block_bytes];
+                layout::codes_of(format, block, tile % per_block, &mut codes);
+                for (column, code) in columns.iter_mut().zip(codes) {
+                    column[row] = code;
+                }
+            }
+            layout::put_codes(layout.codes, &columns, out);
+        }
+    }
+}
+
+/// `out[t][r - rows.start] = sum over k of w[r][k] * x[t][k]` for the outputs `rows` of `w`, summed
+/// as `docs/numerics.md` says ("Products with codes"): codes times rounded activations, then scales.
+///
+/// An output has the same bits whichever rows and tokens are computed with it, and on every
+/// processor.
+///
+/// # Panics
+/// When the inputs, `rows` or `out` do not fit together, or `rows` does not start at a multiple of
+/// 16.
+pub fn linear_coded(
+    inputs: &CodedInputs,
+    w: &Coded,
+    rows: Range<usize>,
+    out: &mut Columns,
+    scratch: &mut Scratch,
+) {
+    assert!(rows.start <= rows.end && rows.end <= w.rows, "rows {rows:?} of {}", w.rows);
+    assert!(rows.start.is_multiple_of(LANES), "rows start at a multiple of 16");
+    assert_eq!(inputs.columns(), w.columns, "columns of the activations");
+    if inputs.tokens() == 0 || rows.is_empty() {
+        return;
+    }
+    assert!(inputs.has_sums() || !w.layout.scales.has_least(), "sums of the activations");
+    assert_eq!([out.rows(), out.len()], [inputs.tokens(), rows.len()], "out is [tokens, rows]");
+    match inputs.unit() {
+        #[cfg(target_arch = "x86_64")]
+        Unit::Tiles if inputs.tokens() > FEW_TOKENS => {
+            crate::coded_tiles::linear(inputs, w, rows, out, scratch);
+        }
+        #[cfg(target_arch = "x86_64")]
+        Unit::Tiles => lanes::linear(Isa::Avx512, inputs, w, rows, out, scratch),
+        Unit::Lanes(isa) => lanes::linear(isa, inputs, w, rows, out, scratch),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,371 @@
+//! [`crate::linear_coded`] on the tile unit: activations on the left, codes on the right, so that a
+//! row of a tile of sums is a token. The sum over the columns of a scale is a product of its own,
+//! which vectors scale and add to what there was.
+#![allow(unsafe_code)] // intrinsics on pointers
+
+use crate::amx::CodedTiles;
+use crate::coded::{Coded, CodedInputs, Codes, Factors, SPAN_TILES, TILE_COLUMNS};
+use crate::coded_avx512::{prefetch, read};
+use crate::columns::Columns;
+use crate::lanes::{LANES, Lanes};
+use crate::packed::Tile;
+use crate::scratch::Scratch;
+use std::arch::x86_64::*;
+use std::ops::Range;
+
+/// Strips of 16 outputs that meet the tokens together: 32 KiB of codes in the first cache.
+const GROUP_STRIPS: usize = 4;
+/// Strips of 16 tokens whose activations and sums stay in the second cache.
+const BAND_STRIPS: usize = 32;
+
+/// The products of a step are on their way for some time: three steps are begun before the first is
+/// looked at, and the second of them is written to memory meanwhile.
+const BEHIND: usize = 3;
+
+/// What is done in turn `$turn` of `$steps` steps and [`BEHIND`] more.
+macro_rules! turn {
+    ($turn:expr, $steps:expr, $unit:expr, $squares:expr, $multiply:expr, $with:expr) => {{
+        let turn: usize = $turn;
+        if turn + 1 >= BEHIND && turn + 1 - BEHIND < $steps {
+            $unit.store(turn + 1 - BEHIND, &mut $squares[(turn + 1 - BEHIND) % 4]);
+        }
+        if turn < $steps {
+            ($multiply)(turn);
+        }
+        if turn >= BEHIND && turn - BEHIND < $steps {
+            ($with)(turn - BEHIND, &$squares[(turn - BEHIND) % 4]);
+        }
+    }};
+}
+
+/// All turns of as many steps as there are; those of a whole span one after the other, so that the
+/// compiler knows which tile each is in.
+macro_rules! turns {
+    ($steps:expr, $unit:expr, $squares:expr, $multiply:expr, $with:expr) => {{
+        macro_rules! those {
+            ($from:expr, $count:expr) => {
+                turn!($from, $count, $unit, $squares, $multiply, $with);
+                turn!($from + 1, $count, $unit, $squares, $multiply, $with);
+                turn!($from + 2, $count, $unit, $squares, $multiply, $with);
+                turn!($from + 3, $count, $unit, $squares, $multiply, $with);
+            };
+        }
+        let steps = $steps;
+        if steps == SPAN_TILES {
+            those!(0, SPAN_TILES);
+            those!(4, SPAN_TILES);
+            those!(8, SPAN_TILES);
+        } else {
+            for turn in 0..steps + BEHIND {
+                turn!(turn, steps, $unit, $squares, $multiply, $with);
+            }
+        }
+    }};
+}
+
+/// The sums of 16 tokens (rows) for 16 outputs.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Square(pub [Lanes; LANES]);
+
+impl Square {
+    pub const EMPTY: Square = Square([[0.0; LANES]; LANES]);
+}
+
+/// See [`crate::linear_coded`].
+pub(crate) fn linear(
+    inputs: &CodedInputs,
+    w: &Coded,
+    rows: Range<usize>,
+    out: &mut Columns,
+    scratch: &mut Scratch,
+) {
+    let (tiles, sums) = scratch.coded(GROUP_STRIPS * SPAN_TILES, BAND_STRIPS * GROUP_STRIPS);
+    let unit = CodedTiles::new(w.layout.codes.scale_len());
+    let mut group = Group {
+        inputs,
+        w,
+        unit,
+        tiles,
+        factors: [Factors::NONE; GROUP_STRIPS],
+        squares: [Square::EMPTY; 4],
+    };
+    let strips = inputs.tokens().div_ceil(LANES);
+    for band in (0..strips).step_by(BAND_STRIPS) {
+        let band = band..(band + BAND_STRIPS).min(strips);
+        for first in rows.clone().step_by(GROUP_STRIPS * LANES) {
+            let end = (first + GROUP_STRIPS * LANES).min(rows.end);
+            group.multiply(&band, first / LANES..end.div_ceil(LANES), sums);
+            put(sums, &band, first - rows.start..end - rows.start, inputs.tokens(), out);
+        }
+    }
+}
+
+/// A few strips of outputs: what is decoded of them.
+struct Group<'a> {
+    inputs: &'a CodedInputs,
+    w: &'a Coded<'a>,
+    unit: CodedTiles,
+    /// `[strip of outputs][tile of the span]`
+    tiles: &'a mut [Tile],
+    factors: [Factors; GROUP_STRIPS],
+    /// Products on their way.
+    squares: [Square; 4],
+}
+
+impl Group<'_> {
+    /// `sums[token strip][output strip]`
+    fn multiply(&mut self, band: &Range<usize>, strips: Range<usize>, sums: &mut [Square]) {
+        let (layout, tiles) = (self.w.layout, self.w.tiles());
+        let mut at = 0;
+        for from in (0..tiles).step_by(SPAN_TILES) {
+            let count = SPAN_TILES.min(tiles - from);
+            let len = layout.span_bytes(count);
+            let outputs = strips.clone().zip(self.tiles.chunks_exact_mut(SPAN_TILES));
+            for ((strip, tiles), factors) in outputs.zip(&mut self.factors) {
+                let span = &self.w.strip(strip)[at..at + len];
+                // SAFETY: the unit is there only where these instructions are.
+                unsafe { decode(self.w, span, &mut tiles[..count], factors) };
+            }
+            for (token, sums) in band.clone().zip(sums.chunks_exact_mut(GROUP_STRIPS)) {
+                for (output, sums) in sums.iter_mut().enumerate().take(strips.len()) {
+                    // SAFETY: as above.
+                    unsafe { self.add(token, output, from..from + count, sums) };
+                }
+            }
+            at += len;
+        }
+    }
+
+    /// Adds the products of 16 tokens with the span of 16 outputs.
+    ///
+    /// # Safety
+    /// The processor has the features named.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+    unsafe fn add(&mut self, token: usize, output: usize, places: Range<usize>, sums: &mut Square) {
+        let layout = self.w.layout;
+        let left = &self.inputs.tiles(token)[places.clone()];
+        let right = &self.tiles[output * SPAN_TILES..][..left.len()];
+        let of_x = self.inputs.sums(token).get(places.clone()).unwrap_or_default();
+        let factors = &self.factors[output];
+        let mut all = [_mm512_setzero_ps(); LANES];
+        if places.start > 0 {
+            for (all, sum) in all.iter_mut().zip(&sums.0) {
+                // SAFETY: a row of sums is 16 floats.
+                *all = unsafe { _mm512_loadu_ps(sum.as_ptr()) };
+            }
+        }
+        let (unit, squares) = (&self.unit, &mut self.squares);
+        let multiply = |step: usize| unit.multiply(step, &left[step], &right[step]);
+        match (layout.codes, layout.scales.has_least()) {
+            (Codes::Six, _) => {
+                for turn in 0..2 * left.len() + BEHIND {
+                    turn!(
+                        turn,
+                        2 * left.len(),
+                        unit,
+                        squares,
+                        |step: usize| unit.multiply_half(step, &left[step / 2], &right[step / 2]),
+                        |step: usize, square| scale(&factors.scale[step], square, &mut all)
+                    );
+                }
+            }
+            (_, false) => turns!(left.len(), unit, squares, multiply, |step: usize, square| {
+                scale(&factors.scale[step], square, &mut all);
+            }),
+            (_, true) => turns!(left.len(), unit, squares, multiply, |step: usize, square| {
+                scale(&factors.scale[step], square, &mut all);
+                add_least(&factors.least[step], &of_x[step], &mut all);
+            }),
+        }
+        for (all, sum) in all.into_iter().zip(&mut sums.0) {
+            // SAFETY: as above.
+            unsafe { _mm512_storeu_ps(sum.as_mut_ptr(), all) };
+        }
+    }
+}
+
+/// `all += scale * square`, a lane being an output.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+fn scale(scale: &Lanes, square: &Square, all: &mut [__m512; LANES]) {
+    // SAFETY: rows of 16 floats are read.
+    unsafe {
+        let scale = _mm512_loadu_ps(scale.as_ptr());
+        for (all, row) in all.iter_mut().zip(&square.0) {
+            *all = _mm512_fmadd_ps(scale, _mm512_loadu_ps(row.as_ptr()), *all);
+        }
+    }
+}
+
+/// `all[token] += least * x[token]`
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+fn add_least(least: &Lanes, x: &Lanes, all: &mut [__m512; LANES]) {
+    // SAFETY: a row of 16 floats is read.
+    let least = unsafe { _mm512_loadu_ps(least.as_ptr()) };
+    for (all, x) in all.iter_mut().zip(x) {
+        *all = _mm512_fmadd_ps(least, _mm512_set1_ps(*x), *all);
+    }
+}
+
+/// Writes sums to their place: outputs `columns` of `out`.
+fn put(
+    sums: &[Square],
+    band: &Range<usize>,
+    columns: Range<usize>,
+    tokens: usize,
+    out: &mut Columns,
+) {
+    for (strip, sums) in band.clone().zip(sums.chunks_exact(GROUP_STRIPS)) {
+        for token in strip * LANES..tokens.min((strip + 1) * LANES) {
+            let row = out.of_row(token, columns.clone());
+            let (whole, rest) = row.as_chunks_mut::<LANES>();
+            for (out, square) in whole.iter_mut().zip(sums) {
+                *out = square.0[token % LANES];
+            }
+            if let Some(square) = sums.get(whole.len()) {
+                rest.copy_from_slice(&square.0[token % LANES][..rest.len()]);
+            }
+        }
+    }
+}
+
+/// The codes of a span as right operands, `tile[pair of columns][output]`, and its scales.
+///
+/// # Safety
+/// The processor has the features named.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn decode(w: &Coded, span: &[u8], tiles: &mut [Tile], factors: &mut Factors) {
+    let layout = w.layout;
+    let (scales, codes) = span.split_at(layout.scales.bytes(tiles.len()));
+    prefetch(span);
+    read(factors, layout.scales, scales, tiles.len());
+    let tables = words(layout.codes);
+    for (codes, tile) in codes.chunks_exact(layout.codes.bytes()).zip(tiles) {
+        let out = tile.0.as_mut_ptr().cast::<__m512i>();
+        // SAFETY: `Codes` says how many bytes a tile of codes has; a tile of pairs has 16 rows.
+        unsafe {
+            match layout.codes {
+                Codes::Four(_) => four(codes.as_ptr(), tables, out),
+                Codes::Five(_) => five(codes.as_ptr(), tables, out),
+                Codes::Six => six(codes.as_ptr(), tables, out),
+                Codes::Eight => eight(codes.as_ptr(), out),
+            }
+        }
+    }
+}
+
+/// The values that codes stand for as `bf16`, which all of them are: by the code's lower 5 bits,
+/// and those of 32 and more.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+fn words(codes: Codes) -> [__m512i; 2] {
+    let mut words = [[0_u16; 2 * LANES]; 2];
+    if codes != Codes::Eight {
+        for (code, word) in words.as_flattened_mut().iter_mut().enumerate() {
+            *word = (f32::from(codes.value(code as u8)).to_bits() >> 16) as u16;
+        }
+    }
+    // SAFETY: 64 bytes are read of each.
+    words.map(|words| unsafe { _mm512_loadu_si512(words.as_ptr().cast()) })
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+fn right(words: __m512i, bits: usize) -> __m512i {
+    _mm512_srlv_epi16(words, _mm512_set1_epi16(bits as i16))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+fn left(words: __m512i, bits: usize) -> __m512i {
+    _mm512_sllv_epi16(words, _mm512_set1_epi16(bits as i16))
+}
+
+/// `high` where the bits of `low` end, after so many.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+fn joined(low: __m512i, high: __m512i) -> __m512i {
+    // The lower four bits from the one, the others from the other.
+    const CHOOSE: i32 = 0xca;
+    _mm512_ternarylogic_epi32::<CHOOSE>(_mm512_set1_epi16(15), low, high)
+}
+
+/// # Safety
+/// 256 bytes are read, 16 rows are written.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn four(codes: *const u8, [table, _]: [__m512i; 2], out: *mut __m512i) {
+    for q in 0..4 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let words = _mm512_loadu_si512(codes.add(64 * q).cast());
+            for i in 0..4 {
+                // A fifth bit, whatever it is, is taken off by the table: both halves are the same.
+                let values = _mm512_permutexvar_epi16(right(words, 4 * i), table);
+                _mm512_store_si512(out.add(4 * q + i), values);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// 320 bytes are read, 16 rows are written.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn five(codes: *const u8, [table, _]: [__m512i; 2], out: *mut __m512i) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let tops = _mm512_loadu_si512(codes.add(256).cast());
+        for q in 0..4 {
+            let words = _mm512_loadu_si512(codes.add(64 * q).cast());
+            for i in 0..4 {
+                let bit = 4 * q + i;
+                let top = if bit < 4 { left(tops, 4 - bit) } else { right(tops, bit - 4) };
+                let codes = joined(right(words, 4 * i), top);
+                _mm512_store_si512(out.add(bit), _mm512_permutexvar_epi16(codes, table));
+            }
+        }
+    }
+}
+
+/// # Safety
+/// 384 bytes are read, 16 rows are written.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn six(codes: *const u8, [table, upper]: [__m512i; 2], out: *mut __m512i) {
+    for q in 0..4 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let words = _mm512_loadu_si512(codes.add(64 * q).cast());
+            let tops = _mm512_loadu_si512(codes.add(256 + 64 * (q / 2)).cast());
+            for i in 0..4 {
+                let bit = 2 * (4 * (q % 2) + i);
+                let top = if bit < 4 { left(tops, 4 - bit) } else { right(tops, bit - 4) };
+                let codes = joined(right(words, 4 * i), top);
+                let values = _mm512_permutex2var_epi16(table, codes, upper);
+                _mm512_store_si512(out.add(4 * q + i), values);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// 512 bytes are read, 16 rows are written.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn eight(codes: *const u8, out: *mut __m512i) {
+    for pair in 0..TILE_COLUMNS / 2 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let [even, odd] = [0, 1].map(|odd| {
+                let bytes = _mm_loadu_si128(codes.add(LANES * (2 * pair + odd)).cast());
+                _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)))
+            });
+            // The lower halves are zeros: whole numbers below 256 are bf16.
+            let pairs = _mm512_or_si512(odd, _mm512_srli_epi32::<16>(even));
+            _mm512_store_si512(out.add(pair), pairs);
+        }
+    }
+}
