@@ -128,8 +128,9 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads a `.gguf` file or a folder in Hugging Face's layout. All of the weights are read once
-    /// for their digest, in a thread of its own while serving begins.
+    /// Loads a `.gguf` file or a folder in Hugging Face's layout. All of the weights are read twice
+    /// in a thread of its own while serving begins: for the form that answers are computed with, and
+    /// for their digest.
     ///
     /// # Errors
     /// What is missing, damaged or not supported, by name.
@@ -148,7 +149,7 @@ impl Engine {
         let dialect = Dialect::of(model.template.source());
         let model = Arc::new(model);
         let identity = Arc::new(OnceLock::new());
-        identify(&model, cache, &identity);
+        prepare(&model, isa, cache, &identity);
         let scheduler = Scheduler::start(model.clone(), infer, limits)?;
         Ok(Engine {
             model,
@@ -486,11 +487,15 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Starts to work out the model's identity; without a thread, whoever asks for it will.
-fn identify(model: &Arc<Model>, cache: CacheForm, cell: &Arc<OnceLock<ModelIdentity>>) {
+/// Starts to put the weights in order and to work out the model's identity; without a thread, or
+/// when it fails, whoever needs either will do it, and say what is wrong.
+fn prepare(model: &Arc<Model>, isa: Isa, cache: CacheForm, cell: &Arc<OnceLock<ModelIdentity>>) {
     let (model, cell) = (model.clone(), cell.clone());
-    let work = move || drop(cell.get_or_init(|| identity(&model, cache)).clone());
-    drop(std::thread::Builder::new().name("allod-digest".into()).spawn(work));
+    let work = move || {
+        drop(model.checkpoint.code(isa));
+        drop(cell.get_or_init(|| identity(&model, cache)).clone());
+    };
+    drop(std::thread::Builder::new().name("allod-prepare".into()).spawn(work));
 }
 
 fn identity(model: &Model, cache: CacheForm) -> ModelIdentity {

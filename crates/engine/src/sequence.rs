@@ -14,7 +14,7 @@ use allod_lm::{Adapter, Detokenizer, Model};
 use std::sync::Arc;
 
 /// The state of a completion. It knows nothing of slots and batches, so it can lose its place and
-/// go on later: what it has written is read again like a prompt.
+/// go on later: what it has written is then read again.
 pub(crate) struct Sequence<'m> {
     model: &'m Model,
     choice: usize,
@@ -94,6 +94,18 @@ impl<'m> Sequence<'m> {
     /// Prompt and completion so far.
     pub fn tokens(&self) -> &[u32] {
         &self.tokens
+    }
+
+    /// The tokens of the prompt that others may have had computed: of one of which nothing has been
+    /// written, all but the last, whose scores are needed. What is written is computed in another
+    /// way than a prompt, so it is nobody's beginning.
+    pub fn shared_tokens(&self) -> &[u32] {
+        &self.tokens[..self.prompt_tokens.min(self.tokens.len() - 1)]
+    }
+
+    /// Tokens of the prompt.
+    pub fn prompt(&self) -> &[u32] {
+        &self.tokens[..self.prompt_tokens]
     }
 
     /// What may follow, at most `most` tokens: no more than can all be taken.

@@ -2,9 +2,10 @@
 //!
 //! Each step, every sequence that is being written gets one row, and what is left of the step goes
 //! to the prompts that are being read: divided evenly between tenants, and within a tenant between
-//! its sequences, so that a short prompt never waits for a long one; for the same reason, few
-//! long prompts are read at one time. Neither the neighbours nor the
-//! pieces in which a prompt is read change a bit of a sequence.
+//! its sequences, so that a short prompt never waits for a long one; for the same reason, few long
+//! prompts are read at one time. Prompts and answers are batches of their own, as they are computed
+//! in different ways. Neither the neighbours nor the pieces in which a prompt is read change a bit
+//! of a sequence.
 
 use crate::error::Error;
 use crate::line::{Line, Tenant, Turn};
@@ -14,7 +15,7 @@ use crate::rows::StepRows;
 use crate::scheduler::{Shared, State};
 use crate::sequence::{Next, Sequence};
 use crate::split::split_evenly;
-use allod_lm::{Batch, Infer, Logits, Model, PAGE_TOKENS};
+use allod_lm::{Batch, Infer, Model, PAGE_TOKENS, Role};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -305,8 +306,7 @@ impl<'m> Worker<'m> {
     /// Begins a sequence with the pages that are known of it, and says how many tokens those are.
     /// The last token is always computed, for its scores.
     fn reuse(&mut self, slot: usize, sequence: &Sequence) -> allod_lm::Result<usize> {
-        let tokens = sequence.tokens();
-        let pages = self.prefixes.find(&sequence.key, &tokens[..tokens.len() - 1]);
+        let pages = self.prefixes.find(&sequence.key, sequence.shared_tokens());
         pages.iter().try_for_each(|page| self.infer.paste(slot, page))?;
         let known = pages.len() * PAGE_TOKENS;
         self.tally.cached_tokens += known as u64;
@@ -316,7 +316,8 @@ impl<'m> Worker<'m> {
     /// Keeps the pages that have become whole.
     fn keep_pages(&mut self) {
         for one in &mut self.running {
-            let whole = self.infer.length(one.slot) / PAGE_TOKENS * PAGE_TOKENS;
+            let prompt = one.sequence.prompt().len();
+            let whole = self.infer.length(one.slot).min(prompt) / PAGE_TOKENS * PAGE_TOKENS;
             if whole > one.kept && self.prefixes.is_used() {
                 let (infer, tokens) = (&self.infer, &one.sequence.tokens()[..whole]);
                 self.prefixes.keep(&one.sequence.key, tokens, |range| infer.copy(one.slot, range));
@@ -370,20 +371,41 @@ impl<'m> Worker<'m> {
             .map(|(index, _)| index)
     }
 
-    /// Runs one batch.
+    /// Runs a batch of answers and one of prompts.
     fn step(&mut self) {
         self.keep_within_memory();
         let (started, rows) = (Instant::now(), self.plan());
         self.guess(&rows);
-        let batch = self.batch(&rows);
-        let logits = match self.infer.run(&batch) {
-            Ok(logits) => logits,
-            Err(error) => return self.fail_all(&error.to_string()),
-        };
+        let mut scores = Vec::new();
+        let roles: Vec<Role> = self.running.iter().map(|one| self.role(one)).collect();
+        for role in [Role::Answer, Role::Prompt] {
+            let batch = self.batch(&rows, &roles, role);
+            if batch.is_empty() {
+                continue;
+            }
+            match self.infer.run(&batch) {
+                Ok(logits) => scores.push((role, logits)),
+                Err(error) => return self.fail_all(&error.to_string()),
+            }
+        }
         self.count(&rows, started);
-        let over = self.choose(&rows, &logits);
+        let mut over: Vec<usize> = Vec::new();
+        for (role, logits) in &scores {
+            let own = |index: &usize| rows[*index] > 0 && roles[*index] == *role;
+            let chosen: Vec<usize> = (0..rows.len()).filter(own).collect();
+            over.extend(self.choose(&chosen, &mut logits.rows()));
+        }
         self.keep_pages();
+        over.sort_unstable();
         over.into_iter().rev().for_each(|index| drop(self.remove(index)));
+    }
+
+    /// What the next rows of a sequence are.
+    fn role(&self, one: &Running) -> Role {
+        match self.infer.length(one.slot) < one.sequence.prompt().len() {
+            true => Role::Prompt,
+            false => Role::Answer,
+        }
     }
 
     /// Guesses what those that are being written go on with: in few rows, which cost little beside
@@ -391,7 +413,9 @@ impl<'m> Worker<'m> {
     fn guess(&mut self, rows: &[usize]) {
         let most = DRAFT_ROWS / rows.iter().sum::<usize>().max(1);
         for one in &mut self.running {
-            let writes = self.infer.length(one.slot) + 1 == one.sequence.tokens().len();
+            let length = self.infer.length(one.slot);
+            let writes =
+                length >= one.sequence.prompt().len() && length + 1 == one.sequence.tokens().len();
             let most = if writes { most.min(self.limits.draft_tokens) } else { 0 };
             one.draft = one.sequence.draft(most).to_vec();
             self.tally.drafts += u64::from(!one.draft.is_empty());
@@ -409,7 +433,12 @@ impl<'m> Worker<'m> {
 
     /// How many rows each sequence gets in this step.
     fn plan(&self) -> Vec<usize> {
-        let left = |one: &Running| one.sequence.tokens().len() - self.infer.length(one.slot);
+        // What was written before a sequence lost its place is read after its prompt.
+        let left = |one: &Running| {
+            let (length, prompt) = (self.infer.length(one.slot), one.sequence.prompt().len());
+            let end = if length < prompt { prompt } else { one.sequence.tokens().len() };
+            end - length
+        };
         let left: Vec<usize> = self.running.iter().map(left).collect();
         let writing = left.iter().filter(|left| **left == 1).count();
         let step = self.limits.step_tokens;
@@ -444,9 +473,11 @@ impl<'m> Worker<'m> {
         within.collect()
     }
 
-    fn batch(&self, rows: &[usize]) -> Batch {
-        let mut batch = Batch::new();
-        for (one, rows) in self.running.iter().zip(rows) {
+    /// The rows of the sequences whose next ones have that role.
+    fn batch(&self, rows: &[usize], roles: &[Role], role: Role) -> Batch {
+        let mut batch = Batch::of(role);
+        let of_role = self.running.iter().zip(rows).zip(roles).filter(|(_, own)| **own == role);
+        for ((one, rows), _) in of_role {
             let (start, tokens) = (self.infer.length(one.slot), one.sequence.tokens());
             for (position, token) in (start..).zip(&tokens[start..start + rows]) {
                 batch.push(one.slot, position, *token);
@@ -477,13 +508,16 @@ impl<'m> Worker<'m> {
         self.tally.rows_per_second = Some(rows.iter().sum::<usize>() as f64 / seconds);
     }
 
-    /// Chooses tokens for every sequence that has been read to its end, and says which are over.
-    fn choose(&mut self, rows: &[usize], logits: &Logits) -> Vec<usize> {
-        let (mut scores, mut over) = (logits.rows(), Vec::new());
-        for (index, (one, rows)) in self.running.iter_mut().zip(rows).enumerate() {
-            if *rows == 0 {
-                continue;
-            }
+    /// Chooses tokens for every one of `computed` that has been read to its end, and says which are
+    /// over.
+    fn choose<'s>(
+        &mut self,
+        computed: &[usize],
+        scores: &mut impl Iterator<Item = &'s [f32]>,
+    ) -> Vec<usize> {
+        let mut over = Vec::new();
+        for index in computed.iter().copied() {
+            let one = &mut self.running[index];
             if self.infer.length(one.slot) < one.sequence.tokens().len() {
                 one.sequence.report_reading(0);
                 continue;
@@ -512,9 +546,8 @@ impl<'m> Worker<'m> {
 /// Bytes that a sequence takes once its prompt is read and its first token written, without the
 /// pages that are there already.
 fn needed(infer: &Infer, prefixes: &Prefixes, sequence: &Sequence) -> usize {
-    let tokens = sequence.tokens();
-    let known = prefixes.known(&sequence.key, &tokens[..tokens.len() - 1]);
-    infer.bytes_of(tokens.len() + 1).saturating_sub(infer.shared_bytes_of(known))
+    let known = prefixes.known(&sequence.key, sequence.shared_tokens());
+    infer.bytes_of(sequence.tokens().len() + 1).saturating_sub(infer.shared_bytes_of(known))
 }
 
 /// Whether a prompt has more than so many tokens. What is known of it already counts too: to look
@@ -532,9 +565,9 @@ fn about_to_be_known(
     prefixes: &Prefixes,
     sequence: &Sequence,
 ) -> bool {
-    let tokens = sequence.tokens();
+    let tokens = sequence.shared_tokens();
     let shared = |one: &Running| {
-        let pairs = tokens[..tokens.len() - 1].iter().zip(one.sequence.tokens());
+        let pairs = tokens.iter().zip(one.sequence.prompt());
         let same = pairs.take_while(|(a, b)| a == b).count();
         same / PAGE_TOKENS * PAGE_TOKENS
     };

@@ -111,7 +111,7 @@ fn chat_goes_through_the_template_and_messages_stay_text() {
 fn the_identity_says_what_was_loaded() {
     let engine = engine();
     let identity = engine.identity();
-    assert_eq!((identity.name.as_str(), identity.numerics), ("tiny", "allod-3"));
+    assert_eq!((identity.name.as_str(), identity.numerics), ("tiny", "allod-4"));
     assert_eq!(identity.digest, allod_weights::digest_bytes(&model().build()));
     let template = allod_weights::digest_bytes(TEMPLATE.as_bytes());
     assert_eq!(identity.template_digest.as_deref(), Some(template.as_str()));

@@ -49,11 +49,6 @@ impl<'a> Coded<'a> {
         layout.strip_bytes(columns).checked_mul(rows.div_ceil(LANES))
     }
 
-    /// Bytes of 16 rows, the least that [`Coded::pack`] makes; none as in [`Coded::size`].
-    pub fn strip_size(format: Format, columns: usize) -> Option<usize> {
-        Coded::size(format, 1, columns)
-    }
-
     /// Which activations products with a format need.
     pub fn sums(format: Format) -> BlockSums {
         match Layout::of(format).is_some_and(|layout| layout.scales.has_least()) {

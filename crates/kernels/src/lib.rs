@@ -1,7 +1,7 @@
 //! Kernels: the arithmetic under every model, one result whatever the processor.
 //!
 //! Each kernel exists for the instruction sets of [`Isa`] and gives the same bits on all of them:
-//! the rule is `allod-3` ([`NUMERICS`]), written down in `docs/numerics.md`. Results depend neither
+//! the rule is `allod-4` ([`NUMERICS`]), written down in `docs/numerics.md`. Results depend neither
 //! on how many tokens are computed together, nor on how rows are split over threads, nor on how a
 //! prompt was cut into pieces.
 //!
@@ -9,7 +9,8 @@
 //! |---|---|
 //! | weights as stored | [`Format`], [`Grouped`], [`Matrix`], [`decode_row`], [`encode_row`] |
 //! | matrix product | [`linear`] |
-//! | the same in `bf16`, to serve | [`linear_rounded`], [`Inputs`], [`Columns`] |
+//! | the same in `bf16`, for prompts | [`linear_rounded`], [`Inputs`], [`Columns`] |
+//! | of codes and scales, for answers | [`linear_coded`], [`Coded`], [`CodedInputs`] |
 //! | its gradients | [`linear_input_gradient`], [`linear_weight_gradient`] |
 //! | the same in `bf16`, to train | [`bf16_product`], [`Packed`] |
 //! | attention over a kv head | [`attend`], [`attend_by`], [`attend_rows`] |
@@ -153,6 +154,6 @@ pub use tanh::{Xielu, gelu_tanh_mul, soft_cap, xielu};
 pub use weight_gradient::linear_weight_gradient;
 
 /// Name of the rule that fixes the order of every addition (`docs/numerics.md`).
-pub const NUMERICS: &str = "allod-3";
+pub const NUMERICS: &str = "allod-4";
 /// The rule where keys and values are kept in `f32`: the same but for attention.
-pub const NUMERICS_F32: &str = "allod-2";
+pub const NUMERICS_F32: &str = "allod-4-f32";

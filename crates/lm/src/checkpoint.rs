@@ -3,6 +3,7 @@
 use crate::arch::{self, Architecture, Known, Place, Settings};
 use crate::coded::CodedWeights;
 use crate::error::{Error, Result};
+use crate::infer::Role;
 use crate::load::{Loader, Weight, place_of};
 use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
@@ -10,7 +11,7 @@ use allod_kernels::{BlockSums, Coded, Isa, Matrix};
 use allod_weights::{Quantisation, TensorFile};
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The settings file of a model folder.
 const CONFIG: &str = "config.json";
@@ -42,8 +43,10 @@ pub struct Checkpoint<S = DecoderSpec> {
     file: TensorFile,
     /// By [`WeightId::index`].
     weights: Vec<Option<Weight>>,
-    /// Made when it is first run.
+    /// For answers.
     coded: OnceLock<CodedWeights>,
+    /// Held while that is made.
+    coding: Mutex<()>,
 }
 
 impl Checkpoint<DecoderSpec> {
@@ -207,7 +210,7 @@ impl<S: ModelSpec> Checkpoint<S> {
             let what = format!("the tensor `{name}` belongs to no weight of a {kind} model");
             return Err(Error::Tensors { file: path.to_path_buf(), what });
         }
-        Ok(Checkpoint { spec, file, weights, coded: OnceLock::new() })
+        Ok(Checkpoint { spec, file, weights, coded: OnceLock::new(), coding: Mutex::new(()) })
     }
 
     /// What is computed.
@@ -237,19 +240,20 @@ impl<S: ModelSpec> Checkpoint<S> {
         matrix.unwrap_or_else(|| panic!("{id:?} is not a matrix of this model"))
     }
 
-    /// Puts quantised matrices in the order of their products, in the current pool; the first time.
+    /// Makes the form of quantised matrices that answers are computed with, if it is not there;
+    /// waits for whoever makes it already.
     ///
     /// # Errors
     /// When there is not memory enough.
-    pub(crate) fn prepare(&self, isa: Isa) -> Result<()> {
+    pub fn code(&self, isa: Isa) -> Result<()> {
+        let _one_at_a_time = self.coding.lock().unwrap_or_else(PoisonError::into_inner);
         if self.coded.get().is_none() {
             let tied = self.spec.tied();
             let ids = self.spec.inventory().into_iter().map(|(id, _)| id);
             let multiplied = ids.filter(|id| id.part.is_multiplied(tied));
             let weights = multiplied.map(|id| (id, self.weight(id)));
             let coded = CodedWeights::new(isa, &self.file, weights)?;
-            // Whoever was faster made the same.
-            drop(self.coded.set(coded));
+            self.coded.set(coded).expect("made under the lock, once");
         }
         Ok(())
     }
@@ -259,17 +263,20 @@ impl<S: ModelSpec> Checkpoint<S> {
         self.coded.get().map_or(BlockSums::Unwanted, CodedWeights::sums)
     }
 
-    /// A matrix, an expert's if one is named, as its products are computed.
+    /// A matrix, an expert's if one is named, as products are computed with it.
     ///
     /// # Panics
-    /// If the spec has no such matrix.
-    pub(crate) fn operand(&self, id: WeightId, expert: Option<usize>) -> Operand<'_> {
+    /// If the spec has no such matrix, or [`Checkpoint::code`] was forgotten.
+    pub(crate) fn operand(&self, id: WeightId, expert: Option<usize>, role: Role) -> Operand<'_> {
         let matrix = match expert {
             Some(expert) => self.expert_matrix(id, expert),
             None => self.matrix(id),
         };
-        let coded = self.coded.get().and_then(|coded| coded.matrix(id, expert, &matrix));
-        coded.map_or(Operand::Stored(matrix), Operand::Coded)
+        if role == Role::Prompt {
+            return Operand::Stored(matrix);
+        }
+        let coded = self.coded.get().expect("made before a batch of answers is run");
+        coded.matrix(id, expert, &matrix).map_or(Operand::Stored(matrix), Operand::Coded)
     }
 
     /// Puts another matrix of the same shape in a weight's place.

@@ -1,16 +1,12 @@
-//! Quantised matrices in the order in which products read them: made once, when a model begins to
-//! serve, and used by everyone who runs it.
+//! Quantised matrices in the order in which the products of answers read them: made once, while the
+//! first prompt is read, and used by everyone who runs the model.
 
 use crate::error::{Error, Result};
 use crate::load::Weight;
 use crate::weight::WeightId;
 use allod_kernels::{BlockSums, Coded, Isa, Matrix};
 use allod_weights::{Memory, TensorFile};
-use rayon::prelude::*;
 use std::ops::Range;
-
-/// Bytes that a thread packs at a time.
-const PIECE_BYTES: usize = 1 << 20;
 
 /// All matrices of a checkpoint whose products are those of codes.
 #[derive(Debug)]
@@ -22,7 +18,7 @@ pub(crate) struct CodedWeights {
 }
 
 impl CodedWeights {
-    /// Packs the matrices of the weights that `multiplied` gives, in the current pool.
+    /// Packs the matrices of the weights that `multiplied` gives.
     ///
     /// # Errors
     /// When the system does not give the memory.
@@ -59,8 +55,7 @@ impl CodedWeights {
         for (matrix, room, size) in matrices {
             let (own, others) = rest.split_at_mut(room);
             rest = others;
-            pack(isa, &matrix, &mut own[..size]);
-            file.forget(matrix.bytes);
+            Coded::pack(isa, &matrix, 0, &mut own[..size]);
         }
         Ok(coded)
     }
@@ -88,11 +83,4 @@ fn matrices_of<'a>(weight: &'a Weight, file: &'a TensorFile) -> Vec<Option<Matri
         Weight::Experts(experts) => experts.iter().map(|own| own.matrix(file)).collect(),
         _ => vec![weight.matrix(file)],
     }
-}
-
-fn pack(isa: Isa, matrix: &Matrix, out: &mut [u8]) {
-    let strip = Coded::strip_size(matrix.format, matrix.columns).expect("it has a size");
-    let strips = (PIECE_BYTES / strip.max(1)).max(1);
-    let pieces = out.par_chunks_mut((strips * strip).max(1)).enumerate();
-    pieces.for_each(|(piece, out)| Coded::pack(isa, matrix, piece * strips * 16, out));
 }

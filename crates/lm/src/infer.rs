@@ -25,13 +25,13 @@ use allod_kernels::{
     soft_cap, tanh, xielu,
 };
 use attention::Plan;
-pub use batch::{Batch, Logits, Vectors};
+pub use batch::{Batch, Logits, Role, Vectors};
 use cache::Cache;
 pub use cache::{CacheForm, PAGE_TOKENS, Page};
 pub(crate) use rope::RopeTable;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
-use workers::{Workers, within};
+use workers::Workers;
 
 /// How an [`Infer`] runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl<S: ModelSpec> Infer<S> {
     /// Prepares to run `checkpoint`.
     ///
     /// # Errors
-    /// If the threads cannot be started, or there is no memory for the weights.
+    /// If the threads cannot be started.
     pub fn new(checkpoint: Arc<Checkpoint<S>>, options: InferOptions) -> Result<Infer<S>> {
         let spec = checkpoint.spec();
         let cache = Cache::new(spec, options.cache, options.slots.max(1), options.context_tokens);
@@ -99,7 +99,6 @@ impl<S: ModelSpec> Infer<S> {
         let ropes = spec.ropes().map(|rope| rope.map(table));
         let workers = Workers::new(options.threads.max(1))?;
         let (isa, batch) = (options.isa, Batch::default());
-        workers.within(|| checkpoint.prepare(isa))?;
         let adapters = vec![None; options.slots.max(1)];
         Ok(Infer {
             checkpoint,
@@ -181,6 +180,9 @@ impl<S: ModelSpec> Infer<S> {
     /// Checks that `batch` can be run and makes it the one that operations work on.
     fn take(&mut self, batch: &Batch) -> Result<()> {
         batch.check(self.checkpoint.spec().vocabulary(), &self.cache)?;
+        if batch.role() == Role::Answer {
+            self.checkpoint.code(self.isa)?;
+        }
         self.ropes.iter_mut().flatten().for_each(|rope| rope.reach(batch.end()));
         self.cache.make_room(batch);
         self.cache.grow(batch);
@@ -200,7 +202,11 @@ impl<S: ModelSpec> Infer<S> {
         S: Send + Sync,
     {
         let (pool, checkpoint) = (self.workers.pool(), self.checkpoint.clone());
-        within(pool.as_deref(), || forward(self, checkpoint.spec()))
+        let mut forward = || forward(self, checkpoint.spec());
+        match pool {
+            Some(pool) => pool.install(forward),
+            None => forward(),
+        }
     }
 
     /// Zeros: `rows` rows of `width`.
@@ -380,7 +386,7 @@ impl<S: ModelSpec> Exec for Infer<S> {
     fn linear(&mut self, x: &Activations, weight: WeightId, bias: Option<WeightId>) -> Activations {
         let checkpoint = self.checkpoint.clone();
         let bias = bias.map(|bias| checkpoint.vector(bias));
-        let mut y = self.product(x, &checkpoint.operand(weight, None), bias);
+        let mut y = self.product(x, &checkpoint.operand(weight, None, self.batch.role()), bias);
         let shares = std::mem::take(&mut self.shares);
         self.adapt(&shares, Target { weight: output_of(weight), expert: None }, x, &mut y);
         self.shares = shares;

@@ -45,7 +45,7 @@ pub use embed::{CrossEncoder, EmbedOptions, Embedder, Purpose};
 pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use exec::Exec;
-pub use infer::{Batch, CacheForm, Infer, InferOptions, Logits, PAGE_TOKENS, Page, Vectors};
+pub use infer::{Batch, CacheForm, Infer, InferOptions, Logits, PAGE_TOKENS, Page, Role, Vectors};
 pub use inspect::{
     ExpertFacts, FileFacts, FormatFacts, Inspection, ModelKind, RopeFacts, ShapeFacts,
     SpecialToken, TemplateFacts, TokenizerFacts, inspect, model_files,

@@ -128,11 +128,6 @@ impl TensorFile {
         &self.metadata
     }
 
-    /// Gives the memory of some of a tensor's bytes back, where they will not be read again soon.
-    pub fn forget(&self, bytes: &[u8]) {
-        self.parts.iter().for_each(|part| part.map.forget(bytes));
-    }
-
     /// The paths of the mapped files, in order of name for shards.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.parts.iter().map(|part| part.path.as_path())

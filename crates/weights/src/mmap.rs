@@ -27,20 +27,4 @@ impl Mapped {
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
-
-    /// Gives the memory of `bytes` back, if they are of this map; they are read from the file again
-    /// when they are asked for.
-    pub fn forget(&self, bytes: &[u8]) {
-        let start = (bytes.as_ptr() as usize).wrapping_sub(self.0.as_ptr() as usize);
-        if start >= self.0.len() || bytes.len() > self.0.len() - start {
-            return;
-        }
-        // SAFETY: the map is of a file and read only, so its pages hold nothing but the file's
-        // content, before and after.
-        #[cfg(target_os = "linux")]
-        let _ = unsafe {
-            let how = memmap2::UncheckedAdvice::DontNeed;
-            self.0.unchecked_advise_range(how, start, bytes.len())
-        };
-    }
 }

@@ -15,17 +15,38 @@ struct Row {
     wanted: bool,
 }
 
+/// What rows are for, which decides how they are multiplied with quantised weights
+/// (`docs/numerics.md`, "Which product is used").
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Text that is given: with weights that are rounded, fast for many rows.
+    #[default]
+    Prompt,
+    /// Text that is being written: with the codes and scales of the weights, fast for few.
+    Answer,
+}
+
 /// Rows of one or more sequences, to be run together. The rows of a sequence follow each other
 /// and continue it without a gap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     rows: Vec<Row>,
+    role: Role,
 }
 
 impl Batch {
-    /// An empty batch.
+    /// An empty batch, of prompts.
     pub fn new() -> Batch {
         Batch::default()
+    }
+
+    /// An empty batch of rows for `role`.
+    pub fn of(role: Role) -> Batch {
+        Batch { rows: Vec::new(), role }
+    }
+
+    pub(super) fn role(&self) -> Role {
+        self.role
     }
 
     /// Adds a row whose logits are not wanted: `token` at `position` of the sequence in `slot`.

@@ -25,17 +25,6 @@ pub(super) struct Workers {
     workers: Vec<Worker>,
 }
 
-/// Does `work` in a pool; without one, in this thread.
-pub(super) fn within<T: Send>(
-    pool: Option<&rayon::ThreadPool>,
-    work: impl FnOnce() -> T + Send,
-) -> T {
-    match pool {
-        Some(pool) => pool.install(work),
-        None => work(),
-    }
-}
-
 #[derive(Default)]
 struct Worker {
     scratch: Scratch,
@@ -56,11 +45,6 @@ impl Workers {
         let shares = if threads == 1 { 1 } else { threads * SHARES_PER_THREAD };
         let workers = (0..shares).map(|_| Worker::default()).collect();
         Ok(Workers { pool, workers })
-    }
-
-    /// Does `work` in the pool.
-    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        within(self.pool.as_deref(), work)
     }
 
     /// The pool to run in; none for a single thread.
