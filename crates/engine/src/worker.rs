@@ -16,6 +16,7 @@ use crate::scheduler::{Shared, State};
 use crate::sequence::{Next, Sequence};
 use crate::split::split_evenly;
 use allod_lm::{Batch, Infer, Model, PAGE_TOKENS, Role};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -58,6 +59,9 @@ const LONG_MAX: usize = 4;
 
 /// What takes more steps than this to read, nobody else to be read beside it, is long.
 const LONG_STEPS: usize = 4;
+
+/// Sequences whose tokens are chosen in several threads.
+const WORTH_SHARING: usize = 4;
 
 /// A sequence that has a place.
 struct Running<'m> {
@@ -515,15 +519,17 @@ impl<'m> Worker<'m> {
         computed: &[usize],
         scores: &mut impl Iterator<Item = &'s [f32]>,
     ) -> Vec<usize> {
-        let mut over = Vec::new();
+        let mut ready = Vec::new();
         for index in computed.iter().copied() {
-            let one = &mut self.running[index];
-            if self.infer.length(one.slot) < one.sequence.tokens().len() {
-                one.sequence.report_reading(0);
-                continue;
+            let one = &self.running[index];
+            match self.infer.length(one.slot) < one.sequence.tokens().len() {
+                true => one.sequence.report_reading(0),
+                false => ready.push((index, scores.by_ref().take(1 + one.draft.len()).collect())),
             }
-            let own: Vec<&[f32]> = scores.by_ref().take(1 + one.draft.len()).collect();
-            let (next, written) = one.take(&own);
+        }
+        let mut over = Vec::new();
+        for (index, next, written) in take_all(&mut self.running, ready) {
+            let one = &self.running[index];
             self.tally.completion_tokens += written as u64;
             self.tally.accepted_tokens += written.saturating_sub(1) as u64;
             // What was guessed wrong is forgotten: the last token is never computed yet.
@@ -540,6 +546,27 @@ impl<'m> Worker<'m> {
         while !self.running.is_empty() {
             self.remove(0).fail(Error::Run { what: what.to_string() });
         }
+    }
+}
+
+/// [`Running::take`] of each of `ready`, by its place, with its scores. Several are shared out over
+/// threads: a choice goes through the scores of the whole vocabulary.
+fn take_all(
+    running: &mut [Running],
+    ready: Vec<(usize, Vec<&[f32]>)>,
+) -> Vec<(usize, Next, usize)> {
+    let mut ready = ready.into_iter().peekable();
+    let own = running.iter_mut().enumerate().filter_map(|(index, one)| {
+        ready.next_if(|(of, _)| *of == index).map(|(_, scores)| (index, one, scores))
+    });
+    let own: Vec<_> = own.collect();
+    let take = |(index, one, scores): (usize, &mut Running, Vec<&[f32]>)| {
+        let (next, written) = one.take(&scores);
+        (index, next, written)
+    };
+    match own.len() < WORTH_SHARING {
+        true => own.into_iter().map(take).collect(),
+        false => own.into_par_iter().map(take).collect(),
     }
 }
 

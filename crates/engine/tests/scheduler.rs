@@ -140,7 +140,7 @@ fn places_are_lost(cache: CacheForm, prefix_bytes: Option<usize>, cache_bytes: u
         Options { threads: Some(1), cache: Some(cache), prefix_bytes, ..Options::default() };
     let alone = engine_of(model(), options);
     let long = |seed: u64| GenerateRequest {
-        max_tokens: 80,
+        max_tokens: 160,
         tenant: format!("tenant {}", seed % 2),
         priority: if seed > 5 { Priority::High } else { Priority::Normal },
         prompt: Prompt::Text("abc ".repeat(80)),

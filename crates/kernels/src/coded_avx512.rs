@@ -200,7 +200,7 @@ fn put(values: __m512, out: &mut Lanes) {
 /// Asks for what lies ahead of these bytes.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-pub(crate) fn prefetch(bytes: &[u8]) {
+fn prefetch(bytes: &[u8]) {
     for line in (0..bytes.len()).step_by(64) {
         let line = bytes.as_ptr().wrapping_add(AHEAD_BYTES + line);
         _mm_prefetch::<_MM_HINT_T0>(line.cast::<i8>());

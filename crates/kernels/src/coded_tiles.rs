@@ -5,7 +5,7 @@
 
 use crate::amx::CodedTiles;
 use crate::coded::{Coded, CodedInputs, Codes, Factors, SPAN_TILES, TILE_COLUMNS};
-use crate::coded_avx512::{prefetch, read};
+use crate::coded_avx512::read;
 use crate::columns::Columns;
 use crate::lanes::{LANES, Lanes};
 use crate::packed::Tile;
@@ -101,6 +101,25 @@ pub(crate) fn linear(
     }
 }
 
+/// What will be read soon.
+#[derive(Clone, Copy)]
+struct Ahead {
+    start: *const u8,
+    lines: usize,
+}
+
+impl Ahead {
+    /// Asks for an eighth of it, which one being `step`.
+    #[inline]
+    fn ask(self, step: usize) {
+        for line in step * self.lines / SPAN_TILES..(step + 1) * self.lines / SPAN_TILES {
+            let line = self.start.wrapping_add(64 * line).cast::<i8>();
+            // SAFETY: a prefetch never faults and changes no value, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line) };
+        }
+    }
+}
+
 /// A few strips of outputs: what is decoded of them.
 struct Group<'a> {
     inputs: &'a CodedInputs,
@@ -129,8 +148,12 @@ impl Group<'_> {
             }
             for (token, sums) in band.clone().zip(sums.chunks_exact_mut(GROUP_STRIPS)) {
                 for (output, sums) in sums.iter_mut().enumerate().take(strips.len()) {
+                    // What is decoded next is asked for while the first tokens are computed.
+                    let lines = if token == band.start { len / 64 } else { 0 };
+                    let start = self.w.ahead(strips.start + output, at + len, GROUP_STRIPS);
+                    let ahead = Ahead { start, lines };
                     // SAFETY: as above.
-                    unsafe { self.add(token, output, from..from + count, sums) };
+                    unsafe { self.add(token, output, from..from + count, ahead, sums) };
                 }
             }
             at += len;
@@ -142,7 +165,14 @@ impl Group<'_> {
     /// # Safety
     /// The processor has the features named.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-    unsafe fn add(&mut self, token: usize, output: usize, places: Range<usize>, sums: &mut Square) {
+    unsafe fn add(
+        &mut self,
+        token: usize,
+        output: usize,
+        places: Range<usize>,
+        ahead: Ahead,
+        sums: &mut Square,
+    ) {
         let layout = self.w.layout;
         let left = &self.inputs.tiles(token)[places.clone()];
         let right = &self.tiles[output * SPAN_TILES..][..left.len()];
@@ -156,7 +186,10 @@ impl Group<'_> {
             }
         }
         let (unit, squares) = (&self.unit, &mut self.squares);
-        let multiply = |step: usize| unit.multiply(step, &left[step], &right[step]);
+        let multiply = |step: usize| {
+            unit.multiply(step, &left[step], &right[step]);
+            ahead.ask(step);
+        };
         match (layout.codes, layout.scales.has_least()) {
             (Codes::Six, _) => {
                 for turn in 0..2 * left.len() + BEHIND {
@@ -165,7 +198,12 @@ impl Group<'_> {
                         2 * left.len(),
                         unit,
                         squares,
-                        |step: usize| unit.multiply_half(step, &left[step / 2], &right[step / 2]),
+                        |step: usize| {
+                            unit.multiply_half(step, &left[step / 2], &right[step / 2]);
+                            if step % 2 == 0 {
+                                ahead.ask(step / 2);
+                            }
+                        },
                         |step: usize, square| scale(&factors.scale[step], square, &mut all)
                     );
                 }
@@ -239,7 +277,6 @@ fn put(
 unsafe fn decode(w: &Coded, span: &[u8], tiles: &mut [Tile], factors: &mut Factors) {
     let layout = w.layout;
     let (scales, codes) = span.split_at(layout.scales.bytes(tiles.len()));
-    prefetch(span);
     read(factors, layout.scales, scales, tiles.len());
     let tables = words(layout.codes);
     for (codes, tile) in codes.chunks_exact(layout.codes.bytes()).zip(tiles) {
