@@ -200,7 +200,7 @@ impl Group<'_> {
                         squares,
                         |step: usize| {
                             unit.multiply_half(step, &left[step / 2], &right[step / 2]);
-                            if step % 2 == 0 {
+                            if step.is_multiple_of(2) {
                                 ahead.ask(step / 2);
                             }
                         },

@@ -249,7 +249,7 @@ impl<S: ModelSpec> Checkpoint<S> {
         let _one_at_a_time = self.coding.lock().unwrap_or_else(PoisonError::into_inner);
         if self.coded.get().is_none() {
             let tied = self.spec.tied();
-            let ids = self.spec.inventory().into_iter().map(|(id, _)| id);
+            let ids = self.spec.inventory().map(|(id, _)| id);
             let multiplied = ids.filter(|id| id.part.is_multiplied(tied));
             let weights = multiplied.map(|id| (id, self.weight(id)));
             let coded = CodedWeights::new(isa, &self.file, weights)?;

@@ -8,11 +8,15 @@
 mod common;
 
 use allod_kernels::encode_row;
-use allod_lm::{Batch, CacheForm, Checkpoint, Format, Isa, PAGE_TOKENS};
-use common::{Numbers, VOCABULARY, all_logits, infer_with, open, tiny, tiny_keys, tiny_tensors};
+use allod_lm::{Batch, CacheForm, Checkpoint, Format, Isa, PAGE_TOKENS, Role};
+use common::{
+    Numbers, VOCABULARY, all_logits, infer_with, logits_of, open, relative_error, tiny, tiny_keys,
+    tiny_tensors,
+};
 use std::sync::Arc;
 
 const FORMS: [CacheForm; 2] = [CacheForm::F32, CacheForm::Bf16];
+const ROLES: [Role; 2] = [Role::Prompt, Role::Answer];
 
 /// The small Llama with matrices in Q8_0, Q4_0 and, where rows are no whole blocks, BF16: those
 /// whose products are rounded.
@@ -46,36 +50,55 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn chunks_threads_and_instruction_sets_do_not_matter() {
     let tokens = tokens(1, 130);
     let models = [tiny(), tiny_rounded()];
-    for (model, form) in models.iter().flat_map(|model| FORMS.map(|form| (model, form))) {
-        let infer = |threads, isa| infer_with(model, threads, isa, form);
-        let reference = all_logits(&mut infer(1, Isa::Scalar), 0, &tokens, 130);
+    let forms = models.iter().flat_map(|model| FORMS.map(|form| (model, form)));
+    for ((model, form), role) in forms.flat_map(|one| ROLES.map(|role| (one, role))) {
+        let logits = |threads, isa, chunk| {
+            logits_of(role, &mut infer_with(model, threads, isa, form), 0, &tokens, chunk)
+        };
+        let reference = logits(1, Isa::Scalar, 130);
         assert_eq!(reference.len(), 130 * VOCABULARY);
         for isa in Isa::available() {
             for threads in [1, 2, 3] {
                 for chunk in [1, 7, 20, 64, 130] {
-                    let found = all_logits(&mut infer(threads, isa), 0, &tokens, chunk);
-                    assert!(bits(&found) == bits(&reference), "{isa:?} {threads} {chunk}");
+                    let found = logits(threads, isa, chunk);
+                    assert!(bits(&found) == bits(&reference), "{role:?} {isa:?} {threads} {chunk}");
                 }
             }
         }
     }
 }
 
+/// What is written is multiplied with codes, if there are any: near the same, not the same.
 #[test]
-fn company_in_a_batch_does_not_matter() {
-    for form in FORMS {
-        [tiny(), tiny_rounded()].iter().for_each(|model| company_does_not_matter(model, form));
+fn an_answer_is_computed_in_another_way_where_weights_are_quantised() {
+    let tokens = tokens(8, 60);
+    for (model, same) in [(tiny(), true), (tiny_rounded(), false)] {
+        let [prompt, answer] = ROLES.map(|role| {
+            let mut infer = infer_with(&model, 1, Isa::detect(), CacheForm::Bf16);
+            logits_of(role, &mut infer, 0, &tokens, 20)
+        });
+        assert_eq!(bits(&prompt) == bits(&answer), same);
+        assert!(relative_error(&answer, &prompt) < 0.03);
     }
 }
 
-fn company_does_not_matter(model: &Arc<Checkpoint>, form: CacheForm) {
+#[test]
+fn company_in_a_batch_does_not_matter() {
+    for (form, role) in FORMS.into_iter().flat_map(|form| ROLES.map(|role| (form, role))) {
+        [tiny(), tiny_rounded()]
+            .iter()
+            .for_each(|model| company_does_not_matter(model, form, role));
+    }
+}
+
+fn company_does_not_matter(model: &Arc<Checkpoint>, form: CacheForm, role: Role) {
     let infer = |threads, isa| infer_with(model, threads, isa, form);
     let sequences = [tokens(2, 40), tokens(3, 40), tokens(4, 40)];
     let mut together = infer(2, Isa::detect());
     let mut found = vec![Vec::new(); 3];
     // Sequences advance at their own pace: 1, 2 and 3 tokens at a time, from different starts.
     for step in 0..40 {
-        let mut batch = Batch::new();
+        let mut batch = Batch::of(role);
         let mut order = Vec::new();
         for (slot, sequence) in sequences.iter().enumerate() {
             let start = together.length(slot);
@@ -90,7 +113,7 @@ fn company_does_not_matter(model: &Arc<Checkpoint>, form: CacheForm) {
         order.iter().zip(logits.rows()).for_each(|(slot, row)| found[*slot].extend(bits(row)));
     }
     for (slot, sequence) in sequences.iter().enumerate() {
-        let alone = all_logits(&mut infer(1, Isa::Scalar), 0, sequence, 40);
+        let alone = logits_of(role, &mut infer(1, Isa::Scalar), 0, sequence, 40);
         assert!(found[slot] == bits(&alone), "sequence {slot}");
     }
 }

@@ -7,7 +7,7 @@
 
 pub mod encoder;
 
-use allod_lm::{Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa};
+use allod_lm::{Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, Role};
 use allod_weights::make::GgufBuilder;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -125,12 +125,23 @@ pub fn infer_with(
     Infer::new(checkpoint.clone(), options).unwrap()
 }
 
-/// Logits of every position of a sequence, fed in pieces of `chunk` tokens.
+/// Logits of every position of a prompt, fed in pieces of `chunk` tokens.
 pub fn all_logits(infer: &mut Infer, slot: usize, tokens: &[u32], chunk: usize) -> Vec<f32> {
+    logits_of(Role::Prompt, infer, slot, tokens, chunk)
+}
+
+/// The same of a prompt or an answer.
+pub fn logits_of(
+    role: Role,
+    infer: &mut Infer,
+    slot: usize,
+    tokens: &[u32],
+    chunk: usize,
+) -> Vec<f32> {
     let mut all = Vec::new();
     for chunk in tokens.chunks(chunk) {
         let start = infer.length(slot);
-        let mut batch = Batch::new();
+        let mut batch = Batch::of(role);
         for (position, token) in (start..).zip(chunk) {
             batch.push(slot, position, *token);
             batch.want_last();
