@@ -70,6 +70,8 @@ mod chains;
 mod clamp;
 mod coded;
 #[cfg(target_arch = "x86_64")]
+mod coded_avx2;
+#[cfg(target_arch = "x86_64")]
 mod coded_avx512;
 #[cfg(target_arch = "x86_64")]
 mod coded_tiles;

@@ -46,6 +46,9 @@ pub(super) fn linear(
             match isa.checked() {
                 // SAFETY: `checked` saw the instructions.
                 #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => unsafe { crate::coded_avx2::multiply(job, factors, sums) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
                 Isa::Avx512 => unsafe { crate::coded_avx512::multiply(job, factors, sums) },
                 isa => on_isa!(isa, multiply(job: &Job, factors: &mut Factors, sums: &mut [Lanes])),
             }
