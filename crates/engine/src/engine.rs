@@ -129,8 +129,8 @@ pub struct Engine {
 
 impl Engine {
     /// Loads a `.gguf` file or a folder in Hugging Face's layout. All of the weights are read twice
-    /// in a thread of its own while serving begins: for the form that answers are computed with, and
-    /// for their digest.
+    /// in a thread of its own while serving begins: for the form that answers are computed with,
+    /// and for their digest.
     ///
     /// # Errors
     /// What is missing, damaged or not supported, by name.

@@ -31,8 +31,8 @@ pub enum Start {
 /// `out`: `[rows.len(), right.outer()]`.
 ///
 /// The order of sums and the treatment of denormal numbers are those of the instruction
-/// `tdpbf16ps` (`docs/numerics.md`, "Products of bf16"); it is used with [`Isa::Amx`], and everything
-/// else gives its bits. Rows in pieces change nothing.
+/// `tdpbf16ps` (`docs/numerics.md`, "Products of bf16"); it is used with [`Isa::Amx`], and
+/// everything else gives its bits. Rows in pieces change nothing.
 ///
 /// # Panics
 /// When the operands stand on the wrong side or have other depths, or `rows` or `out` do not fit.

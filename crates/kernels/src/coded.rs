@@ -138,7 +138,8 @@ fn pack_strip(layout: Layout, matrix: &Matrix, first: usize, out: &mut [u8]) {
 }
 
 /// `out[t][r - rows.start] = sum over k of w[r][k] * x[t][k]` for the outputs `rows` of `w`, summed
-/// as `docs/numerics.md` says ("Products with codes"): codes times rounded activations, then scales.
+/// as `docs/numerics.md` says ("Products with codes"): codes times rounded activations, then
+/// scales.
 ///
 /// An output has the same bits whichever rows and tokens are computed with it, and on every
 /// processor.

@@ -368,12 +368,13 @@ impl<'a> Walk<'a> {
 
 /// Adds a tile to the sums of the tokens from `$first` on, as many as `$x` has, for `H` halves of 8
 /// rows from `$half` on: the chains of 32 (of six-bit codes, twice 16) columns, times their scale.
-/// `$begin` makes of a half and q what `$column` finds values in. A closure for these would not be
-/// compiled into its caller.
+/// `$begin` makes of a half and `$q` what `$column` finds values in. A closure for these would not
+/// be compiled into its caller.
 macro_rules! add_tile {
     (
         $kind:expr, $walk:expr, $half:expr, $x:expr, $sums:expr,
-        $q:ident, |$start:ident| $begin:expr, |$words:ident, $of:ident, $step:ident, $odd:ident| $column:expr
+        $q:ident, |$start:ident| $begin:expr,
+        |$words:ident, $of:ident, $step:ident, $odd:ident| $column:expr
     ) => {{
         let parts = if $kind == SIX { 2 } else { 1 };
         for part in 0..parts {
@@ -381,9 +382,9 @@ macro_rules! add_tile {
             let mut odd = even;
             for $q in 4 / parts * part..4 / parts * (part + 1) {
                 let mut words = [[[_mm256_setzero_si256(); 2]; 2]; H];
-                for half in 0..H {
+                for (half, words) in words.iter_mut().enumerate() {
                     let $start = $half + half;
-                    words[half] = $begin;
+                    *words = $begin;
                 }
                 for $step in 0..4 {
                     for half in 0..H {

@@ -3,7 +3,7 @@
 use crate::data_type::DataType;
 use crate::gguf_header::{ALIGNMENT, put_text, put_value};
 use crate::metadata::Value;
-use allod_kernels::Format;
+use allod_kernels::{Format, encode_row};
 
 /// Builds a GGUF version 3 file.
 #[derive(Debug, Default, Clone)]
@@ -73,6 +73,17 @@ impl GgufBuilder {
     /// Adds a tensor of 32-bit floats.
     pub fn f32_tensor(self, name: &str, shape: &[usize], values: &[f32]) -> GgufBuilder {
         self.tensor(name, shape, Format::F32, &f32_bytes(values))
+    }
+
+    /// A tensor of floats, rounded to Q8_0.
+    ///
+    /// # Panics
+    /// When its values are no numbers or no whole blocks.
+    pub fn q8_0_tensor(self, name: &str, shape: &[usize], values: &[f32]) -> GgufBuilder {
+        let format = Format::Q8_0;
+        let mut bytes = vec![0; format.row_bytes(values.len()).expect("whole blocks")];
+        encode_row(format, values, &mut bytes).expect("numbers");
+        self.tensor(name, shape, format, &bytes)
     }
 
     /// Adds a tensor with any type number.

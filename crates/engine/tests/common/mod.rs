@@ -2,7 +2,6 @@
 #![allow(dead_code, reason = "every test takes what it needs")]
 
 use allod_engine::{Engine, GenerateRequest, Generated, Options, Prompt, Sampling};
-use allod_kernels::{Format, encode_row};
 use allod_weights::make::GgufBuilder;
 use std::ops::ControlFlow;
 
@@ -73,9 +72,7 @@ pub fn model_with(template: &str, specials: &[&str], added: &[&str]) -> GgufBuil
     ];
     for (name, rows, columns) in matrices {
         let values = numbers(rows * columns);
-        let mut bytes = vec![0; Format::Q8_0.row_bytes(values.len()).unwrap()];
-        encode_row(Format::Q8_0, &values, &mut bytes).unwrap();
-        file = file.tensor(&format!("{name}.weight"), &[rows, columns], Format::Q8_0, &bytes);
+        file = file.q8_0_tensor(&format!("{name}.weight"), &[rows, columns], &values);
     }
     for name in ["output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"] {
         file = file.f32_tensor(&format!("{name}.weight"), &[WIDTH], &[1.0; WIDTH]);
