@@ -18,7 +18,7 @@ use output::Output;
 /// and more of that for minutes; this one stays where it is (`docs/performance.md`).
 #[cfg(target_os = "linux")]
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How a command that did not fail ended.
 pub enum Ending {
