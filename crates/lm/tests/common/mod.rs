@@ -5,7 +5,9 @@
     reason = "each test file uses its part, and says what it skips"
 )]
 
+pub mod cases;
 pub mod encoder;
+pub mod models;
 
 use allod_lm::{Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, Role};
 use allod_weights::make::GgufBuilder;
@@ -29,6 +31,11 @@ impl Numbers {
     pub fn next(&mut self) -> f32 {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         ((self.0 >> 40) as f32 / (1 << 24) as f32 - 0.5) * 0.4
+    }
+
+    /// A whole number below `end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        (((self.next() / 0.4 + 0.5) * end as f32) as usize).min(end - 1)
     }
 
     pub fn take(&mut self, count: usize) -> Vec<f32> {
