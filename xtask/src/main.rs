@@ -1,6 +1,7 @@
 //! `cargo xtask`: project chores.
 
 mod architectures;
+mod arm;
 mod parity;
 mod tidy;
 mod train;
@@ -10,6 +11,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage:
   cargo xtask tidy                    check the house rules that a program can check
+  cargo xtask arm [--cpu NAME] [--cases N]
+                                      test ARM64 with an emulator; compare logits with this machine
   cargo xtask parity DIR... [--json]  compare models with what another implementation computed
   cargo xtask train DIR TEXT [--steps N] [--seeds N] [--bf16]
                                       train models of a folder's shape from scratch; print losses";
@@ -20,6 +23,7 @@ fn main() -> ExitCode {
     let (name, rest) = arguments.split_first().map_or(("", [].as_slice()), |(a, b)| (a, b));
     let result = match name {
         "tidy" => tidy(),
+        "arm" => arm::run(rest),
         "parity" => parity::run(rest).map(|missed| missed == 0),
         "train" => train::run(rest).map(|()| true),
         _ => {
