@@ -11,8 +11,8 @@ use allod_kernels::encode_row;
 use allod_lm::{Batch, CacheForm, Checkpoint, Format, Isa, PAGE_TOKENS, Role};
 use common::cases::{Case, Manner};
 use common::{
-    Numbers, VOCABULARY, all_logits, infer_with, logits_of, models, open, relative_error, tiny,
-    tiny_keys, tiny_tensors,
+    Numbers, VOCABULARY, all_logits, infer_with, models, open, relative_error, tiny, tiny_keys,
+    tiny_tensors,
 };
 use std::sync::Arc;
 
@@ -147,20 +147,24 @@ fn both_forms_of_cache_are_near_each_other() {
     let (model, tokens) = (tiny(), tokens(8, 130));
     let [exact, rounded] = FORMS
         .map(|form| all_logits(&mut infer_with(&model, 1, Isa::detect(), form), 0, &tokens, 64));
-    let error = common::relative_error(&rounded, &exact);
+    let error = relative_error(&rounded, &exact);
     assert!(error > 0.0 && error < 0.01, "{error}");
 }
 
 /// What is written is multiplied with codes, if there are any: near the same, not the same.
 #[test]
 fn an_answer_is_computed_in_another_way_where_weights_are_quantised() {
-    let tokens = tokens(8, 60);
-    for (model, same) in [(tiny(), true), (tiny_rounded(), false)] {
+    let mut different = 0;
+    for number in 0..30 {
+        let mut case = Case::draw(number);
         let [prompt, answer] = [Role::Prompt, Role::Answer].map(|role| {
-            let mut infer = infer_with(&model, 1, Isa::detect(), CacheForm::Bf16);
-            logits_of(role, &mut infer, 0, &tokens, 20)
+            case.role = role;
+            case.plain().into_iter().map(f32::from_bits).collect::<Vec<f32>>()
         });
-        assert_eq!(bits(&prompt) == bits(&answer), same);
-        assert!(relative_error(&answer, &prompt) < 0.03);
+        different += usize::from(prompt != answer);
+        // Another expert may be chosen, where there are any.
+        let near = relative_error(&answer, &prompt) < 0.1;
+        assert!(near || case.name.contains("moe"), "{}", case.name);
     }
+    assert!(different > 5 && different < 30, "{different} of 30");
 }

@@ -64,7 +64,13 @@ impl Case {
         let length = 1 + numbers.below(2 * PAGE_TOKENS + 40);
         let tokens = draw_tokens(&mut numbers, length);
         let role = [Role::Prompt, Role::Answer][numbers.below(2)];
-        Case { name: format!("case {number}: {name}, {form:?}, {role:?}"), model, tokens, form, role }
+        Case {
+            name: format!("case {number}: {name}, {form:?}, {role:?}"),
+            model,
+            tokens,
+            form,
+            role,
+        }
     }
 
     /// The bits of the logits of all tokens: alone, in one thread, all at once.
