@@ -70,7 +70,9 @@ mod tests {
 
     fn of(headers: &[(&'static str, &str)]) -> Option<TraceParent> {
         let mut map = HeaderMap::new();
-        headers.iter().for_each(|(name, value)| drop(map.append(*name, value.parse().unwrap())));
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
         TraceParent::of(&map)
     }
 

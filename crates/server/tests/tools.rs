@@ -271,7 +271,8 @@ fn reasoning_ends_when_its_tokens_are_used_up() {
     let tool = json!({"name": "weather", "input_schema": schema()});
     let body = json!({"model": "tiny", "max_tokens": 900, "temperature": 1, "seed": 4,
         "thinking": {"type": "enabled", "budget_tokens": 8}, "tools": [tool],
-        "tool_choice": {"type": "any", "disable_parallel_tool_use": true}, "messages": [{"role": "user", "content": "ab"}]});
+        "tool_choice": {"type": "any", "disable_parallel_tool_use": true},
+        "messages": [{"role": "user", "content": "ab"}]});
     let value = ok("/v1/messages", &body);
     let thinking = value["content"][0]["thinking"].as_str().unwrap();
     // Each token is a letter or less of one; a letter is not cut.

@@ -91,8 +91,8 @@ impl Shape {
     }
 }
 
-/// A GGUF file: Llama, Qwen3 or its mixture of experts, each matrix in a format of its own or all in
-/// one as far as it fits.
+/// A GGUF file: Llama, Qwen3 or its mixture of experts, each matrix in a format of its own or all
+/// in one as far as it fits.
 pub fn gguf(numbers: &mut Numbers) -> (String, Arc<Checkpoint>) {
     let shape = Shape::draw(numbers);
     let name = ["llama", "qwen3", "qwen3moe"][numbers.below(3)];
@@ -310,7 +310,7 @@ impl Folder {
             "float8" => {
                 let codes = codes(rows * columns, 2 * 56)
                     .iter()
-                    .map(|x| x / 2 | x << 7)
+                    .map(|x| (x / 2) | (x << 7))
                     .collect::<Vec<u8>>();
                 self.add(&named("weight"), "F8_E4M3", &[rows, columns], &codes);
                 self.floats(&named("weight_scale"), &[1], &[0.2]);
