@@ -16,7 +16,8 @@
 //! - Asking ahead for activations by software: slower, in bursts or spread over the products.
 //! - Rounding 512 weights of Q4_0 takes 20.7 ns, two blocks together 18.4 ns, from weights
 //!   repacked so that four blocks come with one load 15.6 ns; with the products among them 29 and
-//!   27 ns, as both wait for the same port. Not enough for a second copy of the weights.
+//!   27 ns, as both wait for the same port. So answers, one token at a time, are computed in
+//!   another way: `linear_coded`, timed by `coded.rs`.
 //!
 //! `cargo bench -p allod-kernels --bench serving`. The third runs where the processor has tiles.
 #![allow(clippy::print_stdout, missing_docs)]
