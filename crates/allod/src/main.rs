@@ -14,12 +14,6 @@ use arguments::{Arguments, Command};
 use clap::Parser;
 use output::Output;
 
-/// A server has many threads that let go of what others made. The C library's allocator keeps more
-/// and more of that for minutes; this one stays where it is (`docs/performance.md`).
-#[cfg(target_os = "linux")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// How a command that did not fail ended.
 pub enum Ending {
     /// Done.
