@@ -15,7 +15,7 @@ use crate::rows::StepRows;
 use crate::scheduler::{Shared, State};
 use crate::sequence::{Next, Sequence};
 use crate::split::split_evenly;
-use allod_lm::{Batch, Infer, Model, PAGE_TOKENS, Role};
+use allod_lm::{Batch, Infer, Logits, Model, PAGE_TOKENS, Role};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -380,24 +380,23 @@ impl<'m> Worker<'m> {
         self.keep_within_memory();
         let (started, rows) = (Instant::now(), self.plan());
         self.guess(&rows);
-        let mut scores = Vec::new();
         let roles: Vec<Role> = self.running.iter().map(|one| self.role(one)).collect();
+        let mut scores = Vec::new();
         for role in [Role::Answer, Role::Prompt] {
-            let batch = self.batch(&rows, &roles, role);
-            if batch.is_empty() {
+            let own = |index: &usize| rows[*index] > 0 && roles[*index] == role;
+            let computed: Vec<usize> = (0..rows.len()).filter(own).collect();
+            if computed.is_empty() {
                 continue;
             }
-            match self.infer.run(&batch) {
-                Ok(logits) => scores.push((role, logits)),
+            match self.infer.run(&self.batch(&rows, &computed, role)) {
+                Ok(logits) => scores.push((computed, logits)),
                 Err(error) => return self.fail_all(&error.to_string()),
             }
         }
         self.count(&rows, started);
         let mut over: Vec<usize> = Vec::new();
-        for (role, logits) in &scores {
-            let own = |index: &usize| rows[*index] > 0 && roles[*index] == *role;
-            let chosen: Vec<usize> = (0..rows.len()).filter(own).collect();
-            over.extend(self.choose(&chosen, &mut logits.rows()));
+        for (computed, logits) in &scores {
+            over.extend(self.choose(computed, logits));
         }
         self.keep_pages();
         over.sort_unstable();
@@ -477,16 +476,15 @@ impl<'m> Worker<'m> {
         within.collect()
     }
 
-    /// The rows of the sequences whose next ones have that role.
-    fn batch(&self, rows: &[usize], roles: &[Role], role: Role) -> Batch {
+    /// The rows of some sequences that have any, all with that role.
+    fn batch(&self, rows: &[usize], of: &[usize], role: Role) -> Batch {
         let mut batch = Batch::of(role);
-        let of_role = self.running.iter().zip(rows).zip(roles).filter(|(_, own)| **own == role);
-        for ((one, rows), _) in of_role {
+        for (one, rows) in of.iter().map(|index| (&self.running[*index], rows[*index])) {
             let (start, tokens) = (self.infer.length(one.slot), one.sequence.tokens());
             for (position, token) in (start..).zip(&tokens[start..start + rows]) {
                 batch.push(one.slot, position, *token);
             }
-            if *rows > 0 && start + rows == tokens.len() {
+            if start + rows == tokens.len() {
                 batch.want_last();
             }
             for (position, token) in (tokens.len()..).zip(&one.draft) {
@@ -514,12 +512,8 @@ impl<'m> Worker<'m> {
 
     /// Chooses tokens for every one of `computed` that has been read to its end, and says which are
     /// over.
-    fn choose<'s>(
-        &mut self,
-        computed: &[usize],
-        scores: &mut impl Iterator<Item = &'s [f32]>,
-    ) -> Vec<usize> {
-        let mut ready = Vec::new();
+    fn choose(&mut self, computed: &[usize], logits: &Logits) -> Vec<usize> {
+        let (mut scores, mut ready) = (logits.rows(), Vec::new());
         for index in computed.iter().copied() {
             let one = &self.running[index];
             match self.infer.length(one.slot) < one.sequence.tokens().len() {

@@ -132,18 +132,18 @@ impl Tiles {
         }
     }
 
-    /// Takes the left operand for the products of step `step`. Steps take turns at registers, as a
+    /// Takes the right operand for the products of step `step`. Steps take turns at registers, as a
     /// tile that is being read cannot be loaded.
     #[inline(always)]
-    pub(crate) fn load(&self, step: usize, left: &Tile) {
+    pub(crate) fn load(&self, step: usize, right: &Tile) {
         macro_rules! load {
-            ($left:tt) => {
+            ($right:tt) => {
                 asm!(
-                    concat!("tileloadd ", $left, ", [{tile} + {row}*1]"),
-                    tile = in(reg) left,
+                    concat!("tileloadd ", $right, ", [{tile} + {row}*1]"),
+                    tile = in(reg) right,
                     row = in(reg) 64usize,
                     options(nostack, readonly),
-                    out($left) _,
+                    out($right) _,
                 )
             };
         }
@@ -156,18 +156,18 @@ impl Tiles {
         }
     }
 
-    /// Adds the product with the left operand of step `step` to sum `sum` of four.
+    /// Adds the product with the right operand of step `step` to sum `sum` of four.
     #[inline(always)]
-    pub(crate) fn multiply(&self, step: usize, sum: usize, right: &Tile) {
+    pub(crate) fn multiply(&self, step: usize, sum: usize, left: &Tile) {
         macro_rules! multiply {
-            ($sum:tt, $left:literal, $right:tt) => {
+            ($sum:tt, $right:literal, $left:tt) => {
                 asm!(
-                    concat!("tileloadd ", $right, ", [{tile} + {row}*1]"),
+                    concat!("tileloadd ", $left, ", [{tile} + {row}*1]"),
                     concat!("tdpbf16ps ", $sum, ", ", $left, ", ", $right),
-                    tile = in(reg) right,
+                    tile = in(reg) left,
                     row = in(reg) 64usize,
                     options(nostack, readonly),
-                    out($sum) _, out($right) _,
+                    out($sum) _, out($left) _,
                 )
             };
         }
@@ -359,21 +359,21 @@ impl Drop for Tiles {
     }
 }
 
-/// Tiles for right operands and two sums of a few columns.
+/// Tiles for left operands and two sums of a few rows.
 pub(crate) struct NarrowTiles {
-    columns: usize,
+    rows: usize,
 }
 
 impl NarrowTiles {
-    /// Sets the tiles of this thread up for `columns` columns, 1 to 16.
+    /// Sets the tiles of this thread up for `rows` rows, 1 to 16.
     ///
     /// # Panics
     /// When there are no tiles, or for another number.
-    pub(crate) fn new(columns: usize) -> NarrowTiles {
-        assert!((1..=16).contains(&columns), "tiles of {columns} columns");
-        let (whole, narrow) = ((16, 16), (16, columns as u16));
+    pub(crate) fn new(rows: usize) -> NarrowTiles {
+        assert!((1..=16).contains(&rows), "tiles of {rows} rows");
+        let (whole, narrow) = ((16, 16), (rows as u8, 16));
         configure([narrow, narrow, whole, whole, whole, whole, narrow, narrow]);
-        NarrowTiles { columns }
+        NarrowTiles { rows }
     }
 
     /// Sets both sums to zero.
@@ -389,32 +389,28 @@ impl NarrowTiles {
         }
     }
 
-    /// Adds the products of two left operands with one right operand, 16 rows of as many pairs as
-    /// there are columns, to the two sums. Steps take turns at registers, as a tile that is being
-    /// read cannot be loaded.
+    /// Adds the products of a left operand with two right ones to the two sums. Steps take turns at
+    /// registers, as a tile that is being read cannot be loaded.
     #[inline(always)]
-    pub(crate) fn multiply(&self, step: usize, left: [&Tile; 2], right: &[[u16; 2]]) {
-        assert!(right.len() >= 16 * self.columns, "pairs of a right operand");
+    pub(crate) fn multiply(&self, step: usize, left: &Tile, right: [&Tile; 2]) {
         macro_rules! multiply {
-            ($first:tt, $second:tt, $right:tt) => {
+            ($first:tt, $second:tt, $left:tt) => {
                 asm!(
-                    concat!("tileloadd ", $right, ", [{right} + {narrow}*1]"),
+                    concat!("tileloadd ", $left, ", [{left} + {row}*1]"),
                     concat!("tileloadd ", $first, ", [{first} + {row}*1]"),
-                    concat!("tdpbf16ps tmm0, ", $first, ", ", $right),
+                    concat!("tdpbf16ps tmm0, ", $left, ", ", $first),
                     concat!("tileloadd ", $second, ", [{second} + {row}*1]"),
-                    concat!("tdpbf16ps tmm1, ", $second, ", ", $right),
-                    right = in(reg) right.as_ptr(),
-                    narrow = in(reg) 4 * self.columns,
-                    first = in(reg) left[0],
-                    second = in(reg) left[1],
+                    concat!("tdpbf16ps tmm1, ", $left, ", ", $second),
+                    left = in(reg) left,
+                    first = in(reg) right[0],
+                    second = in(reg) right[1],
                     row = in(reg) 64usize,
                     options(nostack, readonly),
-                    out("tmm0") _, out("tmm1") _, out($first) _, out($second) _, out($right) _,
+                    out("tmm0") _, out("tmm1") _, out($first) _, out($second) _, out($left) _,
                 )
             };
         }
-        // SAFETY: as in `Tiles::clear`; a tile has 16 rows of 64 bytes, the right operand as many
-        // of its own.
+        // SAFETY: as in `Tiles::clear`; a tile has 16 rows of 64 bytes.
         unsafe {
             match step % 2 {
                 0 => multiply!("tmm2", "tmm3", "tmm6"),
@@ -423,16 +419,15 @@ impl NarrowTiles {
         }
     }
 
-    /// Writes the sums to 32 rows of as many floats as there are columns, at `stride`.
+    /// Writes the sums to as many rows as there are, of 32 floats at `stride`.
     pub(crate) fn store(&self, out: &mut [f32], stride: usize) {
-        assert!(out.len() >= 31 * stride + self.columns, "room for two tiles");
+        assert!(out.len() >= (self.rows - 1) * stride + 32, "room for two tiles");
         // SAFETY: as in `Tiles::clear`; the rows lie in `out`.
         unsafe {
             asm!(
                 "tilestored [{first} + {row}*1], tmm0",
-                "tilestored [{second} + {row}*1], tmm1",
+                "tilestored [{first} + {row}*1 + 64], tmm1",
                 first = in(reg) out.as_mut_ptr(),
-                second = in(reg) out.as_mut_ptr().add(16 * stride),
                 row = in(reg) stride * size_of::<f32>(),
                 options(nostack),
             );

@@ -1,7 +1,6 @@
 //! AVX-512: tiles turned.
 #![allow(unsafe_code)] // intrinsics on pointers
 
-use crate::isa::Isa;
 use crate::lanes::LANES;
 use crate::packed::Tile;
 use std::arch::x86_64::*;
@@ -26,33 +25,24 @@ pub(crate) unsafe fn turn(tiles: &mut [Tile]) {
     }
 }
 
-/// Turns 16 rows of 16 floats at `stride`: row r becomes column r of strip `strip` of 16 columns in
-/// the 16 rows of `out`, which are as long as each other.
+/// 32 `bf16` of each of 16 rows, which begin at `rows`, as a right operand; denormal numbers become
+/// zeros of their sign.
 ///
-/// # Panics
-/// When they do not lie in `values` or `out`, or this processor has no AVX-512.
-pub(crate) fn turn_floats(values: &[f32], stride: usize, out: &mut [f32], strip: usize) {
-    let width = out.len() / LANES;
-    assert!(values.len() >= (LANES - 1) * stride + LANES, "floats to turn");
-    assert!((strip + 1) * LANES <= width, "room for turned floats");
-    Isa::Avx512.checked();
-    let out = &mut out[strip * LANES..];
-    // SAFETY: `checked` saw the instructions, the assertions above the rows.
-    unsafe { turn_floats_unchecked(values.as_ptr(), stride, out.as_mut_ptr(), width) }
-}
-
 /// # Safety
-/// The processor has the features named; there are 16 rows of 16 floats at `stride` and at `width`.
+/// The processor has the features named, the rows have 64 bytes each.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-unsafe fn turn_floats_unchecked(values: *const f32, stride: usize, out: *mut f32, width: usize) {
+pub(crate) unsafe fn turn_rows(rows: [*const u8; LANES], tile: &mut Tile) {
+    let sign = _mm512_set1_epi16(i16::MIN);
     let mut z = [_mm512_setzero_si512(); LANES];
-    for (row, z) in z.iter_mut().enumerate() {
+    for (row, z) in rows.into_iter().zip(&mut z) {
         // SAFETY: the caller's promise.
-        *z = unsafe { _mm512_loadu_si512(values.add(row * stride).cast::<__m512i>()) };
+        let x = unsafe { _mm512_loadu_si512(row.cast::<__m512i>()) };
+        let normal = _mm512_test_epi16_mask(x, _mm512_set1_epi16(0x7f80));
+        *z = _mm512_mask_mov_epi16(_mm512_and_si512(x, sign), normal, x);
     }
-    for (row, z) in turned(z).iter().enumerate() {
-        // SAFETY: the caller's promise.
-        unsafe { _mm512_storeu_ps(out.add(row * width), _mm512_castsi512_ps(*z)) };
+    for (row, z) in tile.0.iter_mut().zip(turned(z)) {
+        // SAFETY: a row of a tile is 64 bytes.
+        unsafe { _mm512_storeu_si512(row.as_mut_ptr().cast::<__m512i>(), z) };
     }
 }
 

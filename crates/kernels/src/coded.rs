@@ -10,7 +10,7 @@ use crate::bf16_product::Unit;
 use crate::columns::Columns;
 use crate::format::Format;
 use crate::isa::{Isa, on_isa};
-use crate::lanes::LANES;
+use crate::lanes::{LANES, Lanes};
 use crate::matrix::Matrix;
 use crate::scratch::Scratch;
 pub use inputs::{BlockSums, CodedInputs, CodedPiece};
@@ -19,8 +19,9 @@ pub(crate) use lanes::Job;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use layout::Codes;
 pub(crate) use layout::{Layout, SPAN_TILES, TILE_COLUMNS};
+pub(crate) use scales::Factors;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use scales::{Factors, Scales};
+pub(crate) use scales::Scales;
 use std::ops::Range;
 
 /// Most tokens for which vectors do better than tiles, which are then mostly empty.
@@ -67,20 +68,40 @@ impl<'a> Coded<'a> {
         Coded { format, rows, columns, layout, bytes }
     }
 
-    /// Packs the rows of `matrix` from a multiple of 16 on, as many as fit into `out`: whole strips
-    /// of 16, the last of which may be filled up with rows of zeros.
+    /// Packs `matrix` into `out`: strips of 16 rows, the last one filled up with zeros.
     ///
     /// # Panics
-    /// When weights of its format are no codes, or `first` or `out` do not fit.
-    pub fn pack(isa: Isa, matrix: &Matrix, first: usize, out: &mut [u8]) {
-        let layout = Layout::of(matrix.format).expect("a format of codes");
-        let strip = layout.strip_bytes(matrix.columns);
-        assert!(first.is_multiple_of(LANES) && out.len().is_multiple_of(strip.max(1)), "strips");
-        matrix.check(&(first..matrix.rows.min(first + out.len() / strip.max(1) * LANES)));
-        for (index, out) in out.chunks_exact_mut(strip.max(1)).enumerate() {
-            let row = first + index * LANES;
+    /// When weights of its format are no codes, or `out` is not as long as [`Coded::size`] says.
+    pub fn pack(isa: Isa, matrix: &Matrix, out: &mut [u8]) {
+        matrix.check(&(0..matrix.rows));
+        let size = Coded::size(matrix.format, matrix.rows, matrix.columns);
+        assert_eq!(size, Some(out.len()), "room for the codes");
+        let layout = Layout::of(matrix.format).expect("it has a size");
+        let strips = out.chunks_exact_mut(layout.strip_bytes(matrix.columns).max(1));
+        for (strip, out) in strips.enumerate() {
+            let row = strip * LANES;
             on_isa!(isa, pack_strip(layout: Layout, matrix: &Matrix, row: usize, out: &mut [u8]));
         }
+    }
+
+    /// Panics unless there are such rows, from a multiple of 16 on.
+    pub(crate) fn check(&self, rows: &Range<usize>) {
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "rows {rows:?} of {}", self.rows);
+        assert!(rows.start.is_multiple_of(LANES), "rows start at a multiple of 16");
+    }
+
+    /// The exact values of the columns of a strip from `from` (a multiple of 256) on, `[column]
+    /// [row]`: as many as `panel` has room for, at most 256, a multiple of 32.
+    pub(crate) fn decode(&self, isa: Isa, strip: usize, from: usize, panel: &mut [Lanes]) {
+        let (layout, span) = (self.layout, self.span(strip, from));
+        on_isa!(isa, decode_span(layout: Layout, span: &[u8], panel: &mut [Lanes]));
+    }
+
+    /// The bytes of a strip's span that begins with column `from`.
+    pub(crate) fn span(&self, strip: usize, from: usize) -> &'a [u8] {
+        let tiles = SPAN_TILES.min(self.tiles() - from / TILE_COLUMNS);
+        let at = from / TILE_COLUMNS / SPAN_TILES * self.layout.span_bytes(SPAN_TILES);
+        &self.strip(strip)[at..at + self.layout.span_bytes(tiles)]
     }
 
     /// The bytes of strip `strip`.
@@ -137,6 +158,50 @@ fn pack_strip(layout: Layout, matrix: &Matrix, first: usize, out: &mut [u8]) {
     }
 }
 
+/// Codes times scales, and least values added: each of these is the weight's own value, as no
+/// product of a code and a scale is rounded.
+#[inline(always)]
+fn decode_span(layout: Layout, span: &[u8], panel: &mut [Lanes]) {
+    let tiles = panel.len() / TILE_COLUMNS;
+    let mut factors = Factors::NONE;
+    let (scales, codes) = span.split_at(layout.scales.bytes(tiles));
+    factors.read(layout.scales, scales, tiles);
+    let (len, has_least) = (layout.codes.scale_len(), layout.scales.has_least());
+    let bytes = codes.chunks_exact(layout.codes.bytes());
+    let columns = panel.as_chunks_mut::<TILE_COLUMNS>().0;
+    for (tile, (bytes, columns)) in bytes.zip(columns).enumerate() {
+        layout::values(layout.codes, bytes, columns);
+        for (part, columns) in columns.chunks_exact_mut(len).enumerate() {
+            let scale = &factors.scale[tile * TILE_COLUMNS / len + part];
+            let least = &factors.least[tile];
+            for column in columns {
+                for lane in 0..LANES {
+                    column[lane] = match has_least {
+                        true => scale[lane].mul_add(column[lane], least[lane]),
+                        false => scale[lane] * column[lane],
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// How far ahead codes are asked for: the processor alone looks no further than a page.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const AHEAD_BYTES: usize = 4096;
+
+/// Asks for what lies that far ahead of these bytes.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn prefetch(bytes: &[u8]) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    for line in (0..bytes.len()).step_by(64) {
+        let line = bytes.as_ptr().wrapping_add(AHEAD_BYTES + line);
+        // SAFETY: a prefetch never faults and changes no value, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast::<i8>()) };
+    }
+}
+
 /// `out[t][r - rows.start] = sum over k of w[r][k] * x[t][k]` for the outputs `rows` of `w`, summed
 /// as `docs/numerics.md` says ("Products with codes"): codes times rounded activations, then
 /// scales.
@@ -154,8 +219,7 @@ pub fn linear_coded(
     out: &mut Columns,
     scratch: &mut Scratch,
 ) {
-    assert!(rows.start <= rows.end && rows.end <= w.rows, "rows {rows:?} of {}", w.rows);
-    assert!(rows.start.is_multiple_of(LANES), "rows start at a multiple of 16");
+    w.check(&rows);
     assert_eq!(inputs.columns(), w.columns, "columns of the activations");
     if inputs.tokens() == 0 || rows.is_empty() {
         return;

@@ -1,7 +1,7 @@
 //! AVX2: products with codes, two registers for each 16 outputs.
 #![allow(unsafe_code)] // intrinsics on pointers; callers check bounds and processor first
 
-use crate::coded::{Codes, Factors, Job, SPAN_TILES, Scales, TILE_COLUMNS};
+use crate::coded::{Codes, Factors, Job, SPAN_TILES, Scales, TILE_COLUMNS, prefetch};
 use crate::lanes::{LANES, Lanes};
 use std::arch::x86_64::*;
 
@@ -9,8 +9,6 @@ use std::arch::x86_64::*;
 const WIDTH: usize = 8;
 /// Tokens that share decoded codes in registers; of more, each group of so many reads them again.
 const TOKENS: usize = 3;
-/// How far ahead codes are asked for: the processor alone looks no further than a page.
-const AHEAD_BYTES: usize = 4096;
 
 /// The kinds of [`Codes`], for code of their own: 4 bits that are numbers in a row, ...
 const FOUR: usize = 0;
@@ -288,16 +286,6 @@ fn put(values: [__m256; 2], out: &mut Lanes) {
     unsafe {
         _mm256_storeu_ps(out.as_mut_ptr(), values[0]);
         _mm256_storeu_ps(out[WIDTH..].as_mut_ptr(), values[1]);
-    }
-}
-
-/// Asks for what lies ahead of these bytes.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn prefetch(bytes: &[u8]) {
-    for line in (0..bytes.len()).step_by(64) {
-        let line = bytes.as_ptr().wrapping_add(AHEAD_BYTES + line);
-        _mm_prefetch::<_MM_HINT_T0>(line.cast::<i8>());
     }
 }
 

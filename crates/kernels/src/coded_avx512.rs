@@ -1,14 +1,12 @@
 //! AVX-512: products with codes, a lane for each of 16 outputs.
 #![allow(unsafe_code)] // intrinsics on pointers; callers check bounds and processor first
 
-use crate::coded::{Codes, Factors, Job, SPAN_TILES, Scales, TILE_COLUMNS};
+use crate::coded::{AHEAD_BYTES, Codes, Factors, Job, SPAN_TILES, Scales, TILE_COLUMNS, prefetch};
 use crate::lanes::{LANES, Lanes};
 use std::arch::x86_64::*;
 
 /// Tokens whose chains are kept in registers together.
 const TOKENS: usize = 4;
-/// How far ahead codes are asked for: the processor alone looks no further than a page.
-const AHEAD_BYTES: usize = 4096;
 
 /// The kinds of [`Codes`], for code of their own.
 const FOUR: usize = 0;
@@ -195,16 +193,6 @@ fn whole(bytes: &[u8; LANES]) -> __m512 {
 fn put(values: __m512, out: &mut Lanes) {
     // SAFETY: 16 floats are written.
     unsafe { _mm512_storeu_ps(out.as_mut_ptr(), values) }
-}
-
-/// Asks for what lies ahead of these bytes.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-fn prefetch(bytes: &[u8]) {
-    for line in (0..bytes.len()).step_by(64) {
-        let line = bytes.as_ptr().wrapping_add(AHEAD_BYTES + line);
-        _mm_prefetch::<_MM_HINT_T0>(line.cast::<i8>());
-    }
 }
 
 /// The strip of a job, tile by tile, with the factors of each.

@@ -1,36 +1,61 @@
-//! Weights as the left operands of tiles: decoded, then rounded to `bf16`.
+//! Weights as the right operands of tiles, rounded to `bf16`.
 #![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
-use crate::avx512_expand;
+use crate::format::Format;
 use crate::isa::{Isa, on_isa};
 use crate::lanes::LANES;
-use crate::packed::{TILE_DEPTH, Tile, round, turn};
-use crate::panel::Stored;
+use crate::packed::{TILE_DEPTH, Tile, round};
+use crate::panel::{Stored, prefetch};
+use crate::weights::{Part, Weights};
+use crate::{avx512_tile, coded_tiles};
 
-/// Fills `tiles[column / 32]` with 16 rows; columns beyond the last are zeros. Calls `after` for
-/// each row, so that something else can be done between them.
+/// Whether this processor has what [`expand`] needs beside AVX-512.
+pub(crate) fn is_available() -> bool {
+    is_x86_feature_detected!("avx512bf16")
+}
+
+/// Fills `tiles[column / 32]` with a part; columns beyond the last are zeros. Calls `after` with
+/// the number of each tile, so that something else can be done between them.
 pub(crate) fn expand(
-    stored: &Stored,
+    w: &Weights,
+    part: &Part,
     tiles: &mut [Tile],
     panel: &mut [f32],
-    mut after: impl FnMut(usize),
+    after: impl FnMut(usize),
 ) {
-    let tiles = &mut tiles[..stored.len.div_ceil(TILE_DEPTH)];
-    stored.check();
-    assert!(avx512_expand::is_available(), "tiles without conversion to bf16");
-    // SAFETY: the assertion saw the instructions (those that every unit of tiles has beside it were
-    // asked for when it was chosen), `check` the rows, and the tiles are as many as they need.
-    if unsafe { avx512_expand::expand(stored, tiles, &mut after) } {
+    let tiles = &mut tiles[..part.len.div_ceil(TILE_DEPTH)];
+    match w {
+        Weights::Coded(w) => {
+            assert!(is_available(), "tiles without conversion to bf16");
+            let span = w.span(part.first / LANES, part.from);
+            // SAFETY: the assertion saw the instructions; those that every unit of tiles has beside
+            // it were asked for when it was chosen.
+            unsafe { coded_tiles::expand(w, span, tiles, after) }
+        }
+        Weights::Stored(matrix) => {
+            expand_stored(&Weights::stored(matrix, part), tiles, panel);
+            (0..tiles.len()).for_each(after);
+        }
+    }
+}
+
+fn expand_stored(stored: &Stored, tiles: &mut [Tile], panel: &mut [f32]) {
+    if stored.format == Format::BF16 && stored.len.is_multiple_of(TILE_DEPTH) {
+        stored.check();
+        Isa::Avx512.checked();
+        for (place, tile) in tiles.iter_mut().enumerate() {
+            prefetch(stored.ahead, place * size_of::<Tile>(), size_of::<Tile>());
+            let rows = stored.rows.map(|row| row[place * 2 * TILE_DEPTH..].as_ptr());
+            // SAFETY: `checked` saw the instructions, `check` that each row has 64 bytes a tile.
+            unsafe { avx512_tile::turn_rows(rows, tile) };
+        }
         return;
     }
     stored.decode(Isa::Avx512, panel);
     let columns = &panel.as_chunks::<LANES>().0[..stored.len];
     on_isa!(Isa::Avx512, round_pairs(columns: &[[f32; LANES]], tiles: &mut [Tile]));
-    turn(Isa::Avx512, tiles);
-    (0..LANES).for_each(after);
 }
 
-/// Tiles as right operands, the columns of the matrix being the terms.
 #[inline(always)]
 fn round_pairs(columns: &[[f32; LANES]], tiles: &mut [Tile]) {
     for (columns, tile) in columns.chunks(TILE_DEPTH).zip(tiles) {

@@ -53,8 +53,6 @@ mod avx2_lanes;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
-mod avx512_expand;
-#[cfg(target_arch = "x86_64")]
 mod avx512_lanes;
 #[cfg(target_arch = "x86_64")]
 mod avx512_tile;
@@ -89,6 +87,7 @@ mod kv_block;
 mod lanes;
 mod linear;
 mod matrix;
+mod memory;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "aarch64")]
@@ -118,6 +117,7 @@ mod tile_memory;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod turned;
 mod weight_gradient;
+mod weights;
 
 pub use activation::{silu, silu_mul, softmax};
 pub use activation_gradient::{
@@ -141,6 +141,7 @@ pub use isa::Isa;
 pub use kv_block::{BLOCK_POSITIONS, Block, BlockLayout, BlockMemory, BlockMut, Blocks, HeadRows};
 pub use linear::linear;
 pub use matrix::{Error, Matrix};
+pub use memory::Memory;
 pub use norm::{layer_norm, rms_norm};
 pub use norm_gradient::{layer_norm_gradient, rms_norm_gradient};
 pub use packed::{Packed, Piece, Side, Source};
@@ -159,3 +160,4 @@ pub use weight_gradient::linear_weight_gradient;
 pub const NUMERICS: &str = "allod-4";
 /// The rule where keys and values are kept in `f32`: the same but for attention.
 pub const NUMERICS_F32: &str = "allod-4-f32";
+pub use weights::Weights;

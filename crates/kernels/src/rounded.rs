@@ -1,4 +1,4 @@
-//! The matrix product with stored weights, both rounded to `bf16`: how models are served.
+//! The matrix product with both sides rounded to `bf16`: how prompts are read.
 #![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
 use crate::bf16_product::{Unit, flush, flushed_fma};
@@ -7,12 +7,10 @@ use crate::columns::Columns;
 use crate::format::Format;
 use crate::isa::{Isa, on_isa};
 use crate::lanes::LANES;
-use crate::matrix::Matrix;
 use crate::packed::{Packed, Piece, Side, Source, round};
-use crate::panel::{BAND_TOKENS, PANEL_COLUMNS, PANEL_ROWS, Stored};
+use crate::panel::{BAND_TOKENS, PANEL_COLUMNS, PANEL_ROWS};
 use crate::scratch::Scratch;
-#[cfg(target_arch = "x86_64")]
-use crate::{packed::TILE_DEPTH, rounded_tiles::Right};
+use crate::weights::{Part, Weights};
 use std::ops::Range;
 
 /// Activations rounded to `bf16`, ready for [`linear_rounded`] with any number of matrices.
@@ -21,10 +19,8 @@ pub struct Inputs {
     unit: Unit,
     tokens: usize,
     columns: usize,
-    /// For the tile unit, more than 16 tokens.
+    /// For the tile unit.
     packed: Packed,
-    /// For the tile unit, up to 16 tokens: `[columns / 2][tokens]`, up to a multiple of 32 columns.
-    pairs: Vec<[u16; 2]>,
     /// For all others: the rounded values as floats, `[tokens, columns]`.
     values: Vec<f32>,
     /// The smallest exponent of those that are not zero.
@@ -44,8 +40,7 @@ impl Inputs {
             unit: Unit::Lanes(Isa::Scalar),
             tokens: 0,
             columns: 0,
-            packed: Packed::new(Side::Right),
-            pairs: Vec::new(),
+            packed: Packed::new(Side::Left),
             values: Vec::new(),
             least: Exponent::NONE,
         }
@@ -67,11 +62,6 @@ impl Inputs {
         (self.unit, self.tokens, self.columns) = (unit, tokens, columns);
         match unit {
             #[cfg(target_arch = "x86_64")]
-            Unit::Tiles if tokens <= LANES => {
-                self.pair_up(x);
-                Vec::new()
-            }
-            #[cfg(target_arch = "x86_64")]
             Unit::Tiles => self.packed.pieces(tokens, columns),
             Unit::Lanes(isa) => {
                 self.values.clear();
@@ -79,18 +69,6 @@ impl Inputs {
                 let values = &mut self.values[..];
                 self.least = on_isa!(isa, round_all(values: &mut [f32]) -> Exponent);
                 Vec::new()
-            }
-        }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    fn pair_up(&mut self, x: &[f32]) {
-        let tokens = self.tokens;
-        self.pairs.clear();
-        self.pairs.resize(self.columns.next_multiple_of(TILE_DEPTH) / 2 * tokens, [0; 2]);
-        for (token, x) in x.chunks_exact(self.columns.max(1)).enumerate() {
-            for (pair, out) in x.chunks(2).zip(self.pairs.iter_mut().skip(token).step_by(tokens)) {
-                *out = [round(pair[0]), pair.get(1).map_or(0, |odd| round(*odd))];
             }
         }
     }
@@ -126,33 +104,29 @@ impl Inputs {
 /// output has the same bits whichever rows and tokens are computed with it, and on every processor.
 ///
 /// # Panics
-/// When the inputs, `rows`, `out` or the bytes of `w` do not fit together.
+/// When the inputs, `rows`, `out` or the bytes of `w` do not fit together, or codes are asked for
+/// rows that do not start at a multiple of 16.
 pub fn linear_rounded(
     inputs: &Inputs,
-    w: &Matrix,
+    w: &Weights,
     rows: Range<usize>,
     out: &mut Columns,
     scratch: &mut Scratch,
 ) {
     w.check(&rows);
-    assert_eq!(inputs.columns, w.columns, "columns of the activations");
+    let [_, columns] = w.shape();
+    assert_eq!(inputs.columns, columns, "columns of the activations");
     if rows.is_empty() {
         return;
     }
     assert_eq!([out.rows(), out.len()], [inputs.tokens, rows.len()], "out is [tokens, rows]");
-    if inputs.tokens == 0 || w.columns == 0 {
+    if inputs.tokens == 0 || columns == 0 {
         let rows = out.len();
         return (0..out.rows()).for_each(|token| out.of_row(token, 0..rows).fill(0.0));
     }
     match inputs.unit {
         #[cfg(target_arch = "x86_64")]
-        Unit::Tiles => {
-            let right = match inputs.tokens <= LANES {
-                true => Right::Pairs(&inputs.pairs, inputs.tokens),
-                false => Right::Packed(&inputs.packed),
-            };
-            crate::rounded_tiles::linear(right, w, rows, out, scratch);
-        }
+        Unit::Tiles => crate::rounded_tiles::linear(&inputs.packed, w, rows, out, scratch),
         Unit::Lanes(isa) => linear_lanes(isa, inputs, w, rows, out, scratch),
     }
 }
@@ -200,7 +174,7 @@ fn round_all(values: &mut [f32]) -> Exponent {
 fn linear_lanes(
     isa: Isa,
     inputs: &Inputs,
-    w: &Matrix,
+    w: &Weights,
     rows: Range<usize>,
     out: &mut Columns,
     scratch: &mut Scratch,
@@ -226,26 +200,26 @@ fn sum_band(
     isa: Isa,
     inputs: &Inputs,
     tokens: &Range<usize>,
-    w: &Matrix,
+    w: &Weights,
     rows: &Range<usize>,
     panel: &mut [f32],
     sums: &mut [f32],
 ) -> bool {
-    let halves = rows.len().div_ceil(LANES);
+    let (halves, [_, columns]) = (rows.len().div_ceil(LANES), w.shape());
     sums[..tokens.len() * PANEL_ROWS].fill(0.0);
-    for from in (0..w.columns).step_by(PANEL_COLUMNS) {
-        let len = PANEL_COLUMNS.min(w.columns - from);
+    for from in (0..columns).step_by(PANEL_COLUMNS) {
+        let len = PANEL_COLUMNS.min(columns - from);
         for (half, panel) in panel.chunks_exact_mut(PANEL_COLUMNS * LANES).enumerate().take(halves)
         {
-            let stored = Stored::new(w, rows.start + half * LANES, rows.end, from, len);
-            let least = decode_rounded(isa, &stored, &mut panel[..len * LANES]);
+            let part = Part { first: rows.start + half * LANES, end: rows.end, from, len };
+            let least = decode_rounded(isa, w, &part, &mut panel[..len * LANES]);
             if !least.keeps_clear_with(inputs.least) {
                 return false;
             }
         }
         Chains {
-            x: &inputs.values[tokens.start * w.columns + from..tokens.end * w.columns],
-            x_stride: w.columns,
+            x: &inputs.values[tokens.start * columns + from..tokens.end * columns],
+            x_stride: columns,
             tokens: tokens.len(),
             panel,
             step_stride: LANES,
@@ -261,13 +235,13 @@ fn sum_band(
 }
 
 /// Decodes a panel and rounds it to `bf16`, and gives the least exponent or one below.
-fn decode_rounded(isa: Isa, stored: &Stored, panel: &mut [f32]) -> Exponent {
-    stored.decode(isa, panel);
-    if let Some(least) = Exponent::least_of(stored.format) {
+fn decode_rounded(isa: Isa, w: &Weights, part: &Part, panel: &mut [f32]) -> Exponent {
+    w.decode(isa, part, panel);
+    if let Some(least) = Exponent::least_of(w.format()) {
         if on_isa!(isa, round_finite(panel: &mut [f32]) -> bool) {
             return least;
         }
-        stored.decode(isa, panel);
+        w.decode(isa, part, panel);
     }
     on_isa!(isa, round_all(panel: &mut [f32]) -> Exponent)
 }
@@ -291,16 +265,17 @@ fn round_finite(values: &mut [f32]) -> bool {
 fn sum_band_flushed(
     inputs: &Inputs,
     tokens: &Range<usize>,
-    w: &Matrix,
+    w: &Weights,
     rows: &Range<usize>,
     sums: &mut [f32],
 ) {
-    let mut weights = vec![0.0; w.columns];
+    let [_, columns] = w.shape();
+    let mut weights = vec![0.0; columns];
     for (place, row) in rows.clone().enumerate() {
         w.decode_row(row, &mut weights);
         round_all(&mut weights);
         for (token, sums) in tokens.clone().zip(sums.chunks_exact_mut(PANEL_ROWS)) {
-            sums[place] = dot_flushed(&inputs.values[token * w.columns..][..w.columns], &weights);
+            sums[place] = dot_flushed(&inputs.values[token * columns..][..columns], &weights);
         }
     }
 }
@@ -321,13 +296,41 @@ fn dot_flushed(x: &[f32], weights: &[f32]) -> f32 {
 mod tests {
     use super::*;
     use crate::bf16_product::{single, units};
+    use crate::coded::Coded;
+    use crate::matrix::Matrix;
     use crate::reference::assert_same_bits;
     use crate::samples::{self, Values};
     use proptest::prelude::*;
 
-    fn product_on(unit: Unit, x: &[f32], w: &Matrix, rows: Range<usize>) -> Vec<f32> {
+    /// The matrix, and its codes if it has any.
+    struct Forms<'a> {
+        stored: Matrix<'a>,
+        codes: Option<Vec<u8>>,
+    }
+
+    impl<'a> Forms<'a> {
+        fn of(stored: Matrix<'a>) -> Forms<'a> {
+            let codes = Coded::size(stored.format, stored.rows, stored.columns).map(|size| {
+                let mut codes = vec![0xa5; size];
+                Coded::pack(Isa::detect(), &stored, &mut codes);
+                codes
+            });
+            Forms { stored, codes }
+        }
+
+        fn all(&self) -> Vec<Weights<'_>> {
+            let Matrix { format, rows, columns, .. } = self.stored;
+            let coded = self.codes.as_ref().map(|codes| Coded::new(format, rows, columns, codes));
+            [Some(Weights::Stored(self.stored)), coded.map(Weights::Coded)]
+                .into_iter()
+                .flatten()
+                .collect()
+        }
+    }
+
+    fn product_on(unit: Unit, x: &[f32], w: &Weights, rows: Range<usize>) -> Vec<f32> {
         let mut inputs = Inputs::new();
-        inputs.pack_on(unit, Isa::detect(), x, w.columns);
+        inputs.pack_on(unit, Isa::detect(), x, w.shape()[1]);
         let mut out = vec![f32::NAN; inputs.tokens() * rows.len()];
         let width = rows.len();
         linear_rounded(&inputs, w, rows, &mut Columns::of(&mut out, width), &mut Scratch::new());
@@ -368,7 +371,10 @@ mod tests {
             let w = Matrix::new(format, rows, columns, &bytes).unwrap();
             let x = samples::floats(tokens * columns, values, seed + 1);
             let expected = expected(&x, &w);
-            for unit in units() {
+            let forms = Forms::of(w);
+            for (unit, w) in units().into_iter().flat_map(|unit| {
+                forms.all().into_iter().map(move |w| (unit, w))
+            }) {
                 let found = product_on(unit, &x, &w, 0..rows);
                 assert_same_bits(&found, &expected, &format!("{unit:?}"));
             }
@@ -385,6 +391,9 @@ mod tests {
             let w = Matrix::new(format, rows, columns, &bytes).unwrap();
             let x = samples::floats(tokens * columns, Values::Plain, seed + 1);
             let unit = Unit::of(Isa::detect());
+            let forms = Forms::of(w);
+            let w = forms.all()[seed as usize % forms.all().len()];
+            let cut = if matches!(w, Weights::Coded(_)) { cut / LANES * LANES } else { cut };
             let whole = product_on(unit, &x, &w, 0..rows);
             let some = first..(first + more + 1).min(tokens);
             let x = &x[some.start * columns..some.end * columns];
@@ -404,7 +413,9 @@ mod tests {
     fn large_products_have_the_bits_of_the_rule_too() {
         let (rows, columns, tokens) = (1200, 1600, 530);
         let bytes = samples::weights(Format::Q8_0, rows, columns, Values::Plain, 3);
-        let w = Matrix::new(Format::Q8_0, rows, columns, &bytes).unwrap();
+        let stored = Matrix::new(Format::Q8_0, rows, columns, &bytes).unwrap();
+        let forms = Forms::of(stored);
+        let w = forms.all()[1];
         let x = samples::floats(tokens * columns, Values::Plain, 4);
         let found = product_on(Unit::of(Isa::detect()), &x, &w, 0..rows);
         for (token, row) in [(0, 0), (31, 1023), (511, 1024), (512, 127), (529, 1199), (300, 128)] {
@@ -413,6 +424,7 @@ mod tests {
             inputs.pack_on(Unit::Lanes(Isa::Scalar), Isa::Scalar, x, columns);
             let mut out = [0.0];
             let rows = row..row + 1;
+            let w = Weights::Stored(stored);
             linear_rounded(&inputs, &w, rows, &mut Columns::of(&mut out, 1), &mut Scratch::new());
             assert_same_bits(&found[token * 1200 + row..][..1], &out, &format!("{token}, {row}"));
         }
@@ -427,7 +439,7 @@ mod tests {
         assert!(!Exponent(71).keeps_clear_with(Exponent(70)));
         assert!(Exponent(1).keeps_clear_with(Exponent::NONE));
         let bytes: Vec<u8> = [1e-30f32, 1.0].iter().flat_map(|w| w.to_le_bytes()).collect();
-        let w = Matrix::new(Format::F32, 1, 2, &bytes).unwrap();
+        let w = Weights::Stored(Matrix::new(Format::F32, 1, 2, &bytes).unwrap());
         for unit in units() {
             assert_eq!(product_on(unit, &[1e-10, 0.0], &w, 0..1), [0.0]);
         }
@@ -435,7 +447,7 @@ mod tests {
 
     #[test]
     fn nothing_to_do_is_fine() {
-        let w = Matrix::new(Format::F32, 3, 4, &[0; 48]).unwrap();
+        let w = Weights::Stored(Matrix::new(Format::F32, 3, 4, &[0; 48]).unwrap());
         for unit in units() {
             assert!(product_on(unit, &[], &w, 0..3).is_empty());
             assert!(product_on(unit, &[1.0; 4], &w, 2..2).is_empty());

@@ -1,16 +1,16 @@
-//! [`crate::linear_rounded`] on the tile unit. Weights stand on the left, a row of a tile being a
-//! piece of a row of the matrix as it is stored; so a result comes out turned.
+//! [`crate::linear_rounded`] on the tile unit: activations on the left, weights on the right, so
+//! that a row of a result is a token.
 
 use crate::amx::{NarrowTiles, Tiles};
-use crate::avx512_tile::turn_floats;
 use crate::bf16_product::{BLOCK, Block, Start, pair};
 use crate::columns::Columns;
 use crate::expand::expand;
 use crate::lanes::LANES;
-use crate::matrix::Matrix;
 use crate::packed::{BLOCK_TILES, Packed, TILE_DEPTH, Tile};
-use crate::panel::{PANEL_COLUMNS, Stored};
+use crate::panel::PANEL_COLUMNS;
 use crate::scratch::{Scratch, TileScratch};
+use crate::weights::{Part, Weights};
+use std::iter::StepBy;
 use std::ops::Range;
 
 /// Strips of 16 tokens whose sums stay in tiles while the weights go by.
@@ -24,61 +24,42 @@ const GROUP_ROWS: usize = 1024;
 /// places in the caches that rows of a power of two share.
 const WRITTEN_ROWS: usize = 128;
 
-/// Activations as right operands.
-#[derive(Clone, Copy)]
-pub(crate) enum Right<'a> {
-    /// More than 16 tokens.
-    Packed(&'a Packed),
-    /// Up to 16 tokens, and how many: `[columns / 2][tokens]`, up to a multiple of 32 columns.
-    Pairs(&'a [[u16; 2]], usize),
-}
-
 /// See [`crate::linear_rounded`].
 pub(crate) fn linear(
-    x: Right,
-    w: &Matrix,
+    x: &Packed,
+    w: &Weights,
     rows: Range<usize>,
     out: &mut Columns,
     scratch: &mut Scratch,
 ) {
     const { assert!(PANEL_COLUMNS == BLOCK_TILES * TILE_DEPTH) };
-    match x {
-        Right::Pairs(pairs, tokens) => strip(pairs, tokens, w, rows, out, scratch),
-        Right::Packed(x) if x.strips() <= FEW_STRIPS => few(x, w, rows, out, scratch),
-        Right::Packed(x) => many(x, w, rows, out, scratch),
+    match x.strips() {
+        0 | 1 => strip(x, w, rows, out, scratch),
+        2..=FEW_STRIPS => few(x, w, rows, out, scratch),
+        _ => many(x, w, rows, out, scratch),
     }
 }
 
 /// Up to 16 tokens, 32 outputs at a time.
-fn strip(
-    pairs: &[[u16; 2]],
-    tokens: usize,
-    w: &Matrix,
-    rows: Range<usize>,
-    out: &mut Columns,
-    scratch: &mut Scratch,
-) {
-    let stride = stride(tokens);
-    let mut scratch = scratch.tiles(BLOCK * stride);
-    let unit = NarrowTiles::new(tokens);
+fn strip(x: &Packed, w: &Weights, rows: Range<usize>, out: &mut Columns, scratch: &mut Scratch) {
+    let mut scratch = scratch.tiles(LANES * BLOCK);
+    let unit = NarrowTiles::new(x.outer());
     for first in rows.clone().step_by(BLOCK) {
         unit.clear();
         while_rounding::<2>(w, first..rows.end, &mut scratch, |step, tiles| {
+            let (block, place) = (step / BLOCK_TILES, step % BLOCK_TILES);
             let (upper, lower) = tiles.split_at(BLOCK_TILES);
-            let place = step % BLOCK_TILES;
-            let right = &pairs[step * LANES * tokens..][..LANES * tokens];
-            unit.multiply(step, [&upper[place], &lower[place]], right);
+            unit.multiply(step, &x.tiles(block, 0)[place], [&upper[place], &lower[place]]);
         });
-        unit.store(scratch.sums, stride);
+        unit.store(scratch.sums, BLOCK);
         let columns = first - rows.start..(first + BLOCK).min(rows.end) - rows.start;
-        put::<{ BLOCK / LANES }>(scratch.sums, stride, 0..tokens, columns, out);
+        put(scratch.sums, BLOCK, 0..x.outer(), columns, out);
     }
 }
 
 /// Up to 64 tokens, 16 outputs at a time.
-fn few(x: &Packed, w: &Matrix, rows: Range<usize>, out: &mut Columns, scratch: &mut Scratch) {
-    let stride = stride(x.outer());
-    let mut scratch = scratch.tiles(LANES * stride);
+fn few(x: &Packed, w: &Weights, rows: Range<usize>, out: &mut Columns, scratch: &mut Scratch) {
+    let mut scratch = scratch.tiles(x.strips() * LANES * LANES);
     let unit = Tiles::new();
     for first in rows.clone().step_by(LANES) {
         unit.clear();
@@ -90,10 +71,10 @@ fn few(x: &Packed, w: &Matrix, rows: Range<usize>, out: &mut Columns, scratch: &
             }
         });
         for strip in 0..x.strips() {
-            unit.store(strip, &mut scratch.sums[strip * LANES..], stride);
+            unit.store(strip, &mut scratch.sums[strip * LANES * LANES..], LANES);
         }
         let columns = first - rows.start..(first + LANES).min(rows.end) - rows.start;
-        put::<1>(scratch.sums, stride, 0..x.outer(), columns, out);
+        put(scratch.sums, LANES, 0..x.outer(), columns, out);
     }
 }
 
@@ -102,26 +83,27 @@ fn few(x: &Packed, w: &Matrix, rows: Range<usize>, out: &mut Columns, scratch: &
 /// tiles of a block are filled, those of the block before it are multiplied with.
 #[inline(always)]
 fn while_rounding<const STRIPS: usize>(
-    w: &Matrix,
+    w: &Weights,
     rows: Range<usize>,
     scratch: &mut TileScratch,
     multiply: impl Fn(usize, &[Tile]),
 ) {
     let (mut now, mut before) = scratch.tiles.split_at_mut(2 * BLOCK_TILES);
     let mut waiting = 0..0;
-    for from in (0..w.columns).step_by(PANEL_COLUMNS) {
+    for terms in parts(0..w.shape()[1], PANEL_COLUMNS) {
         for (strip, tiles) in now.chunks_exact_mut(BLOCK_TILES).take(STRIPS).enumerate() {
-            let first = (rows.start + strip * LANES).min(rows.end - 1);
-            expand(&stored(w, first, rows.end, from), tiles, scratch.panel, |row| {
-                if (row + 1) % (2 * STRIPS) == 0
+            let part = part(&rows, strip, &terms);
+            expand(w, &part, tiles, scratch.panel, |tile| {
+                if (tile + 1) % STRIPS == 0
                     && let Some(step) = waiting.next()
                 {
                     multiply(step, before);
                 }
             });
         }
+        // More, if the last block is shorter.
+        waiting.for_each(|step| multiply(step, before));
         std::mem::swap(&mut now, &mut before);
-        let terms = from..(from + PANEL_COLUMNS).min(w.columns);
         waiting = terms.start / TILE_DEPTH..terms.end.div_ceil(TILE_DEPTH);
     }
     waiting.for_each(|step| multiply(step, before));
@@ -129,100 +111,124 @@ fn while_rounding<const STRIPS: usize>(
 
 /// Any number of tokens, 32 outputs at a time: a part of the activations stays in the second cache
 /// while all weights that meet it go by, rounded once for all its tokens.
-fn many(x: &Packed, w: &Matrix, rows: Range<usize>, out: &mut Columns, scratch: &mut Scratch) {
-    let stride = stride(x.outer().min(BAND_TOKENS));
-    let group = if w.columns <= PART_TERMS { WRITTEN_ROWS } else { GROUP_ROWS };
-    let mut scratch = scratch.tiles(group * stride);
+fn many(x: &Packed, w: &Weights, rows: Range<usize>, out: &mut Columns, scratch: &mut Scratch) {
+    let columns = w.shape()[1];
+    let group = if columns <= PART_TERMS { WRITTEN_ROWS } else { GROUP_ROWS };
+    // Not a power of two: rows of a tile would share few places in the first cache.
+    let stride = group + LANES;
+    let most = x.outer().min(BAND_TOKENS).next_multiple_of(BLOCK);
+    let mut scratch = scratch.tiles(most * stride);
     let unit = Tiles::new();
-    for band in (0..x.outer()).step_by(BAND_TOKENS) {
-        let tokens = band..(band + BAND_TOKENS).min(x.outer());
-        for first in rows.clone().step_by(group) {
-            let group = first..(first + group).min(rows.end);
-            for from in (0..w.columns).step_by(PART_TERMS) {
-                let terms = from..(from + PART_TERMS).min(w.columns);
-                Part { unit: &unit, x, w, tokens: &tokens, terms }.add(
-                    &group,
-                    &mut scratch,
-                    stride,
-                );
-            }
-            for from in group.clone().step_by(WRITTEN_ROWS) {
-                let written = from..(from + WRITTEN_ROWS).min(group.end);
+    for tokens in parts(0..x.outer(), BAND_TOKENS) {
+        for group in parts(rows.clone(), group) {
+            Product { unit: &unit, x, w, tokens: &tokens, rows: &group, stride }.add(&mut scratch);
+            for written in parts(group.clone(), WRITTEN_ROWS) {
+                let sums = &scratch.sums[written.start - group.start..];
                 let columns = written.start - rows.start..written.end - rows.start;
-                let sums = &scratch.sums[(from - first) * stride..];
-                put::<{ WRITTEN_ROWS / LANES }>(sums, stride, tokens.clone(), columns, out);
+                put(sums, stride, tokens.clone(), columns, out);
             }
         }
     }
 }
 
-/// Some tokens and terms.
-struct Part<'a> {
+/// Some tokens and outputs.
+struct Product<'a> {
     unit: &'a Tiles,
     x: &'a Packed,
-    w: &'a Matrix<'a>,
+    w: &'a Weights<'a>,
     tokens: &'a Range<usize>,
+    rows: &'a Range<usize>,
+    /// Floats from one token's sums to the next one's.
+    stride: usize,
+}
+
+/// 32 outputs and 256 terms.
+#[derive(Clone)]
+struct Square {
+    first: usize,
     terms: Range<usize>,
 }
 
-impl Part<'_> {
-    /// Adds its products to the sums of some outputs: `[rows, tokens]`.
-    fn add(&self, rows: &Range<usize>, scratch: &mut TileScratch, stride: usize) {
-        for (pair, first) in rows.clone().step_by(BLOCK).enumerate() {
-            let sums = &mut scratch.sums[pair * BLOCK * stride..];
-            for from in self.terms.clone().step_by(PANEL_COLUMNS) {
-                let mut len = 0;
-                for (half, tiles) in scratch.tiles.chunks_exact_mut(BLOCK_TILES).take(2).enumerate()
-                {
-                    let row = (first + half * LANES).min(rows.end - 1);
-                    let stored = stored(self.w, row, rows.end, from);
-                    len = stored.len.div_ceil(TILE_DEPTH);
-                    expand(&stored, tiles, scratch.panel, |_| {});
-                }
-                let (upper, lower) = scratch.tiles[..2 * BLOCK_TILES].split_at(BLOCK_TILES);
-                self.add_block(from / PANEL_COLUMNS, [&upper[..len], &lower[..len]], sums, stride);
+impl Product<'_> {
+    /// Computes the sums `[tokens, rows]`. While the weights of a square are rounded, those of the
+    /// one before it are multiplied with, 32 tokens after each tile.
+    fn add(&self, scratch: &mut TileScratch) {
+        let TileScratch { tiles, panel, sums } = scratch;
+        let (mut now, mut before) = tiles.split_at_mut(2 * BLOCK_TILES);
+        let mut last: Option<(Square, StepBy<Range<usize>>)> = None;
+        for square in self.squares() {
+            for (half, tiles) in now.chunks_exact_mut(BLOCK_TILES).enumerate() {
+                let part = part(&(square.first..self.rows.end), half, &square.terms);
+                expand(self.w, &part, tiles, panel, |_| {
+                    if let Some((square, tokens)) = &mut last
+                        && let Some(token) = tokens.next()
+                    {
+                        self.add_tokens(square, token, before, sums);
+                    }
+                });
             }
+            self.finish(last, before, sums);
+            std::mem::swap(&mut now, &mut before);
+            last = Some((square, self.tokens.clone().step_by(BLOCK)));
+        }
+        self.finish(last, before, sums);
+    }
+
+    /// Multiplies the tokens that are left.
+    fn finish(
+        &self,
+        last: Option<(Square, StepBy<Range<usize>>)>,
+        tiles: &[Tile],
+        sums: &mut [f32],
+    ) {
+        if let Some((square, tokens)) = last {
+            tokens.for_each(|token| self.add_tokens(&square, token, tiles, sums));
         }
     }
 
-    /// Adds the products with a block of the terms of 32 outputs.
-    fn add_block(&self, block: usize, left: [&[Tile]; 2], sums: &mut [f32], stride: usize) {
-        let start = if block == 0 { Start::Zero } else { Start::Out };
-        for token in self.tokens.clone().step_by(BLOCK) {
-            let right = pair(self.x, block, token / LANES, left[0].len());
-            let out = &mut sums[token - self.tokens.start..];
-            self.unit.add(&mut Block { left, right, start, out, stride });
-        }
+    /// All squares: terms that stay in the second cache for all outputs first.
+    fn squares(&self) -> impl Iterator<Item = Square> {
+        let rows = self.rows.clone().step_by(BLOCK);
+        parts(0..self.w.shape()[1], PART_TERMS).flat_map(move |all| {
+            rows.clone().flat_map(move |first| {
+                parts(all.clone(), PANEL_COLUMNS).map(move |terms| Square { first, terms })
+            })
+        })
+    }
+
+    /// Adds the products of 32 tokens from `token` on with a square, `[2][BLOCK_TILES]`.
+    fn add_tokens(&self, square: &Square, token: usize, tiles: &[Tile], sums: &mut [f32]) {
+        let Square { first, terms } = square;
+        let (block, steps) = (terms.start / PANEL_COLUMNS, terms.len().div_ceil(TILE_DEPTH));
+        let (upper, lower) = tiles.split_at(BLOCK_TILES);
+        let right = [&upper[..steps], &lower[..steps]];
+        let left = pair(self.x, block, token / LANES, steps);
+        let at = (token - self.tokens.start) * self.stride + first - self.rows.start;
+        let (start, stride) = (if block == 0 { Start::Zero } else { Start::Out }, self.stride);
+        self.unit.add(&mut Block { left, right, start, out: &mut sums[at..], stride });
     }
 }
 
-/// Not a power of two: rows of a tile would share few places in the first cache.
-fn stride(tokens: usize) -> usize {
-    tokens.next_multiple_of(BLOCK) + LANES
+/// Strip `strip` of some rows, or the last one there is.
+fn part(rows: &Range<usize>, strip: usize, terms: &Range<usize>) -> Part {
+    let last = rows.len().div_ceil(LANES) - 1;
+    let first = rows.start + strip.min(last) * LANES;
+    Part { first, end: rows.end, from: terms.start, len: terms.len() }
 }
 
-/// Writes sums `[columns, tokens]` to their place.
-fn put<const STRIPS: usize>(
+fn parts(all: Range<usize>, len: usize) -> impl Iterator<Item = Range<usize>> {
+    all.clone().step_by(len).map(move |start| start..(start + len).min(all.end))
+}
+
+/// Writes sums `[tokens, columns]` to their place.
+fn put(
     sums: &[f32],
     stride: usize,
     tokens: Range<usize>,
     columns: Range<usize>,
     out: &mut Columns,
 ) {
-    let mut turned = [[[0.0; LANES]; STRIPS]; LANES];
-    for first in tokens.clone().step_by(LANES) {
-        for strip in 0..columns.len().div_ceil(LANES) {
-            let sums = &sums[strip * LANES * stride + first - tokens.start..];
-            turn_floats(sums, stride, turned.as_flattened_mut().as_flattened_mut(), strip);
-        }
-        for (token, row) in (first..tokens.end.min(first + LANES)).zip(&turned) {
-            let out = out.of_row(token, columns.clone());
-            out.copy_from_slice(&row.as_flattened()[..columns.len()]);
-        }
+    for (token, sums) in tokens.zip(sums.chunks(stride)) {
+        out.of_row(token, columns.clone()).copy_from_slice(&sums[..columns.len()]);
     }
-}
-
-/// A block of columns of 16 rows.
-fn stored<'a>(w: &Matrix<'a>, first: usize, end: usize, from: usize) -> Stored<'a> {
-    Stored::new(w, first, end, from, PANEL_COLUMNS.min(w.columns - from))
 }

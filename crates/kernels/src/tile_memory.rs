@@ -1,15 +1,12 @@
-//! Memory for pieces of tiles, in large pages of the system where it has them: what is read once,
-//! as fast as memory gives it, is then not held up by the search for small pages.
+//! Memory for pieces of tiles, many side by side in large pages.
 #![allow(unsafe_code)] // pieces of one mapping, each lent to one owner
 
+use crate::memory::Memory;
 use crate::packed::{EMPTY, Tile};
-use memmap2::MmapMut;
 use std::ops::{Deref, DerefMut, Range};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// Bytes of a large page, on whose multiples shelves begin.
-const LARGE_PAGE: usize = 2 << 20;
 /// Bytes that are mapped together at least: few large pages are then shared with other memory, and
 /// a shelf is soon empty and given back.
 const SHELF_BYTES: usize = 16 << 20;
@@ -30,10 +27,10 @@ pub(crate) struct TileMemory {
 struct Shelf {
     start: NonNull<Tile>,
     free: Mutex<Free>,
-    _mapping: MmapMut,
+    _memory: Memory,
 }
 
-// SAFETY: the memory that `start` points into belongs to the mapping, and each part of it is used
+// SAFETY: the memory that `start` points into belongs to `_memory`, and each part of it is used
 // by the one piece that it is lent to.
 unsafe impl Send for Shelf {}
 // SAFETY: as above; the shelf itself reads and writes none of it.
@@ -114,18 +111,10 @@ impl Free {
 impl Shelf {
     fn new(pieces: usize, len: usize) -> Shelf {
         let bytes = pieces * len * size_of::<Tile>();
-        // What is not touched takes no memory.
-        let mut mapping =
-            MmapMut::map_anon(bytes + LARGE_PAGE).expect("memory for keys and values");
-        #[cfg(target_os = "linux")]
-        if bytes >= LARGE_PAGE {
-            // Where there are no large pages small ones do.
-            mapping.advise(memmap2::Advice::HugePage).ok();
-        }
-        let shift = mapping.as_ptr().align_offset(LARGE_PAGE);
-        let start = NonNull::from(&mut mapping[shift..][..bytes]).cast();
+        let mut memory = Memory::zeroed(bytes).expect("memory for keys and values");
+        let start = NonNull::from(&mut memory[..]).cast();
         let free = Free { used: Vec::new(), fresh: 0..pieces };
-        Shelf { start, free: Mutex::new(free), _mapping: mapping }
+        Shelf { start, free: Mutex::new(free), _memory: memory }
     }
 }
 
@@ -171,6 +160,7 @@ impl Drop for Piece {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::LARGE_PAGE;
     use proptest::prelude::*;
 
     fn marked(number: u16) -> Tile {

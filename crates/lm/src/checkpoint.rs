@@ -3,11 +3,10 @@
 use crate::arch::{self, Architecture, Known, Place, Settings};
 use crate::coded::CodedWeights;
 use crate::error::{Error, Result};
-use crate::infer::Role;
 use crate::load::{Loader, Weight, place_of};
 use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
-use allod_kernels::{BlockSums, Coded, Isa, Matrix};
+use allod_kernels::{BlockSums, Isa, Matrix, Weights};
 use allod_weights::{Quantisation, TensorFile};
 use std::collections::HashSet;
 use std::path::Path;
@@ -18,24 +17,6 @@ const CONFIG: &str = "config.json";
 /// Settings are a few kilobytes; some carry label lists.
 const CONFIG_BYTES: u64 = 16 << 20;
 
-/// A matrix for products.
-pub(crate) enum Operand<'a> {
-    /// As it is stored.
-    Stored(Matrix<'a>),
-    /// Codes and scales.
-    Coded(Coded<'a>),
-}
-
-impl Operand<'_> {
-    /// Outputs and inputs.
-    pub fn shape(&self) -> [usize; 2] {
-        match self {
-            Operand::Stored(matrix) => [matrix.rows, matrix.columns],
-            Operand::Coded(matrix) => [matrix.rows, matrix.columns],
-        }
-    }
-}
-
 /// The weights of a model and what is computed with them.
 #[derive(Debug)]
 pub struct Checkpoint<S = DecoderSpec> {
@@ -43,7 +24,7 @@ pub struct Checkpoint<S = DecoderSpec> {
     file: TensorFile,
     /// By [`WeightId::index`].
     weights: Vec<Option<Weight>>,
-    /// For answers.
+    /// In the form in which they are served.
     coded: OnceLock<CodedWeights>,
     /// Held while that is made.
     coding: Mutex<()>,
@@ -240,12 +221,16 @@ impl<S: ModelSpec> Checkpoint<S> {
         matrix.unwrap_or_else(|| panic!("{id:?} is not a matrix of this model"))
     }
 
-    /// Makes the form of quantised matrices that answers are computed with, if it is not there;
-    /// waits for whoever makes it already.
+    /// Makes the form of quantised matrices that models are served with, if it is not there; waits
+    /// for whoever makes it already. What it is made from then leaves memory, as far as it lies in
+    /// the file.
     ///
     /// # Errors
     /// When there is not memory enough.
     pub fn code(&self, isa: Isa) -> Result<()> {
+        if self.coded.get().is_some() {
+            return Ok(());
+        }
         let _one_at_a_time = self.coding.lock().unwrap_or_else(PoisonError::into_inner);
         if self.coded.get().is_none() {
             let tied = self.spec.tied();
@@ -266,17 +251,14 @@ impl<S: ModelSpec> Checkpoint<S> {
     /// A matrix, an expert's if one is named, as products are computed with it.
     ///
     /// # Panics
-    /// If the spec has no such matrix, or [`Checkpoint::code`] was forgotten.
-    pub(crate) fn operand(&self, id: WeightId, expert: Option<usize>, role: Role) -> Operand<'_> {
-        let matrix = match expert {
+    /// If the spec has no such matrix.
+    pub(crate) fn multiplied(&self, id: WeightId, expert: Option<usize>) -> Weights<'_> {
+        let stored = match expert {
             Some(expert) => self.expert_matrix(id, expert),
             None => self.matrix(id),
         };
-        if role == Role::Prompt {
-            return Operand::Stored(matrix);
-        }
-        let coded = self.coded.get().expect("made before a batch of answers is run");
-        coded.matrix(id, expert, &matrix).map_or(Operand::Stored(matrix), Operand::Coded)
+        let coded = self.coded.get().and_then(|coded| coded.matrix(id, expert, &stored));
+        coded.map_or(Weights::Stored(stored), Weights::Coded)
     }
 
     /// Puts another matrix of the same shape in a weight's place.

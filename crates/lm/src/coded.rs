@@ -1,12 +1,18 @@
-//! Quantised matrices in the order in which the products of answers read them: made once, while the
-//! first prompt is read, and used by everyone who runs the model.
+//! Quantised matrices in the order in which products read them: made once, before the first prompt
+//! is read, and used by everyone who runs the model.
 
 use crate::error::{Error, Result};
 use crate::load::Weight;
 use crate::weight::WeightId;
-use allod_kernels::{BlockSums, Coded, Isa, Matrix};
-use allod_weights::{Memory, TensorFile};
+use allod_kernels::{BlockSums, Coded, Isa, Matrix, Memory};
+use allod_weights::TensorFile;
+use rayon::prelude::*;
 use std::ops::Range;
+
+/// Where a matrix may begin: a line of the caches.
+const ALIGNMENT: usize = 64;
+/// Rows that a thread packs at a time, a multiple of 16.
+const PIECE_ROWS: usize = 1024;
 
 /// All matrices of a checkpoint whose products are those of codes.
 #[derive(Debug)]
@@ -28,36 +34,34 @@ impl CodedWeights {
         multiplied: impl Iterator<Item = (WeightId, &'a Weight)>,
     ) -> Result<CodedWeights> {
         let mut places = Vec::new();
-        let (mut matrices, mut end, mut sums) = (Vec::new(), 0, BlockSums::Unwanted);
+        let (mut matrices, mut end) = (Vec::new(), 0_usize);
         for (id, weight) in multiplied {
             let mut of_experts = Vec::new();
             for matrix in matrices_of(weight, file) {
-                let size = matrix.and_then(|m| Coded::size(m.format, m.rows, m.columns));
-                let place = size.map(|size| end..end + size.next_multiple_of(64));
-                if let (Some(place), Some(matrix), Some(size)) = (&place, matrix, size) {
-                    if Coded::sums(matrix.format) == BlockSums::Wanted {
-                        sums = BlockSums::Wanted;
-                    }
-                    end = place.end;
-                    matrices.push((matrix, place.len(), size));
-                }
-                of_experts
-                    .push(place.zip(size).map(|(place, size)| place.start..place.start + size));
+                let coded =
+                    matrix.and_then(|m| Some((m, Coded::size(m.format, m.rows, m.columns)?)));
+                of_experts.push(coded.map(|(matrix, size)| {
+                    let start = end.next_multiple_of(ALIGNMENT);
+                    end = start + size;
+                    matrices.push((matrix, start..end));
+                    start..end
+                }));
             }
             if places.len() <= id.index() {
                 places.resize_with(id.index() + 1, Vec::new);
             }
             places[id.index()] = of_experts;
         }
-        let memory = |source| Error::Memory { bytes: end, source };
-        let mut coded = CodedWeights { memory: Memory::zeroed(end).map_err(memory)?, places, sums };
-        let mut rest = &mut coded.memory[..];
-        for (matrix, room, size) in matrices {
-            let (own, others) = rest.split_at_mut(room);
-            rest = others;
-            Coded::pack(isa, &matrix, 0, &mut own[..size]);
-        }
-        Ok(coded)
+        let wants = |(matrix, _): &(Matrix, _)| Coded::sums(matrix.format) == BlockSums::Wanted;
+        let wanted = matrices.iter().any(wants);
+        let sums = if wanted { BlockSums::Wanted } else { BlockSums::Unwanted };
+        let mut memory =
+            Memory::zeroed(end).map_err(|source| Error::Memory { bytes: end, source })?;
+        pieces(&matrices, &mut memory).into_par_iter().for_each(|(matrix, out)| {
+            Coded::pack(isa, &matrix, out);
+            file.release(matrix.bytes);
+        });
+        Ok(CodedWeights { memory, places, sums })
     }
 
     /// What products with the matrices need of activations.
@@ -75,6 +79,28 @@ impl CodedWeights {
         let place = self.places.get(id.index())?.get(expert.unwrap_or(0))?.clone()?;
         Some(Coded::new(stored.format, stored.rows, stored.columns, &self.memory[place]))
     }
+}
+
+/// The matrices in pieces of some rows, each with its place in memory.
+fn pieces<'a, 'm>(
+    matrices: &[(Matrix<'a>, Range<usize>)],
+    memory: &'m mut [u8],
+) -> Vec<(Matrix<'a>, &'m mut [u8])> {
+    let (mut pieces, mut rest, mut at) = (Vec::new(), memory, 0);
+    for (matrix, place) in matrices {
+        let (before, others) = std::mem::take(&mut rest).split_at_mut(place.end - at);
+        let mut own = &mut before[place.start - at..];
+        (rest, at) = (others, place.end);
+        for first in (0..matrix.rows).step_by(PIECE_ROWS) {
+            let rows = PIECE_ROWS.min(matrix.rows - first);
+            let size = Coded::size(matrix.format, rows, matrix.columns).expect("as the whole has");
+            let (piece, others) = own.split_at_mut(size);
+            own = others;
+            let bytes = &matrix.bytes[first * matrix.row_bytes()..][..rows * matrix.row_bytes()];
+            pieces.push((Matrix { rows, bytes, ..*matrix }, piece));
+        }
+    }
+    pieces
 }
 
 /// The matrix of a weight, or those of its experts; none for what is a vector.

@@ -13,16 +13,16 @@ mod vectors;
 mod workers;
 
 use crate::adapter::{Adapter, Target};
-use crate::checkpoint::{Checkpoint, Operand};
+use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::exec::Exec;
 use crate::spec::{Activation, DecoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
 use adapted::Share;
 use allod_kernels::{
-    CodedInputs, Format, Inputs, Isa, Scratch, Xielu, add, bounded_silu_mul, clamp, gelu, gelu_mul,
-    gelu_tanh_mul, layer_norm, linear, linear_coded, linear_rounded, rms_norm, scale, silu_mul,
-    soft_cap, tanh, xielu,
+    CodedInputs, Format, Inputs, Isa, Scratch, Weights, Xielu, add, bounded_silu_mul, clamp, gelu,
+    gelu_mul, gelu_tanh_mul, layer_norm, linear, linear_coded, linear_rounded, rms_norm, scale,
+    silu_mul, soft_cap, tanh, xielu,
 };
 use attention::Plan;
 pub use batch::{Batch, Logits, Role, Vectors};
@@ -180,9 +180,7 @@ impl<S: ModelSpec> Infer<S> {
     /// Checks that `batch` can be run and makes it the one that operations work on.
     fn take(&mut self, batch: &Batch) -> Result<()> {
         batch.check(self.checkpoint.spec().vocabulary(), &self.cache)?;
-        if batch.role() == Role::Answer {
-            self.checkpoint.code(self.isa)?;
-        }
+        self.checkpoint.code(self.isa)?;
         self.ropes.iter_mut().flatten().for_each(|rope| rope.reach(batch.end()));
         self.cache.make_room(batch);
         self.cache.grow(batch);
@@ -224,26 +222,26 @@ impl<S: ModelSpec> Infer<S> {
     }
 
     /// `x * matrix^T + bias`
-    fn product(&mut self, x: &Activations, by: &Operand, bias: Option<&[f32]>) -> Activations {
+    fn product(&mut self, x: &Activations, by: &Weights, bias: Option<&[f32]>) -> Activations {
         let (isa, rows, shape) = (self.isa, x.values.len() / x.width, by.shape());
         let mut out = self.buffer(rows, shape[0]);
-        match by {
-            Operand::Coded(matrix) => {
+        match (self.batch.role(), by) {
+            (Role::Answer, Weights::Coded(matrix)) => {
                 let inputs = self.coded_inputs(x);
                 self.workers.split_columns(shape, &mut out.values, |range, out, scratch| {
                     linear_coded(inputs, matrix, range, out, scratch);
                 });
             }
-            Operand::Stored(matrix) if is_exact(matrix.format) => {
+            (_, Weights::Stored(matrix)) if is_exact(matrix.format) => {
                 let work = |range, out: &mut [f32], scratch: &mut Scratch| {
                     linear(isa, &x.values, matrix, range, out, scratch);
                 };
                 self.workers.split_outputs(rows, shape, &mut out.values, work);
             }
-            Operand::Stored(matrix) => {
+            _ => {
                 let inputs = self.inputs(x);
                 self.workers.split_columns(shape, &mut out.values, |range, out, scratch| {
-                    linear_rounded(inputs, matrix, range, out, scratch);
+                    linear_rounded(inputs, by, range, out, scratch);
                 });
             }
         }
@@ -386,7 +384,7 @@ impl<S: ModelSpec> Exec for Infer<S> {
     fn linear(&mut self, x: &Activations, weight: WeightId, bias: Option<WeightId>) -> Activations {
         let checkpoint = self.checkpoint.clone();
         let bias = bias.map(|bias| checkpoint.vector(bias));
-        let mut y = self.product(x, &checkpoint.operand(weight, None, self.batch.role()), bias);
+        let mut y = self.product(x, &checkpoint.multiplied(weight, None), bias);
         let shares = std::mem::take(&mut self.shares);
         self.adapt(&shares, Target { weight: output_of(weight), expert: None }, x, &mut y);
         self.shares = shares;

@@ -11,7 +11,7 @@ const READ_BYTES: usize = 1 << 20;
 
 /// The SHA-256 of `bytes` as `sha256:<64 hex>`.
 pub fn digest_bytes(bytes: &[u8]) -> String {
-    text(&Sha256::digest(bytes))
+    digest_text(&Sha256::digest(bytes))
 }
 
 /// The SHA-256 of the file at `path` as `sha256:<64 hex>`, read in pieces of 1 MiB.
@@ -23,13 +23,14 @@ pub fn digest_file(path: &Path) -> Result<String> {
     loop {
         let count = file.read(&mut buffer).map_err(io)?;
         if count == 0 {
-            return Ok(text(&hasher.finalize()));
+            return Ok(digest_text(&hasher.finalize()));
         }
         hasher.update(&buffer[..count]);
     }
 }
 
-fn text(hash: &[u8]) -> String {
+/// A hash as text.
+pub(crate) fn digest_text(hash: &[u8]) -> String {
     hash.iter().fold("sha256:".to_string(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");
         text

@@ -183,17 +183,23 @@ impl TensorFile {
         counts.fold(0, u64::saturating_add)
     }
 
+    /// Gives the memory of some bytes of a tensor back to the system, which reads them from the
+    /// file again when they are wanted.
+    pub fn release(&self, bytes: &[u8]) {
+        self.parts.iter().for_each(|part| part.map.release(bytes));
+    }
+
     /// SHA-256 of the file as `sha256:<hex>`. Of several shards, it is the SHA-256 of the lines
     /// that `sha256sum` prints for them in order of name, so that
     /// `sha256sum model-*.safetensors | sha256sum` proves it. It is taken of the bytes that tensors
     /// are read from, whatever stands under the path by now.
     pub fn digest(&self) -> String {
         if let [part] = self.parts.as_slice() {
-            return digest_bytes(part.map.bytes());
+            return part.map.digest();
         }
         let mut lines = String::new();
         for part in &self.parts {
-            let digest = digest_bytes(part.map.bytes());
+            let digest = part.map.digest();
             let name = part.path.file_name().unwrap_or_default().to_string_lossy();
             lines += &format!("{}  {name}\n", digest.trim_start_matches("sha256:"));
         }

@@ -1,9 +1,14 @@
 //! A file mapped into memory, read only.
 #![allow(unsafe_code)]
 
+use crate::digest::digest_text;
 use crate::error::{Error, Result};
+use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::path::Path;
+
+/// Bytes that are read together for a digest.
+const READ_BYTES: usize = 4 << 20;
 
 /// The bytes of a file.
 pub(crate) struct Mapped(memmap2::Mmap);
@@ -26,5 +31,53 @@ impl Mapped {
 
     pub fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Their SHA-256 as `sha256:<hex>`. What is read for it does not stay in this process's memory.
+    pub fn digest(&self) -> String {
+        let mut hasher = Sha256::new();
+        for bytes in self.0.chunks(READ_BYTES) {
+            hasher.update(bytes);
+            self.release(bytes);
+        }
+        digest_text(&hasher.finalize())
+    }
+
+    /// Gives the memory of some of its bytes back to the system, which reads them again from the
+    /// file when they are wanted; a wish, as all advice. Bytes of another place are left alone.
+    pub fn release(&self, bytes: &[u8]) {
+        let Some(offset) = bytes.as_ptr().addr().checked_sub(self.0.as_ptr().addr()) else {
+            return;
+        };
+        if bytes.is_empty() || offset.checked_add(bytes.len()).is_none_or(|end| end > self.0.len())
+        {
+            return;
+        }
+        #[cfg(unix)]
+        {
+            let advice = memmap2::UncheckedAdvice::DontNeed;
+            // SAFETY: the map is one of a file and read only, so it holds the same afterwards.
+            unsafe { self.0.unchecked_advise_range(advice, offset, bytes.len()) }.ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_released_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bytes");
+        let bytes: Vec<u8> = (0..100_000u32).map(|i| (i % 251) as u8).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let map = Mapped::open(&path).unwrap();
+        for range in [0..0, 5..99_999, 4096..8192, 0..100_000] {
+            map.release(&map.bytes()[range]);
+            assert_eq!(map.bytes(), bytes);
+        }
+        map.release(&bytes);
+        assert_eq!(map.digest(), crate::digest::digest_bytes(&bytes));
     }
 }

@@ -18,7 +18,7 @@ fn main() {
         let w = Matrix::new(format, ROWS, COLUMNS, &bytes).expect("bytes fit the shape");
         let mut packed = vec![0; Coded::size(format, ROWS, COLUMNS).expect("a format of codes")];
         let begun = Instant::now();
-        Coded::pack(Isa::detect(), &w, 0, &mut packed);
+        Coded::pack(Isa::detect(), &w, &mut packed);
         let speed = bytes.len() as f64 / begun.elapsed().as_secs_f64() / 1e9;
         println!("{}: packed {speed:.2} GB a second", format.name());
         let w = Coded::new(format, ROWS, COLUMNS, &packed);

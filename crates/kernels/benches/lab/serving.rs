@@ -5,7 +5,9 @@
 //! 2. `linear_rounded`, lanes: weights decoded and rounded, the same chains.
 //! 3. `linear_rounded`, tiles: weights rounded straight into tiles, `tdpbf16ps`; up to 64 tokens
 //!    while the weights go by (up to 16, two strips of weights share the activations), above that
-//!    with 512 tokens of up to 1,536 terms kept in the second cache.
+//!    with 512 tokens of up to 1,536 terms kept in the second cache. Weights stand on the right,
+//!    so that neither activations nor results are turned; they come from the codes of `coded.rs`,
+//!    so that a model lies in memory once.
 //!
 //! Tried for the third, in a sketch of the loops alone, on a Xeon with AMX whose unit takes 4.57 ns
 //! for a product of tiles; the best of many rounds:
@@ -22,7 +24,9 @@
 //! `cargo bench -p allod-kernels --bench serving`. The third runs where the processor has tiles.
 #![allow(clippy::print_stdout, missing_docs)]
 
-use allod_kernels::{Columns, Format, Inputs, Isa, Matrix, Scratch, linear, linear_rounded};
+use allod_kernels::{
+    Coded, Columns, Format, Inputs, Isa, Matrix, Scratch, Weights, linear, linear_rounded,
+};
 use std::time::Instant;
 
 const ROWS: usize = 3072;
@@ -33,12 +37,21 @@ fn main() {
     for format in [Format::Q4_0, Format::Q8_0, Format::Q4_K, Format::Q6_K, Format::BF16] {
         let bytes = weights(format);
         let w = Matrix::new(format, ROWS, COLUMNS, &bytes).expect("bytes fit the shape");
+        let mut codes = vec![0; Coded::size(format, ROWS, COLUMNS).unwrap_or(0)];
+        let served = match codes.is_empty() {
+            true => Weights::Stored(w),
+            false => {
+                Coded::pack(Isa::detect(), &w, &mut codes);
+                Weights::Coded(Coded::new(format, ROWS, COLUMNS, &codes))
+            }
+        };
         for tokens in [1, 16, 64, 512] {
             let x: Vec<f32> = (0..tokens * COLUMNS).map(|i| (i % 17) as f32 * 0.1 - 0.8).collect();
             let (exact, first) = time(tokens, |out| {
                 linear(Isa::detect(), &x, &w, 0..ROWS, out, &mut Scratch::new());
             });
-            let generations = [Isa::Avx2, Isa::detect()].map(|isa| rounded(isa, &x, &w, tokens));
+            let generations =
+                [Isa::Avx2, Isa::detect()].map(|isa| rounded(isa, &x, &served, tokens));
             check(&exact, &generations);
             let [(_, lanes), (_, tiles)] = generations;
             println!(
@@ -51,7 +64,7 @@ fn main() {
     }
 }
 
-fn rounded(isa: Isa, x: &[f32], w: &Matrix, tokens: usize) -> (Vec<f32>, f64) {
+fn rounded(isa: Isa, x: &[f32], w: &Weights, tokens: usize) -> (Vec<f32>, f64) {
     let (mut inputs, mut scratch) = (Inputs::new(), Scratch::new());
     time(tokens, |out| {
         inputs.pack(isa, x, COLUMNS);

@@ -14,7 +14,7 @@ fn formats() -> Vec<Format> {
 
 fn packed(isa: Isa, w: &Matrix) -> Vec<u8> {
     let mut bytes = vec![0xa5; Coded::size(w.format, w.rows, w.columns).unwrap()];
-    Coded::pack(isa, w, 0, &mut bytes);
+    Coded::pack(isa, w, &mut bytes);
     bytes
 }
 

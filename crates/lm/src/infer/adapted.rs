@@ -5,12 +5,11 @@
 
 use super::{Activations, Infer};
 use crate::adapter::{Adapter, LowRank, Target};
-use crate::checkpoint::Operand;
 use crate::error::{Error, Result};
 use crate::exec::Exec;
 use crate::spec::{DecoderSpec, ModelSpec};
 use crate::weight::WeightId;
-use allod_kernels::{Format, Matrix, add, scale};
+use allod_kernels::{Format, Matrix, Weights, add, scale};
 use std::sync::Arc;
 
 /// The rows whose sequences have the same adapter.
@@ -68,7 +67,7 @@ impl<S: ModelSpec> Infer<S> {
             for (row, own) in rows.iter().zip(own.values.chunks_exact_mut(x.width)) {
                 own.copy_from_slice(&x.values[row * x.width..][..x.width]);
             }
-            let inner = self.product(&own, &Operand::Stored(change.a_matrix()), None);
+            let inner = self.product(&own, &Weights::Stored(change.a_matrix()), None);
             self.release(own);
             self.add_change(change, inner, &change.b_matrix(), rows, y);
         }
@@ -101,7 +100,7 @@ impl<S: ModelSpec> Infer<S> {
         rows: &[usize],
         y: &mut Activations,
     ) {
-        let mut added = self.product(&inner, &Operand::Stored(*outer), None);
+        let mut added = self.product(&inner, &Weights::Stored(*outer), None);
         self.release(inner);
         scale(self.isa, &mut added.values, change.scale());
         for (row, added) in rows.iter().zip(added.values.chunks_exact(y.width)) {

@@ -80,8 +80,7 @@ impl<S: ModelSpec> Infer<S> {
         let has_bias = checkpoint.spec().has(bias);
         let bias = has_bias.then(|| checkpoint.expert_vector(bias, expert));
         let weight = WeightId { layer, part };
-        let mut y =
-            self.product(x, &checkpoint.operand(weight, Some(expert), self.batch.role()), bias);
+        let mut y = self.product(x, &checkpoint.multiplied(weight, Some(expert)), bias);
         self.adapt(shares, Target { weight, expert: Some(expert) }, x, &mut y);
         y
     }
