@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use allod_lm::{Container, Format};
+use allod_lm::{Container, Format, Isa};
 use allod_registry::Name;
 use clap::{Args, Parser, Subcommand};
 
@@ -25,9 +25,19 @@ pub struct Arguments {
     #[arg(long, global = true)]
     pub json: bool,
 
+    /// Compute with these instructions only: scalar, neon, avx2, avx512 or amx; to compare speeds,
+    /// as results are the same [default: the fastest of this processor]
+    #[arg(long, global = true, env = "ALLOD_ISA", value_name = "NAME", value_parser = isa)]
+    pub isa: Option<Isa>,
+
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+fn isa(name: &str) -> Result<Isa, String> {
+    let names = || Isa::ALL.map(Isa::name).join(", ");
+    Isa::named(name).ok_or_else(|| format!("there are {}", names()))
 }
 
 /// The verbs.

@@ -10,6 +10,7 @@ mod samples;
 
 use std::process::ExitCode;
 
+use allod_lm::Isa;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use output::Output;
@@ -44,6 +45,10 @@ fn main() -> ExitCode {
         )
         .with_writer(std::io::stderr)
         .init();
+    if let Some(Err(error)) = arguments.isa.map(Isa::bound) {
+        output::complain(&format!("--isa: {error}"));
+        return ExitCode::from(2);
+    }
     match run(&arguments) {
         Ok(ending) => ending.into(),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,

@@ -1,5 +1,10 @@
 //! Instruction sets, and running one body of code on any of them.
 
+use std::sync::OnceLock;
+
+/// The fastest set that [`Isa::detect`] may give in this process, if it was bounded.
+static FASTEST: OnceLock<Isa> = OnceLock::new();
+
 /// An instruction set for which kernels exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Isa {
@@ -19,8 +24,27 @@ impl Isa {
     /// All of them, slower before faster.
     pub const ALL: [Isa; 5] = [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512, Isa::Amx];
 
-    /// The fastest instruction set of this processor (asks the processor, not the environment).
+    /// The fastest instruction set of this processor, or what [`Isa::bound`] says (asks the
+    /// processor, not the environment).
     pub fn detect() -> Isa {
+        FASTEST.get().copied().unwrap_or_else(Isa::fastest)
+    }
+
+    /// Keeps this process to an instruction set, to measure or to check another one than its
+    /// fastest. The bits of every result are the same. Can be said once, before anything is
+    /// computed.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when this processor lacks it, or another one was named before.
+    pub fn bound(self) -> Result<(), Unavailable> {
+        let known = self.is_available() && *FASTEST.get_or_init(|| self) == self;
+        known.then_some(()).ok_or_else(|| Unavailable {
+            name: self.name(),
+            available: Isa::available().iter().map(|isa| isa.name()).collect(),
+        })
+    }
+
+    fn fastest() -> Isa {
         *Isa::available().last().unwrap_or(&Isa::Scalar)
     }
 
@@ -40,6 +64,11 @@ impl Isa {
         }
     }
 
+    /// The instruction set of this name.
+    pub fn named(name: &str) -> Option<Isa> {
+        Isa::ALL.into_iter().find(|isa| isa.name() == name)
+    }
+
     /// Name for logs, records and settings: `scalar`, `neon`, `avx2`, `avx512`, `amx`.
     pub fn name(self) -> &'static str {
         match self {
@@ -51,12 +80,6 @@ impl Isa {
         }
     }
 
-    /// The instruction set of this name, if there is one; whether this processor has it is another
-    /// question.
-    pub fn named(name: &str) -> Option<Isa> {
-        Isa::ALL.into_iter().find(|isa| isa.name() == name)
-    }
-
     /// The set that lanes are computed with (that of tiles has the lanes of AVX-512), after making
     /// sure that its instructions may be executed here. Every dispatch goes through this, which is
     /// what makes calling the vector code sound.
@@ -64,6 +87,14 @@ impl Isa {
         assert!(self.is_available(), "this processor has no {}; use Isa::detect()", self.name());
         if self == Isa::Amx { Isa::Avx512 } else { self }
     }
+}
+
+/// This process cannot be kept to an instruction set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this processor cannot compute with {name}; it can with {}", available.join(", "))]
+pub struct Unavailable {
+    name: &'static str,
+    available: Vec<&'static str>,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -83,7 +114,7 @@ fn has_avx512() -> bool {
 
 #[cfg(target_arch = "x86_64")]
 fn has_tiles() -> bool {
-    crate::amx::is_available() && crate::avx512_expand::is_available()
+    crate::amx::is_available() && crate::expand::is_available()
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -139,15 +170,22 @@ mod tests {
     fn scalar_is_always_there_and_detect_is_the_last_of_available() {
         let available = Isa::available();
         assert_eq!(available[0], Isa::Scalar);
-        assert_eq!(Isa::detect(), available[available.len() - 1]);
+        assert_eq!(Isa::fastest(), available[available.len() - 1]);
         assert!(available.iter().all(|isa| isa.is_available()));
         assert_eq!(Isa::Neon.is_available(), cfg!(target_arch = "aarch64"));
     }
 
     #[test]
-    fn every_set_is_found_by_its_name_and_computes_lanes() {
+    fn sets_have_names_and_those_of_other_processors_are_refused() {
         assert!(Isa::ALL.into_iter().all(|isa| Isa::named(isa.name()) == Some(isa)));
         assert_eq!(Isa::named("sse9"), None);
+        let other = if cfg!(target_arch = "aarch64") { Isa::Avx2 } else { Isa::Neon };
+        let error = other.bound().unwrap_err().to_string();
+        assert!(error.contains(other.name()) && error.contains("scalar"), "{error}");
+    }
+
+    #[test]
+    fn no_set_computes_lanes_with_tiles() {
         let lanes: Vec<Isa> = Isa::available().into_iter().map(Isa::checked).collect();
         assert!(!lanes.contains(&Isa::Amx) && lanes.is_sorted(), "{lanes:?}");
     }

@@ -137,7 +137,7 @@ pub use exp::exp;
 pub use format::{Format, Grouped, Scale, decode_row};
 pub use gelu::{gelu, gelu_mul, gelu_slope, tanh};
 pub use input_gradient::linear_input_gradient;
-pub use isa::Isa;
+pub use isa::{Isa, Unavailable};
 pub use kv_block::{BLOCK_POSITIONS, Block, BlockLayout, BlockMemory, BlockMut, Blocks, HeadRows};
 pub use linear::linear;
 pub use matrix::{Error, Matrix};
