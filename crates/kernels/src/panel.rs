@@ -12,7 +12,7 @@ pub const PANEL_ROWS: usize = 2 * LANES;
 /// Columns decoded at a time; a whole number of chains and of blocks.
 pub(crate) const PANEL_COLUMNS: usize = 256;
 /// Tokens that use a decoded panel before it is decoded again.
-pub(crate) const BAND_TOKENS: usize = 64;
+pub(crate) const BAND_TOKENS: usize = 256;
 
 /// The stored bytes of `len` columns of 16 rows.
 pub(crate) struct Stored<'a> {
