@@ -1,0 +1,51 @@
+//! The thread that starts keepers.
+
+use std::io;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+use crate::layer::Layer;
+use crate::setup::{Order, Setup};
+
+type Reply = Sender<io::Result<Child>>;
+
+/// Starts keepers from one thread that lives as long as this: a process that is to die with its
+/// parent dies with the parent's *thread* that started it, and those of a pool come and go.
+#[derive(Debug)]
+pub(crate) struct Spawner {
+    ask: Sender<Reply>,
+}
+
+impl Spawner {
+    pub(crate) fn new(setup: &Setup) -> io::Result<Spawner> {
+        let (ask, asked) = mpsc::channel::<Reply>();
+        let setup = setup.clone();
+        thread::Builder::new().name("allod-keepers".to_owned()).spawn(move || {
+            for reply in asked {
+                // Whoever asked may have gone; then the child is dropped, and ends with its pipe.
+                let _ = reply.send(command(&setup).spawn());
+            }
+        })?;
+        Ok(Spawner { ask })
+    }
+
+    pub(crate) fn spawn(&self) -> io::Result<Child> {
+        let (reply, replied) = mpsc::channel();
+        let gone = || io::Error::other("the thread that starts processes has ended");
+        self.ask.send(reply).map_err(|_| gone())?;
+        replied.recv().map_err(|_| gone())?
+    }
+}
+
+fn command(setup: &Setup) -> Command {
+    let mut command = Command::new(&setup.program);
+    if setup.layers.contains(&Layer::Environment) {
+        command.env_clear();
+    }
+    let parent = i32::try_from(std::process::id()).expect("process ids are positive");
+    command.args(Order::of(setup, parent).arguments());
+    command.current_dir("/");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
