@@ -78,6 +78,22 @@ pub enum Command {
     /// API keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Be a witness of another organisation's log: remember its head, and cosign what continues it
+    Witness(WitnessArguments),
+}
+
+/// `allod witness`
+#[derive(Debug, Args)]
+pub struct WitnessArguments {
+    /// The witness's name, such as w.organisation.example
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// The key of a log: the text that the log's file `vkey` holds; once for each log
+    #[arg(long = "log", required = true, value_name = "VKEY")]
+    pub logs: Vec<String>,
+    /// The address
+    #[arg(long, default_value = "127.0.0.1:7998", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
 }
 
 /// `allod demo`
@@ -502,12 +518,18 @@ pub enum LedgerCommand {
         last: u64,
     },
     /// Check every byte of the log
-    Verify,
+    Verify {
+        /// Also check that the log continues this checkpoint, which someone kept
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+    },
     /// Write a C2SP tlog-proof of an entry that others can check
     Prove {
         /// The entry's index
         index: u64,
     },
+    /// Let the policy's witnesses cosign the log's head now
+    Witness,
 }
 
 /// `allod review`

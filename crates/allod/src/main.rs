@@ -78,6 +78,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Ledger(ledger) => commands::ledger::run(ledger, &place, &output),
         Command::Review(review) => commands::review::run(review, &place, &output),
         Command::Key(key) => commands::key::run(key, &place, &output),
+        Command::Witness(witness) => commands::witness::run(witness, &place),
     }
 }
 

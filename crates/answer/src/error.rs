@@ -66,6 +66,14 @@ pub enum Error {
         /// What went wrong and what to do.
         reason: String,
     },
+    /// A witness did not cosign the log.
+    #[error("the witness {url}: {reason}")]
+    Witness {
+        /// Its address.
+        url: String,
+        /// What went wrong and what to do.
+        reason: String,
+    },
     /// The built-in engine failed.
     #[error(transparent)]
     Engine(#[from] allod_engine::Error),

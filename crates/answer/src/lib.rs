@@ -22,6 +22,7 @@ mod reply;
 mod say;
 mod support;
 mod upstream;
+mod witnessed;
 mod wording;
 
 pub use allod_policy::{Fired, Outcome};
@@ -33,3 +34,4 @@ pub use explanation::Explanation;
 pub use generator::{Generator, ModelChoice, locate};
 pub use reader::{Embedded, Reader, Reranked};
 pub use reply::{Citation, Mode, ReceiptRef, Reply, Tokens};
+pub use witnessed::{WITNESSED_FOLDER, Witnessed};

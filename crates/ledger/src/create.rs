@@ -86,7 +86,7 @@ fn create_log(dir: &Path, key: &SigningKey, disk: &dyn Disk) -> Result<()> {
 }
 
 /// Writes the private key so that only its owner can read it.
-fn write_key(path: &Path, key: &SigningKey) -> Result<()> {
+pub(crate) fn write_key(path: &Path, key: &SigningKey) -> Result<()> {
     let failed = |error| Error::file("write", path, error);
     let removed = fs::remove_file(path);
     if let Err(error) = removed

@@ -10,8 +10,20 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
-/// The signature type of Ed25519 (C2SP signed-note, "Signature types").
-const ED25519: u8 = 1;
+/// What a key signs (C2SP signed-note, "Signature types").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyType {
+    /// Notes: Ed25519 over the text.
+    Note = 1,
+    /// That a checkpoint continues those that were seen before (C2SP tlog-cosignature, v1).
+    Cosignature = 4,
+}
+
+impl KeyType {
+    fn of(byte: u8) -> Option<KeyType> {
+        [KeyType::Note, KeyType::Cosignature].into_iter().find(|kind| *kind as u8 == byte)
+    }
+}
 
 /// What a private key file begins with; the form is that of Go's `sumdb/note`.
 const PRIVATE: &str = "PRIVATE+KEY+";
@@ -20,18 +32,25 @@ const PRIVATE: &str = "PRIVATE+KEY+";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifierKey {
     name: String,
+    kind: KeyType,
     id: [u8; 4],
     key: VerifyingKey,
 }
 
 impl VerifierKey {
-    fn new(name: &str, key: VerifyingKey) -> VerifierKey {
+    fn new(name: &str, kind: KeyType, key: VerifyingKey) -> VerifierKey {
         let mut hasher = Sha256::new();
         hasher.update(name.as_bytes());
-        hasher.update([b'\n', ED25519]);
+        hasher.update([b'\n', kind as u8]);
         hasher.update(key.as_bytes());
         let [first, second, third, fourth, ..]: [u8; 32] = hasher.finalize().into();
-        VerifierKey { name: name.to_owned(), id: [first, second, third, fourth], key }
+        VerifierKey { name: name.to_owned(), kind, id: [first, second, third, fourth], key }
+    }
+
+    /// What it signs.
+    #[must_use]
+    pub fn kind(&self) -> KeyType {
+        self.kind
     }
 
     /// The key's name; for a log it is the log's origin.
@@ -55,7 +74,7 @@ impl VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = [&[ED25519], self.key.as_bytes().as_slice()].concat();
+        let key = [&[self.kind as u8], self.key.as_bytes().as_slice()].concat();
         write!(formatter, "{}+{}+{}", self.name, hex(self.id), STANDARD.encode(key))
     }
 }
@@ -66,9 +85,9 @@ impl FromStr for VerifierKey {
     /// Reads a vkey. Only the exact form is taken, so that each byte of it matters.
     fn from_str(text: &str) -> Result<VerifierKey> {
         let malformed = |reason: &str| Error::malformed("the verifier key", reason);
-        let (name, id, key) = parts(text).map_err(malformed)?;
+        let (name, id, kind, key) = parts(text).map_err(malformed)?;
         let key = VerifyingKey::from_bytes(&key).map_err(|_| malformed("not an Ed25519 key"))?;
-        let key = VerifierKey::new(name, key);
+        let key = VerifierKey::new(name, kind, key);
         if hex(key.id) != id {
             return Err(malformed("its key id is not that of its name and key"));
         }
@@ -88,15 +107,23 @@ impl SigningKey {
     /// # Errors
     /// If the name cannot be a key's name, or there are no random bytes.
     pub fn generate(name: &str) -> Result<SigningKey> {
+        SigningKey::generate_for(name, KeyType::Note)
+    }
+
+    /// A new random key for signatures of that kind.
+    ///
+    /// # Errors
+    /// As [`SigningKey::generate`].
+    pub fn generate_for(name: &str, kind: KeyType) -> Result<SigningKey> {
         check_name(name).map_err(|reason| Error::malformed("the origin", reason))?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| Error::Random { reason: error.to_string() })?;
-        Ok(SigningKey::from_seed(name, seed))
+        Ok(SigningKey::from_seed(name, kind, seed))
     }
 
-    fn from_seed(name: &str, seed: [u8; 32]) -> SigningKey {
+    fn from_seed(name: &str, kind: KeyType, seed: [u8; 32]) -> SigningKey {
         let key = Ed25519Key::from_bytes(&seed);
-        let verifier = VerifierKey::new(name, key.verifying_key());
+        let verifier = VerifierKey::new(name, kind, key.verifying_key());
         SigningKey { key, verifier }
     }
 
@@ -112,7 +139,8 @@ impl SigningKey {
 
     /// The text of the private key: `PRIVATE+KEY+name+id+base64`.
     pub(crate) fn to_private_text(&self) -> String {
-        let seed = STANDARD.encode([&[ED25519], self.key.to_bytes().as_slice()].concat());
+        let kind = self.verifier.kind as u8;
+        let seed = STANDARD.encode([&[kind], self.key.to_bytes().as_slice()].concat());
         format!("{PRIVATE}{}+{}+{seed}", self.verifier.name, hex(self.verifier.id))
     }
 
@@ -123,8 +151,8 @@ impl SigningKey {
     pub(crate) fn from_private_text(text: &str) -> Result<SigningKey> {
         let malformed = |reason: &str| Error::malformed("the private key", reason);
         let rest = text.strip_prefix(PRIVATE).ok_or_else(|| malformed("it has no PRIVATE+KEY+"))?;
-        let (name, id, seed) = parts(rest).map_err(malformed)?;
-        let key = SigningKey::from_seed(name, seed);
+        let (name, id, kind, seed) = parts(rest).map_err(malformed)?;
+        let key = SigningKey::from_seed(name, kind, seed);
         if hex(key.verifier.id) != id {
             return Err(malformed("its key id is not that of its name and key"));
         }
@@ -140,20 +168,16 @@ impl fmt::Debug for SigningKey {
 }
 
 /// Splits `name+id+base64(type || 32 bytes)`.
-fn parts(text: &str) -> Result<(&str, &str, [u8; 32]), &'static str> {
+fn parts(text: &str) -> Result<(&str, &str, KeyType, [u8; 32]), &'static str> {
     let mut parts = text.splitn(3, '+');
     let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
         return Err("it has not the form name+id+key");
     };
     check_name(name)?;
     let bytes = STANDARD.decode(key).map_err(|_| "the key is not base64")?;
-    match bytes.split_first() {
-        Some((&ED25519, key)) => {
-            let key = key.try_into().map_err(|_| "the key has not 32 bytes")?;
-            Ok((name, id, key))
-        }
-        _ => Err("it is not an Ed25519 key (type 1)"),
-    }
+    let (kind, key) = bytes.split_first().ok_or("the key is empty")?;
+    let kind = KeyType::of(*kind).ok_or("it is no key for notes (type 1) or cosignatures (4)")?;
+    Ok((name, id, kind, key.try_into().map_err(|_| "the key has not 32 bytes")?))
 }
 
 /// A key's name is not empty and has no space, plus or control character.

@@ -25,6 +25,7 @@ use crate::tiles::{
     whole_bundle,
 };
 use crate::tree;
+use crate::witness;
 
 /// Where an entry stands in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,6 +223,43 @@ impl Ledger {
         }
         let tiles = Tiles { dir: &self.dir, edge: &head.edge };
         tree::prove_consistency(&tiles, old_size, size)
+    }
+
+    /// What a [`crate::Witness`] is asked that has cosigned `old_size` entries: the body of the
+    /// request, and the checkpoint in it, which is published.
+    ///
+    /// # Errors
+    /// As [`Ledger::prove_consistency`].
+    pub fn witness_request(&self, old_size: u64) -> Result<(String, String)> {
+        let head = self.publish_head()?;
+        let size = head.checkpoint.size;
+        if old_size > size {
+            return Err(Error::NoSuchEntry { index: old_size, size });
+        }
+        let tiles = Tiles { dir: &self.dir, edge: &head.edge };
+        let proof = tree::prove_consistency(&tiles, old_size, size)?;
+        Ok((witness::request(old_size, &proof, &head.note), head.note.clone()))
+    }
+
+    /// As [`Ledger::prove`], under an earlier checkpoint of this log: one that witnesses have
+    /// cosigned, whose signatures the proof then bears.
+    ///
+    /// # Errors
+    /// If the checkpoint is not one of this log, or the entry came after it.
+    pub fn prove_under(&self, index: u64, note: &str) -> Result<String> {
+        let checkpoint = Checkpoint::open(note, self.key.verifier())?;
+        let (size, head) = (checkpoint.size, self.head());
+        if index >= size || size > head.checkpoint.size {
+            return Err(Error::NoSuchEntry { index, size });
+        }
+        let leaf = Hash::leaf(&self.entry_under(&head, index)?);
+        let tiles = Tiles { dir: &self.dir, edge: &head.edge };
+        let path = tree::prove_inclusion(&tiles, index, size)?;
+        if tree::root_of_inclusion(index, size, leaf, &path)? != checkpoint.root {
+            let reason = "the log does not continue this checkpoint";
+            return Err(Error::ProofFails { kind: "inclusion", reason });
+        }
+        Ok(proof::to_text(index, &path, note))
     }
 
     /// The text of the key that checks this log's checkpoints.

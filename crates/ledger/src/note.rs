@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::{Error, Result};
-use crate::key::{SigningKey, VerifierKey, check_name};
+use crate::key::{KeyType, SigningKey, VerifierKey, check_name};
 
 /// A note is at most this long: room for a hundred large signatures.
 const NOTE_BYTES_MAX: usize = 1 << 20;
@@ -27,6 +27,9 @@ pub fn sign(text: &str, key: &SigningKey) -> Result<String> {
 /// # Errors
 /// If the note is malformed, not signed by the key, or a signature of the key is not valid.
 pub fn open<'a>(note: &'a str, key: &VerifierKey) -> Result<&'a str> {
+    if key.kind() != KeyType::Note {
+        return Err(Error::NotSigned { key: key.name().to_owned() });
+    }
     let (text, signatures) = split(note)?;
     let mut signed = false;
     for signature in signatures {

@@ -23,6 +23,6 @@ pub use mistake::{Mistake, Mistakes};
 pub use permit::{Why, plain_chat_permitted, quantization_met, upstream_permitted};
 pub use policy::{
     Citations, HumanReview, Limits, Logging, Policy, Prompts, Quantization, Retrieval, Routing,
-    Runtime, Settings, Telemetry, Trigger, Upstream,
+    Runtime, Settings, Telemetry, Trigger, Upstream, Witness,
 };
 pub use rule::{Condition, Consequence, Rule, Signal};

@@ -167,6 +167,15 @@ pub struct Telemetry {
     pub traces_url: Option<String>,
 }
 
+/// Somebody outside who remembers the log's head, so that nobody here can rewrite it unnoticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// Its address, before `/add-checkpoint` (C2SP tlog-witness).
+    pub url: String,
+    /// The key that checks its signatures, `name+id+base64`.
+    pub vkey: String,
+}
+
 /// Everything that a policy sets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -190,6 +199,8 @@ pub struct Settings {
     pub logging: Logging,
     /// What is told of the running of this installation, and to whom.
     pub telemetry: Telemetry,
+    /// Who cosigns the log's checkpoints.
+    pub witnesses: Vec<Witness>,
     /// Bounds.
     pub limits: Limits,
     /// The policy's own rules.

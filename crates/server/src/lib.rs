@@ -62,11 +62,13 @@ mod trace_parent;
 mod traces;
 mod turn;
 mod verify;
+mod witness;
 mod workers;
 
 pub use error::Error;
 pub use limits::{Keyless, ServeOptions};
 pub use serve::{serve, serve_until};
+pub use witness::serve_witness;
 
 /// The model name under which questions are answered from the documents.
 pub const DOCUMENTS_MODEL: &str = "allod/documents";

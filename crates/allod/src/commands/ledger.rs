@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use allod_answer::LEDGER_ORIGIN;
-use allod_ledger::{Checkpoint, Expected, Ledger, Receipt, Verified, Wrong, verify_with};
+use allod_answer::{LEDGER_ORIGIN, Witnessed};
+use allod_ledger::{
+    Checkpoint, Expected, Ledger, Receipt, Verified, VerifierKey, Wrong, verify_with,
+};
 use allod_store::{DATABASE_FILE, Store};
 use serde_json::{Value, json};
 
@@ -30,10 +32,13 @@ pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::R
             }
             Ok(Ending::Done)
         }
-        LedgerCommand::Verify => verify(&place.data, &log, output),
+        LedgerCommand::Verify { checkpoint } => {
+            verify(&place.data, &log, checkpoint.as_deref(), output)
+        }
+        LedgerCommand::Witness => witness(place, &log, output),
         LedgerCommand::Prove { index } => {
             let ledger = open(&log, folder::remembered(&place.data)?.as_ref())?;
-            let proof = ledger.prove(*index)?;
+            let proof = prove(place, &ledger, *index)?;
             let value = json!({"index": index, "vkey": ledger.vkey(), "proof": proof});
             if output.json {
                 output.line(&value.to_string())?
@@ -47,7 +52,12 @@ pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::R
 
 /// Checks the log against itself, its key, and the head that the store remembers. Only a copy of
 /// the log alone, such as an auditor has, is without those two.
-fn verify(data: &Path, log: &Path, output: &Output) -> anyhow::Result<Ending> {
+fn verify(
+    data: &Path,
+    log: &Path,
+    checkpoint: Option<&Path>,
+    output: &Output,
+) -> anyhow::Result<Ending> {
     let key_file = key_file(data);
     let is_home = key_file.parent().is_some_and(Path::exists) || data.join(DATABASE_FILE).exists();
     let head = folder::remembered(data)?;
@@ -58,12 +68,71 @@ fn verify(data: &Path, log: &Path, output: &Output) -> anyhow::Result<Ending> {
         true => Err(format!("{DATABASE_FILE} is missing, which says how long the log was")),
         false => verify_settled(log, &expected),
     };
+    let result = match (result, checkpoint) {
+        (Ok(_), Some(file)) => continues(log, file),
+        (result, _) => result,
+    };
     let (value, ending) = match result {
         Ok(verified) => (verified_value(&verified, seen), Ending::Done),
         Err(fault) => (json!({"verified": false, "fault": fault}), Ending::Failed),
     };
     output.print(&value, verified_text)?;
     Ok(ending)
+}
+
+/// Verifies that the log continues a checkpoint that someone kept.
+fn continues(log: &Path, file: &Path) -> Result<Verified, String> {
+    let of = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| of(path, &error));
+    let vkey_file = log.join("vkey");
+    let vkey = read(&vkey_file)?;
+    let key: VerifierKey = vkey.trim_end().parse().map_err(|error| of(&vkey_file, &error))?;
+    let kept = Checkpoint::open(&read(file)?, &key).map_err(|error| of(file, &error))?;
+    verify_with(log, &Expected { head: Some(kept), key_file: None }).map_err(|f| f.to_string())
+}
+
+/// Lets the policy's witnesses cosign the log's head.
+fn witness(place: &Place, log: &Path, output: &Output) -> anyhow::Result<Ending> {
+    let policy = allod_answer::read_policy(&place.data, place.policy.as_deref())?;
+    anyhow::ensure!(!policy.witnesses.is_empty(), "the policy names no `witnesses`");
+    let ledger = open(log, folder::remembered(&place.data)?.as_ref())?;
+    let witnessed = Witnessed::open(&place.data, &ledger)?;
+    let (mut values, mut ending) = (Vec::new(), Ending::Done);
+    for witness in &policy.witnesses {
+        values.push(match witnessed.ask(&ledger, witness) {
+            Ok(cosigned) => json!({
+                "url": witness.url, "witness": cosigned.witness, "time": cosigned.time,
+                "size": ledger.checkpoint().size,
+            }),
+            Err(error) => {
+                ending = Ending::Failed;
+                json!({"url": witness.url, "error": error.to_string()})
+            }
+        });
+    }
+    let value = json!({ "witnesses": values });
+    output.print(&value, |value| {
+        let line = |one: &Value| match one["error"].as_str() {
+            Some(error) => error.to_owned(),
+            None => format!("{} cosigned {} entries", one["witness"], one["size"]),
+        };
+        value["witnesses"].as_array().into_iter().flatten().map(line).collect::<Vec<_>>().join("\n")
+    })?;
+    Ok(ending)
+}
+
+/// A proof under the newest checkpoint that witnesses have cosigned, if that holds the entry.
+fn prove(place: &Place, ledger: &Ledger, index: u64) -> anyhow::Result<String> {
+    let policy = allod_answer::read_policy(&place.data, place.policy.as_deref())?;
+    if !policy.witnesses.is_empty() {
+        let witnessed = Witnessed::open(&place.data, ledger)?;
+        if let Some(note) = witnessed.newest(&policy.witnesses)?
+            && let Ok(proof) = ledger.prove_under(index, &note)
+        {
+            return Ok(proof);
+        }
+    }
+    Ok(ledger.prove(index)?)
 }
 
 /// Verifies. What a crash left half written was never acknowledged and is no part of the log. It is

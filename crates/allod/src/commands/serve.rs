@@ -1,8 +1,10 @@
 //! `allod serve`
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use allod_answer::{Desk, DeskOptions, ModelChoice};
+use allod_answer::{Desk, DeskOptions, ModelChoice, Witnessed};
 use allod_engine::Options;
 use allod_server::{Keyless, ServeOptions};
 
@@ -10,6 +12,9 @@ use crate::Ending;
 use crate::arguments::{EngineArguments, ServeArguments};
 use crate::folder::Place;
 use crate::output::say;
+
+/// How often witnesses are asked, if there is something new.
+const WITNESS_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves until it is told to stop, then finishes what it has begun.
 pub fn run(arguments: &ServeArguments, place: &Place) -> anyhow::Result<Ending> {
@@ -28,11 +33,39 @@ pub fn run(arguments: &ServeArguments, place: &Place) -> anyhow::Result<Ending> 
     for name in &arguments.adapters.loaded {
         desk.load_adapter(name, name)?;
     }
+    ask_witnesses(&desk, &place.data)?;
     allod_server::serve(Arc::clone(&desk), serve_options(arguments), |address| {
         say(&format!("Allod listens on http://{address}/ (stop with Ctrl-C)"));
     })?;
     desk.rest()?;
     Ok(Ending::Done)
+}
+
+/// Starts to let the policy's witnesses cosign the log's head, whenever it has grown.
+fn ask_witnesses(desk: &Arc<Desk>, data: &Path) -> anyhow::Result<()> {
+    if desk.policy().witnesses.is_empty() {
+        return Ok(());
+    }
+    let witnessed = Witnessed::open(data, desk.ledger())?;
+    let desk = Arc::clone(desk);
+    let work = move || {
+        let mut sizes = vec![None; desk.policy().witnesses.len()];
+        loop {
+            let size = Some(desk.ledger().checkpoint().size);
+            for (witness, last) in desk.policy().witnesses.iter().zip(&mut sizes) {
+                if *last == size {
+                    continue;
+                }
+                match witnessed.ask(desk.ledger(), witness) {
+                    Ok(_) => *last = size,
+                    Err(error) => tracing::warn!(%error, "the log's head was not cosigned"),
+                }
+            }
+            std::thread::sleep(WITNESS_EVERY);
+        }
+    };
+    std::thread::Builder::new().name("allod-witnesses".into()).spawn(work)?;
+    Ok(())
 }
 
 fn serve_options(arguments: &ServeArguments) -> ServeOptions {

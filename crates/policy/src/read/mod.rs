@@ -4,6 +4,7 @@ mod contradictions;
 mod near;
 mod reader;
 mod rules;
+mod witnesses;
 
 use crate::mistake::Mistakes;
 use crate::node::{self, Node};
@@ -29,6 +30,7 @@ const ROOT: &[&str] = &[
     "routing",
     "logging",
     "telemetry",
+    "witnesses",
     "limits",
     "rules",
 ];
@@ -38,6 +40,7 @@ const RETRIEVAL: &[&str] =
 const ROUTING: &[&str] = &["escalate_on", "refuse_on"];
 const LOGGING: &[&str] = &["prompts", "citations", "human_review"];
 const TELEMETRY: &[&str] = &["traces_url"];
+const WITNESS: &[&str] = &["url", "vkey"];
 const LIMITS: &[&str] = &["question_chars_max", "answer_tokens_max", "answer_choices_max"];
 const RULE: &[&str] = &["id", "when", "then", "because"];
 const CONDITION: &[&str] = &["language", "contains_any", "label", "signal"];
@@ -75,6 +78,7 @@ fn document(reader: &mut Reader, node: &Node) -> Settings {
         routing: routing(reader, &root),
         logging: logging(reader, &root),
         telemetry: telemetry(reader, &root),
+        witnesses: witnesses::read(reader, &root),
         limits: limits(reader, &root),
         rules: rules::read(reader, &root),
     }

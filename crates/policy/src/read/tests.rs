@@ -405,7 +405,7 @@ fn every_key_and_value_is_documented() {
     use crate::choice::Choice;
     let docs = include_str!("../../../../docs/policy.md");
     let keys = [super::ROOT, super::UPSTREAM, super::RETRIEVAL, super::ROUTING, super::LOGGING];
-    let more = [super::LIMITS, super::RULE, super::CONDITION];
+    let more = [super::LIMITS, super::RULE, super::CONDITION, super::WITNESS];
     for key in keys.into_iter().chain(more).flatten() {
         assert!(docs.contains(&format!("`{key}`")), "{key}");
     }
@@ -516,4 +516,21 @@ fn check(text: &str) -> Result<(), TestCaseError> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn witnesses_have_an_address_and_a_key() {
+    let text = "witnesses:\n  - {url: 'http://127.0.0.1:7998', vkey: 'w.example+0a0b0c0d+BAAA'}\n";
+    let policy = Policy::parse(text).unwrap();
+    assert_eq!(policy.witnesses.len(), 1);
+    assert_eq!(policy.witnesses[0].url, "http://127.0.0.1:7998");
+    for (wrong, what) in [
+        ("witnesses: {url: 'http://a'}", "must be a list"),
+        ("witnesses: [{url: 'http://127.0.0.1:1'}]", "has no `vkey`"),
+        ("witnesses: [{url: 'nowhere', vkey: 'a+b+c'}]", "no web address"),
+        ("witnesses: [{url: 'http://127.0.0.1:1', vkey: 'a'}]", "no verifier key"),
+    ] {
+        let mistakes = Policy::parse(wrong).unwrap_err().to_string();
+        assert!(mistakes.contains(what), "{mistakes}");
+    }
 }
