@@ -8,6 +8,7 @@
 mod files;
 mod lock;
 mod prepare;
+mod reader;
 mod write;
 
 #[cfg(test)]
@@ -17,9 +18,11 @@ use crate::error::{Error, Result};
 use crate::library::Library;
 use allod_store::{DocumentRow, DocumentState};
 use files::{Found, Stamp};
+pub use reader::{InProcess, ReadFile, ReadPart};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 use write::Writer;
 
@@ -39,10 +42,18 @@ pub enum Reread {
 }
 
 /// How to ingest.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct IngestOptions {
     /// Which files are read.
     pub reread: Reread,
+    /// Who reads them: this process, unless another one is given.
+    pub reader: Arc<dyn ReadFile>,
+}
+
+impl Default for IngestOptions {
+    fn default() -> IngestOptions {
+        IngestOptions { reread: Reread::default(), reader: Arc::new(InProcess) }
+    }
 }
 
 /// Told how far an ingest is; called from several threads.
@@ -115,7 +126,7 @@ pub(crate) fn run(
         }
     }
     for batch in batches(&to_read) {
-        let prepared = prepare::batch(&batch, &known, options.reread, progress);
+        let prepared = prepare::batch(&batch, &known, options, progress);
         writer.write(prepared, &mut report)?;
     }
     retire(&mut writer, &found, &known, &mut report)?;

@@ -26,6 +26,9 @@ pub use clearance::{Clearance, PUBLIC};
 pub use confidence::Signals;
 pub use error::{Error, Result};
 pub use evidence::{Evidence, EvidenceSet, Query, Searched};
-pub use ingest::{IngestOptions, IngestReport, Progress, Reread, Silent, UnreadableFile};
+pub use ingest::{
+    InProcess, IngestOptions, IngestReport, Progress, ReadFile, ReadPart, Reread, Silent,
+    UnreadableFile,
+};
 pub use library::{CompartmentCount, Counts, Library};
 pub use question::{Concept, Hit, Question};

@@ -1,7 +1,7 @@
 //! Reads and parses a batch of files, on all cores.
 
 use super::files::File;
-use super::{Progress, Reread, reason};
+use super::{IngestOptions, Progress, ReadFile, ReadPart, Reread, reason};
 use crate::analysis::{self, is_stop_word, words};
 use crate::compartment::{DocumentEntry, PassageEntry, PreparedDocument, PreparedPassage};
 use crate::question::term;
@@ -43,20 +43,20 @@ pub(super) struct Version {
 pub(super) fn batch(
     files: &[&File],
     known: &BTreeMap<&str, &DocumentRow>,
-    reread: Reread,
+    options: &IngestOptions,
     progress: &dyn Progress,
 ) -> Vec<Prepared> {
     files
         .par_iter()
         .map(|file| {
-            let prepared = prepare(file, known.get(file.path.as_str()).copied(), reread);
+            let prepared = prepare(file, known.get(file.path.as_str()).copied(), options);
             progress.advance(&file.path);
             prepared
         })
         .collect()
 }
 
-fn prepare(file: &File, before: Option<&DocumentRow>, reread: Reread) -> Prepared {
+fn prepare(file: &File, before: Option<&DocumentRow>, options: &IngestOptions) -> Prepared {
     let before = before.filter(|row| row.state != DocumentState::Retired);
     let row = DocumentRow {
         path: file.path.clone(),
@@ -71,11 +71,10 @@ fn prepare(file: &File, before: Option<&DocumentRow>, reread: Reread) -> Prepare
         Err(reason) => unreadable(row, reason),
         Ok(bytes) => {
             let row = DocumentRow { source_digest: bytes.digest(), ..row };
-            match before
-                .filter(|b| reread == Reread::Changed && b.source_digest == row.source_digest)
-            {
+            let may_skip = options.reread == Reread::Changed;
+            match before.filter(|b| may_skip && b.source_digest == row.source_digest) {
                 Some(before) => same(row, before),
-                None => parse(row, &bytes),
+                None => parse(row, &bytes, options.reader.as_ref()),
             }
         }
     };
@@ -92,14 +91,15 @@ fn same(row: DocumentRow, before: &DocumentRow) -> (DocumentRow, Outcome) {
     (DocumentRow { state, digest, reason, ..row }, Outcome::Same)
 }
 
-fn parse(row: DocumentRow, bytes: &FileBytes) -> (DocumentRow, Outcome) {
+fn parse(row: DocumentRow, bytes: &FileBytes, reader: &dyn ReadFile) -> (DocumentRow, Outcome) {
     let sidecar = match bytes.sidecar.as_deref().map(std::str::from_utf8).transpose() {
         Ok(sidecar) => sidecar,
         Err(_) => return unreadable(row, "its .meta.yaml is not UTF-8".to_owned()),
     };
     let source = Source { path: &row.path, bytes: &bytes.own, sidecar };
-    match allod_corpus::read(&source) {
-        Err(error) => unreadable(row, error.to_string()),
+    let read = reader.read(&source).pop().unwrap_or_else(|| ReadPart::refused("nothing is in it"));
+    match read.document {
+        Err(reason) => unreadable(row, reason),
         Ok(document) => {
             let version = version_row(&row.path, &document);
             let row = DocumentRow { digest: Some(version.digest.clone()), ..row };
