@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, bytes)) = bytes.split_first() else { return };
-    let path = ["a.md", "a.html", "a.txt", "a"][usize::from(kind % 4)];
+    let path = ["a.md", "a.html", "a.txt", "a", "a.pdf"][usize::from(kind % 5)];
     let (sidecar, bytes) = match bytes.iter().position(|byte| *byte == 0) {
         Some(end) if kind & 4 != 0 => (std::str::from_utf8(&bytes[..end]).ok(), &bytes[end + 1..]),
         _ => (None, bytes),

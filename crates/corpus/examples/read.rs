@@ -1,14 +1,16 @@
-//! Prints the passages of files, or with `--time` only how long reading took.
+//! Prints the passages of files, with `--blocks` their blocks, or with `--time` only how long
+//! reading took.
 #![allow(clippy::print_stdout)]
 
 use std::time::Instant;
 
-use allod_corpus::{Source, passages, read, sentences};
+use allod_corpus::{Document, Source, passages, read, sentences};
 
 fn main() {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let only_time = arguments.first().is_some_and(|first| first == "--time");
-    if only_time {
+    let only_blocks = arguments.first().is_some_and(|first| first == "--blocks");
+    if only_time || only_blocks {
         arguments.remove(0);
     }
     let start = Instant::now();
@@ -32,6 +34,10 @@ fn main() {
                 if only_time {
                     continue;
                 }
+                if only_blocks {
+                    print_blocks(&document);
+                    continue;
+                }
                 println!("{:#?}", document.metadata);
                 for passage in found {
                     let place = (&passage.place, passage.kind, &passage.heading_path);
@@ -45,4 +51,15 @@ fn main() {
         }
     }
     println!("{bytes} bytes of text, {count} passages, {:?}", start.elapsed());
+}
+
+fn print_blocks(document: &Document) {
+    println!("{:#?}", document.metadata);
+    let pages = document.pages.clone().unwrap_or_default();
+    let (count, marks) = (pages.sizes.len(), pages.marks.len());
+    println!("{count} pages, {marks} places, {:?}, {:?}", pages.missing, pages.attachments);
+    for block in &document.blocks {
+        let page = pages.page_of(block.range);
+        println!("{page:?} {:?} {:?}", block.kind, document.slice(block.range));
+    }
 }

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Language};
+use crate::{Digest, Language, Pages};
 
 /// A range of bytes in a canonical text; both ends lie on character boundaries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,7 +112,7 @@ pub struct Metadata {
 }
 
 /// A document that was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Document {
     /// SHA-256 of `text`.
     pub digest: Digest,
@@ -122,6 +122,9 @@ pub struct Document {
     pub metadata: Metadata,
     /// Its blocks in order; they do not overlap.
     pub blocks: Vec<Block>,
+    /// Its pages and where the text stands on them, if the file has pages (PDF).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<Pages>,
 }
 
 impl Document {

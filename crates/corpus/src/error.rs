@@ -13,7 +13,7 @@ pub enum Unreadable {
         format: &'static str,
     },
     /// An extension that says nothing.
-    #[error("unknown format of {path:?}: readable are .md, .markdown, .html, .htm and .txt")]
+    #[error("unknown format of {path:?}: readable are .md, .markdown, .html, .htm, .txt and .pdf")]
     UnknownFormat {
         /// The file's path.
         path: String,
@@ -80,4 +80,42 @@ pub enum Unreadable {
     /// No text in it.
     #[error("the document has no text")]
     Empty,
+    /// A file that needs a password.
+    #[error("the PDF is protected by a password: save a copy without one and ingest that")]
+    Protected,
+    /// Encryption that is not known.
+    #[error("the PDF is encrypted in a way that is not read: save an unencrypted copy")]
+    Encryption,
+    /// A file that is not what it says it is, or broken.
+    #[error("the PDF is damaged and cannot be read: open it in a viewer and save it anew")]
+    Damaged,
+    /// Pages that are pictures of text.
+    #[error(
+        "all {pages} pages are scans (pictures of text) without a text layer: run text recognition \
+         (OCR) on the file and ingest the result"
+    )]
+    Scanned {
+        /// How many pages the file has.
+        pages: usize,
+    },
+    /// Text in fonts that do not say which characters they show.
+    #[error(
+        "the fonts of the PDF do not say which characters they show: run text recognition (OCR) \
+         on the file and ingest the result"
+    )]
+    NoCharacters,
+    /// Packed data that unpack beyond all measure.
+    #[error("packed data at byte {offset} unpack to more than {limit} bytes: refused")]
+    Bomb {
+        /// Where they begin.
+        offset: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// More work than a document may cost.
+    #[error("the PDF has too many {what}: split it into smaller documents")]
+    TooMuch {
+        /// What there is too much of.
+        what: &'static str,
+    },
 }

@@ -8,11 +8,11 @@ pub(crate) enum Format {
     Markdown,
     Html,
     Plain,
+    Pdf,
 }
 
 /// Extensions of formats that have a name but no reader yet.
 const NOT_YET: &[(&str, &str)] = &[
-    ("pdf", "PDF"),
     ("docx", "Word (docx)"),
     ("doc", "Word (doc)"),
     ("xlsx", "Excel (xlsx)"),
@@ -49,7 +49,6 @@ const NOT_YET: &[(&str, &str)] = &[
 
 /// First bytes that no text file has, whatever its name.
 const SIGNATURES: &[(&[u8], &str)] = &[
-    (b"%PDF-", "PDF"),
     (b"PK\x03\x04", "ZIP (or an Office document)"),
     (b"PK\x05\x06", "ZIP (or an Office document)"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Office (doc, xls, ppt, msg)"),
@@ -67,6 +66,9 @@ impl Format {
         let signature = SIGNATURES.iter().find(|(start, _)| bytes.starts_with(start));
         let extension = extension(path);
         let named = NOT_YET.iter().find(|(known, _)| *known == extension);
+        if bytes.starts_with(b"%PDF-") || extension == "pdf" {
+            return Ok(Format::Pdf);
+        }
         match extension.as_str() {
             _ if named.is_some() => Err(not_yet(named)),
             _ if signature.is_some() => Err(not_yet(signature)),
@@ -120,7 +122,8 @@ mod tests {
 
     #[test]
     fn the_first_bytes_beat_the_extension() {
-        assert_eq!(Format::of("a.txt", b"%PDF-1.7"), Err(Unreadable::NotYet { format: "PDF" }));
+        assert_eq!(Format::of("a.txt", b"%PDF-1.7"), Ok(Format::Pdf));
+        assert_eq!(Format::of("a.pdf", b"\n%PDF-1.7"), Ok(Format::Pdf));
         let error = Format::of("a.md", b"PK\x03\x04").unwrap_err();
         assert!(error.to_string().contains("ZIP"), "{error}");
     }

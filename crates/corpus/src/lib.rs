@@ -44,7 +44,9 @@ mod html_table;
 mod label;
 mod language;
 mod markdown;
+mod pages;
 mod passage;
+mod pdf;
 mod place;
 mod plain;
 mod profile;
@@ -61,6 +63,7 @@ pub use digest::{Digest, NotADigest};
 pub use document::{Amendment, Block, BlockKind, ByteRange, Document, Metadata, Source};
 pub use error::Unreadable;
 pub use language::Language;
+pub use pages::{Mark, PageRect, PageSize, Pages};
 pub use passage::{MAX_PASSAGE_BYTES, Passage, PassageKind, passages};
 pub use place::covers;
 pub use sentence::{sentences, without_marker};
@@ -68,25 +71,43 @@ pub use sentence::{sentences, without_marker};
 /// How many blocks are looked at for the language.
 const LANGUAGE_BLOCKS: usize = 200;
 
-/// Reads a file into a document: `.md`, `.markdown`, `.html`, `.htm` and `.txt`.
+/// Reads a file into a document: `.md`, `.markdown`, `.html`, `.htm`, `.txt` and `.pdf`.
 ///
 /// What the sidecar says goes before what the front matter says, and that before what the text
 /// shows. The title is, in this order: as said, HTML's `title`, the first heading, the file's name.
 pub fn read(source: &Source) -> Result<Document, Unreadable> {
     let format = Format::of(source.path, source.bytes)?;
     let said_beside = source.sidecar.map(front::sidecar).transpose()?.unwrap_or_default();
+    if format == Format::Pdf {
+        said_beside.check_dates()?;
+        return read_pdf(source, said_beside);
+    }
     let decoded = clean::decode(source.bytes)?;
     let (said_inside, body) = front::split(&decoded)?;
     let said = said_beside.or(said_inside);
     said.check_dates()?;
     let found = blocks(format, body, said.language)?;
+    document(found, said, source.path)
+}
+
+fn read_pdf(source: &Source, said: Front) -> Result<Document, Unreadable> {
+    let mut read = pdf::read(source.bytes)?;
+    let raws = std::mem::take(&mut read.raws);
+    let language = said.language.unwrap_or_else(|| detect(&raws));
+    let found = Found { raws, language, title: std::mem::take(&mut read.title) };
+    let mut document = document(found, said, source.path)?;
+    document.pages = Some(read.pages(&document.text));
+    Ok(document)
+}
+
+fn document(found: Found, said: Front, path: &str) -> Result<Document, Unreadable> {
     let (text, blocks) = raw::assemble(structure::refine(found.raws, found.language));
     if text.is_empty() {
         return Err(Unreadable::Empty);
     }
-    let title = title(&said, &found.title, &text, &blocks, source.path);
+    let title = title(&said, &found.title, &text, &blocks, path);
     let metadata = metadata(said, title, found.language);
-    Ok(Document { digest: Digest::of(text.as_bytes()), text, metadata, blocks })
+    Ok(Document { digest: Digest::of(text.as_bytes()), text, metadata, blocks, pages: None })
 }
 
 /// What a reader found.
@@ -103,7 +124,7 @@ fn blocks(format: Format, body: &str, said: Option<Language>) -> Result<Found, U
             let raws = markdown::read(body)?;
             Ok(Found { language: detected(&raws), raws, title: String::new() })
         }
-        Format::Plain => {
+        Format::Plain | Format::Pdf => {
             let language = said.unwrap_or_else(|| Language::detect(body));
             Ok(Found { raws: plain::read(body, language)?, language, title: String::new() })
         }

@@ -50,7 +50,7 @@ fn wrap_width(lines: &[&str]) -> usize {
 }
 
 /// Words that are written with a hyphen inside a line: they keep it at a line's end too.
-fn compounds(text: &str) -> HashSet<&str> {
+pub(crate) fn compounds(text: &str) -> HashSet<&str> {
     let words = text.split(|c: char| !(c.is_alphanumeric() || c == '-'));
     words
         .filter(|word| word.len() <= MAX_WORD_BYTES && word.trim_matches('-').contains('-'))
@@ -319,29 +319,33 @@ impl<'a> Reader<'a> {
 
     /// What stands between a line and the next one of the same paragraph.
     fn join(&mut self, line: &str) {
-        if !self.text.ends_with('-') {
-            return self.text.push(' ');
-        }
-        let word = line.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-        let before = &self.text[..self.text.len() - 1];
-        let before =
-            &before[before.ceil_char_boundary(before.len().saturating_sub(MAX_WORD_BYTES))..];
-        let start = before
-            .rfind(|c: char| !(c.is_alphanumeric() || c == '-'))
-            .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
-        let compound = format!("{}-{word}", &before[start..]);
-        match () {
-            // "Ein- und Ausgang": the hyphen stands for a word.
-            _ if is_conjunction(word) || before.ends_with(' ') => self.text.push(' '),
-            _ if !before.ends_with(char::is_lowercase) || !word.starts_with(char::is_lowercase) => {
-            }
-            _ if self.compounds.contains(compound.as_str()) || is_french_tail(word) => {}
-            _ => drop(self.text.pop()),
-        }
+        join(&mut self.text, line, |word| self.compounds.contains(word));
     }
 }
 
-fn ends_sentence(line: &str) -> bool {
+/// Makes `text` ready for the next line of its paragraph: adds a blank, or takes away the hyphen
+/// that divided a word. `is_compound` knows words that are written with a hyphen inside a line.
+pub(crate) fn join(text: &mut String, line: &str, is_compound: impl Fn(&str) -> bool) {
+    if !text.ends_with('-') {
+        return text.push(' ');
+    }
+    let word = line.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    let before = &text[..text.len() - 1];
+    let before = &before[before.ceil_char_boundary(before.len().saturating_sub(MAX_WORD_BYTES))..];
+    let start = before
+        .rfind(|c: char| !(c.is_alphanumeric() || c == '-'))
+        .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
+    let compound = format!("{}-{word}", &before[start..]);
+    match () {
+        // "Ein- und Ausgang": the hyphen stands for a word.
+        _ if is_conjunction(word) || before.ends_with(' ') => text.push(' '),
+        _ if !before.ends_with(char::is_lowercase) || !word.starts_with(char::is_lowercase) => {}
+        _ if is_compound(&compound) || is_french_tail(word) => {}
+        _ => drop(text.pop()),
+    }
+}
+
+pub(crate) fn ends_sentence(line: &str) -> bool {
     let line = line.trim_end();
     line.is_empty()
         || line.ends_with(['.', ':', ';', '!', '?', ')', '»', '”', '"', '“'])
@@ -355,7 +359,7 @@ fn ends_item(line: &str) -> bool {
     ends_sentence(line) || line.ends_with(',') || is_conjunction(last)
 }
 
-fn is_conjunction(word: &str) -> bool {
+pub(crate) fn is_conjunction(word: &str) -> bool {
     matches!(
         word,
         "und"

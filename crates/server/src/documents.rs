@@ -80,7 +80,7 @@ fn entry(desk: &Desk, identity: &Identity, row: &DocumentRow) -> Result<Option<V
 /// `GET /api/documents/{digest}`
 #[utoipa::path(get, path = "/api/documents/{digest}", tag = "console",
     params(("digest" = String, Path, description = "The version's digest, `sha256:…`")),
-    responses((status = 200, description = "Canonical text, blocks in bytes of it, and metadata",
+    responses((status = 200, description = "Canonical text, blocks and places on pages in bytes of it, metadata",
                body = serde_json::Value),
               (status = 404, description = "No such version, or not for this caller")))]
 pub(crate) async fn one(
@@ -108,6 +108,7 @@ fn whole(desk: &Desk, version: &VersionRow) -> Result<Value, Problem> {
     shown["text"] = json!(version.text);
     shown["blocks"] = parsed(&version.blocks_json)?;
     shown["metadata"] = parsed(&version.metadata_json)?;
+    shown["pages"] = version.pages_json.as_deref().map(parsed).transpose()?.unwrap_or_default();
     Ok(shown)
 }
 

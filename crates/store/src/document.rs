@@ -55,6 +55,9 @@ pub struct VersionRow {
     pub metadata_json: String,
     /// Structure of the text, as JSON.
     pub blocks_json: String,
+    /// Pages of the file and where the text stands on them, as JSON; `None` if it has no pages.
+    #[serde(default)]
+    pub pages_json: Option<String>,
     /// Canonical text.
     pub text: String,
     /// When it was ingested (RFC 3339).

@@ -147,7 +147,7 @@ fn read_bytes(file: &File) -> Result<FileBytes, String> {
 
 fn version_row(path: &str, document: &Document) -> VersionRow {
     let metadata = &document.metadata;
-    let json = "metadata and blocks have only string keys";
+    let json = "metadata, blocks and pages have only string keys";
     VersionRow {
         digest: document.digest.to_string(),
         path: path.to_owned(),
@@ -158,6 +158,7 @@ fn version_row(path: &str, document: &Document) -> VersionRow {
         valid_until: metadata.valid_until.map(|date| date.to_string()),
         metadata_json: serde_json::to_string(metadata).expect(json),
         blocks_json: serde_json::to_string(&document.blocks).expect(json),
+        pages_json: document.pages.as_ref().map(|pages| serde_json::to_string(pages).expect(json)),
         text: document.text.clone(),
         ingested_at: jiff::Timestamp::now().to_string(),
     }

@@ -338,5 +338,11 @@ fn document_of(version: &VersionRow) -> Result<Document> {
         text: version.text.clone(),
         metadata: serde_json::from_str(&version.metadata_json).map_err(|e| wrong(&e))?,
         blocks: serde_json::from_str(&version.blocks_json).map_err(|e| wrong(&e))?,
+        pages: version
+            .pages_json
+            .as_deref()
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|e| wrong(&e))?,
     })
 }

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 const DOCUMENT: &str =
     "SELECT path, source_digest, source_bytes, modified_ns, state, digest, reason FROM documents";
 const VERSION: &str = "SELECT v.digest, v.path, v.title, v.language, v.label, v.valid_from, \
-     v.valid_until, v.metadata_json, v.blocks_json, v.ingested_at, v.text FROM versions v";
+     v.valid_until, v.metadata_json, v.blocks_json, v.pages_json, v.ingested_at, v.text \
+     FROM versions v";
 
 /// Refuses what the columns cannot hold.
 pub(super) fn check(row: &DocumentRow) -> Result<()> {
@@ -65,14 +66,14 @@ fn put_version(connection: &Connection, row: &VersionRow) -> rusqlite::Result<()
     connection
         .prepare_cached(
             "INSERT INTO versions (digest, path, title, language, label, valid_from, valid_until,
-                 metadata_json, blocks_json, ingested_at, text)
+                 metadata_json, blocks_json, pages_json, ingested_at, text)
              VALUES (:digest, :path, :title, :language, :label, :valid_from, :valid_until,
-                 :metadata_json, :blocks_json, :ingested_at, :text)
+                 :metadata_json, :blocks_json, :pages_json, :ingested_at, :text)
              ON CONFLICT (digest, path) DO UPDATE SET
                  title = excluded.title, language = excluded.language, label = excluded.label,
                  valid_from = excluded.valid_from, valid_until = excluded.valid_until,
                  metadata_json = excluded.metadata_json, blocks_json = excluded.blocks_json,
-                 ingested_at = excluded.ingested_at",
+                 pages_json = excluded.pages_json, ingested_at = excluded.ingested_at",
         )?
         .execute(named_params! {
             ":digest": row.digest,
@@ -84,6 +85,7 @@ fn put_version(connection: &Connection, row: &VersionRow) -> rusqlite::Result<()
             ":valid_until": row.valid_until,
             ":metadata_json": row.metadata_json,
             ":blocks_json": row.blocks_json,
+            ":pages_json": row.pages_json,
             ":ingested_at": row.ingested_at,
             ":text": row.text,
         })?;
@@ -139,7 +141,8 @@ fn version_row(row: &Row<'_>) -> rusqlite::Result<VersionRow> {
         valid_until: row.get(6)?,
         metadata_json: row.get(7)?,
         blocks_json: row.get(8)?,
-        ingested_at: row.get(9)?,
-        text: row.get(10)?,
+        pages_json: row.get(9)?,
+        ingested_at: row.get(10)?,
+        text: row.get(11)?,
     })
 }

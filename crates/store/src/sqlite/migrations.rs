@@ -12,7 +12,8 @@ use std::path::Path;
 const APPLICATION_ID: i32 = 0x414c_4f44;
 
 /// All migrations, oldest first.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE versions (
     digest        TEXT NOT NULL,
     path          TEXT NOT NULL,
@@ -75,7 +76,11 @@ CREATE TABLE settings (
     key           TEXT NOT NULL PRIMARY KEY,
     value         TEXT NOT NULL
 ) STRICT;
-"];
+",
+    "
+ALTER TABLE versions ADD COLUMN pages_json TEXT;
+",
+];
 
 /// Brings the database at `path` to the newest schema, in one transaction.
 pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), Error> {

@@ -28,6 +28,7 @@ fn version(path: &str, digest: &str, text: &str) -> VersionRow {
         valid_until: None,
         metadata_json: "{}".into(),
         blocks_json: "[]".into(),
+        pages_json: None,
         text: text.into(),
         ingested_at: "2026-11-21T08:00:00Z".into(),
     }

@@ -1,0 +1,178 @@
+//! Fonts: what a code in a page's text says, and how wide it is.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hayro_font::{CMapResolverFn, FontCache, FontData, FontGlyph, FontQuery, FontResolverFn};
+use hayro_syntax::object::{Array, Dict, Name};
+use unicode_normalization::UnicodeNormalization;
+
+use super::fuel::Fuel;
+use super::unpack::font_fits;
+
+/// A letter of a font.
+#[derive(Debug, Clone)]
+pub(super) struct Letter {
+    /// What it says; `None` if the font does not tell.
+    pub text: Option<Rc<str>>,
+    /// How far the next letter stands, in thousandths of the size; down the page in fonts that
+    /// are written so.
+    pub advance: f64,
+}
+
+/// A font of the document.
+pub(super) struct Font<'a> {
+    inner: Option<hayro_font::Font<'a>>,
+    /// The weight says so, or the name.
+    pub is_bold: bool,
+    /// All letters have the same width.
+    pub is_fixed: bool,
+    pub is_horizontal: bool,
+    letters: RefCell<HashMap<u32, Letter>>,
+}
+
+impl Font<'_> {
+    /// The next code of a string: its value, its bytes, and the letter.
+    pub(super) fn letter(&self, bytes: &[u8], offset: usize) -> (u32, usize, Letter) {
+        let Some(inner) = &self.inner else {
+            let nothing = Letter { text: None, advance: 500.0 };
+            return (u32::from(bytes[offset]), 1, nothing);
+        };
+        let (code, length) = inner.read_code(bytes, offset);
+        let mut letters = self.letters.borrow_mut();
+        let letter = letters.entry(code).or_insert_with(|| letter(inner, code));
+        (code, length.max(1), letter.clone())
+    }
+}
+
+fn letter(font: &hayro_font::Font<'_>, code: u32) -> Letter {
+    let unicode = match font.glyph(font.map_code(code), code) {
+        FontGlyph::Outline(glyph) => glyph.as_unicode(),
+        FontGlyph::Type3(glyph) => glyph.as_unicode(),
+    };
+    let text = unicode.and_then(|found| match found {
+        hayro_font::hayro_cmap::BfString::Char(one) => readable(&one.to_string()),
+        hayro_font::hayro_cmap::BfString::String(many) => readable(&many),
+    });
+    let advance = font.code_advance(code);
+    let advance = if font.is_horizontal() { advance.x } else { advance.y };
+    let advance = if advance.is_finite() { advance.clamp(-10_000.0, 10_000.0) } else { 0.0 };
+    Letter { text: text.map(Rc::from), advance }
+}
+
+/// Ligatures and shaped forms become the letters they stand for; signs of symbol fonts become
+/// what they look like; what nobody can read is nothing.
+fn readable(text: &str) -> Option<String> {
+    let mut out = String::new();
+    for character in text.chars() {
+        match character {
+            '\u{fb00}'..='\u{fb06}' | '\u{fb13}'..='\u{fb17}' => {
+                out.extend([character].into_iter().nfkc())
+            }
+            '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}' => {
+                out.extend([character].into_iter().nfkc())
+            }
+            '\u{f0b7}' | '\u{f0a8}' | '\u{f09f}' => out.push('•'),
+            '\u{f0a7}' => out.push('▪'),
+            '\u{f02d}' | '\u{f0be}' => out.push('–'),
+            '\u{f0d8}' | '\u{f0e0}' => out.push('‣'),
+            '\u{f0fc}' => out.push('✓'),
+            '\u{f020}'..='\u{f07e}' => out.extend(char::from_u32(character as u32 - 0xf000)),
+            '\u{fffd}' | '\0' => return None,
+            _ if is_private(character) => return None,
+            _ => out.push(character),
+        }
+    }
+    (!out.is_empty()).then_some(out)
+}
+
+fn is_private(character: char) -> bool {
+    matches!(character, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}')
+}
+
+/// The fonts met so far.
+pub(super) struct Fonts<'a> {
+    cache: FontCache<'a>,
+    programs: FontResolverFn,
+    maps: CMapResolverFn,
+    /// By where the dictionary stands in memory.
+    met: HashMap<usize, Rc<Font<'a>>>,
+}
+
+impl<'a> Fonts<'a> {
+    pub(super) fn new() -> Fonts<'a> {
+        let programs: FontResolverFn = Arc::new(|query: &FontQuery| -> Option<(FontData, u32)> {
+            let standard = match query {
+                FontQuery::Standard(font) => *font,
+                FontQuery::Fallback(query) => query.pick_standard_font(),
+            };
+            Some(standard.get_font_data())
+        });
+        Fonts { cache: FontCache::new(), programs, maps: Arc::new(|_| None), met: HashMap::new() }
+    }
+
+    /// The font that a dictionary describes.
+    pub(super) fn get(&mut self, dict: &Dict<'a>, fuel: &Fuel) -> Rc<Font<'a>> {
+        let key = dict.data().as_ptr() as usize;
+        if let Some(font) = self.met.get(&key) {
+            return font.clone();
+        }
+        let inner = match font_fits(dict, fuel) {
+            true => self.cache.font(dict, &self.programs, &self.maps),
+            false => None,
+        };
+        let style = Style::of(dict);
+        let font = Rc::new(Font {
+            is_horizontal: inner.as_ref().is_none_or(|font| font.is_horizontal()),
+            inner,
+            is_bold: style.is_bold,
+            is_fixed: style.is_fixed,
+            letters: RefCell::default(),
+        });
+        self.met.insert(key, font.clone());
+        font
+    }
+}
+
+struct Style {
+    is_bold: bool,
+    is_fixed: bool,
+}
+
+impl Style {
+    fn of(dict: &Dict<'_>) -> Style {
+        let descendant = dict
+            .get::<Array<'_>>("DescendantFonts")
+            .and_then(|fonts| fonts.iter::<Dict<'_>>().next())
+            .unwrap_or_else(|| dict.clone());
+        let descriptor = descendant.get::<Dict<'_>>("FontDescriptor").unwrap_or_default();
+        let name = dict.get::<Name<'_>>("BaseFont").map(|name| name.as_str().to_lowercase());
+        let name = name.unwrap_or_default();
+        let flags = descriptor.get::<u32>("Flags").unwrap_or(0);
+        let weight = descriptor.get::<u32>("FontWeight").unwrap_or(400);
+        let says = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        // Computer Modern says "bx" for bold, as in CMBX10 or SFBX1095.
+        let is_bold = says(&["bold", "black", "heavy", "demi", "cmbx", "sfbx", "ecbx", "cmssbx"])
+            || (weight >= 600 && weight <= 1000)
+            || flags & 1 << 18 != 0;
+        let is_fixed =
+            flags & 1 != 0 || says(&["courier", "mono", "consol", "cmtt", "sftt", "typewriter"]);
+        Style { is_bold, is_fixed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn letters_are_made_readable() {
+        assert_eq!(readable("ﬁ").as_deref(), Some("fi"));
+        assert_eq!(readable("ﺡ").as_deref(), Some("ح"));
+        assert_eq!(readable("\u{f0b7}").as_deref(), Some("•"));
+        assert_eq!(readable("\u{e123}"), None);
+        assert_eq!(readable("½").as_deref(), Some("½"));
+    }
+}

@@ -1,0 +1,49 @@
+//! Footnotes: small lines at the foot of a column, the first of which begins with a number.
+
+use super::line::{Segment, Word};
+
+/// Notes are set smaller than this share of the text.
+const SMALLER: f32 = 0.94;
+
+/// A region's lines without its notes, and the notes' lines.
+pub(super) fn split(lines: Vec<Segment>, body_size: f32) -> (Vec<Segment>, Vec<Segment>) {
+    let is_small = |line: &Segment| line.size < SMALLER * body_size;
+    let count = lines.iter().rev().take_while(|line| is_small(line)).count();
+    let start = lines.len() - count;
+    let first = (start..lines.len()).find(|index| mark(&lines[*index]).is_some());
+    let Some(first) = first else { return (lines, Vec::new()) };
+    // A page of small text is no page of notes, unless it begins like one.
+    let begins = if start == 0 { first } else { start };
+    if start == 0 && first > 3 {
+        return (lines, Vec::new());
+    }
+    let mut text = lines;
+    let notes = text.split_off(begins);
+    (text, notes)
+}
+
+/// The number or sign that a note begins with.
+pub(super) fn mark(line: &Segment) -> Option<String> {
+    let first = line.words.first()?;
+    let next = line.words.get(1)?;
+    let value = first.text.trim_end_matches(['.', ')']);
+    let is_apart = first.is_raised || !next.is_glued;
+    let is_note = first.is_raised || starts_note(next);
+    (is_apart && is_mark(value) && is_note).then(|| value.to_owned())
+}
+
+fn starts_note(word: &Word) -> bool {
+    word.text.starts_with(|c: char| c.is_alphabetic() || "«“\"‘'([".contains(c))
+}
+
+fn is_mark(text: &str) -> bool {
+    let is_number = (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number || matches!(text, "*" | "**" | "***" | "†" | "‡" | "§" | "¶")
+}
+
+/// Whether a raised word in the text is the mark of one of these notes.
+pub(super) fn refers(word: &Word, marks: &[String]) -> bool {
+    let parts = word.text.split([',', ' ', '.', ')']).filter(|part| !part.is_empty());
+    let mut parts = parts.peekable();
+    parts.peek().is_some() && parts.all(|part| marks.iter().any(|mark| mark == part))
+}
