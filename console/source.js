@@ -71,7 +71,7 @@ function head(document, citation, number) {
       !document.is_current && h('span.label', null, t('not the current version'))),
     h('h2', null, document.title),
     citation.place && h('p.article', null, citation.place),
-    h('p.fine', null, [validity(document), document.language, document.path].filter(Boolean).join(' · ')),
+    h('p.fine', null, [pageWords(pageAt(document, citation.start)), validity(document), document.language, document.path].filter(Boolean).join(' · ')),
     h('p.fine', null, 'sha256 ', h('code', null, shortDigest(document.digest)), ` · bytes ${citation.start}–${citation.end}`));
 }
 
@@ -84,9 +84,13 @@ function body(document, citation) {
 
 /** The document as elements, the cited words marked, their passage tinted. */
 export function blocks(document, bytes, { start = 0, end = 0, passage = [start, end] }) {
+  let before = null;
   return document.blocks.map((block) => {
     const [from, to] = [block.range.start, block.range.end];
     const element = blockElement(block);
+    const page = pageAt(document, from);
+    if (page && page !== before) element.dataset.page = pageWords(page);
+    before = page;
     if (from < passage[1] && passage[0] < to) element.classList.add('passage');
     const [first, last] = [Math.max(from, start), Math.min(to, end)];
     if (first < last) {
@@ -98,6 +102,19 @@ export function blocks(document, bytes, { start = 0, end = 0, passage = [start, 
     return element;
   });
 }
+
+/** The page on which a byte of the text stands; `null` where the file has no pages. */
+function pageAt(document, byte) {
+  const marks = document.pages?.marks ?? [];
+  let [low, high] = [0, marks.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (marks[middle].end <= byte) low = middle + 1; else high = middle;
+  }
+  return marks[low]?.page ?? null;
+}
+
+const pageWords = (page) => page && `${t('Page')} ${page}`;
 
 function blockElement({ kind, level }) {
   switch (kind) {

@@ -2,6 +2,7 @@
 
 const WORDS = {
   de: {
+    'Page': 'Seite',
     'Ask': 'Fragen', 'Documents': 'Dokumente', 'Receipts': 'Belege', 'Reviews': 'Prüfung',
     'Skip to content': 'Zum Inhalt', 'Light': 'Hell', 'Dark': 'Dunkel', 'Language': 'Sprache',
     'Ask your documents': 'Fragen Sie Ihre Dokumente', 'Your question': 'Ihre Frage',
@@ -26,6 +27,7 @@ const WORDS = {
     'The log proves it': 'Das Protokoll beweist es', 'The proof does not hold': 'Der Beweis hält nicht', 'Verify the whole log': 'Ganzes Protokoll prüfen',
   },
   fr: {
+    'Page': 'Page',
     'Ask': 'Demander', 'Receipts': 'Reçus', 'Reviews': 'Contrôle',
     'Skip to content': 'Aller au contenu', 'Light': 'Clair', 'Dark': 'Sombre', 'Language': 'Langue',
     'Ask your documents': 'Interrogez vos documents', 'Your question': 'Votre question',
@@ -50,6 +52,7 @@ const WORDS = {
     'The log proves it': 'Le journal le prouve', 'The proof does not hold': 'La preuve ne tient pas', 'Verify the whole log': 'Vérifier tout le journal',
   },
   it: {
+    'Page': 'Pagina',
     'Ask': 'Chiedere', 'Documents': 'Documenti', 'Receipts': 'Ricevute', 'Reviews': 'Verifica',
     'Skip to content': 'Al contenuto', 'Light': 'Chiaro', 'Dark': 'Scuro', 'Language': 'Lingua',
     'Ask your documents': 'Interroghi i Suoi documenti', 'Your question': 'La Sua domanda',

@@ -63,15 +63,51 @@ impl Pages {
         &self.marks[start..start + length]
     }
 
+    /// What of the file is not in the text: pages, attachments; `None` if nothing.
+    pub fn lacks(&self) -> Option<String> {
+        let mut lacks = Vec::new();
+        if !self.missing.is_empty() {
+            let pages = listed(&self.missing);
+            lacks.push(format!("no text on page {pages}: scanned, or in fonts without characters"));
+        }
+        if !self.attachments.is_empty() {
+            lacks.push(format!("attached and not read: {}", self.attachments.join(", ")));
+        }
+        (!lacks.is_empty()).then(|| lacks.join("; "))
+    }
+
     /// The page on which `range` begins, counted from 1.
     pub fn page_of(&self, range: ByteRange) -> Option<u32> {
         self.marks_of(range).first().map(|mark| mark.page)
     }
 }
 
+/// "3, 7–9".
+fn listed(pages: &[u32]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for page in pages {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == *page => *last = *page,
+            _ => runs.push((*page, *page)),
+        }
+    }
+    let run = |(first, last): &(u32, u32)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}–{last}"),
+    };
+    runs.iter().map(run).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_is_said() {
+        assert_eq!(Pages::default().lacks(), None);
+        let pages = Pages { missing: vec![3, 7, 8, 9], ..Pages::default() };
+        assert!(pages.lacks().unwrap().starts_with("no text on page 3, 7–9:"));
+    }
 
     #[test]
     fn marks_are_found_by_range() {

@@ -86,6 +86,8 @@ pub struct IngestReport {
     pub retired: usize,
     /// Files that could not be read, and why; unchanged ones are named again.
     pub unreadable: Vec<UnreadableFile>,
+    /// Documents that were read but lack something: scanned pages, attachments; what they lack.
+    pub incomplete: Vec<UnreadableFile>,
     /// Time taken.
     pub seconds: f64,
 }

@@ -29,7 +29,7 @@ pub struct DocumentRow {
     pub state: DocumentState,
     /// Digest of its current version's text; must name a stored version of this path.
     pub digest: Option<String>,
-    /// Why it is unreadable or retired.
+    /// Why it is unreadable or retired; or what of the file is not in the text.
     pub reason: Option<String>,
 }
 

@@ -32,5 +32,8 @@ pub fn text(report: &IngestReport) -> String {
     for file in &report.unreadable {
         text.push_str(&format!("  not read: {}: {}\n", file.path, file.reason));
     }
+    for file in &report.incomplete {
+        text.push_str(&format!("  read in part: {}: {}\n", file.path, file.reason));
+    }
     text
 }

@@ -7,7 +7,7 @@ const SMALLER: f32 = 0.94;
 
 /// A region's lines without its notes, and the notes' lines.
 pub(super) fn split(lines: Vec<Segment>, body_size: f32) -> (Vec<Segment>, Vec<Segment>) {
-    let is_small = |line: &Segment| line.size < SMALLER * body_size;
+    let is_small = |line: &Segment| line.size < SMALLER * body_size && !line.is_fixed;
     let count = lines.iter().rev().take_while(|line| is_small(line)).count();
     let start = lines.len() - count;
     let first = (start..lines.len()).find(|index| mark(&lines[*index]).is_some());
@@ -17,9 +17,19 @@ pub(super) fn split(lines: Vec<Segment>, body_size: f32) -> (Vec<Segment>, Vec<S
     if start == 0 && first > 3 {
         return (lines, Vec::new());
     }
+    if !counts_up(&lines[start..]) {
+        return (lines, Vec::new());
+    }
     let mut text = lines;
     let notes = text.split_off(begins);
     (text, notes)
+}
+
+/// Whether the numbers of notes grow, as they do not in rows of a table.
+fn counts_up(lines: &[Segment]) -> bool {
+    let numbers: Vec<u32> =
+        lines.iter().filter_map(mark).filter_map(|mark| mark.parse().ok()).collect();
+    numbers.windows(2).all(|pair| pair[0] < pair[1])
 }
 
 /// The number or sign that a note begins with.

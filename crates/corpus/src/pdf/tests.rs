@@ -77,7 +77,7 @@ fn headers_and_page_numbers_go() {
             lines(
                 70.0,
                 724.0,
-                &[&format!("Text number {} that stands on one page only.", 40 + number)],
+                &[&format!("Text number {} that stands on one page only.", 40 + 7 * number)],
             ),
             text('F', 8.0, 290.0, 30.0, &format!("Page {number} of 4")),
         ]
@@ -86,12 +86,12 @@ fn headers_and_page_numbers_go() {
     let document = read_pages(&[1, 2, 3, 4].map(page));
     assert_eq!(document.text.matches("Town of Pradaval").count(), 1);
     assert!(!document.text.contains("Page"), "{}", document.text);
-    assert!(document.text.contains("Text number 44"));
+    assert!(document.text.contains("Text number 68"));
 }
 
 #[test]
 fn a_paragraph_goes_on_over_the_page_and_its_note_stands_apart() {
-    let note = text('F', 7.0, 70.0, 64.5, "1") + &text('F', 8.0, 80.0, 62.0, "Adopted in 2026.");
+    let note = text('F', 5.5, 70.0, 64.5, "1") + &text('F', 8.0, 80.0, 62.0, "Adopted in 2026.");
     let mark = text('F', 6.0, 70.0 + 330.5, 727.5, "1");
     let first = lines(70.0, 724.0, &[LONG]) + &mark + &note;
     let second = lines(70.0, 770.0, &["the gazette and at the town hall.", "", LONG]);
@@ -224,4 +224,74 @@ proptest! {
     fn any_instructions_are_survived(content in "[0-9a-zA-Z()<>/\\[\\] .\\-*'\"]{0,400}") {
         let _ = read_bytes(&Maker::new().page(&content).bytes());
     }
+}
+
+fn shared(folder: &str) -> Option<std::path::PathBuf> {
+    let path = format!("{}/../../../shared/data/{folder}", env!("CARGO_MANIFEST_DIR"));
+    let path = std::path::PathBuf::from(path);
+    if !path.is_dir() {
+        println!("skipped: no {}", path.display());
+    }
+    path.is_dir().then_some(path)
+}
+
+fn read_file(path: &std::path::Path) -> Result<Document, Unreadable> {
+    read(&Source {
+        path: &path.to_string_lossy(),
+        bytes: &std::fs::read(path).unwrap(),
+        sidecar: None,
+    })
+}
+
+/// Letters only: numbers may be marks of notes, hyphens may divide words.
+fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphabetic()).collect()
+}
+
+#[test]
+fn real_acts_give_their_text() {
+    let Some(folder) = shared("swiss-constitution-5lang") else { return };
+    for language in ["de", "fr", "it", "rm", "en"] {
+        let document = read_file(&folder.join(format!("{language}_23.09.2018.pdf"))).unwrap();
+        let found = letters(&document.text);
+        let expected = std::fs::read_to_string(folder.join(format!("{language}.txt"))).unwrap();
+        // In the index the text has lines of two columns; wide blanks part them.
+        let parts = expected.split(['\n', '…']).flat_map(|line| line.split("   ")).map(letters);
+        let parts: Vec<String> = parts.collect();
+        let all: usize = parts.iter().map(String::len).sum();
+        let there: usize = parts.iter().filter(|p| found.contains(*p)).map(String::len).sum();
+        let share = there as f64 / all as f64;
+        println!("{language}: {share:.4} of the letters in lines that were found");
+        assert!(share > 0.97, "{language}: {share}");
+        let laid = document.pages.unwrap();
+        assert!(laid.sizes.len() > 70);
+        let marked: usize = laid.marks.iter().map(|mark| mark.range.len()).sum();
+        assert!(marked * 100 > document.text.len() * 95, "{marked} of {}", document.text.len());
+    }
+}
+
+#[test]
+fn unusual_files_are_read_or_refused() {
+    let Some(folder) = shared("pdf-parser-samples") else { return };
+    let folders = std::fs::read_dir(folder).unwrap().filter_map(|entry| entry.ok());
+    let files = folders
+        .filter(|entry| entry.path().is_dir())
+        .flat_map(|entry| std::fs::read_dir(entry.path()).unwrap().filter_map(|entry| entry.ok()));
+    for file in files {
+        let read = read_file(&file.path());
+        println!("{}: {:?}", file.path().display(), read.as_ref().map(|d| d.text.len()));
+        let is_locked = file.path().to_string_lossy().contains("password");
+        assert_eq!(read.is_err(), is_locked, "{}", file.path().display());
+    }
+}
+
+#[test]
+fn the_sample_keeps_its_table() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../samples/documents/guides/carte-des-sentiers.pdf"
+    );
+    let document = read_file(std::path::Path::new(path)).unwrap();
+    let row = "Itinéraire: 4 Crête du Crêt; Longueur: 13,4 km; Dénivelé: 920 m; Durée: 5 h 30";
+    assert!(texts(&document).contains(&row), "{}", document.text);
 }

@@ -102,7 +102,8 @@ fn parse(row: DocumentRow, bytes: &FileBytes, reader: &dyn ReadFile) -> (Documen
         Err(reason) => unreadable(row, reason),
         Ok(document) => {
             let version = version_row(&row.path, &document);
-            let row = DocumentRow { digest: Some(version.digest.clone()), ..row };
+            let reason = document.pages.as_ref().and_then(|pages| pages.lacks());
+            let row = DocumentRow { digest: Some(version.digest.clone()), reason, ..row };
             let document = index_entries(&row.path, &document);
             (row, Outcome::Version(Box::new(Version { row: version, document })))
         }

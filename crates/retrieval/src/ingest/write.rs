@@ -316,6 +316,10 @@ fn generation_of(setting: &str) -> Option<u64> {
 }
 
 fn count(prepared: &Prepared, report: &mut IngestReport) {
+    if let (DocumentState::Current, Some(reason)) = (prepared.row.state, &prepared.row.reason) {
+        let (path, reason) = (prepared.row.path.clone(), reason.clone());
+        report.incomplete.push(UnreadableFile { path, reason });
+    }
     match (&prepared.outcome, prepared.known, prepared.row.state) {
         (_, _, DocumentState::Unreadable) => report.unreadable.push(UnreadableFile {
             path: prepared.row.path.clone(),
