@@ -34,8 +34,12 @@ fn main() -> std::io::Result<()> {
         let bytes = [config.to_string().as_bytes(), b"\0", &adapter_tensors()].concat();
         seed("peft", &index.to_string(), &bytes)?;
     }
+    // 9 chooses PDF and no sidecar.
+    seed("documents", "pdf", &[&[9], PDF].concat())?;
     seed("sentencepiece", "small", &sentencepiece())
 }
+
+const PDF: &[u8] = include_bytes!("../../samples/documents/guides/carte-des-sentiers.pdf");
 
 const TEMPLATES: [&str; 5] = [
     TEMPLATE,

@@ -288,9 +288,10 @@ impl<'b> Builder<'b> {
     }
 
     fn add_notes(&mut self, region: &Region) {
+        let style = note::Style::of(&region.notes);
         for line in &region.notes {
             let mut line = line.clone();
-            let begins = note::mark(&line).is_some();
+            let begins = style.begins(&line);
             if begins && let Some(second) = line.words.get_mut(1) {
                 second.is_glued = false;
             }

@@ -7,6 +7,9 @@ use super::sheet::Area;
 const MAX_SEGMENTS: usize = 2000;
 const MAX_DEPTH: usize = 12;
 
+/// A strip that more lines cross is no gutter.
+const MAX_WALLS: usize = 60;
+
 /// How many places for a gutter are tried.
 const MAX_CANDIDATES: usize = 24;
 
@@ -83,6 +86,9 @@ fn candidates(segments: &[Segment]) -> Vec<f32> {
 fn best_run(segments: &[Segment], x: f32) -> Option<Gutter> {
     let crosses = |segment: &&Segment| segment.area.x0 < x - 0.5 && segment.area.x1 > x + 0.5;
     let mut walls: Vec<f32> = segments.iter().filter(crosses).map(|segment| segment.y).collect();
+    if walls.len() > MAX_WALLS {
+        return None;
+    }
     walls.sort_by(f32::total_cmp);
     let tops = std::iter::once(f32::MIN).chain(walls.iter().copied());
     let bottoms = walls.iter().copied().chain(std::iter::once(f32::MAX));

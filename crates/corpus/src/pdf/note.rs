@@ -25,10 +25,31 @@ pub(super) fn split(lines: Vec<Segment>, body_size: f32) -> (Vec<Segment>, Vec<S
     (text, notes)
 }
 
+/// How the notes of a region are marked: by raised numbers, if any of them is.
+pub(super) struct Style {
+    is_raised: bool,
+}
+
+impl Style {
+    pub(super) fn of(lines: &[Segment]) -> Style {
+        Style { is_raised: lines.iter().any(|line| is_raised(line) && mark(line).is_some()) }
+    }
+
+    /// Whether a line begins a note.
+    pub(super) fn begins(&self, line: &Segment) -> bool {
+        mark(line).is_some() && (is_raised(line) || !self.is_raised)
+    }
+}
+
+fn is_raised(line: &Segment) -> bool {
+    line.words.first().is_some_and(|word| word.is_raised)
+}
+
 /// Whether the numbers of notes grow, as they do not in rows of a table.
 fn counts_up(lines: &[Segment]) -> bool {
-    let numbers: Vec<u32> =
-        lines.iter().filter_map(mark).filter_map(|mark| mark.parse().ok()).collect();
+    let style = Style::of(lines);
+    let marks = lines.iter().filter(|line| style.begins(line)).filter_map(mark);
+    let numbers: Vec<u32> = marks.filter_map(|mark| mark.parse().ok()).collect();
     numbers.windows(2).all(|pair| pair[0] < pair[1])
 }
 

@@ -18,6 +18,9 @@ pub(super) struct Place {
 const MAX_SKIP: usize = 160;
 const AGREEING: usize = 5;
 
+/// How often all of that is tried before the rest of the text is left without places.
+const MAX_TRIES: usize = 5000;
+
 /// Where the lines stand in the canonical text. Making blocks leaves the characters in their
 /// order but may drop some (hyphens, doubled labels) and add some, so they are followed side by
 /// side.
@@ -30,10 +33,11 @@ pub(super) fn marks(text: &str, places: &[Place]) -> Vec<Mark> {
         here.extend(letters.chars().filter(|c| !c.is_whitespace()).map(|c| (index, c)));
     }
     let mut ranges: Vec<Option<ByteRange>> = vec![None; places.len()];
-    let (mut at, mut from) = (0, 0);
-    while at < there.len() && from < here.len() {
+    let (mut at, mut from, mut tries) = (0, 0, 0);
+    while at < there.len() && from < here.len() && tries < MAX_TRIES {
         if there[at].1 != here[from].1 {
             (at, from) = agree(&there, &here, at, from);
+            tries += 1;
             continue;
         }
         let (start, end) = (there[at].0, there[at].0 + there[at].1.len_utf8());
