@@ -112,7 +112,7 @@ pub struct Metadata {
 }
 
 /// A document that was read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// SHA-256 of `text`.
     pub digest: Digest,

@@ -26,8 +26,12 @@ pub struct PageRect {
     pub y1: f32,
 }
 
+// Sizes and places are finite numbers, so that each equals itself.
+impl Eq for PageSize {}
+impl Eq for PageRect {}
+
 /// A stretch of the text and where it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// The bytes of the canonical text.
     #[serde(flatten)]
@@ -39,7 +43,7 @@ pub struct Mark {
 }
 
 /// The pages of a document that has pages.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Pages {
     /// Their sizes in order.
     pub sizes: Vec<PageSize>,

@@ -106,12 +106,12 @@ fn refuse_large(pdf: &Pdf) -> Result<(), Unreadable> {
 
 fn sheets(pdf: &Pdf, fuel: &Fuel) -> Vec<Sheet> {
     let mut fonts = Fonts::new();
-    let mut draw = |page| {
+    let draw = |page| {
         let mut sheet = draw::draw(page, &mut fonts, fuel);
         about::fill_in(page, &mut sheet);
         sheet
     };
-    pdf.pages().iter().map(|page| draw(page)).collect()
+    pdf.pages().iter().map(draw).collect()
 }
 
 /// Pages whose text is missing; an error if that is all of them.

@@ -25,6 +25,7 @@ const MAX_SLANT: f64 = 0.1;
 /// What the page shows.
 pub(super) fn draw<'a>(page: &Page<'a>, fonts: &mut Fonts<'a>, fuel: &Fuel) -> Sheet {
     let (width, height) = page.render_dimensions();
+    let (width, height) = (side(width), side(height));
     let sheet = Sheet { width, height, ..Sheet::default() };
     let transform = Affine::new(page.initial_transform(true).as_coeffs());
     let mut painter = Painter {
@@ -38,6 +39,11 @@ pub(super) fn draw<'a>(page: &Page<'a>, fonts: &mut Fonts<'a>, fuel: &Fuel) -> S
     };
     painter.run(&contents(page.raw(), fuel), page.resources(), 0);
     painter.sheet
+}
+
+/// A page's side in points; what no page has becomes that of an A4 page.
+fn side(length: f32) -> f32 {
+    if (1.0..=200_000.0).contains(&length) { length } else { 595.0 }
 }
 
 /// The instructions of a page, which may stand in several streams.

@@ -155,7 +155,7 @@ impl Style {
         let says = |words: &[&str]| words.iter().any(|word| name.contains(word));
         // Computer Modern says "bx" for bold, as in CMBX10 or SFBX1095.
         let is_bold = says(&["bold", "black", "heavy", "demi", "cmbx", "sfbx", "ecbx", "cmssbx"])
-            || (weight >= 600 && weight <= 1000)
+            || (600..=1000).contains(&weight)
             || flags & 1 << 18 != 0;
         let is_fixed =
             flags & 1 != 0 || says(&["courier", "mono", "consol", "cmtt", "sftt", "typewriter"]);

@@ -75,7 +75,8 @@ fn agree(
 
 /// In tenths of a point, which is finer than anyone sees.
 fn rect(area: Area) -> PageRect {
-    let tenth = |value: f32| (value * 10.0).round() / 10.0;
+    let finite = |value: f32| if value.is_finite() { value } else { 0.0 };
+    let tenth = |value: f32| (finite(value) * 10.0).round() / 10.0;
     PageRect { x0: tenth(area.x0), y0: tenth(area.y0), x1: tenth(area.x1), y1: tenth(area.y1) }
 }
 
