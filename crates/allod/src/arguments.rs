@@ -66,6 +66,9 @@ pub enum Command {
     Tokenize(TokenizeArguments),
     /// Turn lines of text into vectors
     Embed(EmbedArguments),
+    /// Train an artifact from data, with the same bytes every time
+    #[command(subcommand)]
+    Tune(TuneCommand),
     /// Check and explain the policy
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -461,6 +464,33 @@ pub struct EmbedArguments {
     #[arg(long, conflicts_with = "query")]
     pub document: bool,
     /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// `allod tune`
+#[derive(Debug, Subcommand)]
+pub enum TuneCommand {
+    /// Train the table of words behind the built-in search vectors (docs/embedder.md)
+    Embed(TuneEmbedArguments),
+}
+
+/// `allod tune embed`
+#[derive(Debug, Args)]
+pub struct TuneEmbedArguments {
+    /// Folders with de|fr|it|en.train.jsonl and with GT.de and GT.rm
+    #[arg(long, value_name = "DIR", required = true, num_args = 1..)]
+    pub data: Vec<PathBuf>,
+    /// JSON lines whose `sr` names acts that are not trained on
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub held_out: Vec<PathBuf>,
+    /// The table's file
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Steps [default: the recipe's]
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+    /// Threads [default: all cores]; the bytes do not depend on them
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
 }

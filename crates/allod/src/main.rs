@@ -73,6 +73,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Bench(bench) => commands::bench::run(bench, &place, &output),
         Command::Model(model) => commands::model::run(model, &place, &output),
         Command::Embed(embed) => commands::embed::run(embed, &place, &output),
+        Command::Tune(tune) => commands::tune::run(tune, &output),
         Command::Tokenize(tokenize) => commands::tokenize::run(tokenize, &place, &output),
         Command::Policy(policy) => commands::policy::run(policy, &place, &output),
         Command::Ledger(ledger) => commands::ledger::run(ledger, &place, &output),

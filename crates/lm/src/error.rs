@@ -87,6 +87,9 @@ pub enum Error {
     /// The chat template failed.
     #[error("the chat template failed: {0}")]
     Template(String),
+    /// A table of words cannot be read or written.
+    #[error("the table of words cannot be used: {0}")]
+    Table(String),
     /// A batch that cannot be run.
     #[error("the batch cannot be run: {0}")]
     Batch(String),

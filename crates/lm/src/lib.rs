@@ -25,6 +25,7 @@ mod inspect;
 mod load;
 mod model;
 mod spec;
+mod table;
 mod tape;
 mod template;
 mod tokenizer;
@@ -55,6 +56,9 @@ pub use spec::{
     Activation, AttentionSpec, Biases, DecoderSpec, EncoderBiases, EncoderNorm, EncoderSpec,
     ExpertSpec, HeadActivation, HeadSpec, Inventory, LayerSpec, ModelSpec, NormPlace, Norms,
     Pooling, Positions, QueryKeyNorm, RopeScaling, RopeSpec, Scales,
+};
+pub use table::{
+    Bag, Lexicon, TABLE_WORDS, TableEmbedder, TableFacts, each_word, gather, unit, write_table,
 };
 pub use tape::{Documents, Initial, Intermediates, LowRankParameters, Residual, Tape, Trainable};
 pub use template::{ChatTemplate, Message, Rendered, TemplateInput};

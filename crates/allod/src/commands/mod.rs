@@ -15,6 +15,7 @@ pub mod search;
 pub mod serve;
 pub mod show;
 pub mod tokenize;
+pub mod tune;
 pub mod witness;
 
 use allod_answer::{Ask, Caller, ModelChoice};
