@@ -21,6 +21,11 @@ pub struct Arguments {
     #[arg(long, global = true, env = "ALLOD_POLICY", value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
+    /// Read documents even where the sandbox is weaker than promised; it is named what is missing,
+    /// and receipts say so
+    #[arg(long, global = true, env = "ALLOD_ALLOW_WEAKER_SANDBOX")]
+    pub allow_weaker_sandbox: bool,
+
     /// Print JSON
     #[arg(long, global = true)]
     pub json: bool,
@@ -78,6 +83,8 @@ pub enum Command {
     /// The queue of requests that a person must decide
     #[command(subcommand)]
     Review(ReviewCommand),
+    /// Say what this machine can do, and try to break out of the sandbox
+    Doctor,
     /// API keys
     #[command(subcommand)]
     Key(KeyCommand),
@@ -201,6 +208,9 @@ pub struct ServeArguments {
     /// Requests that run a model at one time; more wait, those of each tenant in turn
     #[arg(long, value_name = "N")]
     pub answering_max: Option<usize>,
+    /// Let the whole program open no outgoing connection at all, and prove it at start by trying
+    #[arg(long)]
+    pub sealed: bool,
     /// Requests that wait; more are turned away with 503
     #[arg(long, value_name = "N")]
     pub waiting_max: Option<usize>,

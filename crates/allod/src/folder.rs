@@ -8,6 +8,7 @@ use allod_registry::Registry;
 use allod_store::DATABASE_FILE;
 
 use crate::arguments::Arguments;
+use crate::cells::{self, Confined, Weaker};
 
 /// The data folder and the policy that were named.
 pub struct Place {
@@ -15,13 +16,22 @@ pub struct Place {
     pub data: PathBuf,
     /// The policy file, if one was named.
     pub policy: Option<PathBuf>,
+    /// What to do where the sandbox for documents is weaker than promised.
+    pub weaker: Weaker,
 }
 
 impl Place {
     /// What the arguments name: flags over environment over the platform's own place.
     pub fn of(arguments: &Arguments) -> Place {
         let data = arguments.data.clone().unwrap_or_else(platform_folder);
-        Place { data, policy: arguments.policy.clone() }
+        let allowed = arguments.allow_weaker_sandbox;
+        let weaker = if allowed { Weaker::Allowed } else { Weaker::Refused };
+        Place { data, policy: arguments.policy.clone(), weaker }
+    }
+
+    /// Who reads documents for this folder; refused where the sandbox does not hold.
+    pub fn confined(&self) -> anyhow::Result<Confined> {
+        cells::confine(&self.data, self.weaker)
     }
 
     /// The models that were imported.

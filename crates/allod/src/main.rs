@@ -2,6 +2,7 @@
 //! back is printed.
 
 mod arguments;
+mod cells;
 mod commands;
 mod folder;
 mod output;
@@ -37,6 +38,10 @@ impl From<Ending> for ExitCode {
 }
 
 fn main() -> ExitCode {
+    // A keeper of cells is this program too, and must be it before anything else has begun.
+    if let Some(code) = allod_sandbox::enter(cells::work) {
+        return code;
+    }
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()
         .with_env_filter(
@@ -63,7 +68,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let output = Output { json: arguments.json };
     let place = folder::Place::of(arguments);
     match &arguments.command {
-        Command::Demo(demo) => commands::demo::run(demo, &output),
+        Command::Demo(demo) => commands::demo::run(demo, &place, &output),
         Command::Ingest(ingest) => commands::ingest::run(ingest, &place, &output),
         Command::Ask(ask) => commands::ask::run(ask, &place, &output),
         Command::Search(search) => commands::search::run(search, &place, &output),
@@ -78,6 +83,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Policy(policy) => commands::policy::run(policy, &place, &output),
         Command::Ledger(ledger) => commands::ledger::run(ledger, &place, &output),
         Command::Review(review) => commands::review::run(review, &place, &output),
+        Command::Doctor => commands::doctor::run(&place, &output),
         Command::Key(key) => commands::key::run(key, &place, &output),
         Command::Witness(witness) => commands::witness::run(witness, &place),
     }

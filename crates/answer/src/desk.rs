@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use allod_ledger::receipt::Confinement;
 use allod_ledger::{Checkpoint, Ledger};
 use allod_lm::{CrossEncoder, Embedder};
 use allod_policy::Policy;
@@ -37,6 +38,8 @@ pub struct DeskOptions {
     pub reranker: Option<PathBuf>,
     /// The folder that adapters can be loaded from; `adapters` in the data folder when absent.
     pub adapters: Option<PathBuf>,
+    /// What this program can reach, for the receipts.
+    pub confinement: Confinement,
 }
 
 /// Library, policy, model, ledger and store of one data folder.
@@ -49,6 +52,7 @@ pub struct Desk {
     pub(crate) embedder: Option<Reader<Embedder>>,
     pub(crate) reranker: Option<Reader<CrossEncoder>>,
     pub(crate) adapters: AdapterFolder,
+    pub(crate) confinement: Confinement,
 }
 
 impl Desk {
@@ -71,7 +75,18 @@ impl Desk {
         let ledger = open_ledger(&data.join("ledger"), store.as_ref())?;
         let adapters = options.adapters.clone().unwrap_or_else(|| data.join("adapters"));
         let adapters = AdapterFolder(adapters);
-        Ok(Desk { store, library, ledger, policy, generator, embedder, reranker, adapters })
+        let confinement = options.confinement.clone();
+        Ok(Desk {
+            store,
+            library,
+            ledger,
+            policy,
+            generator,
+            embedder,
+            reranker,
+            adapters,
+            confinement,
+        })
     }
 
     /// Answers a question, refuses it, or hands it on; whatever it does, the receipt is durable
@@ -113,6 +128,12 @@ impl Desk {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// What this program can reach.
+    #[must_use]
+    pub fn confinement(&self) -> &Confinement {
+        &self.confinement
     }
 
     /// The policy in force.

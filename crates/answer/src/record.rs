@@ -170,7 +170,9 @@ const RECEIPTS_PER_REMEMBERED_HEAD: u64 = 16;
 
 /// Appends a receipt; durable when it returns.
 pub(crate) fn append(desk: &Desk, receipt: &Receipt) -> Result<ReceiptRef, Error> {
-    let leaf = desk.ledger.append(receipt)?;
+    let mut receipt = receipt.clone();
+    receipt.software.confinement = desk.confinement.clone();
+    let leaf = desk.ledger.append(&receipt)?;
     if leaf.index % RECEIPTS_PER_REMEMBERED_HEAD == 0 {
         desk.remember_head()?;
     }
@@ -211,7 +213,10 @@ pub(crate) fn blank(policy: &Policy, words: Words) -> Receipt {
         timings_ms: receipt::Timings::default(),
         limits: limits.map(|(name, value)| (name.to_owned(), u64::from(value))).into(),
         review: None,
-        software: receipt::Software { version: env!("CARGO_PKG_VERSION").into() },
+        software: receipt::Software {
+            version: env!("CARGO_PKG_VERSION").into(),
+            confinement: receipt::Confinement::default(),
+        },
     }
 }
 

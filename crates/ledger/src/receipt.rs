@@ -260,6 +260,27 @@ pub struct Timings {
 pub struct Software {
     /// Its version, such as `0.1.0`.
     pub version: String,
+    /// What it could reach; not written where it was confined as promised and not sealed.
+    #[serde(default, skip_serializing_if = "Confinement::is_plain")]
+    pub confinement: Confinement,
+}
+
+/// What a program could reach beside what it was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    /// Where the sandbox for documents was weaker than promised: missing layers, and acts that it
+    /// did not deny.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weaknesses: Vec<String>,
+    /// Whether it could open no outgoing connection at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sealed: bool,
+}
+
+impl Confinement {
+    fn is_plain(&self) -> bool {
+        *self == Confinement::default()
+    }
 }
 
 impl Receipt {

@@ -37,6 +37,7 @@ fn about(desk: &Desk, identity: &Identity) -> Result<Value, Problem> {
         "documents": readable().map(|c| c.documents).sum::<usize>(),
         "passages": readable().map(|c| c.passages).sum::<usize>(),
         "receipts": ledger.refresh()?.size,
+        "confinement": desk.confinement(),
         "ledger": {"origin": ledger.origin(), "vkey": ledger.vkey()},
         "caller": {
             "tenant": identity.caller.tenant,

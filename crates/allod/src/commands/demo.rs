@@ -13,6 +13,8 @@ use anyhow::Context;
 use super::ingest;
 use crate::Ending;
 use crate::arguments::DemoArguments;
+use crate::cells::{self, Confined};
+use crate::folder::Place;
 use crate::output::{Output, say};
 use crate::progress::Bar;
 use crate::samples;
@@ -29,9 +31,9 @@ const QUESTIONS_SHOWN: [&str; 5] = [
 ];
 
 /// Sets up the sample municipality in a scratch folder; serves it, or answers all its questions.
-pub fn run(arguments: &DemoArguments, output: &Output) -> anyhow::Result<Ending> {
+pub fn run(arguments: &DemoArguments, place: &Place, output: &Output) -> anyhow::Result<Ending> {
     let scratch = Scratch::new()?;
-    let desk = Arc::new(set_up(&scratch.path, output)?);
+    let desk = Arc::new(set_up(&scratch.path, place, output)?);
     if arguments.once {
         let scores = answer_all(&desk)?;
         desk.rest()?;
@@ -49,14 +51,17 @@ pub fn run(arguments: &DemoArguments, output: &Output) -> anyhow::Result<Ending>
     Ok(Ending::Done)
 }
 
-fn set_up(scratch: &Path, output: &Output) -> anyhow::Result<Desk> {
+fn set_up(scratch: &Path, place: &Place, output: &Output) -> anyhow::Result<Desk> {
     let documents = samples::write(scratch)?;
-    let options = DeskOptions::default();
-    let desk = Desk::open(&scratch.join("data"), &options)?;
+    let data = scratch.join("data");
+    let Confined { reader, confinement } = cells::confine(&data, place.weaker)?;
+    let options = DeskOptions { confinement, ..DeskOptions::default() };
+    let desk = Desk::open(&data, &options)?;
     let bar = Bar::new();
     // Documents are known by the path as given: from inside the folder it is the short one.
     std::env::set_current_dir(&documents).context("the scratch folder cannot be entered")?;
-    let report = desk.library().ingest(&[".".into()], &IngestOptions::default(), &bar)?;
+    let options = IngestOptions { reader, ..IngestOptions::default() };
+    let report = desk.library().ingest(&[".".into()], &options, &bar)?;
     bar.finish();
     if !output.json {
         say(&ingest::text(&report));

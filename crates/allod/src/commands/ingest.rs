@@ -11,8 +11,10 @@ use crate::progress::Bar;
 /// Takes documents in and reports what could not be read, and why.
 pub fn run(arguments: &IngestArguments, place: &Place, output: &Output) -> anyhow::Result<Ending> {
     let library = Library::open(&place.data, allod_answer::open_store(&place.data)?)?;
+    let reader = place.confined()?.reader;
     let bar = Bar::new();
-    let report = library.ingest(&arguments.paths, &IngestOptions::default(), &bar)?;
+    let options = IngestOptions { reader, ..IngestOptions::default() };
+    let report = library.ingest(&arguments.paths, &options, &bar)?;
     bar.finish();
     output.print(&report, text)?;
     Ok(Ending::Done)

@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod bench;
 pub mod demo;
+pub mod doctor;
 pub mod embed;
 pub mod generate;
 pub mod ingest;

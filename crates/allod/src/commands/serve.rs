@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use allod_answer::{Desk, DeskOptions, ModelChoice, Witnessed};
 use allod_engine::Options;
+use allod_ledger::receipt::Confinement;
 use allod_server::{Keyless, ServeOptions};
+use anyhow::bail;
 
 use crate::Ending;
 use crate::arguments::{EngineArguments, ServeArguments};
@@ -18,6 +20,8 @@ const WITNESS_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves until it is told to stop, then finishes what it has begun.
 pub fn run(arguments: &ServeArguments, place: &Place) -> anyhow::Result<Ending> {
+    // Before there is any other thread.
+    let sealed = arguments.sealed.then(|| seal(place)).transpose()?.is_some();
     let engine = Options {
         adapters_max: arguments.adapters.adapters_max,
         ..engine_options(&arguments.engine)
@@ -27,6 +31,7 @@ pub fn run(arguments: &ServeArguments, place: &Place) -> anyhow::Result<Ending> 
         embedder: arguments.embedder.clone(),
         reranker: arguments.reranker.clone(),
         adapters: arguments.adapters.adapters.clone(),
+        confinement: Confinement { sealed, ..place.confined()?.confinement },
         ..place.options()
     };
     let desk = Arc::new(Desk::open(&place.data, &options)?);
@@ -65,6 +70,26 @@ fn ask_witnesses(desk: &Arc<Desk>, data: &Path) -> anyhow::Result<()> {
         }
     };
     std::thread::Builder::new().name("allod-witnesses".into()).spawn(work)?;
+    Ok(())
+}
+
+/// Shuts every way out. What the policy sends out could not be sent then, so it must send nothing.
+fn seal(place: &Place) -> anyhow::Result<()> {
+    let policy = allod_answer::read_policy(&place.data, place.policy.as_deref())?;
+    let named = [
+        ("an upstream", policy.upstream.is_some()),
+        ("a place for traces", policy.telemetry.traces_url.is_some()),
+        ("witnesses", !policy.witnesses.is_empty()),
+    ];
+    if let Some((what, _)) = named.into_iter().find(|(_, is_named)| *is_named) {
+        bail!(
+            "--sealed lets nothing out, but the policy `{}` names {what}: take it out of the \
+             policy, or serve without --sealed",
+            policy.name
+        );
+    }
+    let denied = allod_sandbox::seal(&place.data)?;
+    say(&format!("Sealed: {} ways out were tried, all denied", denied.len()));
     Ok(())
 }
 

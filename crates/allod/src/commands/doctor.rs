@@ -1,0 +1,133 @@
+//! `allod doctor`
+
+use std::path::Path;
+
+use allod_answer::read_policy;
+use allod_lm::Isa;
+use serde_json::{Value, json};
+
+use crate::Ending;
+use crate::cells;
+use crate::folder::Place;
+use crate::output::Output;
+
+/// Says what this machine can do and what of the installation is not as it should be.
+pub fn run(place: &Place, output: &Output) -> anyhow::Result<Ending> {
+    let (sandbox, sandbox_holds) = sandbox(&place.data);
+    let (policy, policy_is_valid) = policy(place);
+    let found = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "machine": machine(),
+        "data": data(&place.data),
+        "policy": policy,
+        "models": models(place),
+        "sandbox": sandbox,
+    });
+    output.print(&found, text)?;
+    Ok(if sandbox_holds && policy_is_valid { Ending::Done } else { Ending::Failed })
+}
+
+fn machine() -> Value {
+    let sets: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
+    json!({
+        "system": std::env::consts::OS,
+        "architecture": std::env::consts::ARCH,
+        "kernel": first_line("/proc/sys/kernel/osrelease"),
+        "processor": field("/proc/cpuinfo", "model name"),
+        "threads": std::thread::available_parallelism().map_or(1, usize::from),
+        "instruction_set": Isa::detect().name(),
+        "instruction_sets": sets,
+        "memory_mib": mebibytes("MemTotal"),
+        "memory_available_mib": mebibytes("MemAvailable"),
+    })
+}
+
+fn first_line(file: &str) -> Option<String> {
+    Some(std::fs::read_to_string(file).ok()?.lines().next()?.to_owned())
+}
+
+fn field(file: &str, name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let (_, value) = text.lines().find(|line| line.starts_with(name))?.split_once(':')?;
+    Some(value.trim().to_owned())
+}
+
+fn mebibytes(name: &str) -> Option<u64> {
+    let kibibytes = field("/proc/meminfo", name)?;
+    Some(kibibytes.split_whitespace().next()?.parse::<u64>().ok()? >> 10)
+}
+
+fn data(folder: &Path) -> Value {
+    let exists = folder.is_dir();
+    let read_only = folder.metadata().is_ok_and(|about| about.permissions().readonly());
+    json!({"folder": folder, "exists": exists, "read_only": read_only})
+}
+
+fn policy(place: &Place) -> (Value, bool) {
+    match read_policy(&place.data, place.policy.as_deref()) {
+        Ok(policy) => {
+            (json!({"valid": true, "name": policy.name, "digest": policy.digest()}), true)
+        }
+        Err(error) => (json!({"valid": false, "mistakes": error.to_string()}), false),
+    }
+}
+
+fn models(place: &Place) -> Value {
+    match place.models().list() {
+        Ok(models) => models.iter().map(|model| json!(model.name.to_string())).collect(),
+        Err(error) => json!({"error": error.to_string()}),
+    }
+}
+
+fn sandbox(data: &Path) -> (Value, bool) {
+    match cells::test(data) {
+        Ok(report) => {
+            let mut value = json!(report);
+            value["holds"] = json!(report.holds());
+            value["summary"] = json!(report.summary());
+            (value, report.holds())
+        }
+        Err(error) => {
+            let value = json!({
+                "holds": false, "denied": [], "failed": ["start"], "layers": {}, "missing": [],
+                "acts": {}, "summary": error.to_string(),
+            });
+            (value, false)
+        }
+    }
+}
+
+fn text(found: &Value) -> String {
+    let mut text = format!("Allod {}\n", plain(&found["version"]));
+    for part in ["machine", "data", "policy"] {
+        text.push_str(&format!("\n{part}\n"));
+        for (name, value) in found[part].as_object().into_iter().flatten() {
+            text.push_str(&format!("  {:<22}{}\n", name.replace('_', " "), plain(value)));
+        }
+    }
+    text.push_str(&format!("\nmodels\n  {}\n", plain(&found["models"])));
+    let sandbox = &found["sandbox"];
+    text.push_str(&format!("\nsandbox\n  {}\n", plain(&sandbox["summary"])));
+    for (layer, detail) in sandbox["layers"].as_object().into_iter().flatten() {
+        text.push_str(&format!("  {layer:<22}{}\n", plain(detail)));
+    }
+    text.push_str("\nforbidden acts, and the layers that deny each alone\n");
+    for (name, act) in sandbox["acts"].as_object().into_iter().flatten() {
+        let verdict = if act["error"].is_null() { "DONE" } else { "denied" };
+        let (what, by) = (plain(&act["what"]), plain(&act["denied_alone_by"]));
+        text.push_str(&format!("  {verdict:<7}{name:<24}{what} ({by})\n"));
+    }
+    text
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "unknown".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
