@@ -23,7 +23,8 @@ pub struct Arguments {
 
     /// Read documents even where the sandbox is weaker than promised; it is named what is missing,
     /// and receipts say so
-    #[arg(long, global = true, env = "ALLOD_ALLOW_WEAKER_SANDBOX")]
+    #[arg(long, global = true, env = "ALLOD_ALLOW_WEAKER_SANDBOX",
+          value_parser = clap::builder::FalseyValueParser::new())]
     pub allow_weaker_sandbox: bool,
 
     /// Print JSON
