@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use allod_corpus::{Document, Source, passages, read, sentences};
+use allod_corpus::{Document, Member, Source, passages, read_all, sentences};
 
 fn main() {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -25,26 +25,17 @@ fn main() {
         };
         let sidecar = std::fs::read_to_string(format!("{path}.meta.yaml")).ok();
         let begin = Instant::now();
-        match read(&Source { path, bytes: &content, sidecar: sidecar.as_deref() }) {
-            Err(error) => println!("{path}: {error} ({:?})", begin.elapsed()),
-            Ok(document) => {
-                let found = passages(&document);
-                bytes += document.text.len();
-                count += found.len();
-                if only_time {
-                    continue;
-                }
-                if only_blocks {
-                    print_blocks(&document);
-                    continue;
-                }
-                println!("{:#?}", document.metadata);
-                for passage in found {
-                    let place = (&passage.place, passage.kind, &passage.heading_path);
-                    println!("=== {place:?} {:?}", passage.introduction);
-                    let language = document.metadata.language;
-                    for sentence in sentences(&document.text, passage.range, language) {
-                        println!("    {:?}", document.slice(sentence));
+        let source = Source { path, bytes: &content, sidecar: sidecar.as_deref() };
+        for Member { path: inside, document } in read_all(&source) {
+            match document {
+                Err(error) => println!("{path} {inside}: {error} ({:?})", begin.elapsed()),
+                Ok(document) => {
+                    bytes += document.text.len();
+                    count += passages(&document).len();
+                    match () {
+                        _ if only_time => {}
+                        _ if only_blocks => print_blocks(&document),
+                        _ => print(&inside, &document),
                     }
                 }
             }
@@ -61,5 +52,16 @@ fn print_blocks(document: &Document) {
     for block in &document.blocks {
         let page = pages.page_of(block.range);
         println!("{page:?} {:?} {:?}", block.kind, document.slice(block.range));
+    }
+}
+
+fn print(inside: &str, document: &Document) {
+    println!("{inside} {:#?}", document.metadata);
+    for passage in passages(document) {
+        let place = (&passage.place, passage.kind, &passage.heading_path);
+        println!("=== {place:?} {:?}", passage.introduction);
+        for sentence in sentences(&document.text, passage.range, document.metadata.language) {
+            println!("    {:?}", document.slice(sentence));
+        }
     }
 }

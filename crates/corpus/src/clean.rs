@@ -23,7 +23,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<String, Unreadable> {
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Unreadable::NotUtf8 { offset: error.valid_up_to() })?;
-    refuse_binary(bytes)?;
+    decode_text(text)
+}
+
+/// The same for text whose encoding was told.
+pub(crate) fn decode_text(text: &str) -> Result<String, Unreadable> {
+    refuse_binary(text.as_bytes())?;
     Ok(visible(text))
 }
 

@@ -67,6 +67,8 @@ pub enum BlockKind {
     TableRow,
     /// Quoted text.
     Quote,
+    /// A footnote, an endnote or a speaker's note: apart from the text, at the end of its section.
+    Note,
     /// Text whose lines and blanks matter.
     Code,
 }
@@ -109,6 +111,13 @@ pub struct Metadata {
     pub source: Option<String>,
     /// What it changes.
     pub amends: Vec<Amendment>,
+    /// The work that it is a state of, such as "sr:235.1" or "celex:32024R1689": of two states of
+    /// one work, the earlier ends where the later begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<String>,
+    /// What of the file is not in the text, in words for the user: hidden sheets, hidden slides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// A document that was read.

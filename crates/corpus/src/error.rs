@@ -13,7 +13,10 @@ pub enum Unreadable {
         format: &'static str,
     },
     /// An extension that says nothing.
-    #[error("unknown format of {path:?}: readable are .md, .markdown, .html, .htm, .txt and .pdf")]
+    #[error(
+        "unknown format of {path:?}: readable are Markdown, HTML, reStructuredText, plain text, PDF, \
+         Word, Excel, PowerPoint, OpenDocument, CSV, mail (.eml, .mbox) and ZIP files of these"
+    )]
     UnknownFormat {
         /// The file's path.
         path: String,
@@ -76,6 +79,57 @@ pub enum Unreadable {
         line: usize,
         /// What is wrong and what is expected.
         message: String,
+    },
+    /// A file that breaks its format's rules.
+    #[error("the {format} file is damaged or no such file: {detail}; save it anew")]
+    Damaged {
+        /// The format's name, such as "Word".
+        format: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A file that asks for a password.
+    #[error("the {format} file is protected by a password: save it without one")]
+    Encrypted {
+        /// The format's name.
+        format: &'static str,
+    },
+    /// XML with a document type definition: no office program writes one, and it can hold
+    /// entities that expand without end.
+    #[error("the {format} file has a document type definition: that is not read")]
+    Definition {
+        /// The format's name.
+        format: &'static str,
+    },
+    /// A compressed file that unpacks to more than its size justifies.
+    #[error("unpacks to more than {limit} bytes, which its size does not justify: is it a bomb?")]
+    Expands {
+        /// The limit for this file.
+        limit: u64,
+    },
+    /// A name in an archive that leads out of it.
+    #[error("the name {name:?} leads out of the archive: it is not read")]
+    UnsafeName {
+        /// The name as it stands in the archive.
+        name: String,
+    },
+    /// Archives in archives in archives.
+    #[error("archives and mails inside one another more than {limit} deep: unpack them")]
+    NestedFiles {
+        /// The limit.
+        limit: usize,
+    },
+    /// More files in an archive than the limit.
+    #[error("more than {limit} files in it: split the archive")]
+    TooManyFiles {
+        /// The limit.
+        limit: usize,
+    },
+    /// A file of several documents, where one was asked for.
+    #[error("the file holds {documents} documents, not one: read them with read_all")]
+    Several {
+        /// How many.
+        documents: usize,
     },
     /// No text in it.
     #[error("the document has no text")]

@@ -1,6 +1,7 @@
 //! Which format a file has: by its first bytes where they are clear, else by its extension.
 
 use crate::Unreadable;
+use crate::package::Package;
 
 /// A format that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,31 +10,71 @@ pub(crate) enum Format {
     Html,
     Plain,
     Pdf,
+    Restructured,
+    /// Rows of cells with a sign between them.
+    Separated,
+    Docx,
+    Xlsx,
+    Pptx,
+    /// OpenDocument: text, spreadsheet or presentation.
+    OpenDocument,
+    Mail,
+    Mailbox,
+    Zip,
 }
+
+/// Extensions of formats that are read.
+const READ: &[(&str, Format)] = &[
+    ("md", Format::Markdown),
+    ("markdown", Format::Markdown),
+    ("html", Format::Html),
+    ("htm", Format::Html),
+    ("xhtml", Format::Html),
+    ("txt", Format::Plain),
+    ("pdf", Format::Pdf),
+    ("rst", Format::Restructured),
+    ("rest", Format::Restructured),
+    ("csv", Format::Separated),
+    ("tsv", Format::Separated),
+    ("tab", Format::Separated),
+    ("docx", Format::Docx),
+    ("docm", Format::Docx),
+    ("dotx", Format::Docx),
+    ("dotm", Format::Docx),
+    ("xlsx", Format::Xlsx),
+    ("xlsm", Format::Xlsx),
+    ("xltx", Format::Xlsx),
+    ("xltm", Format::Xlsx),
+    ("pptx", Format::Pptx),
+    ("pptm", Format::Pptx),
+    ("ppsx", Format::Pptx),
+    ("potx", Format::Pptx),
+    ("odt", Format::OpenDocument),
+    ("ott", Format::OpenDocument),
+    ("ods", Format::OpenDocument),
+    ("ots", Format::OpenDocument),
+    ("odp", Format::OpenDocument),
+    ("otp", Format::OpenDocument),
+    ("eml", Format::Mail),
+    ("mbox", Format::Mailbox),
+    ("mbx", Format::Mailbox),
+    ("zip", Format::Zip),
+];
 
 /// Extensions of formats that have a name but no reader yet.
 const NOT_YET: &[(&str, &str)] = &[
-    ("docx", "Word (docx)"),
     ("doc", "Word (doc)"),
-    ("xlsx", "Excel (xlsx)"),
     ("xls", "Excel (xls)"),
-    ("pptx", "PowerPoint (pptx)"),
+    ("xlsb", "Excel (xlsb)"),
     ("ppt", "PowerPoint (ppt)"),
-    ("odt", "OpenDocument text (odt)"),
-    ("ods", "OpenDocument spreadsheet (ods)"),
-    ("odp", "OpenDocument presentation (odp)"),
     ("rtf", "RTF"),
     ("epub", "EPUB"),
-    ("csv", "CSV"),
-    ("tsv", "TSV"),
-    ("eml", "E-mail (eml)"),
     ("msg", "Outlook (msg)"),
-    ("mbox", "Mailbox (mbox)"),
-    ("zip", "ZIP"),
+    ("pst", "Outlook (pst)"),
     ("gz", "gzip"),
     ("tar", "tar"),
     ("7z", "7-Zip"),
-    ("rst", "reStructuredText"),
+    ("rar", "RAR"),
     ("adoc", "AsciiDoc"),
     ("tex", "TeX"),
     ("xml", "XML"),
@@ -43,39 +84,97 @@ const NOT_YET: &[(&str, &str)] = &[
     ("png", "PNG image"),
     ("jpg", "JPEG image"),
     ("jpeg", "JPEG image"),
+    ("gif", "GIF image"),
     ("tif", "TIFF image"),
     ("tiff", "TIFF image"),
 ];
 
 /// First bytes that no text file has, whatever its name.
 const SIGNATURES: &[(&[u8], &str)] = &[
-    (b"PK\x03\x04", "ZIP (or an Office document)"),
-    (b"PK\x05\x06", "ZIP (or an Office document)"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Office (doc, xls, ppt, msg)"),
     (b"{\\rtf", "RTF"),
     (b"\x1f\x8b", "gzip"),
     (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+    (b"Rar!", "RAR"),
     (b"\x89PNG", "PNG image"),
     (b"\xff\xd8\xff", "JPEG image"),
+    (b"GIF8", "GIF image"),
     (b"II*\0", "TIFF image"),
     (b"MM\0*", "TIFF image"),
 ];
 
+/// The first bytes of the container of old Office files and of those with a password.
+const OLD_OFFICE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
+
 impl Format {
     pub(crate) fn of(path: &str, bytes: &[u8]) -> Result<Format, Unreadable> {
-        let signature = SIGNATURES.iter().find(|(start, _)| bytes.starts_with(start));
         let extension = extension(path);
+        let read = READ.iter().find(|(known, _)| *known == extension).map(|(_, format)| *format);
         let named = NOT_YET.iter().find(|(known, _)| *known == extension);
-        if bytes.starts_with(b"%PDF-") || extension == "pdf" {
+        let signature = SIGNATURES.iter().find(|(start, _)| bytes.starts_with(start));
+        if bytes.starts_with(b"%PDF-") {
             return Ok(Format::Pdf);
         }
-        match extension.as_str() {
+        if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
+            return Ok(Format::of_package(bytes));
+        }
+        match read {
             _ if named.is_some() => Err(not_yet(named)),
+            Some(format) if format.is_package() => Err(format.no_package(bytes)),
+            // A mail may begin with anything; nothing else begins with these bytes.
             _ if signature.is_some() => Err(not_yet(signature)),
-            "md" | "markdown" => Ok(Format::Markdown),
-            "html" | "htm" => Ok(Format::Html),
-            "txt" => Ok(Format::Plain),
-            _ => Err(Unreadable::UnknownFormat { path: path.to_owned() }),
+            _ if bytes.starts_with(OLD_OFFICE) => {
+                Err(Unreadable::NotYet { format: "old Office (doc, xls, ppt, msg)" })
+            }
+            Some(format) => Ok(format),
+            None => Err(Unreadable::UnknownFormat { path: path.to_owned() }),
+        }
+    }
+
+    /// What a ZIP container holds, whatever the file is called.
+    fn of_package(bytes: &[u8]) -> Format {
+        let Ok(package) = Package::open(bytes, "ZIP") else { return Format::Zip };
+        let has = |name: &str| package.has(name);
+        match () {
+            _ if has("word/document.xml") => Format::Docx,
+            _ if has("xl/workbook.xml") => Format::Xlsx,
+            _ if has("ppt/presentation.xml") => Format::Pptx,
+            _ if has("mimetype") && has("content.xml") => Format::OpenDocument,
+            _ => Format::Zip,
+        }
+    }
+
+    fn is_package(self) -> bool {
+        matches!(
+            self,
+            Format::Docx | Format::Xlsx | Format::Pptx | Format::OpenDocument | Format::Zip
+        )
+    }
+
+    /// Why a file that should be a container is none.
+    fn no_package(self, bytes: &[u8]) -> Unreadable {
+        let format = self.name();
+        match bytes.starts_with(OLD_OFFICE) {
+            true => Unreadable::Encrypted { format },
+            false => Unreadable::Damaged { format, detail: "it is no ZIP container".to_owned() },
+        }
+    }
+
+    /// The name as users know it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Format::Markdown => "Markdown",
+            Format::Html => "HTML",
+            Format::Plain => "text",
+            Format::Pdf => "PDF",
+            Format::Restructured => "reStructuredText",
+            Format::Separated => "CSV",
+            Format::Docx => "Word",
+            Format::Xlsx => "Excel",
+            Format::Pptx => "PowerPoint",
+            Format::OpenDocument => "OpenDocument",
+            Format::Mail => "mail",
+            Format::Mailbox => "mailbox",
+            Format::Zip => "ZIP",
         }
     }
 }
@@ -89,7 +188,7 @@ pub(crate) fn file_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
-fn extension(path: &str) -> String {
+pub(crate) fn extension(path: &str) -> String {
     let name = file_name(path);
     name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).unwrap_or_default()
 }
@@ -111,21 +210,20 @@ mod tests {
     fn the_extension_says_the_format() {
         assert_eq!(Format::of("a/B.MD", b""), Ok(Format::Markdown));
         assert_eq!(Format::of("a.b/c.htm", b""), Ok(Format::Html));
+        assert_eq!(Format::of("a.rst", b""), Ok(Format::Restructured));
         let unknown = |path: &str| Err(Unreadable::UnknownFormat { path: path.to_owned() });
         assert_eq!(Format::of("README", b""), unknown("README"));
         assert_eq!(Format::of("a.md/README", b""), unknown("a.md/README"));
-        assert_eq!(
-            Format::of("a.rst", b""),
-            Err(Unreadable::NotYet { format: "reStructuredText" })
-        );
+        assert_eq!(Format::of("a.adoc", b""), Err(Unreadable::NotYet { format: "AsciiDoc" }));
     }
 
     #[test]
     fn the_first_bytes_beat_the_extension() {
-        assert_eq!(Format::of("a.txt", b"%PDF-1.7"), Ok(Format::Pdf));
-        assert_eq!(Format::of("a.pdf", b"\n%PDF-1.7"), Ok(Format::Pdf));
-        let error = Format::of("a.md", b"PK\x03\x04").unwrap_err();
-        assert!(error.to_string().contains("ZIP"), "{error}");
+        assert_eq!(Format::of("a.txt", b"\x1f\x8b"), Err(Unreadable::NotYet { format: "gzip" }));
+        assert_eq!(Format::of("a.md", b"PK\x03\x04"), Ok(Format::Zip));
+        let locked = Format::of("a.docx", OLD_OFFICE);
+        assert_eq!(locked, Err(Unreadable::Encrypted { format: "Word" }));
+        assert!(matches!(Format::of("a.xlsx", b"x"), Err(Unreadable::Damaged { .. })));
     }
 
     #[test]

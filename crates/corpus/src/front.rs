@@ -24,6 +24,8 @@ pub(crate) struct Front {
     pub label: Option<String>,
     pub source: Option<String>,
     pub amends: Option<Vec<Amendment>>,
+    /// The work that the document is a state of.
+    pub work: Option<String>,
 }
 
 impl Front {
@@ -37,7 +39,22 @@ impl Front {
             label: self.label.or(other.label),
             source: self.source.or(other.source),
             amends: self.amends.or(other.amends),
+            work: self.work.or(other.work),
         }
+    }
+
+    /// This, and what the text states: but no dates that contradict those said here.
+    pub(crate) fn or_if_consistent(self, text: Front) -> Front {
+        let both = self.clone().or(text.clone());
+        match both.check_dates() {
+            Ok(()) => both,
+            Err(_) => self.or(Front { valid_from: None, valid_until: None, ..text }),
+        }
+    }
+
+    /// What of this holds for the documents in a file, when it is said about the file.
+    pub(crate) fn for_members(self) -> Front {
+        Front { title: None, amends: None, work: None, ..self }
     }
 
     /// Refuses a last day before the first.
@@ -125,6 +142,36 @@ fn looks_like_keys(text: &str) -> bool {
     })
 }
 
+/// What keys of other programs say about validity and the work, where they can be understood.
+fn by_custom(key: &str, value: &Value) -> Front {
+    let text = match value {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        _ => return Front::default(),
+    };
+    let date = || text.get(..10)?.parse::<Date>().ok();
+    let before = || date()?.yesterday().ok();
+    let work = |scheme: &str| (!text.is_empty()).then(|| format!("{scheme}:{text}"));
+    let nothing = Front::default();
+    match key {
+        "version_date" | "consolidation_date" | "in_force_from" | "in_force_since"
+        | "entry_into_force" | "effective_date" | "effective_from" | "date_in_force" => {
+            Front { valid_from: date(), ..nothing }
+        }
+        "valid_to" | "in_force_until" | "in_force_to" | "end_of_validity" => {
+            Front { valid_until: date(), ..nothing }
+        }
+        "repealed" | "repealed_on" | "repeal_date" | "no_longer_in_force" | "superseded_on" => {
+            Front { valid_until: before(), ..nothing }
+        }
+        "work" => Front { work: Some(text).filter(|text| !text.is_empty()), ..nothing },
+        "sr_number" => Front { work: work("sr"), ..nothing },
+        "celex" => Front { work: work("celex"), ..nothing },
+        "eli" => Front { work: work("eli"), ..nothing },
+        _ => nothing,
+    }
+}
+
 /// YAML to be read, and where it stands.
 struct Form<'a> {
     place: &'static str,
@@ -137,6 +184,7 @@ impl Form<'_> {
     fn read(&self) -> Result<Front, Unreadable> {
         let map = self.parse()?;
         let mut front = Front::default();
+        let mut foreign = Front::default();
         let mut seen = Vec::new();
         for (name, value) in &map {
             let key = name.trim().to_lowercase().replace(['-', ' '], "_");
@@ -144,6 +192,7 @@ impl Form<'_> {
                 if self.strict {
                     return Err(self.fault(name, "unknown key; known are ", &KEYS.join(", ")));
                 }
+                foreign = foreign.or(by_custom(&key, value));
                 continue;
             }
             if seen.contains(&key) {
@@ -152,7 +201,7 @@ impl Form<'_> {
             self.take(&mut front, &key, name, value)?;
             seen.push(key);
         }
-        Ok(front)
+        Ok(front.or(foreign))
     }
 
     fn parse(&self) -> Result<Map<String, Value>, Unreadable> {
@@ -317,6 +366,17 @@ mod tests {
             Err(Unreadable::Metadata { line, message, .. }) => (line, message),
             other => panic!("{yaml}: {other:?}"),
         }
+    }
+
+    #[test]
+    fn keys_of_other_programs_are_understood() {
+        let foreign =
+            front("sr_number: '235.1'\nversion_date: '2019-03-01'\nrepealed: 2023-09-01").unwrap();
+        assert_eq!(foreign.work.as_deref(), Some("sr:235.1"));
+        assert_eq!(foreign.valid_from, Some(date(2019, 3, 1)));
+        assert_eq!(foreign.valid_until, Some(date(2023, 8, 31)));
+        let own = front("valid_from: 2020-01-01\nversion_date: never").unwrap();
+        assert_eq!(own.valid_from, Some(date(2020, 1, 1)));
     }
 
     #[test]

@@ -11,9 +11,14 @@ use html5ever::tokenizer::{
     BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
 
-use crate::Unreadable;
+use crate::clean::{MAX_BYTES, decode_text, tidy};
+use crate::found::Found;
 use crate::html_page::Page;
 use crate::raw::{Raw, check_count};
+use crate::{Language, Unreadable};
+
+/// How much of a file is searched for the name of its encoding.
+const PROBE_BYTES: usize = 4 << 10;
 
 /// How much is given to the tokenizer at once.
 const PIECE_BYTES: usize = 16 << 10;
@@ -21,20 +26,35 @@ const PIECE_BYTES: usize = 16 << 10;
 /// How many blanks and slashes one tag may have, or one comment: more than any embedded picture.
 const MAX_SEPARATORS: usize = 60_000;
 
-/// What an HTML file says.
-pub(crate) struct Html {
-    pub raws: Vec<Raw>,
-    pub title: String,
-    pub language: String,
+/// Reads an HTML file; if it has a `main` element, only what stands there.
+pub(crate) fn found(text: &str) -> Result<Found, Unreadable> {
+    let page = tokenize(text)?;
+    let title = tidy(&page.title);
+    let language = Language::from_code(&page.language).filter(|lang| *lang != Language::Other);
+    let raws = page.into_text();
+    check_count(&raws)?;
+    Ok(Found { title, language, ..Found::of(raws) })
 }
 
-/// Reads an HTML file; if it has a `main` element, only what stands there.
-pub(crate) fn read(text: &str) -> Result<Html, Unreadable> {
-    let page = tokenize(text)?;
-    let (title, language) = (page.title.clone(), page.language.clone());
-    let raws = page.into_main();
-    check_count(&raws)?;
-    Ok(Html { raws, title, language })
+/// The characters of an HTML file, in the encoding that it names.
+pub(crate) fn decode(bytes: &[u8]) -> Result<String, Unreadable> {
+    let named = if std::str::from_utf8(bytes).is_ok() { None } else { named_encoding(bytes) };
+    match named {
+        Some(encoding) if bytes.len() <= MAX_BYTES => decode_text(&encoding.decode(bytes).0),
+        _ => crate::clean::decode(bytes),
+    }
+}
+
+/// `<meta charset="…">` and `content="text/html; charset=…"`.
+fn named_encoding(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
+    let head = bytes[..bytes.len().min(PROBE_BYTES)].to_ascii_lowercase();
+    let at = head.windows(8).position(|window| window == b"charset=")? + 8;
+    let value = head[at..].iter().skip_while(|byte| matches!(byte, b'"' | b'\'' | b' '));
+    let label: Vec<u8> = value
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':'))
+        .copied()
+        .collect();
+    encoding_rs::Encoding::for_label(&label)
 }
 
 /// The blocks of a piece of HTML that stands in another text.
@@ -131,7 +151,7 @@ mod tests {
     use crate::raw::assemble;
 
     fn canonical(html: &str) -> String {
-        assemble(read(html).unwrap().raws).0
+        assemble(found(html).unwrap().raws).0
     }
 
     #[test]
@@ -140,9 +160,27 @@ mod tests {
             <nav><p>menu</p></nav><header>top</header><main><header><h1>Tassa</h1></header>\
             <p>Uno<br>due&nbsp;tre</p><script>var x='</p>';</script><aside>x</aside></main>\
             <p>outside</p><footer>end</footer></body></html>";
-        let page = read(html).unwrap();
-        assert_eq!((page.title.as_str(), page.language.as_str()), ("Il & La", "it"));
+        let page = found(html).unwrap();
+        assert_eq!((page.title.as_str(), page.language), ("Il & La", Some(Language::It)));
         assert_eq!(assemble(page.raws).0, "Tassa\n\nUno\ndue tre");
+    }
+
+    #[test]
+    fn what_surrounds_the_text_goes() {
+        let text = "Das Bad ist am Montag geschlossen, am Dienstag und Mittwoch von 9 bis 20 Uhr \
+            offen und an den anderen Tagen von 9 bis 18 Uhr; Kinder zahlen die Hälfte.";
+        let menu =
+            "<ul><li><a href=/>Start</a><li><a href=/b>Bad</a><li><a href=/k>Kontakt</a></ul>";
+        let html = format!(
+            "<div class='cookie-consent'>Wir verwenden Cookies. <a>Alle annehmen</a></div>\
+             <div id='sidebar'><p>Newsletter bestellen</p></div><div class=top>{menu}</div>\
+             <div class=content><h1>Bad</h1><p>{text}</p><p>Mehr im <a>Tarif</a>.</p></div>{menu}"
+        );
+        assert_eq!(canonical(&html), format!("Bad\n\n{text}\n\nMehr im Tarif."));
+        // A page that is nothing else is not lost.
+        assert_eq!(canonical(menu), "- Start\n\n- Bad\n\n- Kontakt");
+        let html = format!("<div class='sidebar-layout'><p>{text}</p></div>");
+        assert_eq!(canonical(&html), text);
     }
 
     #[test]
@@ -183,7 +221,7 @@ mod tests {
     #[test]
     fn quotes_and_code() {
         let html = "<blockquote><p>q</p></blockquote><pre>a\n  b</pre>";
-        let (text, blocks) = assemble(read(html).unwrap().raws);
+        let (text, blocks) = assemble(found(html).unwrap().raws);
         assert_eq!(text, "q\n\na\n  b");
         assert_eq!(blocks[0].kind, crate::BlockKind::Quote);
         assert_eq!(blocks[1].kind, crate::BlockKind::Code);
@@ -194,13 +232,13 @@ mod tests {
         let start = std::time::Instant::now();
         for part in ["<div>", "<b id=1>", "<table><tr><td>", "<ul><li>", "<svg>"] {
             let html = part.repeat(100_000);
-            assert!(matches!(read(&html), Err(Unreadable::TooDeep { .. })), "{part}");
+            assert!(matches!(found(&html), Err(Unreadable::TooDeep { .. })), "{part}");
         }
         let attributes: String = (0..500_000).map(|n| format!("a{n} ")).collect();
         let html = format!("<p>x<a {attributes}>");
-        assert!(matches!(read(&html), Err(Unreadable::TagTooLong { .. })));
+        assert!(matches!(found(&html), Err(Unreadable::TagTooLong { .. })));
         for part in ["<p>", "</i>", "<li>", "<br>", "<p></b>", "<td>", "<!--", "<a b=", "&amp"] {
-            assert!(read(&part.repeat(100_000)).is_ok(), "{part}");
+            assert!(found(&part.repeat(100_000)).is_ok(), "{part}");
         }
         assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
     }

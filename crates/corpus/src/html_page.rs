@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use crate::BlockKind;
 use crate::clean::LINE_BREAK;
-use crate::html_table::Frame;
+use crate::frame::Frame;
+use crate::html_density::{self as density, Aside, Sign};
 use crate::raw::Raw;
 use crate::table::column_name;
 
@@ -35,11 +36,14 @@ enum Effect {
     Bold { from_start: bool },
     Raised { from: usize },
     Title,
+    Link,
 }
 
 struct Open {
     name: String,
     effect: Effect,
+    /// What its name in the page's style says it is.
+    aside: Option<Aside>,
 }
 
 struct List {
@@ -56,8 +60,17 @@ pub(crate) struct Page {
     /// The line where nesting passed the limit.
     pub too_deep_line: Option<u64>,
     found: Vec<Raw>,
+    /// For each of `found`, what tells whether it belongs to the text.
+    signs: Vec<Sign>,
     /// Which of `found` stand in a `main` element.
     main: Vec<(usize, usize)>,
+    /// How many open elements are called banners, and how many menus and side bars.
+    banners: usize,
+    menus: usize,
+    plain: usize,
+    links: usize,
+    /// How much of the block being read is links.
+    link_bytes: usize,
     stack: Vec<Open>,
     /// How many of each element are open, so that a stray end tag costs nothing.
     open_counts: HashMap<String, usize>,
@@ -83,8 +96,15 @@ impl Page {
             Some(Effect::Title) => {}
             _ if self.skipped > 0 => {}
             // Text never begins with blanks, so that "is it empty" is all that need be asked.
-            _ if self.text.is_empty() && self.pres == 0 => self.text.push_str(text.trim_start()),
-            _ => self.text.push_str(text),
+            _ if self.text.is_empty() && self.pres == 0 => self.shown(text.trim_start()),
+            _ => self.shown(text),
+        }
+    }
+
+    fn shown(&mut self, text: &str) {
+        self.text.push_str(text);
+        if self.links > 0 {
+            self.link_bytes += text.trim().len();
         }
     }
 
@@ -112,7 +132,19 @@ impl Page {
         }
         self.skipped += usize::from(effect == Effect::Skip);
         *self.open_counts.entry(name.to_owned()).or_default() += 1;
-        self.stack.push(Open { name: name.to_owned(), effect });
+        let is_part = effect == Effect::Block || matches!(effect, Effect::List { .. });
+        let aside = if is_part { density::aside(get("class"), get("id")) } else { None };
+        *self.asides(aside) += 1;
+        self.stack.push(Open { name: name.to_owned(), effect, aside });
+    }
+
+    /// The count of open elements of this kind; for those of none, one that nobody reads.
+    fn asides(&mut self, aside: Option<Aside>) -> &mut usize {
+        match aside {
+            Some(Aside::Banner) => &mut self.banners,
+            Some(Aside::Menu) => &mut self.menus,
+            None => &mut self.plain,
+        }
     }
 
     fn open_void(&mut self, name: &str, get: &Attribute) -> bool {
@@ -149,6 +181,7 @@ impl Page {
             "table" => Effect::Table,
             "tr" => Effect::Row,
             "td" | "th" => Effect::Cell,
+            "a" => Effect::Link,
             "b" | "strong" => Effect::Bold { from_start: self.text.is_empty() },
             "sup" => Effect::Raised { from: self.text.len() },
             "html" | "head" | "body" | "p" | "div" | "section" | "form" | "fieldset" | "legend"
@@ -205,6 +238,7 @@ impl Page {
             }
             Effect::Quote => self.quotes += 1,
             Effect::Pre => self.pres += 1,
+            Effect::Link => self.links += 1,
             Effect::Main => {
                 self.articles += 1;
                 self.main.push((self.found.len(), usize::MAX));
@@ -263,12 +297,14 @@ impl Page {
             } else if self.skipped == 0 {
                 self.end(&open);
             }
+            *self.asides(open.aside) -= 1;
         }
     }
 
     fn end(&mut self, open: &Open) {
         match open.effect {
             Effect::Inline | Effect::Skip | Effect::Title => {}
+            Effect::Link => self.links = self.links.saturating_sub(1),
             Effect::Bold { from_start: true } if self.lead == 0 => self.lead = self.text.len(),
             Effect::Bold { .. } => {}
             Effect::Raised { from } => self.raise(from),
@@ -363,7 +399,29 @@ impl Page {
     fn emit(&mut self, raw: Raw) {
         match self.tables.last_mut().and_then(Frame::open_cell_blocks) {
             Some(cell) => cell.push(raw),
-            None => self.found.push(raw),
+            None => {
+                let link_bytes = std::mem::take(&mut self.link_bytes);
+                let aside = match (self.banners, self.menus) {
+                    (0, 0) => None,
+                    (0, _) => Some(Aside::Menu),
+                    _ => Some(Aside::Banner),
+                };
+                self.signs.push(Sign { link_bytes, aside });
+                self.found.push(raw);
+            }
+        }
+    }
+
+    /// The blocks of the page's text: those in its `main` element, if that has text; else all but
+    /// what surrounds the text on every page of a site.
+    pub(crate) fn into_text(mut self) -> Vec<Raw> {
+        let signs = std::mem::take(&mut self.signs);
+        let has_main = !self.main.is_empty();
+        let found = self.found.len();
+        let text = self.into_main();
+        match has_main && text.len() < found {
+            true => text,
+            false => density::without_surroundings(text, &signs),
         }
     }
 
@@ -385,7 +443,8 @@ impl Page {
 /// Whether an element begins a new block, shown or not.
 fn ends_paragraph(name: &str, effect: Effect) -> bool {
     match effect {
-        Effect::Inline | Effect::Bold { .. } | Effect::Raised { .. } | Effect::Title => false,
+        Effect::Inline | Effect::Bold { .. } | Effect::Raised { .. } => false,
+        Effect::Title | Effect::Link => false,
         Effect::Skip => matches!(name, "nav" | "header" | "footer" | "aside"),
         _ => true,
     }

@@ -37,13 +37,21 @@ mod digest;
 mod document;
 mod error;
 mod format;
+mod found;
+mod frame;
 mod front;
 mod html;
+mod html_density;
 mod html_page;
-mod html_table;
 mod label;
 mod language;
+mod mail;
+mod mailbox;
 mod markdown;
+mod member;
+mod note;
+mod office;
+mod package;
 mod pages;
 mod passage;
 mod pdf;
@@ -51,18 +59,24 @@ mod place;
 mod plain;
 mod profile;
 mod raw;
+mod restructured;
 mod sentence;
+mod separated;
+mod sheet;
+mod stated;
 mod structure;
 mod table;
+mod xml;
 
 use format::Format;
+use found::Found;
 use front::Front;
-use raw::Raw;
 
 pub use digest::{Digest, NotADigest};
 pub use document::{Amendment, Block, BlockKind, ByteRange, Document, Metadata, Source};
 pub use error::Unreadable;
 pub use language::Language;
+pub use member::{Member, read_all};
 pub use pages::{Mark, PageRect, PageSize, Pages};
 pub use passage::{MAX_PASSAGE_BYTES, Passage, PassageKind, passages};
 pub use place::covers;
@@ -71,73 +85,93 @@ pub use sentence::{sentences, without_marker};
 /// How many blocks are looked at for the language.
 const LANGUAGE_BLOCKS: usize = 200;
 
-/// Reads a file into a document: `.md`, `.markdown`, `.html`, `.htm`, `.txt` and `.pdf`.
+/// Reads a file into a document; of a mail, its own text. A file of several documents, such as a
+/// ZIP archive, is refused: [`read_all`] reads those.
 ///
 /// What the sidecar says goes before what the front matter says, and that before what the text
-/// shows. The title is, in this order: as said, HTML's `title`, the first heading, the file's name.
+/// shows. The title is, in this order: as said, as the file's properties have it, the first
+/// heading, the file's name.
+///
+/// # Errors
+/// [`Unreadable`]: why, and what to do about it.
 pub fn read(source: &Source) -> Result<Document, Unreadable> {
-    let format = Format::of(source.path, source.bytes)?;
-    let said_beside = source.sidecar.map(front::sidecar).transpose()?.unwrap_or_default();
-    if format == Format::Pdf {
-        said_beside.check_dates()?;
-        return read_pdf(source, said_beside);
+    let mut members = read_all(source);
+    match members.iter().position(|member| member.path.is_empty()) {
+        Some(index) => members.swap_remove(index).document,
+        None => Err(Unreadable::Several { documents: members.len() }),
     }
-    let decoded = clean::decode(source.bytes)?;
-    let (said_inside, body) = front::split(&decoded)?;
-    let said = said_beside.or(said_inside);
-    said.check_dates()?;
-    let found = blocks(format, body, said.language)?;
-    document(found, said, source.path)
 }
 
-fn read_pdf(source: &Source, said: Front) -> Result<Document, Unreadable> {
-    let mut read = pdf::read(source.bytes)?;
-    let raws = std::mem::take(&mut read.raws);
-    let language = said.language.unwrap_or_else(|| detect(&raws));
-    let found = Found { raws, language, title: std::mem::take(&mut read.title) };
-    let mut document = document(found, said, source.path)?;
+/// Reads the document that a file of this format is.
+fn read_one(format: Format, path: &str, bytes: &[u8], said: Front) -> Result<Document, Unreadable> {
+    if bytes.len() > clean::MAX_BYTES {
+        return Err(Unreadable::TooLarge { bytes: bytes.len(), limit: clean::MAX_BYTES });
+    }
+    if format == Format::Pdf {
+        return read_pdf(path, bytes, said);
+    }
+    let found = match format {
+        Format::Docx => office::docx(bytes)?,
+        Format::Xlsx => office::xlsx(bytes)?,
+        Format::Pptx => office::pptx(bytes)?,
+        Format::OpenDocument => office::open_document(bytes)?,
+        Format::Separated => separated::read(bytes)?,
+        Format::Mail | Format::Mailbox | Format::Zip | Format::Pdf => {
+            unreachable!("these are read before")
+        }
+        Format::Markdown | Format::Html | Format::Plain | Format::Restructured => {
+            text(format, bytes, said.language)?
+        }
+    };
+    document_of(path, found, said)
+}
+
+fn read_pdf(path: &str, bytes: &[u8], said: Front) -> Result<Document, Unreadable> {
+    said.check_dates()?;
+    let mut read = pdf::read(bytes)?;
+    let title = std::mem::take(&mut read.title);
+    let found = Found { title, ..Found::of(std::mem::take(&mut read.raws)) };
+    let mut document = document_of(path, found, said)?;
     document.pages = Some(read.pages(&document.text));
     Ok(document)
 }
 
-fn document(found: Found, said: Front, path: &str) -> Result<Document, Unreadable> {
-    let (text, blocks) = raw::assemble(structure::refine(found.raws, found.language));
+/// Reads a format that is text.
+fn text(format: Format, bytes: &[u8], hint: Option<Language>) -> Result<Found, Unreadable> {
+    let decoded = match format {
+        Format::Html => html::decode(bytes)?,
+        _ => clean::decode(bytes)?,
+    };
+    let (said, body) = front::split(&decoded)?;
+    let found = match format {
+        Format::Markdown => Found::of(markdown::read(body)?),
+        Format::Restructured => restructured::read(body)?,
+        Format::Html => html::found(body)?,
+        _ => {
+            let language = hint.or(said.language).unwrap_or_else(|| Language::detect(body));
+            Found { language: Some(language), ..Found::of(plain::read(body, language)?) }
+        }
+    };
+    Ok(Found { said: said.or(found.said), ..found })
+}
+
+/// Makes a document of what a reader found and of what is said about it.
+fn document_of(path: &str, found: Found, said: Front) -> Result<Document, Unreadable> {
+    let said = said.or(found.said);
+    said.check_dates()?;
+    let said = said.or_if_consistent(stated::stated(&found.raws));
+    raw::check_count(&found.raws)?;
+    let language = said.language.or(found.language).unwrap_or_else(|| detect(&found.raws));
+    let (text, blocks) = raw::assemble(structure::refine(found.raws, language));
     if text.is_empty() {
         return Err(Unreadable::Empty);
     }
     let title = title(&said, &found.title, &text, &blocks, path);
-    let metadata = metadata(said, title, found.language);
+    let metadata = metadata(said, title, language, found.left_out);
     Ok(Document { digest: Digest::of(text.as_bytes()), text, metadata, blocks, pages: None })
 }
 
-/// What a reader found.
-struct Found {
-    raws: Vec<Raw>,
-    language: Language,
-    title: String,
-}
-
-fn blocks(format: Format, body: &str, said: Option<Language>) -> Result<Found, Unreadable> {
-    let detected = |raws: &[Raw]| said.unwrap_or_else(|| detect(raws));
-    match format {
-        Format::Markdown => {
-            let raws = markdown::read(body)?;
-            Ok(Found { language: detected(&raws), raws, title: String::new() })
-        }
-        Format::Plain | Format::Pdf => {
-            let language = said.unwrap_or_else(|| Language::detect(body));
-            Ok(Found { raws: plain::read(body, language)?, language, title: String::new() })
-        }
-        Format::Html => {
-            let page = html::read(body)?;
-            let named = Language::from_code(&page.language).filter(|lang| *lang != Language::Other);
-            let language = said.or(named).unwrap_or_else(|| detect(&page.raws));
-            Ok(Found { raws: page.raws, language, title: clean::tidy(&page.title) })
-        }
-    }
-}
-
-fn detect(raws: &[Raw]) -> Language {
+fn detect(raws: &[raw::Raw]) -> Language {
     let texts: Vec<&str> = raws.iter().take(LANGUAGE_BLOCKS).map(|raw| raw.text.as_str()).collect();
     Language::detect(&texts.join("\n"))
 }
@@ -161,7 +195,7 @@ fn title(said: &Front, page: &str, text: &str, blocks: &[Block], path: &str) -> 
     said.title.clone().or(page).or(heading).unwrap_or(named)
 }
 
-fn metadata(said: Front, title: String, language: Language) -> Metadata {
+fn metadata(said: Front, title: String, language: Language, left_out: Vec<String>) -> Metadata {
     Metadata {
         title,
         language,
@@ -170,6 +204,8 @@ fn metadata(said: Front, title: String, language: Language) -> Metadata {
         label: said.label,
         source: said.source,
         amends: said.amends.unwrap_or_default(),
+        work: said.work,
+        left_out,
     }
 }
 

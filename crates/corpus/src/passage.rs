@@ -32,6 +32,8 @@ pub enum PassageKind {
     Table,
     /// Quoted text.
     Quote,
+    /// Footnotes and other notes.
+    Note,
     /// Text whose lines matter.
     Code,
 }
@@ -151,10 +153,15 @@ impl<'a> Walk<'a> {
 
     fn end_section(&mut self) {
         let section = std::mem::take(&mut self.section);
-        let range = span(&section);
-        if section.is_empty() {
-            return;
+        // Notes stand apart from the text that they are about.
+        let is_note = |block: &&Block| block.kind == BlockKind::Note;
+        for part in section.chunk_by(|above, below| is_note(above) == is_note(below)) {
+            self.end_part(part.to_vec());
         }
+    }
+
+    fn end_part(&mut self, section: Vec<&'a Block>) {
+        let range = span(&section);
         if range.len() <= MAX_PASSAGE_BYTES {
             let kind = self.kind_of(&section);
             let place = self.place(None);
@@ -169,6 +176,7 @@ impl<'a> Walk<'a> {
         let all = |kind: BlockKind| blocks.iter().all(|block| block.kind == kind);
         match () {
             _ if all(BlockKind::TableRow) => PassageKind::Table,
+            _ if all(BlockKind::Note) => PassageKind::Note,
             _ if self.article.is_some() && blocks.len() == self.section_length(blocks) => {
                 PassageKind::Article
             }

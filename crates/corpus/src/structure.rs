@@ -4,7 +4,7 @@
 use crate::clean::LINE_BREAK;
 use crate::label::{MarkerKind, article, dialect, is_title, marker};
 use crate::raw::Raw;
-use crate::{BlockKind, Language};
+use crate::{BlockKind, Language, note};
 
 /// The level of an article whose heading is a line of text: below every heading.
 pub(crate) const ARTICLE_LEVEL: u8 = 7;
@@ -16,10 +16,10 @@ const MAX_FOLLOWING_TITLE_BYTES: usize = 160;
 pub(crate) fn refine(raws: Vec<Raw>, language: Language) -> Vec<Raw> {
     let language = dialect(raws.iter().map(|raw| raw.text.as_str()), language);
     let mut refiner = Refiner { found: Vec::with_capacity(raws.len()), language, last_article: 0 };
-    for raw in raws {
+    for raw in note::apart(raws) {
         refiner.take(raw);
     }
-    let mut found = join_titles(refiner.found);
+    let mut found = join_titles(note::settle(refiner.found));
     mark_title(&mut found);
     found
 }

@@ -15,9 +15,9 @@ const FREE_GROWTH_BYTES: usize = 64 << 10;
 pub(crate) fn rows(header: &[String], rows: &[Vec<String>]) -> Vec<Raw> {
     let header: Vec<String> = header.iter().map(|cell| column_name(cell)).collect();
     let plain_bytes: usize = rows.iter().flatten().map(|cell| cell.len() + 3).sum();
-    let limit = FREE_GROWTH_BYTES + MAX_GROWTH * plain_bytes;
     let named_bytes: usize = rows.iter().map(|row| named_length(&header, row)).sum();
-    let is_named = header.iter().any(|name| !name.is_empty()) && named_bytes <= limit;
+    let has_names = header.iter().any(|name| !name.is_empty());
+    let is_named = has_names && is_affordable(plain_bytes, named_bytes);
     let write = |row: &Vec<String>| match is_named {
         true => named(&header, row),
         false => joined(row),
@@ -29,6 +29,11 @@ pub(crate) fn rows(header: &[String], rows: &[Vec<String>]) -> Vec<Raw> {
     found.extend(rows.iter().map(|row| Raw::new(BlockKind::TableRow, write(row))));
     found.retain(|raw| !raw.text.is_empty());
     found
+}
+
+/// Whether rows may carry their columns' names: not if a small table became a large text.
+pub(crate) fn is_affordable(plain_bytes: usize, named_bytes: usize) -> bool {
+    named_bytes <= FREE_GROWTH_BYTES + MAX_GROWTH * plain_bytes
 }
 
 /// A column's name or a term as it is repeated: one line, without its colon, not long.

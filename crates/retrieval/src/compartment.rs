@@ -69,6 +69,9 @@ pub(crate) struct DocumentEntry {
     pub(crate) digest: String,
     pub(crate) passages: usize,
     pub(crate) amends: Vec<allod_corpus::Amendment>,
+    /// The work that it is a state of, and the first day of this state.
+    #[serde(default)]
+    pub(crate) state: Option<(String, jiff::civil::Date)>,
 }
 
 /// An entry ready to be written: what is kept, and the terms that find it.

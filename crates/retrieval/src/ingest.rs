@@ -112,16 +112,20 @@ pub(crate) fn run(
     let found = files::find(roots)?;
     let mut writer = Writer::open(library)?;
     let rows = library.store.documents()?;
-    let known: BTreeMap<&str, &DocumentRow> = rows.iter().map(|r| (r.path.as_str(), r)).collect();
+    let known = Known::of_rows(&rows);
     progress.begin(found.files.len());
     let mut report = IngestReport { unreadable: found.refused.clone(), ..IngestReport::default() };
     let mut to_read = Vec::new();
+    let mut there: BTreeSet<String> = BTreeSet::new();
     for file in &found.files {
-        let row = known.get(file.path.as_str()).copied();
-        if options.reread == Reread::Changed
-            && row.is_some_and(|row| looks_unchanged(row, &file.stamp))
-        {
-            count_unchanged(&mut report, row);
+        let before = known.of(&file.path);
+        let is_unchanged = |row: &&DocumentRow| looks_unchanged(row, &file.stamp);
+        let all_unchanged = !before.is_empty() && before.iter().all(is_unchanged);
+        if options.reread == Reread::Changed && all_unchanged {
+            for row in before {
+                count_unchanged(&mut report, row);
+                there.insert(row.path.clone());
+            }
             progress.advance(&file.path);
         } else {
             to_read.push(file);
@@ -129,23 +133,40 @@ pub(crate) fn run(
     }
     for batch in batches(&to_read) {
         let prepared = prepare::batch(&batch, &known, options, progress);
+        there.extend(prepared.iter().map(|prepared| prepared.row.path.clone()));
         writer.write(prepared, &mut report)?;
     }
-    retire(&mut writer, &found, &known, &mut report)?;
+    retire(&mut writer, &found, &rows, &there, &mut report)?;
     writer.finish()?;
     report.unreadable.sort_by(|a, b| a.path.cmp(&b.path));
     report.seconds = begin.elapsed().as_secs_f64();
     Ok(report)
 }
 
-fn looks_unchanged(row: &DocumentRow, stamp: &Stamp) -> bool {
-    row.state != DocumentState::Retired
-        && row.source_bytes == stamp.bytes
-        && row.modified_ns == stamp.modified_ns
+/// The documents that the store knows and that are not retired.
+struct Known<'a>(BTreeMap<&'a str, &'a DocumentRow>);
+
+impl<'a> Known<'a> {
+    fn of_rows(rows: &'a [DocumentRow]) -> Known<'a> {
+        let current = rows.iter().filter(|row| row.state != DocumentState::Retired);
+        Known(current.map(|row| (row.path.as_str(), row)).collect())
+    }
+
+    /// The documents of a file: its own, and those in it.
+    fn of(&self, path: &str) -> Vec<&'a DocumentRow> {
+        let own = self.0.get(path).copied();
+        let folder = format!("{path}/");
+        let inside = self.0.range(folder.as_str()..).map(|(_, row)| *row);
+        own.into_iter().chain(inside.take_while(|row| row.path.starts_with(&folder))).collect()
+    }
 }
 
-fn count_unchanged(report: &mut IngestReport, row: Option<&DocumentRow>) {
-    match row.and_then(unreadable) {
+fn looks_unchanged(row: &DocumentRow, stamp: &Stamp) -> bool {
+    row.source_bytes == stamp.bytes && row.modified_ns == stamp.modified_ns
+}
+
+fn count_unchanged(report: &mut IngestReport, row: &DocumentRow) {
+    match unreadable(row) {
         Some(file) => report.unreadable.push(file),
         None => report.unchanged += 1,
     }
@@ -174,18 +195,18 @@ fn batches<'a>(files: &[&'a files::File]) -> Vec<Vec<&'a files::File>> {
     batches
 }
 
-/// Retires the documents under the given roots whose files are gone.
+/// Retires the documents under the given roots whose files are gone, or that their files hold no
+/// longer.
 fn retire(
     writer: &mut Writer,
     found: &Found,
-    known: &BTreeMap<&str, &DocumentRow>,
+    rows: &[DocumentRow],
+    there: &BTreeSet<String>,
     report: &mut IngestReport,
 ) -> Result<()> {
-    let there: BTreeSet<&str> = found.files.iter().map(|f| f.path.as_str()).collect();
-    let gone: Vec<&DocumentRow> = known
-        .values()
-        .copied()
-        .filter(|row| row.state != DocumentState::Retired && !there.contains(row.path.as_str()))
+    let gone: Vec<&DocumentRow> = rows
+        .iter()
+        .filter(|row| row.state != DocumentState::Retired && !there.contains(&row.path))
         .filter(|row| found.covers(&row.path))
         .collect();
     for rows in gone.chunks(BATCH_FILES) {

@@ -6,8 +6,13 @@ use allod_corpus::{Amendment, Language};
 use jiff::civil::Date;
 use std::collections::HashMap;
 
-/// The amendments that a caller may know of, by the path of the document that they change.
-pub(crate) struct Amendments(HashMap<String, Vec<Amendment>>);
+/// What a caller may know of that ends documents or parts of them.
+pub(crate) struct Amendments {
+    /// Amendments by the path of the document that they change.
+    by_path: HashMap<String, Vec<Amendment>>,
+    /// The day on which a later state of the same work takes a document's place, by its path.
+    replaced: HashMap<String, Date>,
+}
 
 impl Amendments {
     /// The amendments said by documents of these compartments about documents of these
@@ -23,16 +28,38 @@ impl Amendments {
                 }
             }
         }
-        Amendments(by_path)
+        Amendments { by_path, replaced: replaced(compartments) }
     }
 
     /// Whether the passage is in force on the date.
     pub(crate) fn in_force(&self, passage: &PassageEntry, on: Date) -> bool {
         let begun = passage.valid_from.is_none_or(|from| from <= on);
         let ended = passage.valid_until.is_some_and(|until| until < on);
-        let amended = self.0.get(&passage.path).into_iter().flatten();
-        begun && !ended && !amended.filter(|a| a.from <= on).any(|a| touches(a, passage))
+        let is_replaced = self.replaced.get(&passage.path).is_some_and(|from| *from <= on);
+        let amended = self.by_path.get(&passage.path).into_iter().flatten();
+        begun
+            && !ended
+            && !is_replaced
+            && !amended.filter(|a| a.from <= on).any(|a| touches(a, passage))
     }
+}
+
+/// Of several states of one work, in whatever language, each ends where the next begins.
+fn replaced(compartments: &[&Loaded]) -> HashMap<String, Date> {
+    let mut states: HashMap<&str, Vec<(Date, &str)>> = HashMap::new();
+    for document in compartments.iter().flat_map(|c| c.documents.values()) {
+        if let Some((work, from)) = &document.state {
+            states.entry(work).or_default().push((*from, &document.path));
+        }
+    }
+    let mut replaced = HashMap::new();
+    for states in states.values().filter(|states| states.len() > 1) {
+        for (from, path) in states {
+            let next = states.iter().map(|(other, _)| *other).filter(|other| other > from).min();
+            replaced.extend(next.map(|next| ((*path).to_owned(), next)));
+        }
+    }
+    replaced
 }
 
 /// The path that an amendment means: relative to the folder of the document that says it, or to any

@@ -1,14 +1,13 @@
 //! Reads and parses a batch of files, on all cores.
 
 use super::files::File;
-use super::{IngestOptions, Progress, ReadFile, ReadPart, Reread, reason};
+use super::{IngestOptions, Known, Progress, ReadFile, ReadPart, Reread, reason};
 use crate::analysis::{self, is_stop_word, words};
 use crate::compartment::{DocumentEntry, PassageEntry, PreparedDocument, PreparedPassage};
 use crate::question::term;
 use allod_corpus::{Digest, Document, Language, Passage, Source};
 use allod_store::{DocumentRow, DocumentState, VersionRow};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
 use std::io::Read;
 
 /// The largest file that is read; the parsers have the same limit.
@@ -39,25 +38,23 @@ pub(super) struct Version {
     pub(super) document: PreparedDocument,
 }
 
-/// Looks at every file of the batch, in order.
+/// Looks at every file of the batch, in order; a file may hold several documents.
 pub(super) fn batch(
     files: &[&File],
-    known: &BTreeMap<&str, &DocumentRow>,
+    known: &Known,
     options: &IngestOptions,
     progress: &dyn Progress,
 ) -> Vec<Prepared> {
-    files
-        .par_iter()
-        .map(|file| {
-            let prepared = prepare(file, known.get(file.path.as_str()).copied(), options);
-            progress.advance(&file.path);
-            prepared
-        })
-        .collect()
+    let prepared = files.par_iter().map(|file| {
+        let prepared = prepare(file, &known.of(&file.path), options);
+        progress.advance(&file.path);
+        prepared
+    });
+    prepared.collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
-fn prepare(file: &File, before: Option<&DocumentRow>, options: &IngestOptions) -> Prepared {
-    let before = before.filter(|row| row.state != DocumentState::Retired);
+/// The documents of a file: those that it holds now.
+fn prepare(file: &File, before: &[&DocumentRow], options: &IngestOptions) -> Vec<Prepared> {
     let row = DocumentRow {
         path: file.path.clone(),
         source_digest: String::new(),
@@ -67,18 +64,29 @@ fn prepare(file: &File, before: Option<&DocumentRow>, options: &IngestOptions) -
         digest: None,
         reason: None,
     };
-    let (row, outcome) = match read_bytes(file) {
-        Err(reason) => unreadable(row, reason),
-        Ok(bytes) => {
-            let row = DocumentRow { source_digest: bytes.digest(), ..row };
-            let may_skip = options.reread == Reread::Changed;
-            match before.filter(|b| may_skip && b.source_digest == row.source_digest) {
-                Some(before) => same(row, before),
-                None => parse(row, &bytes, options.reader.as_ref()),
-            }
+    let known = |path: &str| before.iter().any(|row| row.path == path);
+    let bytes = match read_bytes(file) {
+        Ok(bytes) => bytes,
+        Err(reason) => {
+            let known = known(&row.path);
+            let (row, outcome) = unreadable(row, reason);
+            return vec![Prepared { row, outcome, known }];
         }
     };
-    Prepared { row, outcome, known: before.is_some() }
+    let row = DocumentRow { source_digest: bytes.digest(), ..row };
+    let is_same = |before: &&DocumentRow| before.source_digest == row.source_digest;
+    if options.reread == Reread::Changed && !before.is_empty() && before.iter().all(is_same) {
+        let same = before.iter().map(|before| {
+            let (row, outcome) = same(row.clone(), before);
+            Prepared { row, outcome, known: true }
+        });
+        return same.collect();
+    }
+    let parsed = parse(row, &bytes, options.reader.as_ref()).into_iter().map(|(row, outcome)| {
+        let known = known(&row.path);
+        Prepared { row, outcome, known }
+    });
+    parsed.collect()
 }
 
 fn unreadable(row: DocumentRow, reason: String) -> (DocumentRow, Outcome) {
@@ -87,27 +95,52 @@ fn unreadable(row: DocumentRow, reason: String) -> (DocumentRow, Outcome) {
 }
 
 fn same(row: DocumentRow, before: &DocumentRow) -> (DocumentRow, Outcome) {
-    let DocumentRow { state, digest, reason, .. } = before.clone();
-    (DocumentRow { state, digest, reason, ..row }, Outcome::Same)
+    let DocumentRow { path, state, digest, reason, .. } = before.clone();
+    (DocumentRow { path, state, digest, reason, ..row }, Outcome::Same)
 }
 
-fn parse(row: DocumentRow, bytes: &FileBytes, reader: &dyn ReadFile) -> (DocumentRow, Outcome) {
+fn parse(
+    row: DocumentRow,
+    bytes: &FileBytes,
+    reader: &dyn ReadFile,
+) -> Vec<(DocumentRow, Outcome)> {
     let sidecar = match bytes.sidecar.as_deref().map(std::str::from_utf8).transpose() {
         Ok(sidecar) => sidecar,
-        Err(_) => return unreadable(row, "its .meta.yaml is not UTF-8".to_owned()),
+        Err(_) => return vec![unreadable(row, "its .meta.yaml is not UTF-8".to_owned())],
     };
     let source = Source { path: &row.path, bytes: &bytes.own, sidecar };
-    let read = reader.read(&source).pop().unwrap_or_else(|| ReadPart::refused("nothing is in it"));
-    match read.document {
+    let mut parts = reader.read(&source);
+    if parts.is_empty() {
+        parts.push(ReadPart::refused("nothing is in it"));
+    }
+    parts.into_iter().map(|part| part_row(&row, part)).collect()
+}
+
+/// The row of a document in a file: its path is the file's and the way from there.
+fn part_row(file: &DocumentRow, part: ReadPart) -> (DocumentRow, Outcome) {
+    let path = match part.path.as_str() {
+        "" => file.path.clone(),
+        inside => format!("{}/{inside}", file.path),
+    };
+    let row = DocumentRow { path, ..file.clone() };
+    match part.document {
         Err(reason) => unreadable(row, reason),
         Ok(document) => {
             let version = version_row(&row.path, &document);
-            let reason = document.pages.as_ref().and_then(|pages| pages.lacks());
+            let reason = lacks(&document);
             let row = DocumentRow { digest: Some(version.digest.clone()), reason, ..row };
             let document = index_entries(&row.path, &document);
             (row, Outcome::Version(Box::new(Version { row: version, document })))
         }
     }
+}
+
+/// What a document that was read lacks, in words.
+fn lacks(document: &Document) -> Option<String> {
+    let pages = document.pages.as_ref().and_then(|pages| pages.lacks());
+    let left_out = &document.metadata.left_out;
+    let left_out = (!left_out.is_empty()).then(|| format!("not read: {}", left_out.join(", ")));
+    pages.or(left_out)
 }
 
 struct FileBytes {
@@ -173,6 +206,7 @@ pub(super) fn index_entries(path: &str, document: &Document) -> PreparedDocument
         digest: document.digest.to_string(),
         passages: passages.len(),
         amends: document.metadata.amends.clone(),
+        state: document.metadata.work.clone().zip(document.metadata.valid_from),
     };
     PreparedDocument {
         path: path.to_owned(),

@@ -34,7 +34,10 @@ pub struct InProcess;
 
 impl ReadFile for InProcess {
     fn read(&self, source: &Source) -> Vec<ReadPart> {
-        let document = allod_corpus::read(source).map_err(|error| error.to_string());
-        vec![ReadPart { path: String::new(), document }]
+        let members = allod_corpus::read_all(source).into_iter().map(|member| ReadPart {
+            path: member.path,
+            document: member.document.map_err(|error| error.to_string()),
+        });
+        members.collect()
     }
 }

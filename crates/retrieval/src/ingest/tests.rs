@@ -415,3 +415,83 @@ fn paths_keep_the_root_as_typed() {
     let expected = Path::new(&root).join("a/hunde.md");
     assert_eq!(Path::new(&version_of(&house, "hunde.md").path), expected);
 }
+
+/// A mailbox of mails, each with this text.
+fn mailbox(texts: &[&str]) -> String {
+    let mail = |text: &&str| {
+        format!("From a@b.ch Mon Jan 5\nFrom: a@b.ch\nSubject: Anfrage\n\n{text}\n\n")
+    };
+    texts.iter().map(mail).collect()
+}
+
+#[test]
+fn the_documents_in_a_file_come_and_go_with_it() {
+    let house = House::new();
+    let text = ["Die Hundetaxe ist zu hoch, finde ich.", "Der Kehricht wurde nicht abgeführt."];
+    house.write("post.mbox", &mailbox(&text));
+    house.write("post.mbox.meta.yaml", "language: de\n");
+    let report = house.ingest();
+    assert_eq!((report.added, report.unreadable.len()), (2, 0), "{report:?}");
+    assert_eq!(house.names("Hundetaxe"), ["00001.eml"]);
+    assert_eq!(house.ingest().unchanged, 2);
+
+    house.write("post.mbox", &mailbox(&text[..1]));
+    let report = house.ingest();
+    assert_eq!((report.changed, report.retired), (1, 1), "{report:?}");
+    assert!(house.names("Kehricht").is_empty());
+
+    std::fs::remove_file(house.documents().join("post.mbox")).unwrap();
+    assert_eq!(house.ingest().retired, 1);
+    assert!(house.names("Hundetaxe").is_empty());
+}
+
+#[test]
+fn a_label_beside_a_file_holds_for_all_documents_in_it() {
+    let house = House::new();
+    house.write("post.mbox", &mailbox(&["Die Hundetaxe ist zu hoch, finde ich."]));
+    house.write("post.mbox.meta.yaml", "label: secret\nlanguage: de\n");
+    assert_eq!(house.ingest().added, 1);
+    assert!(house.names("Hundetaxe").is_empty());
+    let cleared = Clearance::of(["secret"]);
+    assert_eq!(names(&house.find("Hundetaxe", &cleared, TODAY)), ["00001.eml"]);
+}
+
+#[test]
+fn a_part_that_cannot_be_read_is_named_and_the_rest_is_found() {
+    let house = House::new();
+    let mail = "From: a@b.ch\nSubject: Anfrage zur Hundetaxe\nMIME-Version: 1.0\n\
+        Content-Type: multipart/mixed; boundary=X\n\n--X\nContent-Type: text/plain\n\n\
+        Wie hoch ist die Hundetaxe?\n--X\nContent-Type: application/x-y\n\
+        Content-Disposition: attachment; filename=a.bin\n\n123\n--X--\n";
+    house.write("a.eml", mail);
+    for _ in 0..2 {
+        let report = house.ingest();
+        let paths: Vec<&str> = report.unreadable.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths.len(), 1, "{report:?}");
+        assert!(paths[0].ends_with("a.eml/a.bin"), "{paths:?}");
+        assert_eq!(house.names("Hundetaxe").first().map(String::as_str), Some("a.eml"));
+    }
+}
+
+#[test]
+fn a_later_state_of_a_work_ends_the_earlier_one() {
+    let house = House::new();
+    let act = |from: &str, text: &str| {
+        format!(
+            "---\nsr_number: '9.1'\nversion_date: {from}\nlanguage: de\n---\n# Hundegesetz\n\n\
+                {text}\n"
+        )
+    };
+    house.write("alt.md", &act("2010-01-01", "Die Hundetaxe beträgt 80 Franken."));
+    house.write("neu.md", &act("2025-01-01", "Die Hundetaxe beträgt 90 Franken."));
+    house.write("neu.fr.md", &act("2025-01-01", "La taxe des chiens: Hundetaxe."));
+    house.ingest();
+    let on = |day| {
+        let mut found = names(&house.find("Hundetaxe", &Clearance::public(), day));
+        found.sort();
+        found
+    };
+    assert!(on(date(2009, 12, 31)).is_empty());
+    assert_eq!(on(date(2024, 12, 31)), ["alt.md"]);
+    assert_eq!(on(date(2025, 1, 1)), ["neu.fr.md", "neu.md"]);
+}

@@ -1,4 +1,4 @@
-//! HTML tables while they are read: cells, spans, and whether it is a table at all.
+//! Tables while they are read: cells, spans, headers, and whether it is a table at all.
 
 use crate::BlockKind;
 use crate::label::marker;
@@ -7,6 +7,7 @@ use crate::table;
 
 const MAX_COLUMNS: usize = 100;
 const MAX_ROW_SPAN: usize = 100;
+const MAX_HEADER_ROWS: usize = 4;
 /// A longer text is not repeated in the rows that a cell spans.
 const MAX_CARRIED_BYTES: usize = 120;
 
@@ -62,19 +63,50 @@ impl Frame {
     /// The table's blocks.
     pub(crate) fn finish(self) -> Vec<Raw> {
         let mut found = self.outside;
-        let is_layout = is_layout(&self.rows);
-        if is_layout {
+        if is_layout(&self.rows) {
             found.extend(self.rows.into_iter().flat_map(layout_row));
             return found;
         }
         let mut rows: Vec<Vec<Cell>> = self.rows;
         rows.retain(|row| !row.is_empty());
-        let has_header = rows.first().is_some_and(|row| is_header(row));
+        let captions = rows.iter().take_while(|row| is_over_all(row)).count();
+        if captions < rows.len() {
+            found.extend(rows.drain(..captions).flatten().flat_map(|cell| cell.blocks));
+        }
+        let headers = rows.iter().take(MAX_HEADER_ROWS).take_while(|row| is_header(row)).count();
+        let headers = if headers == rows.len() { headers.min(1) } else { headers };
+        let is_bare: Vec<bool> = rows.iter().map(|row| is_over_all(row)).skip(headers).collect();
         let mut grid = grid(&rows);
-        let header = if has_header { grid.remove(0) } else { Vec::new() };
-        found.extend(table::rows(&header, &grid));
+        let header = joined_header(grid.drain(..headers).collect());
+        if grid.is_empty() {
+            found.extend(table::rows(&header, &grid));
+        }
+        let mut from = 0;
+        for bare in is_bare.chunk_by(|above, below| above == below) {
+            let rows = &grid[from..from + bare.len()];
+            found.extend(table::rows(if bare[0] { &[] } else { &header }, rows));
+            from += bare.len();
+        }
         found
     }
+}
+
+/// One cell over several columns: a title over a table, or a heading between its rows.
+fn is_over_all(row: &[Cell]) -> bool {
+    matches!(row, [cell] if cell.columns > 1 && cell.rows == 1)
+}
+
+/// The names of the columns; a row of groups stands before the names below it.
+fn joined_header(rows: Vec<Vec<String>>) -> Vec<String> {
+    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let name = |column: usize| {
+        let mut parts: Vec<&str> =
+            rows.iter().filter_map(|row| row.get(column)).map(|text| text.trim()).collect();
+        parts.retain(|part| !part.is_empty());
+        parts.dedup();
+        parts.join(", ")
+    };
+    (0..width).map(name).collect()
 }
 
 fn is_header(row: &[Cell]) -> bool {
@@ -93,7 +125,11 @@ fn is_layout(rows: &[Vec<Cell>]) -> bool {
         let bytes: usize = cell.blocks.iter().map(|raw| raw.text.len()).sum();
         cell.blocks.iter().any(is_heading) || (cell.blocks.len() > 1 && bytes > 600)
     };
-    if cells.any(arranges) {
+    let names_columns = rows.first().is_some_and(|row| row.len() > 1 && is_header(row));
+    if !names_columns && cells.any(arranges) {
+        return true;
+    }
+    if !has_header && rows.iter().all(|row| row.len() <= 1) {
         return true;
     }
     let is_point = |row: &Vec<Cell>| match row.as_slice() {
@@ -169,8 +205,7 @@ impl Carry {
     }
 
     fn add(&mut self, line: &mut Vec<String>, cell: &Cell, repeats: bool) {
-        let texts: Vec<&str> = cell.blocks.iter().map(|raw| raw.text.trim()).collect();
-        let text = texts.join(" ");
+        let text = cell_text(&cell.blocks);
         let short = if text.len() <= MAX_CARRIED_BYTES { text.clone() } else { String::new() };
         let column = line.len();
         let cost = cell.columns * (short.len() + 2 * size_of::<(usize, String)>());
@@ -191,4 +226,17 @@ impl Carry {
             }
         }
     }
+}
+
+/// The blocks of a cell in one line; rows of a table in it are kept apart.
+fn cell_text(blocks: &[Raw]) -> String {
+    let mut text = String::new();
+    for raw in blocks {
+        if !text.is_empty() {
+            let is_row = raw.kind == BlockKind::TableRow;
+            text.push_str(if is_row { "; " } else { " " });
+        }
+        text.push_str(raw.text.trim());
+    }
+    text
 }

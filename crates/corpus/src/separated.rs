@@ -1,0 +1,120 @@
+//! Rows of cells with a sign between them: CSV, TSV and their dialects.
+
+use csv::{ReaderBuilder, Trim};
+
+use crate::Unreadable;
+use crate::clean::{decode, decode_text};
+use crate::found::Found;
+use crate::sheet::{Cell, FirstRow, Look, Row, Sheet};
+
+/// The signs that may stand between cells, the likelier first.
+const SIGNS: [u8; 4] = *b",;\t|";
+
+/// How much of a file decides which sign it is.
+const PROBE_BYTES: usize = 64 << 10;
+const PROBE_ROWS: usize = 100;
+
+/// Reads rows of cells: UTF-8, UTF-16 with a byte order mark, else Windows-1252.
+pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
+    let text = match (bytes, std::str::from_utf8(bytes)) {
+        ([0xff, 0xfe, ..], _) => decode_text(&encoding_rs::UTF_16LE.decode(bytes).0)?,
+        ([0xfe, 0xff, ..], _) => decode_text(&encoding_rs::UTF_16BE.decode(bytes).0)?,
+        (_, Ok(_)) => decode(bytes)?,
+        (_, Err(_)) => decode_text(&encoding_rs::WINDOWS_1252.decode(bytes).0)?,
+    };
+    let (sign, body) = match declared_sign(&text) {
+        Some(declared) => declared,
+        None => (likely_sign(&text), text.as_str()),
+    };
+    let sheet = Sheet { rows: rows(body, sign), first_row: FirstRow::Names, ..Sheet::default() };
+    Ok(Found::of(sheet.blocks()))
+}
+
+/// Excel's first line "sep=;".
+fn declared_sign(text: &str) -> Option<(u8, &str)> {
+    let (first, rest) = text.split_once('\n')?;
+    let sign = first.strip_prefix("sep=").or(first.strip_prefix("SEP="))?;
+    (sign.len() == 1).then(|| (sign.as_bytes()[0], rest))
+}
+
+/// The sign that gives the most rows the same number of cells.
+fn likely_sign(text: &str) -> u8 {
+    let probe = &text[..text.floor_char_boundary(PROBE_BYTES.min(text.len()))];
+    let score = |sign: &u8| {
+        let mut counts = std::collections::BTreeMap::new();
+        for row in rows(probe, *sign).iter().take(PROBE_ROWS) {
+            let cells = row.cells.last().map_or(0, |cell| cell.column + 1);
+            *counts.entry(cells).or_insert(0_usize) += 1;
+        }
+        let alike = counts.iter().filter(|(cells, _)| **cells > 1).max_by_key(|(_, n)| **n);
+        alike.map_or((0, 0), |(cells, rows)| (*rows, *cells))
+    };
+    let best = SIGNS.iter().rev().max_by_key(|sign| score(sign));
+    best.copied().unwrap_or(b',')
+}
+
+fn rows(text: &str, sign: u8) -> Vec<Row> {
+    let mut reader = ReaderBuilder::new()
+        .delimiter(sign)
+        .has_headers(false)
+        .flexible(true)
+        .trim(Trim::All)
+        .from_reader(text.as_bytes());
+    let mut rows: Vec<Row> = Vec::new();
+    for record in reader.records() {
+        // The text is UTF-8 and rows may have any length: nothing else can fail.
+        let Ok(record) = record else { break };
+        let cell = |(column, text): (usize, &str)| Cell {
+            column: column as u32,
+            text: text.to_owned(),
+            look: if is_number(text) { Look::Number } else { Look::Text },
+            columns: 1,
+        };
+        let cells = record.iter().enumerate().filter(|(_, text)| !text.is_empty()).map(cell);
+        rows.push(Row { number: rows.len() as u32, cells: cells.collect() });
+    }
+    rows
+}
+
+/// "12", "1'234.50", "12.03.2026", "15 %", "CHF 20".
+fn is_number(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    digits > 0 && letters <= 3 && digits + letters + 6 >= text.chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(bytes: &[u8]) -> Vec<String> {
+        read(bytes).unwrap().raws.into_iter().map(|raw| raw.text).collect()
+    }
+
+    #[test]
+    fn dialects_are_told_apart() {
+        let expected = ["Name: Müller, A.; Betrag: 12,50", "Name: Zoë; Betrag: 3,00"];
+        assert_eq!(texts("Name;Betrag\nMüller, A.;12,50\nZoë;3,00\n".as_bytes()), expected);
+        assert_eq!(
+            texts("Name,Betrag\n\"Müller, A.\",\"12,50\"\nZoë,\"3,00\"".as_bytes()),
+            expected
+        );
+        assert_eq!(texts("Name\tBetrag\r\nMüller, A.\t12,50\r\nZoë\t3,00".as_bytes()), expected);
+        assert_eq!(texts("sep=|\nName|Betrag\nMüller, A.|12,50\nZoë|3,00".as_bytes()), expected);
+    }
+
+    #[test]
+    fn encodings_are_told_apart() {
+        assert_eq!(texts(b"Ort;Zahl\nZ\xfcrich;5"), ["Ort: Zürich; Zahl: 5"]);
+        let wide: Vec<u8> =
+            "\u{feff}Ort\tZahl\nZürich\t5".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(texts(&wide), ["Ort: Zürich; Zahl: 5"]);
+    }
+
+    #[test]
+    fn without_a_header_cells_stand_side_by_side() {
+        assert_eq!(texts(b"1,2\n3,4"), ["1 | 2", "3 | 4"]);
+        assert_eq!(texts(b"a \"b,c\nd,\"e\nf\""), ["a \"b: d; c: e f"]);
+        assert!(texts(b"").is_empty());
+    }
+}

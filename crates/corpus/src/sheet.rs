@@ -1,0 +1,297 @@
+//! A sheet of cells: where its tables begin, which row names the columns, and its rows as blocks
+//! that can be understood alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::BlockKind;
+use crate::clean::tidy;
+use crate::raw::Raw;
+use crate::table;
+
+/// A header is looked for in so many rows at the top of a table.
+const HEADER_ROWS: usize = 12;
+/// So many rows are looked at to tell a header from what it names.
+const SAMPLE_ROWS: usize = 200;
+/// A longer text names no column.
+const MAX_NAME_BYTES: usize = 160;
+
+/// A cell with something in it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cell {
+    pub column: u32,
+    /// As it is shown.
+    pub text: String,
+    pub look: Look,
+    /// How many columns it spans.
+    pub columns: u32,
+}
+
+/// What a cell looks like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Look {
+    #[default]
+    Text,
+    Bold,
+    /// A number, a date or a truth value.
+    Number,
+}
+
+/// A row with something in it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Row {
+    /// Counted from 0.
+    pub number: u32,
+    /// In the order of their columns.
+    pub cells: Vec<Cell>,
+}
+
+/// A sheet that was read.
+#[derive(Debug, Default)]
+pub(crate) struct Sheet {
+    pub rows: Vec<Row>,
+    /// Rows that the file itself calls headers: of tables, filters and frozen panes.
+    pub headers: BTreeSet<u32>,
+    /// Rows that are not shown; they leave no gap.
+    pub hidden: BTreeSet<u32>,
+    /// Whether the first row is a header unless something speaks against it, as in CSV.
+    pub first_row: FirstRow,
+}
+
+/// What the format says about first rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum FirstRow {
+    /// Nothing: sheets may begin with anything.
+    #[default]
+    Anything,
+    /// It names the columns by custom.
+    Names,
+}
+
+/// The names of the columns.
+type Names = BTreeMap<u32, String>;
+
+impl Sheet {
+    /// The blocks of the sheet.
+    pub(crate) fn blocks(mut self) -> Vec<Raw> {
+        for row in &mut self.rows {
+            row.cells.retain(|cell| !cell.text.trim().is_empty());
+        }
+        self.rows.retain(|row| !row.cells.is_empty());
+        let mut found = Vec::new();
+        let mut names = Names::new();
+        let touches = |above: &Row, below: &Row| {
+            let between = above.number + 1..below.number.max(above.number + 1);
+            between.is_empty() || self.hidden.range(between.clone()).count() == between.len()
+        };
+        for region in self.rows.chunk_by(touches) {
+            self.region(region, &mut names, &mut found);
+        }
+        found
+    }
+
+    /// A part of the sheet between blank rows.
+    fn region(&self, rows: &[Row], names: &mut Names, found: &mut Vec<Raw>) {
+        match self.header(rows) {
+            Some(at) => {
+                found.extend(rows[..at].iter().map(line));
+                *names = columns(rows, at);
+                let header: Vec<String> = names.values().cloned().collect();
+                if at + 1 == rows.len() {
+                    found.extend(table::rows(&header, &[]));
+                }
+                found.extend(named(&rows[at + 1..], names));
+            }
+            None if continues(rows, names) => found.extend(named(rows, names)),
+            None => found.extend(rows.iter().map(line)),
+        }
+    }
+
+    /// The row of a region that names its columns.
+    fn header(&self, rows: &[Row]) -> Option<usize> {
+        let said = rows.iter().position(|row| self.headers.contains(&row.number));
+        if said.is_some_and(|at| rows[at].cells.len() > 1) {
+            return said;
+        }
+        let width = rows.iter().take(SAMPLE_ROWS).map(|row| row.cells.len()).max()?;
+        if width < 2 {
+            return None;
+        }
+        let is_wide = |row: &Row| {
+            let spanned: u32 = row.cells.iter().map(|cell| cell.columns.max(1)).sum();
+            row.cells.len() > 1 && (row.cells.len() * 10 >= width * 6 || spanned as usize >= width)
+        };
+        let top = &rows[..rows.len().min(HEADER_ROWS)];
+        let at = top.iter().position(is_wide)?;
+        self.is_header(&rows[at], &rows[at + 1..], width).then_some(at)
+    }
+
+    fn is_header(&self, row: &Row, below: &[Row], width: usize) -> bool {
+        let below = &below[..below.len().min(SAMPLE_ROWS)];
+        let mut texts = BTreeSet::new();
+        let is_name = |cell: &Cell| {
+            cell.look != Look::Number
+                && cell.text.len() <= MAX_NAME_BYTES
+                && cell.text.contains(char::is_alphabetic)
+        };
+        let are_names = row.cells.iter().all(|cell| is_name(cell) && texts.insert(&cell.text));
+        if !are_names || below.is_empty() {
+            return false;
+        }
+        let is_bold = |row: &Row| row.cells.iter().all(|cell| cell.look == Look::Bold);
+        let stands_out = is_bold(row) && !below.iter().all(is_bold);
+        let numbers = row.cells.iter().filter(|name| {
+            let in_column = |row: &&Row| row.cells.iter().any(|cell| cell.column == name.column);
+            let is_number = |row: &&Row| {
+                row.cells.iter().any(|c| c.column == name.column && c.look == Look::Number)
+            };
+            let filled = below.iter().filter(in_column).count();
+            filled > 0 && below.iter().filter(is_number).count() * 2 > filled
+        });
+        let repeats = row.cells.iter().any(|name| {
+            let same = |cell: &Cell| cell.column == name.column && cell.text == name.text;
+            below.iter().any(|row| row.cells.iter().any(same))
+        });
+        stands_out
+            || numbers.count() > 0 && !repeats
+            || self.first_row == FirstRow::Names && !repeats
+            || width > 2 && below.len() > 1 && !repeats
+    }
+}
+
+/// The names of the columns: the header row's, and before them those of a row of groups above it.
+fn columns(rows: &[Row], at: usize) -> Names {
+    let mut names: Names = spread(&rows[at]);
+    let above = at.checked_sub(1).map(|above| &rows[above]);
+    if let Some(groups) = above.filter(|row| row.cells.len() > 1 && is_grouped(row)) {
+        let groups = spread(groups);
+        for (column, name) in &mut names {
+            if let Some(group) = groups.get(column).filter(|group| *group != name) {
+                *name = table::column_name(&format!("{group}, {name}"));
+            }
+        }
+    }
+    names
+}
+
+fn is_grouped(row: &Row) -> bool {
+    row.cells.iter().any(|cell| cell.columns > 1)
+}
+
+/// A row's texts by column; a cell that spans columns names each of them.
+fn spread(row: &Row) -> Names {
+    let columns = |cell: &Cell| cell.column..cell.column.saturating_add(cell.columns.clamp(1, 64));
+    let named = row.cells.iter().flat_map(|cell| {
+        let name = table::column_name(&cell.text);
+        columns(cell).map(move |column| (column, name.clone()))
+    });
+    named.collect()
+}
+
+/// Whether rows after a blank one go on with the table above.
+fn continues(rows: &[Row], names: &Names) -> bool {
+    let fits = |row: &Row| {
+        row.cells.len() > 1 && row.cells.iter().all(|cell| names.contains_key(&cell.column))
+    };
+    let has_number = |row: &Row| row.cells.iter().any(|cell| cell.look == Look::Number);
+    names.len() > 2 && rows.iter().all(fits) && rows.iter().any(has_number)
+}
+
+/// A row on its own: a line of text, or cells side by side.
+fn line(row: &Row) -> Raw {
+    let cells: Vec<String> = row.cells.iter().map(|cell| one_line(&cell.text)).collect();
+    match cells.as_slice() {
+        [only] => Raw::new(BlockKind::Paragraph, only.clone()),
+        cells => Raw::new(BlockKind::TableRow, cells.join(" | ")),
+    }
+}
+
+/// Rows with the names of their columns; without them where they would multiply the text.
+fn named(rows: &[Row], names: &Names) -> Vec<Raw> {
+    let cells = || rows.iter().flat_map(|row| &row.cells);
+    let plain_bytes: usize = cells().map(|cell| cell.text.len() + 3).sum();
+    let name_bytes = |cell: &Cell| names.get(&cell.column).map_or(0, |name| name.len() + 4);
+    let named_bytes: usize = cells().map(|cell| cell.text.len() + name_bytes(cell)).sum();
+    if !table::is_affordable(plain_bytes, named_bytes) {
+        return rows.iter().map(line).collect();
+    }
+    rows.iter().map(|row| named_row(row, names)).collect()
+}
+
+fn named_row(row: &Row, names: &Names) -> Raw {
+    // One cell over the whole width is a heading between rows.
+    if let [only] = row.cells.as_slice()
+        && only.columns as usize >= names.len().max(2)
+    {
+        return line(row);
+    }
+    let cells = row.cells.iter().map(|cell| match names.get(&cell.column) {
+        Some(name) if !name.is_empty() => format!("{name}: {}", one_line(&cell.text)),
+        _ => one_line(&cell.text),
+    });
+    Raw::new(BlockKind::TableRow, cells.collect::<Vec<_>>().join("; "))
+}
+
+fn one_line(text: &str) -> String {
+    tidy(text).replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of cells between `|`; `*` makes one bold, digits make it a number, an empty row is
+    /// blank, `>` lets a cell span to the right.
+    fn sheet(rows: &[&str]) -> Sheet {
+        let cell = |(column, text): (usize, &str)| {
+            let bare = text.trim_matches(['*', '>', ' ']);
+            let look = match () {
+                _ if text.contains('*') => Look::Bold,
+                _ if bare.parse::<f64>().is_ok() => Look::Number,
+                _ => Look::Text,
+            };
+            let columns = 1 + text.matches('>').count() as u32;
+            Cell { column: column as u32, text: bare.to_owned(), look, columns }
+        };
+        let row = |(number, text): (usize, &&str)| Row {
+            number: number as u32,
+            cells: text.split('|').enumerate().map(cell).collect(),
+        };
+        Sheet { rows: rows.iter().enumerate().map(row).collect(), ..Sheet::default() }
+    }
+
+    fn texts(rows: &[&str]) -> Vec<String> {
+        sheet(rows).blocks().into_iter().map(|raw| raw.text).collect()
+    }
+
+    #[test]
+    fn a_header_below_a_title_names_the_columns() {
+        let found = texts(&["Preise 2026", "", "Ware|Menge|Preis", "Salz|2|3.50", "Öl||9"]);
+        assert_eq!(
+            found,
+            ["Preise 2026", "Ware: Salz; Menge: 2; Preis: 3.50", "Ware: Öl; Preis: 9"]
+        );
+    }
+
+    #[test]
+    fn names_and_values_side_by_side_are_no_table() {
+        let found = texts(&["Kunde|Muster AG", "Ort|Bern"]);
+        assert_eq!(found, ["Kunde | Muster AG", "Ort | Bern"]);
+        let found = texts(&["*Name|*Ort", "Muster|Bern"]);
+        assert_eq!(found, ["Name: Muster; Ort: Bern"]);
+    }
+
+    #[test]
+    fn groups_stand_before_their_columns() {
+        let found = texts(&["|*2025>||*2026>", "*Konto|*Soll|*Haben|*Soll.|*Haben.", "A|1|2|3|4"]);
+        assert_eq!(
+            found[1],
+            "Konto: A; 2025, Soll: 1; 2025, Haben: 2; 2026, Soll.: 3; 2026, Haben.: 4"
+        );
+    }
+
+    #[test]
+    fn a_table_goes_on_after_a_blank_row() {
+        let found = texts(&["a|b|c", "x|y|1", "z|y|2", "", "u|v|3", "", "Total"]);
+        assert_eq!(found[2..], ["a: u; b: v; c: 3", "Total"]);
+    }
+}
