@@ -82,7 +82,7 @@ pub enum Unreadable {
     },
     /// A file that breaks its format's rules.
     #[error("the {format} file is damaged or no such file: {detail}; save it anew")]
-    Damaged {
+    Broken {
         /// The format's name, such as "Word".
         format: &'static str,
         /// What is wrong with it.

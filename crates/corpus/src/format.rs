@@ -155,7 +155,7 @@ impl Format {
         let format = self.name();
         match bytes.starts_with(OLD_OFFICE) {
             true => Unreadable::Encrypted { format },
-            false => Unreadable::Damaged { format, detail: "it is no ZIP container".to_owned() },
+            false => Unreadable::Broken { format, detail: "it is no ZIP container".to_owned() },
         }
     }
 
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(Format::of("a.md", b"PK\x03\x04"), Ok(Format::Zip));
         let locked = Format::of("a.docx", OLD_OFFICE);
         assert_eq!(locked, Err(Unreadable::Encrypted { format: "Word" }));
-        assert!(matches!(Format::of("a.xlsx", b"x"), Err(Unreadable::Damaged { .. })));
+        assert!(matches!(Format::of("a.xlsx", b"x"), Err(Unreadable::Broken { .. })));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Mail, Unreadable> {
     let message = MessageParser::default().parse(bytes);
     let message = message.filter(|message| message.headers().len() > 1).ok_or_else(|| {
         let detail = "it has no header lines such as From and Subject".to_owned();
-        Unreadable::Damaged { format: "mail", detail }
+        Unreadable::Broken { format: "mail", detail }
     })?;
     let attachments: Vec<Attachment> = attachments(&message);
     let title = message.subject().map(clean::tidy).unwrap_or_default();
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn what_is_no_mail_is_refused() {
-        assert!(matches!(read(b"hello"), Err(Unreadable::Damaged { .. })));
-        assert!(matches!(read(b""), Err(Unreadable::Damaged { .. })));
+        assert!(matches!(read(b"hello"), Err(Unreadable::Broken { .. })));
+        assert!(matches!(read(b""), Err(Unreadable::Broken { .. })));
     }
 }

@@ -163,7 +163,7 @@ impl Walk<'_> {
         let messages = mailbox::split(file.bytes);
         if messages.is_empty() {
             let detail = "it has no line that begins with \"From \"".to_owned();
-            let error = Unreadable::Damaged { format: "mailbox", detail };
+            let error = Unreadable::Broken { format: "mailbox", detail };
             return self.push(file.inside, Err(error));
         }
         for (index, message) in messages.iter().enumerate() {

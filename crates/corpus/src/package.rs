@@ -78,7 +78,7 @@ impl<'a> Package<'a> {
         let mut bytes = Vec::new();
         file.take(part_limit + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| Unreadable::Damaged { format, detail: error.to_string() })?;
+            .map_err(|error| Unreadable::Broken { format, detail: error.to_string() })?;
         if bytes.len() as u64 > part_limit {
             let limit = self.limit_bytes.min(MAX_BYTES as u64);
             return Err(Unreadable::Expands { limit });
@@ -102,10 +102,10 @@ impl<'a> Package<'a> {
     /// A part that has to be there.
     pub(crate) fn required(&mut self, name: &str) -> Result<Vec<u8>, Unreadable> {
         let detail = format!("{name} is missing");
-        self.part(name)?.ok_or(Unreadable::Damaged { format: self.format, detail })
+        self.part(name)?.ok_or(Unreadable::Broken { format: self.format, detail })
     }
 }
 
 fn damaged(format: &'static str, error: &ZipError) -> Unreadable {
-    Unreadable::Damaged { format, detail: error.to_string() }
+    Unreadable::Broken { format, detail: error.to_string() }
 }

@@ -59,7 +59,7 @@ impl Xml {
         let mut reader = Reader::from_str(&text);
         reader.config_mut().expand_empty_elements = true;
         loop {
-            let event = reader.read_event().map_err(|error| Unreadable::Damaged {
+            let event = reader.read_event().map_err(|error| Unreadable::Broken {
                 format,
                 detail: format!("{error} at byte {}", reader.error_position()),
             })?;
@@ -82,7 +82,7 @@ fn decode(bytes: &[u8], format: &'static str) -> Result<String, Unreadable> {
         [0xff, 0xfe, ..] => encoding_rs::UTF_16LE.decode(bytes).0,
         [0xfe, 0xff, ..] => encoding_rs::UTF_16BE.decode(bytes).0,
         _ => std::str::from_utf8(bytes)
-            .map_err(|error| Unreadable::Damaged {
+            .map_err(|error| Unreadable::Broken {
                 format,
                 detail: format!("a part is not UTF-8 at byte {}", error.valid_up_to()),
             })?
@@ -145,7 +145,7 @@ impl Builder {
         self.in_text = false;
         let from = self.xml.attributes.len() as u32;
         for attribute in start.attributes().with_checks(false) {
-            let damaged = |detail: String| Unreadable::Damaged { format: self.format, detail };
+            let damaged = |detail: String| Unreadable::Broken { format: self.format, detail };
             let attribute = attribute.map_err(|error| damaged(error.to_string()))?;
             let value = attribute
                 .normalized_value(XmlVersion::Implicit1_0)
@@ -189,7 +189,7 @@ impl Builder {
     }
 
     fn reference(&mut self, reference: &BytesRef) -> Result<(), Unreadable> {
-        let damaged = |detail: String| Unreadable::Damaged { format: self.format, detail };
+        let damaged = |detail: String| Unreadable::Broken { format: self.format, detail };
         if let Some(character) =
             reference.resolve_char_ref().map_err(|error| damaged(error.to_string()))?
         {
@@ -213,7 +213,7 @@ impl Builder {
             && self.xml.nodes.first().is_some_and(|root| root.end as usize == self.xml.nodes.len());
         match is_sound {
             true => Ok(self.xml),
-            false => Err(Unreadable::Damaged {
+            false => Err(Unreadable::Broken {
                 format: self.format,
                 detail: "a part has no single outermost element".to_owned(),
             }),
@@ -333,12 +333,12 @@ mod tests {
     fn what_could_expand_is_refused() {
         let bomb = b"<!DOCTYPE a [<!ENTITY b 'cc'>]><a>&b;</a>";
         assert!(matches!(Xml::parse(bomb, "Word"), Err(Unreadable::Definition { .. })));
-        assert!(matches!(Xml::parse(b"<a>&b;</a>", "Word"), Err(Unreadable::Damaged { .. })));
+        assert!(matches!(Xml::parse(b"<a>&b;</a>", "Word"), Err(Unreadable::Broken { .. })));
         let deep = "<a>".repeat(100_000);
         assert!(matches!(Xml::parse(deep.as_bytes(), "Word"), Err(Unreadable::TooDeep { .. })));
         for broken in ["", "x", "<a>", "<a></b>", "</a>", "<a/><b/>", "<a b></a>", "\u{0}"] {
             let found = Xml::parse(broken.as_bytes(), "Word");
-            assert!(matches!(found, Err(Unreadable::Damaged { .. })), "{broken}");
+            assert!(matches!(found, Err(Unreadable::Broken { .. })), "{broken}");
         }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
         notes,
         ..Reader::default()
     };
-    let body = document.root().child("body").ok_or(Unreadable::Damaged {
+    let body = document.root().child("body").ok_or(Unreadable::Broken {
         format: FORMAT,
         detail: "the document has no body".to_owned(),
     })?;
