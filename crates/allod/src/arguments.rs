@@ -7,6 +7,8 @@ use allod_lm::{Container, Format, Isa};
 use allod_registry::Name;
 use clap::{Args, Parser, Subcommand};
 
+use crate::eval_arguments::EvalRetrievalArguments;
+
 /// AI held outright: answers from your own documents that you can prove.
 ///
 /// Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy.
@@ -76,6 +78,9 @@ pub enum Command {
     /// Train an artifact from data, with the same bytes every time
     #[command(subcommand)]
     Tune(TuneCommand),
+    /// Measure how good passages and answers are
+    #[command(subcommand)]
+    Eval(EvalCommand),
     /// Check and explain the policy
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -505,6 +510,13 @@ pub struct TuneEmbedArguments {
     /// Threads [default: all cores]; the bytes do not depend on them
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+}
+
+/// `allod eval`
+#[derive(Debug, Subcommand)]
+pub enum EvalCommand {
+    /// Search a set in the layout of BEIR and say how well its passages are found
+    Retrieval(EvalRetrievalArguments),
 }
 
 /// `allod tokenize`

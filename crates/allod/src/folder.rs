@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use allod_answer::{Desk, DeskOptions, ModelChoice};
+use allod_answer::{Desk, DeskOptions, EncoderChoice, ModelChoice};
 use allod_ledger::Checkpoint;
 use allod_registry::Registry;
+use allod_retrieval::Library;
 use allod_store::DATABASE_FILE;
 
 use crate::arguments::Arguments;
@@ -48,6 +49,12 @@ impl Place {
     pub fn desk(&self, model: ModelChoice) -> anyhow::Result<Desk> {
         let options = DeskOptions { model, ..self.options() };
         Ok(Desk::open(&self.data, &options)?)
+    }
+
+    /// Opens the library of this folder, without policy and ledger.
+    pub fn library(&self) -> anyhow::Result<Library> {
+        let store = allod_answer::open_store(&self.data)?;
+        Ok(allod_answer::open_library(&self.data, store, &EncoderChoice::default())?)
     }
 
     /// How this folder's desk is opened when nothing more is said.

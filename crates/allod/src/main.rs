@@ -4,10 +4,12 @@
 mod arguments;
 mod cells;
 mod commands;
+mod eval_arguments;
 mod folder;
 mod output;
 mod progress;
 mod samples;
+mod scratch;
 
 use std::process::ExitCode;
 
@@ -79,6 +81,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Model(model) => commands::model::run(model, &place, &output),
         Command::Embed(embed) => commands::embed::run(embed, &place, &output),
         Command::Tune(tune) => commands::tune::run(tune, &output),
+        Command::Eval(eval) => commands::eval::run(eval, &place, &output),
         Command::Tokenize(tokenize) => commands::tokenize::run(tokenize, &place, &output),
         Command::Policy(policy) => commands::policy::run(policy, &place, &output),
         Command::Ledger(ledger) => commands::ledger::run(ledger, &place, &output),

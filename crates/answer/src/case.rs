@@ -83,6 +83,7 @@ impl<'a> Case<'a> {
             clearance: &self.ask.caller.clearance,
             on: self.on,
             limit: self.desk.policy.retrieval.passages as usize,
+            filter: None,
         })?;
         // The library knows the words of the documents too: its guess holds for key words.
         self.language = found.searched.language;

@@ -16,6 +16,7 @@ use allod_store::{HeadRow, SqliteStore, Store};
 use crate::adapters::AdapterFolder;
 use crate::ask::Ask;
 use crate::case::Case;
+use crate::encoder::{EncoderChoice, open_library};
 use crate::error::Error;
 use crate::explanation::Explanation;
 use crate::generator::{Generator, ModelChoice};
@@ -32,6 +33,8 @@ pub struct DeskOptions {
     pub policy: Option<PathBuf>,
     /// The model, apart from what the policy says.
     pub model: ModelChoice,
+    /// What turns passages and questions into vectors for the search.
+    pub encoder: EncoderChoice,
     /// A model that turns texts into vectors: a file, a folder, or a name in the registry.
     pub embedder: Option<PathBuf>,
     /// A model that scores documents beside a query: a folder, or a name in the registry.
@@ -71,7 +74,7 @@ impl Desk {
         let reranker =
             reranker.map(|given| Reader::reranker(&models, given, threads)).transpose()?;
         let store = open_store(data)?;
-        let library = Library::open(data, Arc::clone(&store))?;
+        let library = open_library(data, Arc::clone(&store), &options.encoder)?;
         let ledger = open_ledger(&data.join("ledger"), store.as_ref())?;
         let adapters = options.adapters.clone().unwrap_or_else(|| data.join("adapters"));
         let adapters = AdapterFolder(adapters);

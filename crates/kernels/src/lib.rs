@@ -25,6 +25,7 @@
 //! | their gradients | [`silu_mul_gradient`] and others, [`rms_norm_gradient`] |
 //! | sums over rows and columns | [`dot`], [`column_sums`], [`largest_and_total`] |
 //! | greedy choice | [`argmax`] |
+//! | search through vectors of codes | [`scan`] |
 //!
 //! Every function takes the [`Isa`] to run on (from [`Isa::detect`], once at start) and panics when
 //! this processor lacks it, or when slices do not fit the stated shapes: both are mistakes of the
@@ -109,6 +110,7 @@ mod rounded_tiles;
 mod routing;
 #[cfg(test)]
 mod samples;
+mod scan;
 mod scratch;
 mod softmax_gradient;
 mod softmax_weights;
@@ -151,6 +153,7 @@ pub use reduction::{column_sums, dot, largest_and_total, norm_weight_gradient};
 pub use rope::{RopePairing, rope};
 pub use rounded::{Inputs, linear_rounded};
 pub use routing::{Weighting, route};
+pub use scan::scan;
 pub use scratch::Scratch;
 pub use softmax_gradient::softmax_gradient;
 pub use tanh::{Xielu, gelu_tanh_mul, soft_cap, xielu};

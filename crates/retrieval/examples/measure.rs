@@ -36,7 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn ask(library: &Library, question: &str) -> Result<(), Box<dyn Error>> {
     let clearance = Clearance::public();
     let on = jiff::Zoned::now().date();
-    let query = Query { text: question, language: None, clearance: &clearance, on, limit: 5 };
+    let query =
+        Query { text: question, language: None, clearance: &clearance, on, limit: 5, filter: None };
     for _ in 0..3 {
         let begin = Instant::now();
         let found = library.search(&query)?;

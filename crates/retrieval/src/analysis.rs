@@ -2,6 +2,7 @@
 //! recognised. The same analysis serves the index, the question and the quote.
 
 mod fold;
+mod memory;
 mod stem;
 mod stop_words;
 
@@ -34,7 +35,7 @@ impl Word {
 }
 
 /// The words of a text, in order. `Art. 12` gives `12` and, before it, `art_12`; `§ 5` gives
-/// `art_5`, `Abs. 3` (`al. 3`, `cpv. 3`) gives `abs_3`.
+/// `art_5`, `Abs. 3` (`al. 3`, `cpv. 3`, and the bracket of `Art. 12(3)`) gives `abs_3`.
 #[must_use]
 pub fn words(text: &str, language: Language) -> Vec<Word> {
     let mut words = Vec::with_capacity(text.len() / 7 + 1);
@@ -49,6 +50,7 @@ pub fn words(text: &str, language: Language) -> Vec<Word> {
         if word.is_number() {
             let reference = match sign.take() {
                 Some(sign) => Some((sign.start, "art")),
+                None if is_bracketed(text, &word.range, &words) => Some((word.range.start, "abs")),
                 None => {
                     words.last().and_then(|w: &Word| Some((w.range.start, place_kind(&w.folded)?)))
                 }
@@ -61,6 +63,15 @@ pub fn words(text: &str, language: Language) -> Vec<Word> {
         words.push(word);
     }
     words
+}
+
+/// Whether a number is the paragraph in `Art. 30(1)`: in brackets right after an article's number.
+fn is_bracketed(text: &str, number: &Range<usize>, before: &[Word]) -> bool {
+    let [.., article, last] = before else { return false };
+    article.folded.starts_with("art_")
+        && article.range.end == last.range.end
+        && text[last.range.end..number.start].trim() == "("
+        && text[number.end..].starts_with(')')
 }
 
 /// Which kind of place a word announces: an article (`art`) or a paragraph of one (`abs`).
@@ -85,9 +96,12 @@ fn word(raw: &str, range: Range<usize>, language: Language) -> Word {
         let number = fold::number(raw);
         return Word { range, folded: number.clone(), stem: number, capital };
     }
-    let lower = raw.to_lowercase();
-    let folded = fold(&lower);
-    let stem = stem(&lower, &folded, language);
+    let (folded, stem) = memory::recall(raw, language, || {
+        let lower = raw.to_lowercase();
+        let folded = fold(&lower);
+        let stem = stem(&lower, &folded, language);
+        (folded, stem)
+    });
     Word { range, folded, stem, capital }
 }
 
@@ -164,6 +178,9 @@ mod tests {
         }
         assert!(stems("selon l’art. 7 al. 2", Language::Fr).contains(&"abs_2".to_owned()));
         assert!(stems("l'articolo 12a cpv. 1", Language::It).contains(&"art_12a".to_owned()));
+        let bracketed = stems("GDPR Art 30(1)(b)", Language::En);
+        assert!(["art_30", "abs_1"].iter().all(|t| bracketed.iter().any(|b| b == t)));
+        assert!(!stems("in 2020 (3) times", Language::En).contains(&"abs_3".to_owned()));
     }
 
     #[test]

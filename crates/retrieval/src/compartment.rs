@@ -1,8 +1,11 @@
 //! One compartment: the tantivy index of the documents with one label, or of those with none.
 
 use crate::clearance::{PUBLIC, folder_name};
+use crate::code::Code;
+use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::evidence::above;
+use crate::vectors::Vectors;
 use crate::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -11,13 +14,14 @@ use std::sync::Arc;
 use tantivy::collector::DocSetCollector;
 use tantivy::query::TermQuery;
 use tantivy::schema::{
-    Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value,
+    FAST, Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value,
 };
-use tantivy::{Index, ReloadPolicy, Searcher, TantivyDocument, Term};
+use tantivy::{DocAddress, Index, ReloadPolicy, Searcher, TantivyDocument, Term};
 
 /// Changes whenever what is written to the index changes; an index of another format is rebuilt.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 const DOCUMENT: &str = "document";
+const ROW: &str = "row";
 
 /// The fields of the index.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +38,8 @@ pub(crate) struct Fields {
     pub(crate) plain: Field,
     /// The entry itself, as JSON.
     pub(crate) entry: Field,
+    /// Which row of the vectors is the passage's.
+    pub(crate) row: Field,
 }
 
 /// A passage as the index keeps it.
@@ -43,6 +49,7 @@ pub(crate) struct PassageEntry {
     pub(crate) title: String,
     pub(crate) digest: String,
     pub(crate) language: allod_corpus::Language,
+    pub(crate) source: Option<String>,
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) place: String,
@@ -59,6 +66,15 @@ impl PassageEntry {
     pub(crate) fn above(&self) -> String {
         let headings = self.heading_path.iter().chain(&self.introduction);
         above(&self.path, [&self.place, &self.title].into_iter().chain(headings))
+    }
+
+    /// What an encoder reads: title, headings, place, introduction, and the text.
+    pub(crate) fn meaning(&self) -> String {
+        let headings = self.heading_path.iter().filter(|heading| **heading != self.title);
+        let lines = std::iter::once(&self.title).chain(headings).chain([&self.place]);
+        let lines = lines.chain(&self.introduction).chain([&self.text]);
+        let lines: Vec<&str> = lines.map(String::as_str).filter(|line| !line.is_empty()).collect();
+        lines.join("\n")
     }
 }
 
@@ -80,6 +96,10 @@ pub(crate) struct PreparedPassage {
     pub(crate) body: String,
     pub(crate) head: String,
     pub(crate) plain: String,
+    /// What an encoder reads.
+    pub(crate) meaning: String,
+    /// Its vector, once it was encoded.
+    pub(crate) code: Option<Code>,
 }
 
 /// A document ready to be written.
@@ -156,14 +176,18 @@ impl Compartment {
         Ok(documents.into_iter().map(|d| (d.path, d.digest)).collect())
     }
 
-    /// Reads what a search needs from the last commit.
-    pub(crate) fn load(&self) -> Result<Loaded> {
+    /// Reads what a search needs from the last commit, and the vectors that the encoder made.
+    pub(crate) fn load(&self, encoder: Option<&dyn Encoder>) -> Result<Loaded> {
         let searcher = self.searcher()?;
         let read = || -> tantivy::Result<(Vocabulary, Vec<DocumentEntry>)> {
             Ok((vocabulary(&searcher, self.fields)?, documents(&searcher, self.fields)?))
         };
         let (vocabulary, documents) = read().map_err(|e| failed(&self.folder, e))?;
+        let rows = rows(&searcher).map_err(|e| failed(&self.folder, e))?;
+        let vectors = encoder.map(|encoder| Vectors::load(&self.folder, encoder)).transpose()?;
         Ok(Loaded {
+            rows,
+            vectors: vectors.unwrap_or_default(),
             label: self.label.clone(),
             name: self.label.clone().unwrap_or_else(|| PUBLIC.to_owned()),
             folder: self.folder.clone(),
@@ -190,6 +214,24 @@ pub(crate) struct Loaded {
     pub(crate) vocabulary: Arc<Vocabulary>,
     pub(crate) passages: usize,
     pub(crate) documents: HashMap<String, DocumentEntry>,
+    /// The passage of each row, in the order of rows.
+    pub(crate) rows: Vec<(u32, DocAddress)>,
+    pub(crate) vectors: Vectors,
+}
+
+impl Loaded {
+    /// The passage that has a row.
+    pub(crate) fn at(&self, row: u32) -> Option<DocAddress> {
+        let found = self.rows.binary_search_by_key(&row, |(row, _)| *row).ok()?;
+        Some(self.rows[found].1)
+    }
+
+    /// The row of a passage.
+    pub(crate) fn row_of(&self, address: DocAddress) -> Option<u32> {
+        let segment = self.searcher.segment_reader(address.segment_ord);
+        let column = segment.fast_fields().u64(ROW).ok()?;
+        column.first(address.doc_id).and_then(|row| u32::try_from(row).ok())
+    }
 }
 
 pub(crate) fn failed(folder: &Path, source: tantivy::TantivyError) -> Error {
@@ -209,6 +251,7 @@ fn schema() -> (Schema, Fields) {
         head: builder.add_text_field("head", terms.clone()),
         plain: builder.add_text_field("plain", terms),
         entry: builder.add_text_field("entry", STORED),
+        row: builder.add_u64_field(ROW, FAST),
     };
     (builder.build(), fields)
 }
@@ -241,6 +284,20 @@ fn documents(searcher: &Searcher, fields: Fields) -> tantivy::Result<Vec<Documen
     Ok(documents)
 }
 
+/// The row of each passage, and where it stands in the index, in the order of rows.
+pub(crate) fn rows(searcher: &Searcher) -> tantivy::Result<Vec<(u32, DocAddress)>> {
+    let mut rows = Vec::new();
+    for (segment_ord, segment) in (0..).zip(searcher.segment_readers()) {
+        let column = segment.fast_fields().u64(ROW)?;
+        for doc_id in segment.doc_ids_alive() {
+            let row = column.first(doc_id).and_then(|row| u32::try_from(row).ok());
+            rows.extend(row.map(|row| (row, DocAddress { segment_ord, doc_id })));
+        }
+    }
+    rows.sort_unstable_by_key(|(row, _)| *row);
+    Ok(rows)
+}
+
 /// The entry of an index document; `None` if it is not of the kind asked for.
 pub(crate) fn entry<T: serde::de::DeserializeOwned>(
     document: &TantivyDocument,
@@ -251,19 +308,25 @@ pub(crate) fn entry<T: serde::de::DeserializeOwned>(
 }
 
 impl PreparedDocument {
-    /// The index documents of this document: its own entry first, then its passages.
-    pub(crate) fn index_documents(&self, fields: Fields) -> impl Iterator<Item = TantivyDocument> {
+    /// The index documents of this document: its own entry first, then its passages with these
+    /// rows.
+    pub(crate) fn index_documents(
+        &self,
+        fields: Fields,
+        rows: &[u32],
+    ) -> impl Iterator<Item = TantivyDocument> {
         let mut own = TantivyDocument::default();
         own.add_text(fields.path, &self.path);
         own.add_text(fields.kind, DOCUMENT);
         own.add_text(fields.entry, &self.entry);
-        let passages = self.passages.iter().map(move |passage| {
+        let passages = self.passages.iter().zip(rows).map(move |(passage, row)| {
             let mut document = TantivyDocument::default();
             document.add_text(fields.path, &self.path);
             document.add_text(fields.body, &passage.body);
             document.add_text(fields.head, &passage.head);
             document.add_text(fields.plain, &passage.plain);
             document.add_text(fields.entry, &passage.entry);
+            document.add_u64(fields.row, u64::from(*row));
             document
         });
         std::iter::once(own).chain(passages)

@@ -46,6 +46,14 @@ pub enum Error {
         /// The lock file.
         lock: PathBuf,
     },
+    /// The encoder failed.
+    #[error("the encoder {encoder} failed: {detail}; choose another one, or search without one")]
+    Encoder {
+        /// Its identity.
+        encoder: String,
+        /// What it said.
+        detail: String,
+    },
     /// A stored row does not mean what this version expects.
     #[error("what is stored about {path} cannot be read ({detail}); ingest that file again")]
     Row {

@@ -2,6 +2,8 @@
 
 use crate::clearance::Clearance;
 use crate::confidence::Signals;
+use crate::filter::Filter;
+use crate::folding::Duplicate;
 use crate::question::Question;
 use allod_corpus::{ByteRange, Language};
 use jiff::civil::Date;
@@ -21,6 +23,8 @@ pub struct Query<'a> {
     pub on: Date,
     /// At most so many passages.
     pub limit: usize,
+    /// What the search is narrowed to.
+    pub filter: Option<&'a Filter>,
 }
 
 /// A passage that bears on the question.
@@ -61,6 +65,8 @@ pub struct Evidence {
     pub suspicious: bool,
     /// Whether the question names this very place (`§ 5 UrhG`).
     pub named: bool,
+    /// Passages of other copies of the document that say the same.
+    pub copies: Vec<Duplicate>,
     /// The question as it was searched, to score sentences by.
     #[serde(skip)]
     pub question: Arc<Question>,

@@ -9,6 +9,7 @@ mod files;
 mod lock;
 mod prepare;
 mod reader;
+mod rows;
 mod write;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tests;
 
 use crate::error::{Error, Result};
 use crate::library::Library;
+use allod_corpus::Document;
 use allod_store::{DocumentRow, DocumentState};
 use files::{Found, Stamp};
 pub use reader::{InProcess, ReadFile, ReadPart};
@@ -30,6 +32,9 @@ use write::Writer;
 const BATCH_BYTES: u64 = 24 << 20;
 /// And at most so many files.
 const BATCH_FILES: usize = 400;
+
+/// Documents that are no files are often single passages.
+const ADDED_DOCUMENTS: usize = 8192;
 
 /// Which files are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -139,6 +144,34 @@ pub(crate) fn run(
     retire(&mut writer, &found, &rows, &there, &mut report)?;
     writer.finish()?;
     report.unreadable.sort_by(|a, b| a.path.cmp(&b.path));
+    report.seconds = begin.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// Takes documents in that are no files: each with the path that it shall be known by.
+pub(crate) fn add(
+    library: &Library,
+    documents: &mut dyn Iterator<Item = (String, Document)>,
+) -> Result<IngestReport> {
+    let begin = Instant::now();
+    let _lock = lock::take(&library.index_folder)?;
+    let mut writer = Writer::open(library)?;
+    let mut report = IngestReport::default();
+    loop {
+        let mut bytes = 0;
+        let mut batch = Vec::new();
+        while batch.len() < ADDED_DOCUMENTS && bytes < BATCH_BYTES {
+            let Some((path, document)) = documents.next() else { break };
+            bytes += document.text.len() as u64;
+            batch.push((path, document));
+        }
+        if batch.is_empty() {
+            break;
+        }
+        let known = |path: &str| library.store.document(path);
+        writer.write(prepare::given(batch, known)?, &mut report)?;
+    }
+    writer.finish()?;
     report.seconds = begin.elapsed().as_secs_f64();
     Ok(report)
 }

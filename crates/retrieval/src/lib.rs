@@ -7,10 +7,16 @@
 
 pub mod analysis;
 mod clearance;
+mod code;
 mod compartment;
 mod confidence;
+mod conversation;
+mod encoder;
 mod error;
 mod evidence;
+mod filter;
+mod folding;
+mod fusion;
 mod ingest;
 mod library;
 mod question;
@@ -20,12 +26,17 @@ mod search;
 mod suspicion;
 mod thesaurus;
 mod validity;
+mod vectors;
 mod vocabulary;
 
 pub use clearance::{Clearance, PUBLIC};
 pub use confidence::Signals;
+pub use conversation::resolve;
+pub use encoder::{Encoder, Purpose};
 pub use error::{Error, Result};
 pub use evidence::{Evidence, EvidenceSet, Query, Searched};
+pub use filter::Filter;
+pub use folding::Duplicate;
 pub use ingest::{
     InProcess, IngestOptions, IngestReport, Progress, ReadFile, ReadPart, Reread, Silent,
     UnreadableFile,

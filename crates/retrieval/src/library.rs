@@ -2,10 +2,12 @@
 
 use crate::clearance::{Clearance, label_of_folder};
 use crate::compartment::{Compartment, Loaded};
+use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::evidence::{EvidenceSet, Query};
 use crate::ingest::{self, IngestOptions, IngestReport, Progress};
 use crate::search;
+use allod_corpus::Document;
 use allod_store::{DocumentState, Store, VersionRow};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ pub(crate) const GENERATION: &str = "index.generation";
 pub struct Library {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) index_folder: PathBuf,
+    pub(crate) encoder: Option<Arc<dyn Encoder>>,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
 }
 
@@ -63,7 +66,32 @@ impl Library {
         let index_folder = dir.join("index");
         std::fs::create_dir_all(&index_folder)
             .map_err(|source| Error::Folder { path: index_folder.clone(), source })?;
-        Ok(Library { store, index_folder, snapshot: RwLock::new(None) })
+        Ok(Library { store, index_folder, encoder: None, snapshot: RwLock::new(None) })
+    }
+
+    /// The library with an encoder: passages get vectors when they are ingested (those that are
+    /// there get them by the next ingest), and searches go by words and by meaning.
+    #[must_use]
+    pub fn with_encoder(self, encoder: Arc<dyn Encoder>) -> Library {
+        Library { encoder: Some(encoder), snapshot: RwLock::new(None), ..self }
+    }
+
+    /// The encoder, if there is one.
+    #[must_use]
+    pub fn encoder(&self) -> Option<&Arc<dyn Encoder>> {
+        self.encoder.as_ref()
+    }
+
+    /// Takes documents in that are no files, each with the path that it shall be known by. Nothing
+    /// is retired.
+    ///
+    /// # Errors
+    /// As [`Library::ingest`].
+    pub fn add(
+        &self,
+        documents: &mut dyn Iterator<Item = (String, Document)>,
+    ) -> Result<IngestReport> {
+        ingest::add(self, documents)
     }
 
     /// Brings the files and folders of `roots` into the library: new and changed files are read,
@@ -92,8 +120,9 @@ impl Library {
             .compartments
             .iter()
             .filter(|c| query.clearance.permits(c.label.as_deref()))
+            .filter(|c| query.filter.is_none_or(|filter| filter.opens(c.label.as_deref())))
             .collect();
-        search::search(&permitted, query)
+        search::search(&permitted, query, self.encoder.as_deref())
     }
 
     /// A document version by its digest, current or old, if the caller may read it. The same text
@@ -148,7 +177,7 @@ impl Library {
         }
         let mut compartments = Vec::new();
         for compartment in open_compartments(&self.index_folder)? {
-            compartments.push(compartment.load()?);
+            compartments.push(compartment.load(self.encoder.as_deref())?);
         }
         let snapshot = Arc::new(Snapshot { generation, compartments });
         *self.snapshot.write().unwrap_or_else(|poisoned| poisoned.into_inner()) =

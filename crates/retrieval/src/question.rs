@@ -40,7 +40,7 @@ pub struct Concept {
     pub weak: bool,
     /// Stems of the question's language that stand for it, and how well (0 to 1).
     pub(crate) forms: Vec<(String, f64)>,
-    /// Parts of a compound: their share of the whole and their forms.
+    /// Parts of a compound, two or none: their share of the whole and their forms.
     pub(crate) parts: Vec<Part>,
 }
 
@@ -60,6 +60,8 @@ pub struct Question {
     pub concepts: Vec<Concept>,
     by_stem: HashMap<String, Vec<Target>>,
     by_folded: HashMap<String, Vec<Target>>,
+    /// The concepts that are compounds of two parts.
+    compounds: Vec<usize>,
     /// Its numbers: the concept that each is, and what is counted.
     numbers: Vec<(usize, Amount)>,
 }
@@ -141,7 +143,10 @@ impl Question {
                 Some((concepts.iter().position(|concept| concept.word == word)?, amount))
             })
             .collect();
-        Question { language: Some(language), concepts, by_stem, by_folded, numbers }
+        let compounds =
+            concepts.iter().enumerate().filter(|(_, c)| !c.parts.is_empty()).map(|(at, _)| at);
+        let compounds = compounds.collect();
+        Question { language: Some(language), concepts, by_stem, by_folded, compounds, numbers }
     }
 
     /// Which words of a text in `language` stand for which concepts.
@@ -171,21 +176,36 @@ impl Question {
     /// How well each concept is matched by these hits, 0 to 1.
     #[must_use]
     pub fn strengths<'a>(&self, hits: impl IntoIterator<Item = &'a Hit>) -> Vec<f64> {
-        let mut whole = vec![0.0_f64; self.concepts.len()];
-        let mut parts: Vec<Vec<f64>> =
-            self.concepts.iter().map(|c| vec![0.0; c.parts.len()]).collect();
-        for hit in hits {
-            let best = match hit.part {
-                None => &mut whole[hit.concept],
-                Some(part) => &mut parts[hit.concept][part],
-            };
-            *best = best.max(hit.strength);
-        }
-        for ((whole, parts), concept) in whole.iter_mut().zip(&parts).zip(&self.concepts) {
-            let sum: f64 = parts.iter().zip(&concept.parts).map(|(s, part)| s * part.share).sum();
-            *whole = whole.max(sum * PARTS_STRENGTH);
-        }
+        let mut whole = Vec::new();
+        self.strengths_into(hits, &mut whole);
         whole
+    }
+
+    /// [`Question::strengths`] into a vector that can be used again.
+    pub(crate) fn strengths_into<'a>(
+        &self,
+        hits: impl IntoIterator<Item = &'a Hit>,
+        whole: &mut Vec<f64>,
+    ) {
+        whole.clear();
+        whole.resize(self.concepts.len() + 2 * self.compounds.len(), 0.0);
+        for hit in hits {
+            let at = hit.part.map_or(hit.concept, |part| self.part_at(hit.concept, part));
+            whole[at] = whole[at].max(hit.strength);
+        }
+        for (number, concept) in self.compounds.iter().enumerate() {
+            let first = self.concepts.len() + 2 * number;
+            let parts = self.concepts[*concept].parts.iter().zip(&whole[first..first + 2]);
+            let sum: f64 = parts.map(|(part, strength)| strength * part.share).sum();
+            whole[*concept] = whole[*concept].max(sum * PARTS_STRENGTH);
+        }
+        whole.truncate(self.concepts.len());
+    }
+
+    /// Where the strength of a part of a compound is kept: after those of the concepts.
+    fn part_at(&self, concept: usize, part: usize) -> usize {
+        let compound = self.compounds.partition_point(|compound| *compound < concept);
+        self.concepts.len() + 2 * compound + part
     }
 
     /// Which share of the question's weight these strengths cover, 0 to 1.

@@ -87,11 +87,12 @@ fn weigh(question: &Question, words: &[Word], hits: &[Hit], text: &[f64], above:
 fn best_window(question: &Question, words: &[Word], hits: &[Hit], above: &[f64]) -> f64 {
     let halved: Vec<f64> = above.iter().map(|a| a * 0.5).collect();
     let mut best = question.coverage(&halved);
+    let mut near = Vec::new();
     for (at, first) in hits.iter().enumerate() {
         let inside = hits[at..].iter().take_while(|hit| hit.word < first.word + WINDOW_WORDS);
-        let near = question.strengths(inside);
-        let joined: Vec<f64> = near.iter().zip(above).map(|(n, a)| n.max(a * 0.5)).collect();
-        best = best.max(question.coverage(&joined));
+        question.strengths_into(inside, &mut near);
+        near.iter_mut().zip(&halved).for_each(|(near, above)| *near = near.max(*above));
+        best = best.max(question.coverage(&near));
     }
     debug_assert!(hits.iter().all(|hit| hit.word < words.len()));
     best

@@ -1,11 +1,13 @@
 //! Questions that name a place: `§ 5 UrhG`, `Art. 12 Abs. 3 des Baureglements`.
 
-use crate::analysis::words;
+use crate::analysis::{Word, words};
 use crate::compartment::PassageEntry;
 use crate::question::Question;
 
 /// What a passage at the named place gains over others that only speak of it.
 pub(crate) const NAMED: f64 = 4.0;
+/// Fewer letters are the first ones of many titles.
+const SHORTEST_ABBREVIATION: usize = 3;
 /// A name of the document must be met at least so well.
 const NAME_STRENGTH: f64 = 0.6;
 
@@ -33,10 +35,21 @@ fn references<'a>(question: &'a Question, kind: &'a str) -> impl Iterator<Item =
 fn names_document(question: &Question, entry: &PassageEntry, strengths: &[f64]) -> bool {
     let name = crate::evidence::above(&entry.path, std::iter::once(&entry.title));
     let name = words(&name, entry.language);
+    let initials = initials(&name);
+    let abbreviated = |word: &str| word.len() >= SHORTEST_ABBREVIATION && initials.contains(word);
+    if question.concepts.iter().any(|concept| abbreviated(&concept.word)) {
+        return true;
+    }
     let hits = question.hits(&name, entry.language);
     hits.iter().any(|hit| {
         let concept = &question.concepts[hit.concept];
         let tells = !concept.weak && !concept.word.starts_with(|c: char| c.is_ascii_digit());
         tells && hit.strength >= NAME_STRENGTH && strengths[hit.concept] > 0.0
     })
+}
+
+/// The first letters of the names in a title: `General Data Protection Regulation` is `gdpr`.
+fn initials(title: &[Word]) -> String {
+    let names = title.iter().filter(|word| word.capital);
+    names.filter_map(|word| word.folded.chars().next()).collect()
 }

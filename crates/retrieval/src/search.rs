@@ -1,9 +1,13 @@
 //! Search: candidates from the permitted compartments, ranked by one measure.
 
+use crate::code::{Code, encode};
 use crate::compartment::{Loaded, PassageEntry, entry, failed};
 use crate::confidence;
+use crate::encoder::{Encoder, Purpose};
 use crate::error::Result;
 use crate::evidence::{Evidence, EvidenceSet, Query, Searched};
+use crate::folding::{Duplicate, fold};
+use crate::fusion;
 use crate::question::{Concept, Question, term};
 use crate::rank::{self, Fit, Place};
 use crate::reference;
@@ -19,7 +23,7 @@ use tantivy::query::{
     Query as IndexQuery, TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{Searcher, Term};
+use tantivy::{DocAddress, Searcher, Term};
 
 /// Passages per compartment that are ranked in full.
 const CANDIDATES: usize = 100;
@@ -37,25 +41,44 @@ pub(crate) struct Ranked {
     pub(crate) entry: PassageEntry,
     pub(crate) label: Option<String>,
     pub(crate) fit: Fit,
+    /// How near its meaning is to the question's; `None` without an encoder.
+    pub(crate) cosine: Option<f64>,
+    /// What it is ranked by.
+    pub(crate) score: f64,
     /// Whether it speaks to a model.
     pub(crate) suspicious: bool,
     /// Whether the question names its place.
     pub(crate) named: bool,
+    /// Passages that say the same.
+    pub(crate) copies: Vec<Duplicate>,
 }
 
 /// Searches the compartments that the caller may read. The others are not touched: neither their
 /// postings nor their statistics.
-pub(crate) fn search(permitted: &[&Loaded], query: &Query) -> Result<EvidenceSet> {
+pub(crate) fn search(
+    permitted: &[&Loaded],
+    query: &Query,
+    encoder: Option<&dyn Encoder>,
+) -> Result<EvidenceSet> {
     let known =
         Vocabularies { each: permitted.iter().map(|c| Arc::clone(&c.vocabulary)).collect() };
     let question = Arc::new(Question::new(query.text, query.language, &known));
     let language = question.language.unwrap_or(Language::Other);
-    let mut ranked = ranked(permitted, &question, language, query)?;
+    let codes =
+        encoder.map(|encoder| encode(encoder, Purpose::Query, &[query.text])).transpose()?;
+    let asked = Asked {
+        question: &question,
+        language,
+        code: codes.as_ref().and_then(|codes| codes.first()),
+        query,
+    };
+    let mut ranked = ranked(permitted, &asked)?;
+    fusion::fuse(&mut ranked);
     ranked.sort_by(|a, b| {
         let place = |r: &Ranked| (r.entry.path.clone(), r.entry.start);
-        b.fit.score.total_cmp(&a.fit.score).then_with(|| place(a).cmp(&place(b)))
+        b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b)))
     });
-    drop_repeats(&mut ranked);
+    let mut ranked = fold(ranked);
     let signals = confidence::signals(&question, &ranked);
     let confidence = confidence::confidence(signals.as_ref());
     ranked.truncate(query.limit);
@@ -71,14 +94,8 @@ pub(crate) fn search(permitted: &[&Loaded], query: &Query) -> Result<EvidenceSet
     Ok(EvidenceSet { evidence, confidence, signals: signals.unwrap_or_default(), searched })
 }
 
-/// The same text under another path says nothing new.
-fn drop_repeats(ranked: &mut Vec<Ranked>) {
-    let mut seen = HashSet::new();
-    ranked.retain(|r| seen.insert((r.entry.text.clone(), r.entry.place.clone())));
-}
-
 fn evidence(ranked: Ranked, question: &Arc<Question>) -> Evidence {
-    let Ranked { entry, label, fit, suspicious, named } = ranked;
+    let Ranked { entry, label, fit, suspicious, named, score, copies, .. } = ranked;
     let matched = question.concepts.iter().zip(&fit.strengths);
     Evidence {
         range: ByteRange { start: entry.start, end: entry.end },
@@ -91,86 +108,136 @@ fn evidence(ranked: Ranked, question: &Arc<Question>) -> Evidence {
         heading_path: entry.heading_path,
         introduction: entry.introduction,
         language: entry.language,
-        score: fit.score,
+        score,
         coverage: fit.coverage,
         valid_from: entry.valid_from,
         valid_until: entry.valid_until,
         label,
         suspicious,
         named,
+        copies,
         question: Arc::clone(question),
     }
 }
 
-fn ranked(
-    permitted: &[&Loaded],
-    question: &Question,
+/// What is looked for.
+struct Asked<'a> {
+    question: &'a Question,
     language: Language,
-    query: &Query,
-) -> Result<Vec<Ranked>> {
+    /// Its meaning; `None` without an encoder.
+    code: Option<&'a Code>,
+    query: &'a Query<'a>,
+}
+
+fn ranked(permitted: &[&Loaded], asked: &Asked) -> Result<Vec<Ranked>> {
     let statistics = Together(permitted.iter().map(|c| &c.searcher).collect());
     let amendments = Amendments::of(permitted);
     let mut ranked = Vec::new();
     for compartment in permitted {
-        let Some(lookup) = lookup(question, language, compartment) else { continue };
-        for entry in candidates(compartment, lookup.as_ref(), &statistics, &amendments, query)? {
-            let above = entry.above();
-            let asked = entry.heading_path.last().map(String::as_str).filter(|h| h.ends_with('?'));
-            let place = Place { text: &entry.text, asked, above: &above, language: entry.language };
-            let mut fit = rank::fit(question, &place);
-            let suspicious = suspicion::speaks_to_a_model(&entry.text);
-            if suspicious {
-                fit.score *= suspicion::KEPT;
-            }
-            let named = !suspicious && reference::names(question, &entry, &fit.strengths);
-            if named {
-                fit.score *= reference::NAMED;
-            }
-            let label = compartment.label.clone();
-            ranked.push(Ranked { fit, entry, label, suspicious, named });
+        let from = From { compartment, amendments: &amendments, query: asked.query };
+        let lookup = lookup(asked.question, asked.language, compartment);
+        let mut found = match &lookup {
+            Some(lookup) => from.by_words(lookup.as_ref(), &statistics)?,
+            None => Vec::new(),
+        };
+        if let Some(code) = asked.code {
+            let known: HashSet<DocAddress> = found.iter().map(|(address, _)| *address).collect();
+            let near = from.by_meaning(code)?;
+            found.extend(near.into_iter().filter(|(address, _)| !known.contains(address)));
+        }
+        for (address, entry) in found {
+            let row = compartment.row_of(address);
+            let cosine =
+                asked.code.zip(row).and_then(|(c, row)| compartment.vectors.cosine(c, row));
+            ranked.push(rank_one(asked.question, entry, compartment, cosine.map(f64::from)));
         }
     }
     Ok(ranked)
 }
 
-/// The best passages of one compartment that are in force.
-fn candidates(
+fn rank_one(
+    question: &Question,
+    entry: PassageEntry,
     compartment: &Loaded,
-    lookup: &dyn IndexQuery,
-    statistics: &Together,
-    amendments: &Amendments,
-    query: &Query,
-) -> Result<Vec<PassageEntry>> {
-    let mut widen = 1;
-    loop {
-        let limit = CANDIDATES * widen;
-        let found = top(compartment, lookup, statistics, limit)
-            .map_err(|source| failed(&compartment.folder, source))?;
-        let all = found.len() < limit;
-        let mut entries = found;
-        entries.retain(|entry| amendments.in_force(entry, query.on));
-        if all || entries.len() >= CANDIDATES / 2 || widen >= WIDEN_AT_MOST {
-            entries.truncate(CANDIDATES);
-            return Ok(entries);
-        }
-        widen *= 4;
+    cosine: Option<f64>,
+) -> Ranked {
+    let above = entry.above();
+    let asked = entry.heading_path.last().map(String::as_str).filter(|h| h.ends_with('?'));
+    let place = Place { text: &entry.text, asked, above: &above, language: entry.language };
+    let mut fit = rank::fit(question, &place);
+    let suspicious = suspicion::speaks_to_a_model(&entry.text);
+    if suspicious {
+        fit.score *= suspicion::KEPT;
     }
+    let named = !suspicious && reference::names(question, &entry, &fit.strengths);
+    if named {
+        fit.score *= reference::NAMED;
+    }
+    let label = compartment.label.clone();
+    Ranked { score: fit.score, fit, entry, label, cosine, suspicious, named, copies: Vec::new() }
 }
 
-fn top(
-    compartment: &Loaded,
-    lookup: &dyn IndexQuery,
-    statistics: &Together,
-    limit: usize,
-) -> tantivy::Result<Vec<PassageEntry>> {
-    let searcher = &compartment.searcher;
-    let best = TopDocs::with_limit(limit).order_by_score();
-    let found = searcher.search_with_statistics_provider(lookup, &best, statistics)?;
-    let mut entries = Vec::with_capacity(found.len());
-    for (_, address) in found {
-        entries.extend(entry::<PassageEntry>(&searcher.doc(address)?, compartment.fields));
+/// Where candidates come from.
+struct From<'a> {
+    compartment: &'a Loaded,
+    amendments: &'a Amendments,
+    query: &'a Query<'a>,
+}
+
+/// A passage and where it stands in the index.
+type Candidate = (DocAddress, PassageEntry);
+
+impl From<'_> {
+    /// The passages that share most words with the question.
+    fn by_words(&self, lookup: &dyn IndexQuery, statistics: &Together) -> Result<Vec<Candidate>> {
+        self.widened(|limit| {
+            let best = TopDocs::with_limit(limit).order_by_score();
+            let searcher = &self.compartment.searcher;
+            let found = searcher.search_with_statistics_provider(lookup, &best, statistics)?;
+            Ok(found.into_iter().map(|(_, address)| address).collect())
+        })
     }
-    Ok(entries)
+
+    /// The passages whose meaning is nearest.
+    fn by_meaning(&self, code: &Code) -> Result<Vec<Candidate>> {
+        let lives = |row| self.compartment.at(row).is_some();
+        self.widened(|limit| {
+            let near = self.compartment.vectors.nearest(code, limit, lives);
+            Ok(near.into_iter().filter_map(|(row, _)| self.compartment.at(row)).collect())
+        })
+    }
+
+    /// The best passages that are in force and pass the filter; more are fetched where too few do.
+    fn widened(
+        &self,
+        fetch: impl Fn(usize) -> tantivy::Result<Vec<DocAddress>>,
+    ) -> Result<Vec<Candidate>> {
+        let mut taken = Vec::new();
+        let (mut widen, mut seen) = (1, 0);
+        loop {
+            let limit = CANDIDATES * widen;
+            let mut read = || -> tantivy::Result<usize> {
+                let found = fetch(limit)?;
+                for address in &found[seen.min(found.len())..] {
+                    let document = self.compartment.searcher.doc(*address)?;
+                    let entry = entry::<PassageEntry>(&document, self.compartment.fields);
+                    taken.extend(entry.filter(|e| self.counts(e)).map(|e| (*address, e)));
+                }
+                Ok(found.len())
+            };
+            let found = read().map_err(|source| failed(&self.compartment.folder, source))?;
+            if found < limit || taken.len() >= CANDIDATES / 2 || widen >= WIDEN_AT_MOST {
+                taken.truncate(CANDIDATES);
+                return Ok(taken);
+            }
+            (widen, seen) = (widen * 4, found);
+        }
+    }
+
+    fn counts(&self, entry: &PassageEntry) -> bool {
+        let passes = self.query.filter.is_none_or(|filter| filter.takes(entry));
+        passes && self.amendments.in_force(entry, self.query.on)
+    }
 }
 
 /// The index query of a question; `None` if there is nothing to look for.

@@ -138,6 +138,7 @@ mod tests {
             title: String::new(),
             digest: String::new(),
             language: Language::De,
+            source: None,
             start: 0,
             end: 0,
             place: place.to_owned(),

@@ -257,7 +257,8 @@ impl Turn {
         Err(Problem::field(name, message))
     }
 
-    /// The last message of the user: the question, when the documents are asked.
+    /// The last message of the user: the question, when the documents are asked; with what it
+    /// leaves out because an earlier one said it.
     pub(crate) fn question(&self) -> Result<String, Problem> {
         if self.prompt.messages().is_none() {
             let message = format!(
@@ -266,9 +267,14 @@ impl Turn {
             );
             return Err(Problem::field("model", message));
         }
-        self.prompt
-            .asked()
-            .ok_or_else(|| Problem::field("messages", "there is no message with the role `user`"))
+        let messages = self.prompt.messages().unwrap_or_default();
+        let asked = messages.iter().filter(|message| message["role"] == "user");
+        let questions: Vec<&str> =
+            asked.filter_map(|message| message["content"].as_str()).collect();
+        if questions.is_empty() {
+            return Err(Problem::field("messages", "there is no message with the role `user`"));
+        }
+        Ok(allod_retrieval::resolve(&questions))
     }
 
     /// Answers from the documents are quoted or drawn greedily and end where the evidence does, so

@@ -18,6 +18,7 @@ use crate::folder::Place;
 use crate::output::{Output, say};
 use crate::progress::Bar;
 use crate::samples;
+use crate::scratch::Scratch;
 
 /// The date on which the sample municipality is asked; its documents are in force or not by it.
 const TODAY: jiff::civil::Date = jiff::civil::date(2026, 11, 21);
@@ -32,7 +33,7 @@ const QUESTIONS_SHOWN: [&str; 5] = [
 
 /// Sets up the sample municipality in a scratch folder; serves it, or answers all its questions.
 pub fn run(arguments: &DemoArguments, place: &Place, output: &Output) -> anyhow::Result<Ending> {
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("demo")?;
     let desk = Arc::new(set_up(&scratch.path, place, output)?);
     if arguments.once {
         let scores = answer_all(&desk)?;
@@ -128,27 +129,5 @@ fn open_browser(address: &str) {
     if has_desktop {
         // Without a browser the address that is printed anyway does as well.
         let _ = std::process::Command::new(opener).arg(address).spawn();
-    }
-}
-
-/// A folder that goes when the demo ends.
-struct Scratch {
-    path: std::path::PathBuf,
-}
-
-impl Scratch {
-    fn new() -> anyhow::Result<Scratch> {
-        let path = std::env::temp_dir().join(format!("allod-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&path)
-            .with_context(|| format!("the scratch folder {} cannot be made", path.display()))?;
-        let path = path.canonicalize().context("the scratch folder cannot be found again")?;
-        Ok(Scratch { path })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed is left to the system's own cleaning of temporary files.
-        let _ = std::fs::remove_dir_all(&self.path);
     }
 }

@@ -1,6 +1,6 @@
 //! `allod ingest`
 
-use allod_retrieval::{IngestOptions, IngestReport, Library};
+use allod_retrieval::{IngestOptions, IngestReport};
 
 use crate::Ending;
 use crate::arguments::IngestArguments;
@@ -10,7 +10,7 @@ use crate::progress::Bar;
 
 /// Takes documents in and reports what could not be read, and why.
 pub fn run(arguments: &IngestArguments, place: &Place, output: &Output) -> anyhow::Result<Ending> {
-    let library = Library::open(&place.data, allod_answer::open_store(&place.data)?)?;
+    let library = place.library()?;
     let reader = place.confined()?.reader;
     let bar = Bar::new();
     let options = IngestOptions { reader, ..IngestOptions::default() };

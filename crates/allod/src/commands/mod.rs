@@ -5,6 +5,7 @@ pub mod bench;
 pub mod demo;
 pub mod doctor;
 pub mod embed;
+pub mod eval;
 pub mod generate;
 pub mod ingest;
 pub mod key;

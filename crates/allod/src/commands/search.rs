@@ -1,6 +1,6 @@
 //! `allod search`
 
-use allod_retrieval::{Evidence, EvidenceSet, Library, Query};
+use allod_retrieval::{Evidence, EvidenceSet, Query};
 use serde_json::{Value, json};
 
 use super::question;
@@ -12,13 +12,14 @@ use crate::output::Output;
 /// Prints the passages that bear on a query. Nothing is answered, so nothing is recorded.
 pub fn run(arguments: &SearchArguments, place: &Place, output: &Output) -> anyhow::Result<Ending> {
     let ask = question(&arguments.query, &arguments.caller)?;
-    let library = Library::open(&place.data, allod_answer::open_store(&place.data)?)?;
+    let library = place.library()?;
     let found = library.search(&Query {
         text: &ask.question,
         language: ask.language,
         clearance: &ask.caller.clearance,
         on: ask.on.unwrap_or_else(|| jiff::Zoned::now().date()),
         limit: arguments.limit,
+        filter: None,
     })?;
     let passages: Vec<Value> = found.evidence.iter().map(passage).collect();
     let value = json!({"confidence": found.confidence, "passages": passages});

@@ -22,6 +22,7 @@ fn passage(text: &str, headings: &[&str], language: Language) -> Evidence {
         label: None,
         suspicious: false,
         named: false,
+        copies: Vec::new(),
         question: Arc::default(),
     }
 }

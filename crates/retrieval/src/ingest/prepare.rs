@@ -53,6 +53,33 @@ pub(super) fn batch(
     prepared.collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
+/// Documents that are no files, in order.
+pub(super) fn given(
+    documents: Vec<(String, Document)>,
+    known: impl Fn(&str) -> allod_store::Result<Option<DocumentRow>>,
+) -> Result<Vec<Prepared>, allod_store::Error> {
+    let mut before = Vec::with_capacity(documents.len());
+    for (path, _) in &documents {
+        before.push(known(path)?.is_some_and(|row| row.state != DocumentState::Retired));
+    }
+    let one = |((path, document), known): (&(String, Document), &bool)| {
+        let version = version_row(path, document);
+        let row = DocumentRow {
+            path: path.clone(),
+            source_digest: version.digest.clone(),
+            source_bytes: document.text.len() as u64,
+            modified_ns: 0,
+            state: DocumentState::Current,
+            digest: Some(version.digest.clone()),
+            reason: None,
+        };
+        let document = index_entries(path, document);
+        let outcome = Outcome::Version(Box::new(Version { row: version, document }));
+        Prepared { row, outcome, known: *known }
+    };
+    Ok(documents.par_iter().zip(&before).map(one).collect())
+}
+
 /// The documents of a file: those that it holds now.
 fn prepare(file: &File, before: &[&DocumentRow], options: &IngestOptions) -> Vec<Prepared> {
     let row = DocumentRow {
@@ -223,6 +250,7 @@ fn prepare_passage(path: &str, document: &Document, passage: &Passage) -> Prepar
         title: metadata.title.clone(),
         digest: document.digest.to_string(),
         language: metadata.language,
+        source: metadata.source.clone(),
         start: passage.range.start,
         end: passage.range.end,
         place: passage.place.clone(),
@@ -239,6 +267,8 @@ fn prepare_passage(path: &str, document: &Document, passage: &Passage) -> Prepar
         body: terms(&body, entry.language) + " " + &term("", entry.language),
         head: terms(&head, entry.language),
         plain: plain(&body, entry.language) + &plain(&head, entry.language),
+        meaning: entry.meaning(),
+        code: None,
         entry: serde_json::to_string(&entry).expect("an entry has only string keys"),
     }
 }

@@ -51,7 +51,7 @@ impl House {
     }
 
     fn find(&self, text: &str, clearance: &Clearance, on: Date) -> EvidenceSet {
-        let query = Query { text, language: None, clearance, on, limit: 20 };
+        let query = Query { text, language: None, clearance, on, limit: 20, filter: None };
         self.library().search(&query).unwrap()
     }
 
@@ -366,7 +366,14 @@ fn an_open_library_sees_a_later_ingest() {
     house.write("hunde.md", DOGS);
     let library = house.library();
     let public = Clearance::public();
-    let query = Query { text: "Kehricht", language: None, clearance: &public, on: TODAY, limit: 3 };
+    let query = Query {
+        text: "Kehricht",
+        language: None,
+        clearance: &public,
+        on: TODAY,
+        limit: 3,
+        filter: None,
+    };
     assert!(library.search(&query).unwrap().evidence.is_empty());
     house.write("abfall.md", WASTE);
     house.ingest();

@@ -1,8 +1,10 @@
 //! Writes batches to the store and to the index, in an order that a crash leaves safe.
 
 use super::prepare::{Outcome, Prepared, Version, index_entries};
+use super::rows::{Rows, encode_all};
 use super::{IngestReport, UnreadableFile, row_error};
 use crate::compartment::{Compartment, FORMAT, PreparedDocument, Stamp};
+use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::library::{GENERATION, Library, open_compartments};
 use allod_corpus::Document;
@@ -40,6 +42,7 @@ struct Open {
     writer: Option<IndexWriter>,
     /// Its documents: path and digest.
     paths: HashMap<String, String>,
+    rows: Rows,
 }
 
 impl<'a> Writer<'a> {
@@ -63,6 +66,8 @@ impl<'a> Writer<'a> {
     /// emptied. Returns the labels of those that can be trusted.
     fn open_trusted(&mut self, intent: Option<&Intent>) -> Result<BTreeSet<Label>> {
         let mut trusted = BTreeSet::new();
+        let mut made_vectors = false;
+        let encoder = self.library.encoder.as_deref();
         let newest = intent.map_or(self.generation, |i| i.generation.max(self.generation));
         for compartment in open_compartments(&self.library.index_folder)? {
             let label = compartment.label.clone();
@@ -70,11 +75,18 @@ impl<'a> Writer<'a> {
             let known = |s: &Stamp| s.format == FORMAT && s.generation <= newest;
             if stamp.as_ref().is_some_and(known) {
                 let paths = compartment.digests()?;
-                self.open.insert(label.clone(), Open { compartment, writer: None, paths });
+                let (rows, made) = Rows::open(&compartment, encoder)?;
+                made_vectors |= made;
+                self.open.insert(label.clone(), Open { compartment, writer: None, paths, rows });
                 trusted.insert(label);
             } else {
-                self.open.insert(label, Open { compartment, writer: None, paths: HashMap::new() });
+                self.open.insert(label, Open::empty(compartment, encoder)?);
             }
+        }
+        if made_vectors {
+            // Searches read the index again.
+            self.generation += 1;
+            self.publish()?;
         }
         for (label, open) in &mut self.open {
             if !trusted.contains(label) {
@@ -124,7 +136,8 @@ impl<'a> Writer<'a> {
             let current = row.filter(|row| row.state == DocumentState::Current);
             let Some(digest) = current.and_then(|row| row.digest) else { continue };
             if let Some(version) = self.library.store.version(&digest, Some(path))? {
-                let document = index_entries(path, &document_of(&version)?);
+                let mut document = index_entries(path, &document_of(&version)?);
+                encode_all(self.library.encoder.as_deref(), &mut [&mut document])?;
                 self.add(version.label.clone(), &document)?;
             }
         }
@@ -156,6 +169,9 @@ impl<'a> Writer<'a> {
                 }
             }
         }
+        let mut unencoded: Vec<&mut PreparedDocument> =
+            documents.iter_mut().map(|(_, document)| document).collect();
+        encode_all(self.library.encoder.as_deref(), &mut unencoded)?;
         self.apply(&rows, &leaving, &documents)
     }
 
@@ -218,6 +234,8 @@ impl<'a> Writer<'a> {
         let stamp = serde_json::to_string(&stamp).expect("a stamp has only string keys");
         for open in self.open.values_mut() {
             let Some(writer) = &mut open.writer else { continue };
+            // Before the passages that they belong to.
+            open.rows.write()?;
             let commit = |writer: &mut IndexWriter| {
                 let mut prepared = writer.prepare_commit()?;
                 prepared.set_payload(&stamp);
@@ -259,13 +277,14 @@ impl<'a> Writer<'a> {
         if !self.open.contains_key(&label) {
             let root = &self.library.index_folder;
             let compartment = Compartment::open_or_create(root, label.as_deref())?;
-            let open = Open { compartment, writer: None, paths: HashMap::new() };
+            let open = Open::empty(compartment, self.library.encoder.as_deref())?;
             self.open.insert(label.clone(), open);
         }
         let open = self.open.get_mut(&label).expect("it was opened above");
         let fields = open.compartment.fields;
         open.paths.insert(document.path.clone(), document.digest.clone());
-        for entry in document.index_documents(fields) {
+        let rows = open.rows.take(document);
+        for entry in document.index_documents(fields, &rows) {
             open.writer()?.add_document(entry).map_err(|e| open.compartment.failed(e))?;
         }
         Ok(())
@@ -286,6 +305,12 @@ impl<'a> Writer<'a> {
 }
 
 impl Open {
+    /// A compartment whose documents, if it has any, are not to be trusted.
+    fn empty(compartment: Compartment, encoder: Option<&dyn Encoder>) -> Result<Open> {
+        let rows = Rows::empty(&compartment, encoder)?;
+        Ok(Open { compartment, writer: None, paths: HashMap::new(), rows })
+    }
+
     fn writer(&mut self) -> Result<&mut IndexWriter> {
         if self.writer.is_none() {
             let writer = self.compartment.index.writer_with_num_threads(1, WRITER_BYTES);

@@ -1,0 +1,92 @@
+//! What turns passages and questions into vectors for the search.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use allod_lm::{EmbedOptions, Embedder, Isa};
+use allod_retrieval::{Encoder, Library, Purpose};
+use allod_store::Store;
+
+use crate::error::Error;
+
+/// What turns texts into vectors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum EncoderChoice {
+    /// What is built in.
+    #[default]
+    BuiltIn,
+    /// A model: a file or a folder.
+    Model(PathBuf),
+    /// Nothing: searches go by words alone.
+    None,
+}
+
+impl EncoderChoice {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded.
+    pub fn open(&self, threads: Option<usize>) -> Result<Option<Arc<dyn Encoder>>, Error> {
+        match self {
+            EncoderChoice::BuiltIn | EncoderChoice::None => Ok(None),
+            EncoderChoice::Model(path) => Ok(Some(Arc::new(ModelEncoder::load(path, threads)?))),
+        }
+    }
+}
+
+/// Opens the library of a data folder with an encoder.
+///
+/// # Errors
+/// When the folder or the model cannot be used.
+pub fn open_library(
+    data: &Path,
+    store: Arc<dyn Store>,
+    choice: &EncoderChoice,
+) -> Result<Library, Error> {
+    let library = Library::open(data, store)?;
+    Ok(match choice.open(None)? {
+        Some(encoder) => library.with_encoder(encoder),
+        None => library,
+    })
+}
+
+/// A model as an encoder. Calls come one at a time, each with all threads.
+struct ModelEncoder {
+    identity: String,
+    dimension: usize,
+    model: Mutex<Embedder>,
+}
+
+impl ModelEncoder {
+    fn load(path: &Path, threads: Option<usize>) -> Result<ModelEncoder, Error> {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
+        let model = Embedder::load(path, EmbedOptions { threads, isa: Isa::detect() })?;
+        let digest = model.file().digest();
+        let tokenizer = model.tokenizer().digest();
+        let identity = format!("{digest} {tokenizer} {:?} {}", model.pooling(), allod_lm::NUMERICS);
+        Ok(ModelEncoder { identity, dimension: model.dimensions(), model: Mutex::new(model) })
+    }
+}
+
+impl Encoder for ModelEncoder {
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    fn encode(&self, purpose: Purpose, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
+        let purpose = match purpose {
+            Purpose::Query => allod_lm::Purpose::Query,
+            Purpose::Passage => allod_lm::Purpose::Document,
+        };
+        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        // Models have no vector for nothing.
+        let said = texts.iter().map(|text| if text.trim().is_empty() { "-" } else { text });
+        let texts: Vec<&str> = said.collect();
+        model.embed(purpose, &texts).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,116 @@
+//! Near-duplicates: the same passage in another copy of a document is shown once, and the copies
+//! are named.
+
+use crate::analysis::words;
+use crate::search::Ranked;
+use allod_corpus::{ByteRange, Language};
+use serde::Serialize;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::LazyLock;
+
+/// Words of a shingle.
+const SHINGLE_WORDS: usize = 4;
+/// Texts that share so much of their shingles say the same.
+const SAME_SHARE: f64 = 0.8;
+/// So many of the best passages are compared with one another.
+const COMPARED: usize = 40;
+
+/// Words without which a sentence says the opposite; folded.
+static NEGATIONS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    let words = "nicht kein keine keinen keinem keiner keines ne pas aucun aucune jamais non \
+        nessun nessuna no not never betg nagin nagina";
+    words.split_whitespace().collect()
+});
+
+/// Another copy of a passage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Duplicate {
+    /// Path of its document.
+    pub path: String,
+    /// Digest of the document version.
+    pub digest: String,
+    /// Where it stands in that version's canonical text.
+    pub range: ByteRange,
+}
+
+/// Folds passages that say the same as a better one into it. Only the passages that the search
+/// found are looked at, so that what the caller may not read plays no part.
+pub(crate) fn fold(ranked: Vec<Ranked>) -> Vec<Ranked> {
+    let mut exact = HashSet::new();
+    let mut kept: Vec<Ranked> = Vec::with_capacity(ranked.len());
+    let mut prints: Vec<Print> = Vec::new();
+    for one in ranked {
+        let print = (prints.len() < COMPARED).then(|| Print::of(&one));
+        let like = |print: &Print| prints.iter().position(|other| other.says_the_same(print));
+        let copied = match print.as_ref().and_then(like) {
+            Some(original) => Some(original),
+            None if !exact.insert((one.entry.title.clone(), one.entry.text.clone())) => kept
+                .iter()
+                .position(|k| k.entry.text == one.entry.text && k.entry.title == one.entry.title),
+            None => None,
+        };
+        match copied {
+            Some(original) => kept[original].copies.push(copy(&one)),
+            None => {
+                prints.extend(print);
+                kept.push(one);
+            }
+        }
+    }
+    kept
+}
+
+fn copy(ranked: &Ranked) -> Duplicate {
+    let entry = &ranked.entry;
+    let range = ByteRange { start: entry.start, end: entry.end };
+    Duplicate { path: entry.path.clone(), digest: entry.digest.clone(), range }
+}
+
+/// What is compared of a passage.
+struct Print {
+    /// Copies of a document have one title and one order of places.
+    title: String,
+    place: String,
+    language: Language,
+    /// Numbers and negations: a fee that changed is not the same fee.
+    telling: Vec<String>,
+    /// Sorted, each once.
+    shingles: Vec<u64>,
+}
+
+impl Print {
+    fn of(ranked: &Ranked) -> Print {
+        let entry = &ranked.entry;
+        let words = words(&entry.text, entry.language);
+        let negates = |word: &str| NEGATIONS.contains(word);
+        let telling = words.iter().filter(|w| w.is_number() || negates(&w.folded));
+        let telling = telling.map(|word| word.folded.clone()).collect();
+        let folded: Vec<&str> = words.iter().map(|word| word.folded.as_str()).collect();
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        let windows = folded.windows(SHINGLE_WORDS.min(folded.len()).max(1));
+        let mut shingles: Vec<u64> = windows.map(|words| hasher.hash_one(words)).collect();
+        shingles.sort_unstable();
+        shingles.dedup();
+        Print {
+            title: entry.title.clone(),
+            place: entry.place.clone(),
+            language: entry.language,
+            telling,
+            shingles,
+        }
+    }
+
+    fn says_the_same(&self, other: &Print) -> bool {
+        let of_one_document = (&self.title, &self.place, self.language)
+            == (&other.title, &other.place, other.language);
+        of_one_document && self.telling == other.telling && self.overlap(other) >= SAME_SHARE
+    }
+
+    /// The share of all shingles that both have.
+    fn overlap(&self, other: &Print) -> f64 {
+        let both = self.shingles.iter().filter(|s| other.shingles.binary_search(s).is_ok()).count();
+        let all = self.shingles.len() + other.shingles.len() - both;
+        if all == 0 { 0.0 } else { both as f64 / all as f64 }
+    }
+}
