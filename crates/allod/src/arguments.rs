@@ -7,7 +7,7 @@ use allod_lm::{Container, Format, Isa};
 use allod_registry::Name;
 use clap::{Args, Parser, Subcommand};
 
-use crate::eval_arguments::EvalRetrievalArguments;
+use crate::eval_arguments::EvalCommand;
 
 /// AI held outright: answers from your own documents that you can prove.
 ///
@@ -510,13 +510,6 @@ pub struct TuneEmbedArguments {
     /// Threads [default: all cores]; the bytes do not depend on them
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-}
-
-/// `allod eval`
-#[derive(Debug, Subcommand)]
-pub enum EvalCommand {
-    /// Search a set in the layout of BEIR and say how well its passages are found
-    Retrieval(EvalRetrievalArguments),
 }
 
 /// `allod tokenize`

@@ -2,7 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
+
+/// `allod eval`
+#[derive(Debug, Subcommand)]
+pub enum EvalCommand {
+    /// Search a set in the layout of BEIR and say how well its passages are found
+    Retrieval(EvalRetrievalArguments),
+    /// How well false claims are told from true ones by the text that they cite
+    Citations(EvalCitationsArguments),
+}
 
 /// `allod eval retrieval`
 #[derive(Debug, Args)]
@@ -17,4 +26,24 @@ pub struct EvalRetrievalArguments {
     /// Search by words alone
     #[arg(long)]
     pub lexical: bool,
+}
+
+/// `allod eval citations`
+#[derive(Debug, Args)]
+pub struct EvalCitationsArguments {
+    /// Folders of acts and documents to make claims from [default: the samples]
+    #[arg(value_name = "FOLDER")]
+    pub folders: Vec<PathBuf>,
+    /// Measure on these cases instead: JSON lines with language, claim, cited and supported
+    #[arg(long, value_name = "FILE", conflicts_with = "folders")]
+    pub cases: Option<PathBuf>,
+    /// At most so many cases of each kind and language
+    #[arg(long, default_value_t = 60, value_name = "N")]
+    pub most: usize,
+    /// Another seed makes other cases
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub seed: u64,
+    /// Print the cases that were judged wrongly
+    #[arg(long)]
+    pub mistakes: bool,
 }

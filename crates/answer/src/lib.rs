@@ -21,7 +21,7 @@ mod reason;
 mod record;
 mod reply;
 mod say;
-mod support;
+pub mod support;
 mod upstream;
 mod witnessed;
 mod wording;

@@ -4,6 +4,7 @@
 //! counts what an instance did with them, so that "it answers well" is a number.
 
 mod beir;
+pub mod citations;
 mod question;
 mod result;
 mod retrieval;

@@ -562,13 +562,17 @@ fn alike(a: &Word, b: &Word) -> bool {
 }
 
 fn is_sum(quantity: &Quantity) -> bool {
-    matches!(quantity.value, Value::Number { unit: Some(Unit::Money | Unit::Percent), .. })
+    matches!(
+        quantity.value,
+        Value::Number { unit: Some(Unit::Money | Unit::Euro | Unit::Percent), .. }
+    )
 }
 
 fn is_time(quantity: &Quantity) -> bool {
     use Unit::{Day, Hour, Minute, Month, Week, Year};
     match quantity.value {
         Value::Name(_) => true,
+        Value::Ordinal(_) => false,
         Value::Number { unit: Some(unit), .. } => {
             matches!(unit, Minute | Hour | Day | Week | Month | Year)
         }

@@ -1,194 +1,205 @@
-//! Words that turn a sentence round: negations, duties and choices, limits, opposites. Folded; each
-//! list has a column for German, French, Italian, Romansh and English.
+//! Words that turn a sentence round, words that say the same, and words that exclude each other,
+//! for each language in a file of its own.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use allod_corpus::Language;
-use allod_retrieval::analysis::Word;
+use allod_retrieval::analysis::{fold, stem};
 
-/// Whether a sentence affirms or denies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Polarity {
-    Affirmative,
-    Negative,
-}
-
-/// Whether a sentence speaks of a duty or of a choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Modality {
+/// What a word does to the sentence that it stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Tag {
+    Negation,
+    /// Denies the one thing that follows: `without`.
+    Without,
+    /// Looks like a negation and is none: `not only`.
+    NotNegation,
+    /// Denies by its meaning: `forbidden`.
+    Denial,
     Must,
     May,
+    Should,
+    /// Frees from a duty: `need not`.
+    Exempt,
+    All,
+    Some,
+    Only,
+    Condition,
+    Exception,
+    Passive,
+    Least,
+    Most,
+    More,
+    Less,
+    Before,
+    After,
+    Latest,
+    Earliest,
+    Until,
+    From,
+    Within,
+    About,
 }
 
-/// The columns of a language: all where it is not one of the five.
+const TAGS: &[(&str, Tag)] = &[
+    ("negation", Tag::Negation),
+    ("without", Tag::Without),
+    ("not_negation", Tag::NotNegation),
+    ("denial", Tag::Denial),
+    ("must", Tag::Must),
+    ("may", Tag::May),
+    ("should", Tag::Should),
+    ("exempt", Tag::Exempt),
+    ("all", Tag::All),
+    ("some", Tag::Some),
+    ("only", Tag::Only),
+    ("condition", Tag::Condition),
+    ("exception", Tag::Exception),
+    ("passive", Tag::Passive),
+    ("least", Tag::Least),
+    ("most", Tag::Most),
+    ("more", Tag::More),
+    ("less", Tag::Less),
+    ("before", Tag::Before),
+    ("after", Tag::After),
+    ("latest", Tag::Latest),
+    ("earliest", Tag::Earliest),
+    ("until", Tag::Until),
+    ("from", Tag::From),
+    ("within", Tag::Within),
+    ("about", Tag::About),
+];
+
+/// The columns of a language in tables that have one for each: all where it is none of the five.
 pub(super) fn columns(language: Language) -> std::ops::Range<usize> {
-    match language {
-        Language::De => 0..1,
-        Language::Fr => 1..2,
-        Language::It => 2..3,
-        Language::Rm => 3..4,
-        Language::En => 4..5,
-        _ => 0..5,
+    match Language::ALL.iter().position(|known| *known == language) {
+        Some(at) => at..at + 1,
+        None => 0..Language::ALL.len(),
     }
 }
 
-const NEGATIONS: [&str; 5] = [
-    "nicht nie niemals weder kein keine keinen keinem keiner keines nichts ohne niemand niemandem",
-    "pas jamais aucun aucune ni sans rien nul nulle",
-    "non nessun nessuno nessuna mai senza niente",
-    "betg nagin nagina nagins naginas senza mai",
-    "not no never without none nor neither cannot don doesn isn aren won nobody nothing",
-];
-/// Words that deny by their meaning.
-const DENIALS: [&str; 5] = [
-    "verboten untersagt unzulassig ausgeschlossen verbietet untersagen entfallt unerlaubt",
-    "interdit interdite interdits interdites defendu exclu exclue exclus prohibe interdiction",
-    "vietato vietata vietati vietate proibito proibita escluso esclusa esclusi escluse divieto",
-    "scumanda scumandada scumandads scumandadas exclus",
-    "forbidden prohibited banned excluded",
-];
-const MUST: [&str; 5] = [
-    "muss mussen musste verpflichtet obligatorisch zwingend pflicht",
-    "doit doivent obligatoire obligatoires tenu tenue tenus tenues",
-    "deve devono obbligatorio obbligatoria obbligato obbligata obbligati tenuto tenuta tenuti",
-    "sto ston duai duain obligatoric",
-    "must shall required obliged mandatory compulsory",
-];
-const MAY: [&str; 5] = [
-    "kann konnen darf durfen freiwillig freigestellt",
-    "peut peuvent facultatif facultative facultatifs libre",
-    "puo possono facoltativo facoltativa facoltativi",
-    "po pon dastga dastgan facultativ",
-    "may can optional voluntary",
-];
+/// A phrase after its first word, and what it stands for.
+type Phrases<T> = HashMap<String, Vec<(Vec<String>, T)>>;
 
-/// Pairs that exclude each other where two sentences are about the same thing.
-const OPPOSITES: [&[(&str, &str)]; 5] = [DE, FR, IT, RM, EN];
-const DE: &[(&str, &str)] = &[
-    ("mindestens", "hochstens maximal"),
-    ("vor", "nach"),
-    ("vorher", "nachher"),
-    ("mehr", "weniger"),
-    ("offen geoffnet", "geschlossen zu"),
-    ("offnet", "schliesst"),
-    ("erhoht steigt", "gesenkt sinkt reduziert ermassigt"),
-    ("mit", "ohne"),
-    ("inbegriffen inklusive", "exklusive zuzuglich"),
-    ("erlaubt gestattet zulassig", "verboten untersagt unzulassig"),
-    ("einheimische einwohner", "auswartige"),
-    ("vormittag vormittags morgen", "nachmittag nachmittags abend"),
-    ("fruhestens", "spatestens"),
-    ("jahrlich", "monatlich wochentlich taglich einmalig"),
-    ("monatlich", "jahrlich wochentlich taglich einmalig"),
-    ("erwachsene", "kinder"),
-];
-const FR: &[(&str, &str)] = &[
-    ("plus", "moins"),
-    ("avant", "apres"),
-    ("avec", "sans"),
-    ("minimum", "maximum"),
-    ("ouvert ouverte ouverts ouvertes", "ferme fermee fermes fermees"),
-    ("autorise autorisee permis admis", "interdit interdite defendu"),
-    ("inclus comprise compris", "exclus"),
-    ("augmente", "diminue reduit"),
-    ("matin", "soir"),
-    ("annuel annuelle", "mensuel mensuelle hebdomadaire"),
-    ("gratuit gratuite gratuitement", "payant payante"),
-];
-const IT: &[(&str, &str)] = &[
-    ("prima", "dopo"),
-    ("con", "senza"),
-    ("minimo almeno", "massimo"),
-    ("piu", "meno"),
-    ("aperto aperta aperti", "chiuso chiusa chiusi"),
-    ("ammesso consentito permesso autorizzato", "vietato proibito"),
-    ("incluso inclusa compreso", "escluso esclusa"),
-    ("mattina", "sera pomeriggio"),
-    ("annuale annuo", "mensile settimanale"),
-    ("gratuito gratuita", "pagamento"),
-];
-const RM: &[(&str, &str)] = &[
-    ("avant", "suenter"),
-    ("cun", "senza"),
-    ("avert averta avertas averts", "serra serrada serradas"),
-    ("lubi lubida permess", "scumanda scumandada"),
-    ("dapli pli", "damain main"),
-];
-const EN: &[(&str, &str)] = &[
-    ("before", "after"),
-    ("with", "without"),
-    ("least minimum", "most maximum"),
-    ("more", "less fewer"),
-    ("open", "closed"),
-    ("allowed permitted", "forbidden prohibited banned"),
-    ("included including", "excluded excluding"),
-    ("morning", "afternoon evening"),
-    ("annual yearly annually", "monthly weekly daily"),
-    ("increased", "reduced decreased"),
-    ("free", "paid"),
-    ("earliest", "latest"),
-];
-
-/// Words that carry no content of their own for the check.
-pub(super) fn is_function(folded: &str, language: Language) -> bool {
-    [&NEGATIONS, &MUST, &MAY].iter().any(|lists| holds(lists, folded, language))
+/// The words of one language.
+pub(super) struct Lexicon {
+    tags: Phrases<Tag>,
+    parties: Phrases<u16>,
+    synonyms: HashMap<String, Vec<u16>>,
+    opposites: HashMap<String, Vec<(u16, u8)>>,
+    common: HashMap<String, ()>,
 }
 
-fn holds(lists: &[&str; 5], folded: &str, language: Language) -> bool {
-    lists[columns(language)].iter().any(|list| list.split(' ').any(|word| word == folded))
-}
+static LEXICONS: LazyLock<[Lexicon; 5]> = LazyLock::new(|| {
+    let files = [
+        include_str!("words/de.txt"),
+        include_str!("words/fr.txt"),
+        include_str!("words/it.txt"),
+        include_str!("words/rm.txt"),
+        include_str!("words/en.txt"),
+    ];
+    let mut languages = Language::ALL.into_iter();
+    files.map(|file| Lexicon::read(file, languages.next().expect("five files, five languages")))
+});
 
-impl Polarity {
-    /// Two negations cancel out, as in `nicht verboten`.
-    pub(super) fn of(words: &[Word], language: Language) -> Polarity {
-        let count =
-            |lists| words.iter().filter(|word| holds(lists, &word.folded, language)).count();
-        let negations = match count(&NEGATIONS) {
-            0 => usize::from(columns(language).contains(&1) && no_more(words)),
-            more => more,
+impl Lexicon {
+    /// The words of a language; English where it is none of the five.
+    pub(super) fn of(language: Language) -> &'static Lexicon {
+        &LEXICONS[columns(language).last().unwrap_or(4)]
+    }
+
+    fn read(file: &str, language: Language) -> Lexicon {
+        let mut lexicon = Lexicon {
+            tags: HashMap::new(),
+            parties: HashMap::new(),
+            synonyms: HashMap::new(),
+            opposites: HashMap::new(),
+            common: HashMap::new(),
         };
-        let denied = negations + count(&DENIALS);
-        if denied % 2 == 1 { Polarity::Negative } else { Polarity::Affirmative }
-    }
-}
-
-/// French `ne … plus`: neither word denies without the other, and `au plus` is a limit.
-fn no_more(words: &[Word]) -> bool {
-    let ne = words.iter().any(|word| matches!(word.folded.as_str(), "ne" | "n"));
-    let limit = |at: usize| at > 0 && matches!(words[at - 1].folded.as_str(), "au" | "de");
-    let plus = (0..words.len()).any(|at| words[at].folded == "plus" && !limit(at));
-    ne && plus
-}
-
-impl Modality {
-    /// `None` where neither or both are said.
-    pub(super) fn of(words: &[Word], language: Language) -> Option<Modality> {
-        let any = |lists| words.iter().any(|word| holds(lists, &word.folded, language));
-        match (any(&MUST), any(&MAY)) {
-            (true, false) => Some(Modality::Must),
-            (false, true) => Some(Modality::May),
-            _ => None,
+        for (number, line) in file.lines().enumerate() {
+            let Some((name, words)) = line.split_once(": ") else { continue };
+            lexicon.read_line(name, words, number as u16, language);
         }
+        lexicon
     }
-}
 
-/// Opposites of which the sentence has one and the cited sentence the other, and neither has both.
-pub(super) fn opposites(
-    said: &[Word],
-    cited: &[Word],
-    language: Language,
-) -> Vec<(&'static str, &'static str)> {
-    let find = |words: &[Word], list: &'static str| {
-        list.split(' ').find(|entry| words.iter().any(|word| word.folded == *entry))
-    };
-    let mut found = Vec::new();
-    for (a, b) in OPPOSITES[columns(language)].iter().copied().flatten() {
-        let ours = (find(said, a), find(said, b));
-        let theirs = (find(cited, a), find(cited, b));
-        match (ours, theirs) {
-            ((Some(x), None), (None, Some(y))) | ((None, Some(x)), (Some(y), None)) => {
-                found.push((x, y))
+    fn read_line(&mut self, name: &str, words: &str, line: u16, language: Language) {
+        match name {
+            "synonyms" => {
+                for key in words.split(' ').flat_map(|word| keys(word, language)) {
+                    self.synonyms.entry(key).or_default().push(line);
+                }
             }
-            _ => {}
+            "parties" => words.split(' ').for_each(|word| phrase(&mut self.parties, word, line)),
+            "opposites" | "exclusive" => {
+                for (side, option) in words.split(" | ").enumerate() {
+                    for word in option.split(' ') {
+                        self.opposites.entry(folded(word)).or_default().push((line, side as u8));
+                    }
+                }
+            }
+            "common" => self.common.extend(words.split(' ').map(|word| (folded(word), ()))),
+            tag => {
+                if let Some((_, tag)) = TAGS.iter().find(|(name, _)| *name == tag) {
+                    words.split(' ').for_each(|word| phrase(&mut self.tags, word, *tag));
+                }
+            }
         }
     }
-    found
+
+    /// The tags of phrases that begin at a word, with their lengths in words.
+    pub(super) fn tags<'a>(&'a self, words: &'a [&str]) -> impl Iterator<Item = (usize, Tag)> + 'a {
+        matches(&self.tags, words)
+    }
+
+    /// The party that is named from a word on, and by how many words: the longest name counts.
+    pub(super) fn party(&self, words: &[&str]) -> Option<(usize, u16)> {
+        matches(&self.parties, words).max_by_key(|(length, _)| *length)
+    }
+
+    /// The groups of words of one meaning that a word belongs to.
+    pub(super) fn meanings(&self, folded: &str, stem: &str) -> Vec<u16> {
+        let known = self.synonyms.get(folded).or_else(|| self.synonyms.get(stem));
+        known.cloned().unwrap_or_default()
+    }
+
+    /// The sides of opposites that a word stands on.
+    pub(super) fn sides(&self, folded: &str) -> &[(u16, u8)] {
+        self.opposites.get(folded).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a word stands in so many texts of law that it says little of what one is about.
+    pub(super) fn is_common(&self, folded: &str) -> bool {
+        self.common.contains_key(folded)
+    }
+}
+
+fn matches<'a, T: Copy>(
+    phrases: &'a Phrases<T>,
+    words: &'a [&str],
+) -> impl Iterator<Item = (usize, T)> + 'a {
+    let first = words.first().and_then(|word| phrases.get(*word)).map_or(&[][..], Vec::as_slice);
+    first.iter().filter_map(move |(rest, value)| {
+        let same = |(at, word): (usize, &String)| words.get(at + 1) == Some(&word.as_str());
+        rest.iter().enumerate().all(same).then_some((rest.len() + 1, *value))
+    })
+}
+
+fn phrase<T>(phrases: &mut Phrases<T>, words: &str, value: T) {
+    let mut words = words.split('_').map(folded);
+    let first = words.next().expect("splitting gives at least one part");
+    phrases.entry(first).or_default().push((words.collect(), value));
+}
+
+fn folded(word: &str) -> String {
+    fold(&word.to_lowercase())
+}
+
+/// A word as it stands and its stem.
+fn keys(word: &str, language: Language) -> Vec<String> {
+    let lower = word.to_lowercase();
+    let folded = fold(&lower);
+    let stem = stem(&lower, &folded, language);
+    if stem == folded { vec![folded] } else { vec![folded, stem] }
 }

@@ -1,13 +1,16 @@
 //! Numbers, sums, dates, times and units, in one form for five languages.
 
 use super::lexicon::columns;
+use super::numerals;
 use allod_corpus::Language;
 use allod_retrieval::analysis::fold;
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
+    /// Francs, or a currency that is not said.
     Money,
+    Euro,
     Percent,
     Minute,
     Hour,
@@ -26,6 +29,14 @@ pub(crate) enum Unit {
     Paragraph,
 }
 
+impl Unit {
+    /// Whether it counts time.
+    pub(crate) fn is_time(self) -> bool {
+        use Unit::{Day, Hour, Minute, Month, Week, Year};
+        matches!(self, Minute | Hour | Day | Week | Month | Year)
+    }
+}
+
 /// What stands in a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Value {
@@ -34,12 +45,16 @@ pub(crate) enum Value {
     Number { value: i64, unit: Option<Unit> },
     /// A month or a weekday by name: 1 to 12, 21 to 27.
     Name(u8),
+    /// A place in a row, from 1: `third`.
+    Ordinal(u8),
 }
 
 /// A quantity and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Quantity {
     pub(crate) value: Value,
+    /// The other number that `1.500` or `1,500` may be, or noon and after for `8 p.m.`.
+    other: Option<i64>,
     start: usize,
     end: usize,
 }
@@ -50,7 +65,12 @@ impl Quantity {
     pub(crate) fn same(&self, other: &Quantity) -> bool {
         match (self.value, other.value) {
             (Value::Number { value: a, unit: u }, Value::Number { value: b, unit: v }) => {
-                a == b && (u == v || u.is_none() || v.is_none())
+                let alike = a == b || self.other == Some(b) || other.other == Some(a);
+                alike && (u == v || u.is_none() || v.is_none())
+            }
+            (Value::Number { value, .. }, Value::Ordinal(place))
+            | (Value::Ordinal(place), Value::Number { value, .. }) => {
+                value == i64::from(place) * 10_000
             }
             (a, b) => a == b,
         }
@@ -63,6 +83,7 @@ impl Quantity {
                 u == v || u.is_none() || v.is_none() || a == b
             }
             (Value::Name(a), Value::Name(b)) => (a > 20) == (b > 20),
+            (Value::Ordinal(_), Value::Ordinal(_)) => true,
             _ => false,
         }
     }
@@ -87,26 +108,66 @@ struct Token {
 /// The quantities of a text.
 pub(crate) fn quantities(text: &str, language: Language) -> Vec<Quantity> {
     let tokens = tokens(text);
-    let folded = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|t| t.folded.as_str());
+    let words: Vec<&str> = tokens.iter().map(|token| token.folded.as_str()).collect();
     let mut found = Vec::new();
-    let mut minutes_at = None;
-    for (at, token) in tokens.iter().enumerate() {
-        if minutes_at == Some(at) {
-            continue;
-        }
-        let (before, after) = (folded(at.checked_sub(1)), folded(Some(at + 1)));
-        let values = if !is_digits(&token.folded) {
-            word(&token.folded, before, after, language)
-        } else if let Some(time) = hours_and_minutes(&token.folded, after, folded(Some(at + 2))) {
-            minutes_at = Some(at + 2);
-            vec![time]
-        } else {
-            digits(&token.folded, before, after)
-        };
-        let quantity = |value| Quantity { value, start: token.start, end: token.end };
+    let mut at = 0;
+    while at < tokens.len() {
+        let (values, used) = read(&words, at, language);
+        let (start, end) = (tokens[at].start, tokens[at + used - 1].end);
+        let other = other_reading(&words, at);
+        let quantity = |value| Quantity { value, other, start, end };
         found.extend(values.into_iter().map(quantity));
+        at += used;
     }
     found
+}
+
+/// The values that begin at a token, and how many tokens say them.
+fn read(words: &[&str], at: usize, language: Language) -> (Vec<Value>, usize) {
+    let word_at = |at: usize| words.get(at).copied();
+    let (before, after) = (at.checked_sub(1).and_then(word_at), word_at(at + 1));
+    if !is_digits(words[at]) {
+        return word(words, at, before, language);
+    }
+    if let Some(time) = hours_and_minutes(words[at], after, word_at(at + 2)) {
+        return (vec![time], 3);
+    }
+    if let Some(sum) = sum_with_cents(words[at], after, word_at(at + 2), word_at(at + 3)) {
+        return (vec![sum], 3);
+    }
+    (digits(words[at], before, after), 1)
+}
+
+/// `3 francs 50` is `3.50`.
+fn sum_with_cents(
+    whole: &str,
+    unit: Option<&str>,
+    cents: Option<&str>,
+    next: Option<&str>,
+) -> Option<Value> {
+    let cents = cents.filter(|c| c.len() == 2 && c.bytes().all(|b| b.is_ascii_digit()))?;
+    let money = matches!(unit.and_then(unit_of_word), Some(Unit::Money | Unit::Euro));
+    let counts = next.is_some_and(|next| unit_of_word(next).is_some());
+    let value = scaled(whole)? + scaled(cents)? / 100;
+    (money && !counts && !whole.contains(['.', ',']))
+        .then_some(Value::Number { value, unit: unit.and_then(unit_of_word) })
+}
+
+/// What else a number may mean: three digits after a point or comma may be thousands, and an hour
+/// may be after noon.
+fn other_reading(words: &[&str], at: usize) -> Option<i64> {
+    let token = words[at];
+    if let Some((whole, rest)) = token.split_once(['.', ','])
+        && rest.len() == 3
+        && whole.len() <= 3
+        && rest.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return scaled(&format!("{whole}{rest}"));
+    }
+    let afternoon = words.get(at + 1) == Some(&"pm")
+        || (words.get(at + 1) == Some(&"p") && words.get(at + 2) == Some(&"m"));
+    let hour = scaled(token).filter(|hour| *hour < 12 * 10_000)?;
+    afternoon.then_some(hour + 12 * 10_000)
 }
 
 fn is_digits(token: &str) -> bool {
@@ -122,7 +183,7 @@ fn hours_and_minutes(hours: &str, mark: Option<&str>, minutes: Option<&str>) -> 
 }
 
 fn tokens(text: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
+    let mut tokens: Vec<Token> = Vec::new();
     let mut characters = text.char_indices().peekable();
     while let Some((start, first)) = characters.next() {
         let mut end = start + first.len_utf8();
@@ -142,9 +203,27 @@ fn tokens(text: &str) -> Vec<Token> {
         } else if !"%§€".contains(first) {
             continue;
         }
-        tokens.push(Token { folded: fold(&text[start..end].to_lowercase()), start, end });
+        let folded = fold(&text[start..end].to_lowercase());
+        match tokens.last_mut() {
+            Some(last) if is_thousands(last, &folded, &text[last.end..start]) => {
+                last.folded.push_str(&folded);
+                last.end = end;
+            }
+            _ => tokens.push(Token { folded, start, end }),
+        }
     }
     tokens
+}
+
+/// `45 000`: up to three digits, one blank, three digits.
+fn is_thousands(last: &Token, next: &str, between: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    next.len() == 3
+        && digits(next)
+        && digits(&last.folded)
+        && (1..=3).contains(&last.folded.len())
+        && !last.folded.starts_with('0')
+        && matches!(between, " " | "\u{a0}" | "\u{202f}" | "\u{2009}")
 }
 
 fn followed_by_digit(text: &str, at: usize) -> bool {
@@ -169,7 +248,9 @@ fn digits(token: &str, before: Option<&str>, after: Option<&str>) -> Vec<Value> 
     if let Some((hour, minute)) = token.split_once(':') {
         return scaled(hour).and_then(|h| clock(h, minute)).map(plain).into_iter().collect();
     }
-    let unit = unit(before, after);
+    // `al 30 giugno` is a day and no `al. 30`.
+    let month = after.is_some_and(|word| position(MONTHS, word, Language::Other).is_some());
+    let unit = if month { None } else { unit(before, after) };
     // `8.30 Uhr` is a time of day, as `08:30`.
     let hours = matches!(after, Some("uhr" | "h" | "heures" | "ore" | "uras" | "am" | "pm"));
     if hours && let Some((hour, minute)) = token.split_once(['.', ',']) {
@@ -196,9 +277,10 @@ fn scaled(token: &str) -> Option<i64> {
 }
 
 fn unit(before: Option<&str>, after: Option<&str>) -> Option<Unit> {
-    let money = |word: &str| matches!(word, "chf" | "fr" | "eur" | "€");
-    if before.is_some_and(money) {
-        return Some(Unit::Money);
+    match before {
+        Some("chf" | "fr") => return Some(Unit::Money),
+        Some("eur" | "€") => return Some(Unit::Euro),
+        _ => {}
     }
     match before {
         Some("§" | "art" | "artikel" | "article" | "articolo" | "artitgel" | "section") => {
@@ -216,7 +298,8 @@ fn unit(before: Option<&str>, after: Option<&str>) -> Option<Unit> {
 pub(crate) fn unit_of_word(word: &str) -> Option<Unit> {
     let begins = |starts: &[&str]| starts.iter().any(|start| word.starts_with(start));
     Some(match word {
-        "chf" | "fr" | "eur" | "€" => Unit::Money,
+        "chf" | "fr" | "franc" | "francs" | "franchi" | "franco" => Unit::Money,
+        "eur" | "€" | "euro" | "euros" => Unit::Euro,
         "%" => Unit::Percent,
         "m" => Unit::Metre,
         "km" => Unit::Kilometre,
@@ -228,7 +311,7 @@ pub(crate) fn unit_of_word(word: &str) -> Option<Unit> {
         "mois" | "mese" | "mesi" | "mais" => Unit::Month,
         "tag" | "tage" | "tagen" | "tages" | "day" | "days" | "di" | "dis" => Unit::Day,
         "ora" | "ore" | "ura" | "uras" => Unit::Hour,
-        _ if begins(&["franken", "franc", "franchi", "rappen", "euro"]) => Unit::Money,
+        _ if begins(&["franken", "rappen"]) => Unit::Money,
         _ if begins(&["prozent", "percent", "pourcent", "pertschient"]) => Unit::Percent,
         _ if begins(&["minut"]) => Unit::Minute,
         _ if begins(&["stund", "heure", "hour"]) => Unit::Hour,
@@ -246,19 +329,39 @@ pub(crate) fn unit_of_word(word: &str) -> Option<Unit> {
     })
 }
 
-/// A month, a weekday, or a number in words. `ein`, `un`, `one` are articles too often to count.
-fn word(token: &str, before: Option<&str>, after: Option<&str>, language: Language) -> Vec<Value> {
+/// A month, a weekday, or a number in words. `ein`, `un`, `one` are articles too often to count,
+/// but not before a time.
+fn word(
+    words: &[&str],
+    at: usize,
+    before: Option<&str>,
+    language: Language,
+) -> (Vec<Value>, usize) {
+    let token = words[at];
     if let Some(month) = position(MONTHS, token, language) {
-        return vec![Value::Name(month + 1)];
+        return (vec![Value::Name(month + 1)], 1);
     }
     if let Some(day) = position(WEEKDAYS, token, language) {
-        return vec![Value::Name(day + 21)];
+        return (vec![Value::Name(day + 21)], 1);
     }
-    let number = NUMBERS.iter().find(|(_, words)| stands_in(words, token, language));
-    let value = number.map(|(value, _)| value * 10_000);
-    let unit = unit(before, after);
-    value.map(|value| Value::Number { value, unit }).into_iter().collect()
+    if let Some((value, used)) = numerals::number(&words[at..], language) {
+        let unit = unit(before, words.get(at + used).copied());
+        return (vec![Value::Number { value: value * 10_000, unit }], used);
+    }
+    if stands_in(&HALF, token, language) {
+        return (vec![Value::Number { value: 50 * 10_000, unit: Some(Unit::Percent) }], 1);
+    }
+    let time = words.get(at + 1).and_then(|after| unit_of_word(after)).filter(|u| u.is_time());
+    if let (true, Some(unit)) = (stands_in(&ONE, token, language), time) {
+        return (vec![Value::Number { value: 10_000, unit: Some(unit) }], 1);
+    }
+    let ordinal = numerals::ordinal(token, language);
+    (ordinal.map(Value::Ordinal).into_iter().collect(), 1)
 }
+
+const ONE: [&str; 5] =
+    ["ein eine einem einen einer eines", "un une", "un uno una", "in ina", "one"];
+const HALF: [&str; 5] = ["halfte", "moitie", "meta", "mesadad", "half"];
 
 fn position(lists: &[[&str; 5]], token: &str, language: Language) -> Option<u8> {
     let at = lists.iter().position(|words| stands_in(words, token, language))?;
@@ -295,33 +398,6 @@ const WEEKDAYS: &[[&str; 5]] = &[
     ["sonntag sonntags", "dimanche dimanches", "domenica", "dumengia", "sunday sundays"],
 ];
 
-const NUMBERS: &[(i64, [&str; 5])] = &[
-    (2, ["zwei", "deux", "due", "dus duas", "two"]),
-    (3, ["drei", "trois", "tre", "trais", "three"]),
-    (4, ["vier", "quatre", "quattro", "quatter", "four"]),
-    (5, ["funf", "cinq", "cinque", "tschintg", "five"]),
-    (6, ["sechs", "six", "sei", "sis", "six"]),
-    (7, ["sieben", "sept", "sette", "set", "seven"]),
-    (8, ["acht", "huit", "otto", "otg", "eight"]),
-    (9, ["neun", "neuf", "nove", "nov", "nine"]),
-    (10, ["zehn", "dix", "dieci", "diesch", "ten"]),
-    (11, ["elf", "onze", "undici", "indesch", "eleven"]),
-    (12, ["zwolf", "douze", "dodici", "dudesch", "twelve"]),
-    (13, ["dreizehn", "treize", "tredici", "tredesch", "thirteen"]),
-    (14, ["vierzehn", "quatorze", "quattordici", "quattordesch", "fourteen"]),
-    (15, ["funfzehn", "quinze", "quindici", "quindesch", "fifteen"]),
-    (16, ["sechzehn", "seize", "sedici", "sedesch", "sixteen"]),
-    (18, ["achtzehn", "dixhuit", "diciotto", "schotg", "eighteen"]),
-    (20, ["zwanzig", "vingt", "venti", "ventg", "twenty"]),
-    (30, ["dreissig", "trente", "trenta", "trenta", "thirty"]),
-    (40, ["vierzig", "quarante", "quaranta", "quaranta", "forty"]),
-    (50, ["funfzig", "cinquante", "cinquanta", "tschuncanta", "fifty"]),
-    (60, ["sechzig", "soixante", "sessanta", "sessanta", "sixty"]),
-    (90, ["neunzig", "nonante", "novanta", "novanta", "ninety"]),
-    (100, ["hundert", "cent", "cento", "tschient", "hundred"]),
-    (1000, ["tausend", "mille", "mille", "milli", "thousand"]),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,6 +421,10 @@ mod tests {
             ("8h30", "08:30"),
             ("50 %", "50 Prozent"),
             ("trenta giorni", "30 giorni"),
+            ("45 000 Franken", "CHF 45'000"),
+            ("CHF 1,000", "1000 francs"),
+            ("3 francs 50", "CHF 3.50"),
+            ("8 p.m.", "20.00"),
         ] {
             assert!(same(a, b), "{a} and {b}");
         }

@@ -1,0 +1,102 @@
+//! What the classifier looks at, as numbers.
+
+use allod_corpus::Language;
+
+use super::alignment::{Alignment, Match};
+use super::finding::{Finding, Ground};
+use super::text::Text;
+use super::{figures, polarity, roles};
+
+/// The features that come before those that speak against a sentence.
+pub const SHAPES: usize = 11;
+
+/// How many features there are.
+pub const FEATURES: usize = SHAPES + Ground::COUNT;
+
+/// A sentence and what it cites, looked at from all sides.
+pub(super) struct Looked {
+    pub(super) values: [f64; FEATURES],
+    pub(super) findings: Vec<Finding>,
+    /// How much of the sentence stands in the part of the cited text that says most of it.
+    pub(super) covered: f64,
+}
+
+impl Looked {
+    pub(super) fn at(said: &str, cited: &str, language: Language) -> Looked {
+        let (said, cited) = (Text::new(said, language), Text::new(cited, language));
+        let laid = Alignment::new(&said, &cited);
+        let mut findings = figures::findings(&said, &cited, &laid);
+        if laid.covered > 0.25 {
+            findings.extend(polarity::findings(&said, &cited, &laid));
+            findings.extend(roles::findings(&said, &cited, &laid));
+        }
+        let verbatim = verbatim(&said, &cited);
+        for finding in &mut findings {
+            // In a paraphrase another word is no other thing.
+            if matches!(finding.ground, Ground::OtherNoun | Ground::OtherWord) {
+                finding.strength *= verbatim;
+            }
+        }
+        let mut values = [0.0; FEATURES];
+        values[..SHAPES].copy_from_slice(&shapes(&said, &cited, &laid));
+        for finding in &findings {
+            let value = &mut values[SHAPES + finding.ground as usize];
+            *value = (*value + finding.strength).min(1.5);
+        }
+        Looked { values, findings, covered: laid.covered }
+    }
+}
+
+/// Coverage, order and likeness to the letter.
+fn shapes(said: &Text, cited: &Text, laid: &Alignment) -> [f64; SHAPES] {
+    let total: f64 = said.content().map(|(_, token)| token.weight).sum();
+    let count = said.content().count();
+    let unmatched: Vec<f64> = said
+        .content()
+        .filter(|(at, _)| !matches!(laid.to[*at], Match::Same(..)))
+        .map(|(_, token)| token.weight)
+        .collect();
+    let rarest = unmatched.iter().copied().fold(0.0, f64::max);
+    let verbatim = verbatim(said, cited);
+    let run = longest_gap(said, laid);
+    let shared_figures =
+        said.figures().filter(|own| cited.figures().any(|other| other.same(own))).count();
+    [
+        laid.covered,
+        (laid.covered - 0.6).max(0.0),
+        (0.45 - laid.covered).max(0.0),
+        laid.covered_anywhere - laid.covered,
+        rarest,
+        // Few words replaced in a sentence that is taken over otherwise were replaced for a reason.
+        verbatim * (unmatched.len() as f64).min(2.0),
+        1.0 / (1.0 + count as f64),
+        if count == 0 { 1.0 } else { 0.0 },
+        // A figure that stands there too makes it likelier that the same is meant.
+        shared_figures.min(2) as f64,
+        run as f64 / 4.0,
+        // The other half of a sentence that is taken over word for word is invented.
+        verbatim * run.saturating_sub(1) as f64 / 3.0,
+    ]
+}
+
+/// The longest run of words that do not stand in the cited text.
+fn longest_gap(said: &Text, laid: &Alignment) -> usize {
+    let (mut longest, mut run) = (0, 0);
+    for (at, _) in said.content() {
+        run = if matches!(laid.to[at], Match::Same(..)) { 0 } else { run + 1 };
+        longest = longest.max(run);
+    }
+    longest.min(6)
+}
+
+/// Of the pairs of words of the sentence, those that stand in the cited text just so.
+fn verbatim(said: &Text, cited: &Text) -> f64 {
+    let pair = |text: &Text, at: usize| {
+        (text.tokens[at].word.folded.clone(), text.tokens[at + 1].word.folded.clone())
+    };
+    let pairs = |text: &Text| text.tokens.len().saturating_sub(1);
+    let held: std::collections::HashSet<_> = (0..pairs(cited)).map(|at| pair(cited, at)).collect();
+    let count = pairs(said);
+    let same = (0..count).filter(|at| held.contains(&pair(said, *at))).count();
+    if count == 0 { 0.0 } else { same as f64 / count as f64 }
+}
