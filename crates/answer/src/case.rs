@@ -19,7 +19,7 @@ use crate::generator::Generator;
 use crate::prompt;
 use crate::quote::{Quotation, quote};
 use crate::record::Record;
-use crate::reply::{Mode, Reply, Tokens};
+use crate::reply::{Check, Mode, Reply, Tokens};
 use crate::say;
 
 /// One question, and all that is known of it so far.
@@ -172,6 +172,7 @@ impl<'a> Case<'a> {
             mode: draft.map_or(Mode::None, |draft| draft.mode),
             confidence: self.confidence(),
             citations: draft.map(|draft| draft.citations.clone()).unwrap_or_default(),
+            checks: draft.map(|draft| checks(&draft.checks)).unwrap_or_default(),
             language: self.language.code().into(),
             receipt,
             review,
@@ -204,6 +205,15 @@ impl<'a> Case<'a> {
     pub(crate) fn confidence(&self) -> f64 {
         self.facts.evidence.as_ref().map_or(0.0, |evidence| evidence.confidence)
     }
+}
+
+fn checks(checks: &[crate::grounded::Checked]) -> Vec<Check> {
+    let check = |one: &crate::grounded::Checked| Check {
+        verdict: one.verdict,
+        score: one.score,
+        because: one.because.clone(),
+    };
+    checks.iter().map(check).collect()
 }
 
 fn within_limits(question: &str, desk: &Desk) -> Result<(), Error> {

@@ -30,7 +30,11 @@ impl Draft {
     #[must_use]
     pub fn quoted(quotes: &[Quoted], evidence: &[Evidence]) -> Draft {
         let claims = quotes.iter().map(|quote| quoted_claim(quote, evidence)).collect();
-        let check = |quote: &Quoted| Checked { verdict: Verdict::Supported, score: quote.score };
+        let check = |quote: &Quoted| Checked {
+            verdict: Verdict::Supported,
+            score: quote.score,
+            because: Vec::new(),
+        };
         let checks = quotes.iter().map(check).collect();
         numbered(claims, checks, evidence, Mode::Quote, Tokens::default())
     }

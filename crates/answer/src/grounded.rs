@@ -33,6 +33,8 @@ pub struct Checked {
     pub verdict: Verdict,
     /// The score of the best citation.
     pub score: f64,
+    /// Why it is not supported, in words.
+    pub because: Vec<String>,
 }
 
 /// What is left of a model's text, and the checks of all its sentences.
@@ -54,7 +56,7 @@ pub fn hold(text: &str, evidence: &[Evidence], language: Language) -> Held {
             .into_iter()
             .filter_map(|number| number.checked_sub(1))
             .filter(|&index| index < evidence.len())
-            .map(|index| (index, check(&sentence, &evidence[index].text, language)))
+            .map(|index| (index, check(&sentence, &in_context(&evidence[index]), language)))
             .collect();
         held.checks.push(verdict_of(&supports));
         let places = places_of(&sentence, &supports, evidence, language);
@@ -65,14 +67,27 @@ pub fn hold(text: &str, evidence: &[Evidence], language: Language) -> Held {
     held
 }
 
+/// A passage with its title and place before it: a sentence may name the article that it cites.
+fn in_context(evidence: &Evidence) -> String {
+    format!("{} {}\n{}", evidence.title, evidence.place, evidence.text)
+}
+
 /// A contradiction by one citation outweighs support by another: sources that disagree are no
 /// basis for an unqualified sentence.
 fn verdict_of(supports: &[(usize, Support)]) -> Checked {
     let contradicted = supports.iter().find(|(_, s)| s.verdict == Verdict::Contradicted);
     let best = supports.iter().max_by(|a, b| a.1.score.total_cmp(&b.1.score));
     match contradicted.or(best) {
-        Some((_, support)) => Checked { verdict: support.verdict, score: support.score },
-        None => Checked { verdict: Verdict::Unsupported, score: 0.0 },
+        Some((_, support)) => Checked {
+            verdict: support.verdict,
+            score: support.score,
+            because: support.because.clone(),
+        },
+        None => Checked {
+            verdict: Verdict::Unsupported,
+            score: 0.0,
+            because: vec!["it cites nothing that was given".into()],
+        },
     }
 }
 

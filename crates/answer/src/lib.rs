@@ -35,5 +35,5 @@ pub use error::Error;
 pub use explanation::Explanation;
 pub use generator::{Generator, ModelChoice, locate};
 pub use reader::{Embedded, Reader, Reranked};
-pub use reply::{Citation, Mode, ReceiptRef, Reply, Tokens};
+pub use reply::{Check, Citation, Mode, ReceiptRef, Reply, Tokens};
 pub use witnessed::{WITNESSED_FOLDER, Witnessed};

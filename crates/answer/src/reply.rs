@@ -3,6 +3,8 @@
 use allod_policy::{Fired, Outcome};
 use serde::{Deserialize, Serialize};
 
+use crate::support::Verdict;
+
 /// How an answer was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -56,6 +58,18 @@ pub struct Citation {
     pub label: Option<String>,
 }
 
+/// Whether a sentence is borne out by what it cites.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// The verdict on the sentence.
+    pub verdict: Verdict,
+    /// How likely its best citation bears it out, 0 to 1.
+    pub score: f64,
+    /// Why not, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<String>,
+}
+
 /// Where the receipt of an answer stands in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptRef {
@@ -79,6 +93,10 @@ pub struct Reply {
     pub confidence: f64,
     /// The places cited as `[1]`, `[2]` … in `answer`, in that order.
     pub citations: Vec<Citation>,
+    /// The check of each sentence that was drafted, those that were cut too; empty when nothing
+    /// is answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
     /// The language of the answer.
     pub language: String,
     /// The receipt; durable before the reply exists.

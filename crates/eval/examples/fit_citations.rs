@@ -4,6 +4,8 @@
 //! reporting (`allod eval citations`). Logistic regression by Newton's method with a small penalty
 //! on the weights' squares; no chance is in it but that of the cases, which is seeded.
 
+#![allow(clippy::print_stdout)]
+
 use std::path::{Path, PathBuf};
 
 use allod_answer::support::{FEATURES, SHAPES, features};
@@ -173,9 +175,9 @@ fn source(weights: &[f64; SIZE], threshold: f64, cases: usize) -> String {
         })
         .collect();
     format!(
-        "//! The weights of the classifier, made by `cargo run --release -p allod-eval --example\n\
-         //! fit_citations FOLDER …` from {cases} cases: a logistic regression of whether the cited\n\
-         //! text bears a claim out.\n\nuse super::features::FEATURES;\n\n\
+        "//! The weights of the classifier, made by `cargo run --release -p allod-eval\n\
+         //! --example fit_citations FOLDER …` from {cases} cases: a logistic regression of\n\
+         //! whether the cited text bears a claim out.\n\nuse super::features::FEATURES;\n\n\
          /// The weight of each feature, in their order.\n#[rustfmt::skip]\n\
          pub(super) const WEIGHTS: [f64; FEATURES] = [\n{lines}];\n\n\
          /// What is added.\npub(super) const BIAS: f64 = {:.3};\n\n\

@@ -113,6 +113,7 @@ impl From<Reply> for Finished {
             "confidence": reply.confidence,
             "language": reply.language,
             "citations": reply.citations,
+            "checks": reply.checks,
             "receipt": reply.receipt,
             "review": reply.review,
             "rules": reply.rules,

@@ -106,14 +106,19 @@ impl Alignment {
     /// Words of the sentence whose opposite stands in the cited text.
     fn oppose(&mut self, said: &Text, cited: &Text) {
         for at in 0..said.tokens.len() {
-            if matches!(self.to[at], Match::Same(..)) {
+            let main = self.near.first().copied();
+            let in_main = |to: usize| Some(cited.tokens[to].segment) == main;
+            if matches!(self.to[at], Match::Same(to, _) if in_main(to)) {
                 continue;
             }
+            let elsewhere = matches!(self.to[at], Match::Same(..));
             let token = &said.tokens[at];
             let is_said =
                 |other: &Token| said.tokens.iter().any(|own| own.word.folded == other.word.folded);
             let has_same = cited.tokens.iter().any(|other| {
-                self.is_near(other) && token.sides.iter().any(|side| other.sides.contains(side))
+                self.is_near(other)
+                    && !elsewhere
+                    && token.sides.iter().any(|side| other.sides.contains(side))
             });
             let found = cited
                 .tokens

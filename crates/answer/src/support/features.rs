@@ -49,7 +49,6 @@ impl Looked {
 
 /// Coverage, order and likeness to the letter.
 fn shapes(said: &Text, cited: &Text, laid: &Alignment) -> [f64; SHAPES] {
-    let total: f64 = said.content().map(|(_, token)| token.weight).sum();
     let count = said.content().count();
     let unmatched: Vec<f64> = said
         .content()

@@ -277,6 +277,7 @@ fn roles(sentence: &str, rules: &Rules) -> Option<String> {
         found.dedup();
         if let [(a, one), (b, other)] = found[..]
             && a + one.len() <= b
+            && sentence[a + one.len()..b].trim().chars().count() > 8
         {
             let later = replace(sentence, b, other.len(), one);
             return Some(replace(&later, a, one.len(), other));

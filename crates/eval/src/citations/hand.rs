@@ -1,5 +1,6 @@
 //! Claims written by hand, as a model would write them: true ones in other words, and false ones.
-//! Those for reporting are only ever measured on: no weight and no list of words was chosen by them.
+//! Those for reporting are only ever measured on: no weight and no list of words was chosen by
+//! them.
 
 use allod_corpus::Language;
 use serde::Deserialize;
