@@ -11,6 +11,10 @@ pub enum EvalCommand {
     Retrieval(EvalRetrievalArguments),
     /// How well false claims are told from true ones by the text that they cite
     Citations(EvalCitationsArguments),
+    /// Ask the questions of a set in SQuAD layout and say how well they are answered
+    Qa(EvalQaArguments),
+    /// Find how sure an answer must be for a rate of wrong ones, from questions with known answers
+    Calibrate(EvalCalibrateArguments),
 }
 
 /// `allod eval retrieval`
@@ -46,4 +50,76 @@ pub struct EvalCitationsArguments {
     /// Print the cases that were judged wrongly
     #[arg(long)]
     pub mistakes: bool,
+}
+
+/// `allod eval qa`
+#[derive(Debug, Args)]
+pub struct EvalQaArguments {
+    /// Questions in SQuAD layout; their articles are the documents
+    #[arg(long, value_name = "FILE")]
+    pub squad: PathBuf,
+    /// The calibration to answer by [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub calibration: Option<PathBuf>,
+    /// Answer so that at most this share of the answers is wrong, whatever the policy says
+    #[arg(long, value_name = "RATE", conflicts_with = "answer_all")]
+    pub max_error: Option<f64>,
+    /// Answer everything, however unsure
+    #[arg(long)]
+    pub answer_all: bool,
+    #[command(flatten)]
+    pub articles: ArticleArguments,
+}
+
+/// `allod eval calibrate`
+#[derive(Debug, Args)]
+pub struct EvalCalibrateArguments {
+    /// Questions in SQuAD layout; their articles are the documents
+    #[arg(long, value_name = "FILE", required_unless_present = "questions")]
+    pub squad: Option<PathBuf>,
+    /// Questions about the documents of the data folder, one JSON object a line
+    #[arg(long, value_name = "FILE", conflicts_with = "squad")]
+    pub questions: Option<PathBuf>,
+    /// At most this share of the answers may be wrong
+    #[arg(long, default_value_t = 0.05, value_name = "RATE")]
+    pub target: f64,
+    /// Where to write the calibration [default: calibration.json in the data folder]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Also try the promise: calibrate on half of the articles, measure on the other, N times
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub splits: usize,
+    #[command(flatten)]
+    pub articles: ArticleArguments,
+    /// The day on which own questions are asked [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub on: Option<jiff::civil::Date>,
+}
+
+/// Which articles of a file in SQuAD layout.
+#[derive(Clone, Debug, Args)]
+pub struct ArticleArguments {
+    /// Only every Nth article, beginning with the Kth
+    #[arg(long, value_name = "K/N", value_parser = part)]
+    pub part: Option<Part>,
+    /// Leave every second paragraph out of the documents: nothing answers its questions
+    #[arg(long)]
+    pub withhold: bool,
+}
+
+/// Every so many articles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which, from 1.
+    pub number: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+fn part(text: &str) -> Result<Part, String> {
+    let read = text
+        .split_once('/')
+        .and_then(|(number, of)| Some(Part { number: number.parse().ok()?, of: of.parse().ok()? }));
+    let sound = |part: &Part| part.number >= 1 && part.number <= part.of;
+    read.filter(sound).ok_or_else(|| "write it as 1/2 or 2/2".to_owned())
 }

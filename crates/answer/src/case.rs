@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use allod_corpus::Language;
 use allod_engine::{GenerateRequest, Prompt};
-use allod_policy::{Decision, EvidenceFacts, Facts, Outcome, decide, observe};
+use allod_policy::{CalibrationFacts, Decision, EvidenceFacts, Facts, Outcome, decide, observe};
 use allod_retrieval::{Evidence, EvidenceSet, Query};
 use jiff::Zoned;
 use jiff::civil::Date;
@@ -14,7 +14,7 @@ use crate::ask::Ask;
 use crate::desk::Desk;
 use crate::draft::Draft;
 use crate::error::Error;
-use crate::explanation::Explanation;
+use crate::explanation::{Explanation, Look};
 use crate::generator::Generator;
 use crate::prompt;
 use crate::quote::{Quotation, quote};
@@ -88,12 +88,32 @@ impl<'a> Case<'a> {
         // The library knows the words of the documents too: its guess holds for key words.
         self.language = found.searched.language;
         let quotation = quote(self.ask.question.trim(), self.language, &found);
-        self.facts.evidence = Some(evidence_facts(&found.evidence, quotation.confidence));
+        let facts = evidence_facts(&found.evidence, quotation.confidence);
+        let calibrated = self.calibrated(&quotation);
+        self.facts.evidence = Some(EvidenceFacts { calibrated, ..facts });
         self.decision = decide(&self.desk.policy, &self.facts);
         self.found = Some(found);
         self.quotation = Some(quotation);
         self.retrieval_ms = millis(started);
         Ok(())
+    }
+
+    /// What the calibration says of a quotation, and which score the policy wants.
+    fn calibrated(&self, quotation: &Quotation) -> Option<CalibrationFacts> {
+        if quotation.quotes.is_empty() {
+            return None;
+        }
+        let calibrated = &self.desk.calibrated;
+        let judged = calibrated.judge(self.ask.question.trim(), &quotation.features);
+        let max_error = self.desk.policy.answers.max_error;
+        let facts = CalibrationFacts {
+            score: judged.score,
+            probability: judged.probability,
+            least_score: max_error.and_then(|rate| calibrated.calibration().least_score(rate)),
+            calibration: judged.calibration,
+            built_in: judged.built_in,
+        };
+        Some(facts.recorded())
     }
 
     /// Drafts an answer. A request that a person will decide gets a draft too, as a quote: the
@@ -171,6 +191,7 @@ impl<'a> Case<'a> {
             outcome,
             mode: draft.map_or(Mode::None, |draft| draft.mode),
             confidence: self.confidence(),
+            calibrated: self.facts.evidence.as_ref().and_then(|facts| facts.calibrated.clone()),
             citations: draft.map(|draft| draft.citations.clone()).unwrap_or_default(),
             checks: draft.map(|draft| checks(&draft.checks)).unwrap_or_default(),
             language: self.language.code().into(),
@@ -179,6 +200,18 @@ impl<'a> Case<'a> {
             rules: self.decision.rules.clone(),
             tokens: self.draft.as_ref().map_or(Tokens::default(), |draft| draft.tokens),
         })
+    }
+
+    /// What would be quoted, whatever the policy decides on it.
+    pub(crate) fn look(self) -> Look {
+        let (Some(found), Some(quotation)) = (self.found, self.quotation) else {
+            return Look::default();
+        };
+        Look {
+            citations: Draft::quoted(&quotation.quotes, &found.evidence).citations,
+            confidence: quotation.confidence,
+            features: quotation.features,
+        }
     }
 
     /// What would happen, and why.

@@ -15,10 +15,11 @@ use allod_store::{HeadRow, SqliteStore, Store};
 
 use crate::adapters::AdapterFolder;
 use crate::ask::Ask;
+use crate::calibration::Calibrated;
 use crate::case::Case;
 use crate::encoder::{EncoderChoice, open_library};
 use crate::error::Error;
-use crate::explanation::Explanation;
+use crate::explanation::{Explanation, Look};
 use crate::generator::{Generator, ModelChoice};
 use crate::reader::Reader;
 use crate::reply::Reply;
@@ -43,6 +44,8 @@ pub struct DeskOptions {
     pub adapters: Option<PathBuf>,
     /// What this program can reach, for the receipts.
     pub confinement: Confinement,
+    /// The calibration; `calibration.json` in the data folder, else the built-in one, when absent.
+    pub calibration: Option<PathBuf>,
 }
 
 /// Library, policy, model, ledger and store of one data folder.
@@ -56,6 +59,7 @@ pub struct Desk {
     pub(crate) reranker: Option<Reader<CrossEncoder>>,
     pub(crate) adapters: AdapterFolder,
     pub(crate) confinement: Confinement,
+    pub(crate) calibrated: Calibrated,
 }
 
 impl Desk {
@@ -65,6 +69,7 @@ impl Desk {
     /// Whatever of it cannot be used, with what to do.
     pub fn open(data: &Path, options: &DeskOptions) -> Result<Desk, Error> {
         let policy = read_policy(data, options.policy.as_deref())?;
+        let calibrated = Calibrated::open(data, options.calibration.as_deref())?;
         let (models, threads) = (data.join("models"), options.model.threads);
         let generator = Generator::open(&policy, &models, &options.model)?;
         let embedder = options.embedder.as_deref();
@@ -89,6 +94,7 @@ impl Desk {
             reranker,
             adapters,
             confinement,
+            calibrated,
         })
     }
 
@@ -113,6 +119,17 @@ impl Desk {
         case.search()?;
         case.draft()?;
         Ok(case.explanation())
+    }
+
+    /// What would be quoted in answer to a question, whether the policy lets it be given or not:
+    /// what calibrations are fitted on. Nothing is recorded, so it is no way to an answer.
+    ///
+    /// # Errors
+    /// When a part failed.
+    pub fn look(&self, ask: &Ask) -> Result<Look, Error> {
+        let mut case = Case::open(self, ask)?;
+        case.search()?;
+        Ok(case.look())
     }
 
     /// The documents.
@@ -143,6 +160,12 @@ impl Desk {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The calibration in use.
+    #[must_use]
+    pub fn calibrated(&self) -> &Calibrated {
+        &self.calibrated
     }
 
     /// The model that writes, if there is one.

@@ -36,7 +36,15 @@ impl Draft {
             because: Vec::new(),
         };
         let checks = quotes.iter().map(check).collect();
-        numbered(claims, checks, evidence, Mode::Quote, Tokens::default())
+        let mut draft = numbered(claims, checks, evidence, Mode::Quote, Tokens::default());
+        for quote in quotes {
+            let place = (quote.range.start, quote.range.end);
+            let cited = draft.citations.iter_mut().find(|c| (c.start, c.end) == place);
+            if let (Some(citation), Some(answer)) = (cited, quote.answer) {
+                citation.answer = Some((answer.start, answer.end));
+            }
+        }
+        draft
     }
 
     /// A draft of what a model wrote, held against the evidence.
@@ -120,6 +128,7 @@ fn cite(place: &Place, item: &Evidence) -> Citation {
         start,
         end,
         quote: item.text[from..to].into(),
+        answer: None,
         score: place.score,
         passage: (item.range.start, item.range.end),
         label: item.label.clone(),

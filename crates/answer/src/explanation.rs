@@ -17,3 +17,14 @@ pub struct Explanation {
     /// The policy's digest.
     pub policy: String,
 }
+
+/// What would be quoted in answer to a question, whether the policy lets it be given or not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// The places that would be cited.
+    pub citations: Vec<Citation>,
+    /// The confidence without a calibration.
+    pub confidence: f64,
+    /// What a calibration judges the best quote by: names and values.
+    pub features: Vec<(&'static str, f64)>,
+}

@@ -5,6 +5,7 @@
 
 mod adapters;
 mod ask;
+mod calibration;
 mod case;
 mod chat;
 mod desk;
@@ -28,12 +29,17 @@ mod wording;
 
 pub use allod_policy::{Fired, Outcome};
 pub use ask::{Ask, Caller, Chat, Choices, Embed, Rerank};
+pub use calibration::{
+    CALIBRATION_FILE, CALIBRATION_VERSION, Calibrated, Calibration, DOUBT, FittedOn, Forest,
+    Judged, Node, Step, Tree, pick,
+};
 pub use chat::{ChatReply, Choice};
 pub use desk::{Desk, DeskOptions, LEDGER_ORIGIN, open_store, read_policy, remembered_head};
 pub use encoder::{EncoderChoice, open_library};
 pub use error::Error;
-pub use explanation::Explanation;
+pub use explanation::{Explanation, Look};
 pub use generator::{Generator, ModelChoice, locate};
+pub use quote::feature_names;
 pub use reader::{Embedded, Reader, Reranked};
 pub use reply::{Check, Citation, Mode, ReceiptRef, Reply, Tokens};
 pub use witnessed::{WITNESSED_FOLDER, Witnessed};

@@ -1,13 +1,20 @@
 //! Quoting: the sentences of the evidence that answer, word for word.
 
+mod asked;
 mod expected;
+mod features;
+mod opposites;
+mod slots;
+mod span;
 mod units;
 mod weights;
+mod whole;
 
 use allod_corpus::{ByteRange, Language};
 use allod_retrieval::analysis::words;
 use allod_retrieval::{Evidence, EvidenceSet, Question};
 use expected::{Expected, focus};
+use features::Asking;
 use units::{Unit, units};
 
 /// Passages that are looked into.
@@ -39,6 +46,8 @@ pub struct Quoted {
     pub range: ByteRange,
     /// How well it bears on the question, 0 to 1.
     pub score: f64,
+    /// Where in the canonical text the words stand that answer; `None` where the whole does.
+    pub answer: Option<ByteRange>,
 }
 
 /// A sentence with the kind of thing asked for goes before the best one if it scores so much of it
@@ -56,6 +65,8 @@ pub struct Quotation {
     pub confidence: f64,
     /// What the confidence was judged by.
     pub signals: Signals,
+    /// What a calibration judges the best quote by.
+    pub features: Vec<(&'static str, f64)>,
 }
 
 /// A sentence, row or list item that might answer.
@@ -85,6 +96,12 @@ impl Candidate {
     }
 }
 
+/// The names of the features that a calibration can judge by.
+#[must_use]
+pub fn feature_names() -> Vec<&'static str> {
+    features::NAMES.to_vec()
+}
+
 /// Picks what to quote from the evidence, and says how likely it answers.
 #[must_use]
 pub fn quote(question: &str, language: Language, found: &EvidenceSet) -> Quotation {
@@ -95,9 +112,17 @@ pub fn quote(question: &str, language: Language, found: &EvidenceSet) -> Quotati
     });
     prefer_kind(&mut candidates);
     let Some(best) = candidates.first() else { return Quotation::default() };
-    let signals = signals(best, found, focus(question, language).as_deref());
-    let quotes = choose(&candidates, &found.evidence);
-    Quotation { quotes, confidence: weights::confidence(&signals), signals }
+    let focus = focus(question, language);
+    let signals = signals(best, found, focus.as_deref());
+    let searched = found.evidence.first().map(|first| first.question.as_ref());
+    let plain = Question::plain(question, language);
+    let weighed = searched.filter(|searched| !searched.concepts.is_empty()).unwrap_or(&plain);
+    let asking = Asking::new(question, language, weighed, found, focus);
+    let short = asking.short_answer(best);
+    let features = asking.features(best, &candidates, short.as_ref());
+    let answer = asking.answer(best, short).map(|inside| (best, inside));
+    let quotes = choose(&candidates, &found.evidence, answer);
+    Quotation { quotes, confidence: weights::confidence(&signals), signals, features }
 }
 
 /// What answerability is judged by, each between 0 and 1.
@@ -236,7 +261,11 @@ fn prefer_kind(candidates: &mut [Candidate]) {
     }
 }
 
-fn choose(candidates: &[Candidate], evidence: &[Evidence]) -> Vec<Quoted> {
+fn choose(
+    candidates: &[Candidate],
+    evidence: &[Evidence],
+    answer: Option<(&Candidate, ByteRange)>,
+) -> Vec<Quoted> {
     let best = &candidates[0];
     let mut chosen: Vec<&Candidate> = vec![best];
     for other in &candidates[1..] {
@@ -257,7 +286,14 @@ fn choose(candidates: &[Candidate], evidence: &[Evidence]) -> Vec<Quoted> {
         let introduction = candidate.introduction.filter(|_| quotes.len() + 2 <= QUOTES);
         quotes.extend(introduction.map(|range| quoted(candidate, range, evidence)));
         let range = candidate.unit.range;
-        quotes.push(quoted(candidate, range, evidence));
+        let whole = listed(candidate, evidence);
+        let mut quote = quoted(candidate, range, evidence);
+        let short = answer.filter(|(holder, _)| std::ptr::eq(*holder, candidate));
+        quote.answer = short.map(|(_, inside)| within(quote.range, inside));
+        if let Some(list) = whole {
+            quote = Quoted { answer: None, ..quoted(candidate, list, evidence) };
+        }
+        quotes.push(quote);
     }
     dedup(quotes)
 }
@@ -284,13 +320,27 @@ fn adding_introduction(units: &[Unit], own: &[Vec<f64>], index: usize) -> Option
 fn quoted(candidate: &Candidate, range: ByteRange, evidence: &[Evidence]) -> Quoted {
     let begin = evidence[candidate.evidence].range.start;
     let range = ByteRange { start: begin + range.start, end: begin + range.end };
-    Quoted { evidence: candidate.evidence, range, score: candidate.score }
+    Quoted { evidence: candidate.evidence, range, score: candidate.score, answer: None }
+}
+
+/// A range inside another, in the same text as that.
+fn within(outer: ByteRange, inside: ByteRange) -> ByteRange {
+    ByteRange { start: outer.start + inside.start, end: outer.start + inside.end }
+}
+
+/// The whole list, where the best sentence introduces one: the items are the answer.
+fn listed(candidate: &Candidate, evidence: &[Evidence]) -> Option<ByteRange> {
+    let passage = &evidence[candidate.evidence];
+    let introduces = text(candidate, evidence).ends_with(':');
+    introduces
+        .then(|| whole::list(&units(&passage.text, passage.language), candidate.unit.range))
+        .flatten()
 }
 
 fn dedup(quotes: Vec<Quoted>) -> Vec<Quoted> {
     let mut kept: Vec<Quoted> = Vec::new();
     for quote in quotes {
-        let same = |k: &Quoted| k.evidence == quote.evidence && k.range == quote.range;
+        let same = |k: &Quoted| k.evidence == quote.evidence && k.range.contains(quote.range);
         if !kept.iter().any(same) {
             kept.push(quote);
         }

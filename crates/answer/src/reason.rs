@@ -23,7 +23,16 @@ fn told(rule: &Fired, language: Language) -> String {
 }
 
 /// Rule, and its reason in German, French, Italian and Romansh.
-const REASONS: [(&str, [&str; 4]); 7] = [
+const REASONS: [(&str, [&str; 4]); 8] = [
+    (
+        "answers.max_error",
+        [
+            "die Antwort wäre nicht so sicher, wie es die Richtlinie verlangt",
+            "la réponse ne serait pas aussi sûre que la politique l'exige",
+            "la risposta non sarebbe così sicura come la direttiva richiede",
+            "la resposta na fiss betg uschè segira sco quai che la directiva pretenda",
+        ],
+    ),
     (
         "routing.user_request",
         [

@@ -1,6 +1,6 @@
 //! What comes back: the answer, what it rests on, and the receipt that proves it.
 
-use allod_policy::{Fired, Outcome};
+use allod_policy::{CalibrationFacts, Fired, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::support::Verdict;
@@ -49,6 +49,10 @@ pub struct Citation {
     pub end: usize,
     /// The cited words.
     pub quote: String,
+    /// Where in the canonical text the words stand that answer, where the quote says more: first
+    /// byte and the byte after the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<(usize, usize)>,
     /// How well the place bears on the question or supports the sentence, 0 to 1.
     pub score: f64,
     /// The passage that the quote stands in: first byte and the byte after its last.
@@ -91,6 +95,9 @@ pub struct Reply {
     pub mode: Mode,
     /// How sure we are that the evidence answers the question, 0 to 1.
     pub confidence: f64,
+    /// What the calibration says of the answer; `None` where nothing was found to judge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrated: Option<CalibrationFacts>,
     /// The places cited as `[1]`, `[2]` … in `answer`, in that order.
     pub citations: Vec<Citation>,
     /// The check of each sentence that was drafted, those that were cut too; empty when nothing

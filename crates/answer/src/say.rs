@@ -52,7 +52,9 @@ fn refusal(case: &Case, words: &Wording) -> String {
 /// Whether a rule forbids the answer, rather than nothing being found to answer with.
 fn forbidden(case: &Case) -> bool {
     let decided = case.decision.rules.first().filter(|_| case.decision.outcome == Outcome::Refused);
-    decided.is_some_and(|rule| !["retrieval.", "answer."].iter().any(|p| rule.id.starts_with(p)))
+    decided.is_some_and(|rule| {
+        !["retrieval.", "answer.", "answers."].iter().any(|p| rule.id.starts_with(p))
+    })
 }
 
 fn not_found(found: &EvidenceSet, words: &Wording) -> String {

@@ -80,6 +80,18 @@ pub fn judge(
     if holds { (Verdict::AnsweredCorrectly, exact) } else { (Verdict::Wrong, false) }
 }
 
+/// Whether the passage of a citation holds one of the question's gold places.
+pub(crate) fn holds_gold(
+    question: &Question,
+    citation: &Citation,
+    text_of: &mut dyn FnMut(&str) -> Option<String>,
+) -> bool {
+    let mut golds = question.gold.iter().filter(|gold| same_document(citation, &gold.path));
+    let text = text_of(&citation.digest).unwrap_or_default();
+    let passage = spaced(slice(&text, citation.passage));
+    golds.any(|gold| passage.contains(&spaced(&gold.quote)))
+}
+
 /// Gold paths are given below the ingested folder, citations as ingested.
 fn same_document(citation: &Citation, path: &str) -> bool {
     citation.path == path || citation.path.ends_with(&format!("/{path}"))

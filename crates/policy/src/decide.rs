@@ -9,7 +9,7 @@
 //! that the documents give no answer, which is no reason to withhold a question from the person
 //! whom it asks for or whom the policy wants to decide it.
 
-use crate::facts::{AnswerFacts, EvidenceFacts, Facts, RequestFacts, recorded};
+use crate::facts::{AnswerFacts, CalibrationFacts, EvidenceFacts, Facts, RequestFacts, recorded};
 use crate::policy::{Citations, HumanReview, Policy, Settings, Trigger};
 use crate::rule::{Consequence, Rule, Signal};
 use serde::{Deserialize, Serialize};
@@ -226,6 +226,9 @@ fn confidence_finding(policy: &Settings, evidence: &EvidenceFacts) -> Option<Fin
         let because = "no document that the caller may read bears on the question";
         return Some(empty_handed(outcome, "retrieval.nothing_found", because));
     }
+    if let Some(max_error) = policy.answers.max_error {
+        return error_finding(max_error, evidence, outcome);
+    }
     // A confidence that is no number is not enough either.
     (confidence < minimum || evidence.confidence.is_nan()).then(|| {
         let because = format!(
@@ -233,6 +236,28 @@ fn confidence_finding(policy: &Settings, evidence: &EvidenceFacts) -> Option<Fin
         );
         empty_handed(outcome, "retrieval.low_confidence", &because)
     })
+}
+
+/// An answer whose score does not keep to the rate of wrong answers that the policy allows.
+fn error_finding(max_error: f64, evidence: &EvidenceFacts, outcome: Outcome) -> Option<Finding> {
+    let because = match &evidence.calibrated {
+        Some(CalibrationFacts { score, least_score: Some(least), .. }) if score >= least => {
+            return None;
+        }
+        Some(CalibrationFacts { least_score: None, .. }) => format!(
+            "the calibration cannot prove any score to keep to the policy's `max_error` of \
+             {max_error}"
+        ),
+        Some(facts) => format!(
+            "the answer is right with a probability of {:.2}, which does not keep to the policy's \
+             `max_error` of {max_error}",
+            facts.probability
+        ),
+        None => {
+            "the policy sets `max_error`, but the answer was not judged by a calibration".to_owned()
+        }
+    };
+    Some(empty_handed(outcome, "answers.max_error", &because))
 }
 
 fn empty_finding(answer: &AnswerFacts, grounded: bool) -> Option<Finding> {

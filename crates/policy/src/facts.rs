@@ -52,6 +52,39 @@ pub struct EvidenceFacts {
     /// Access labels of those documents, each once.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// What the calibration says of the answer; not recorded before there were calibrations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrated: Option<CalibrationFacts>,
+}
+
+/// What the calibration says of the answer that the evidence holds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationFacts {
+    /// The answer's score.
+    pub score: f64,
+    /// The probability that it is right.
+    pub probability: f64,
+    /// The least score that keeps to the policy's `answers.max_error`; `None` where the policy has
+    /// none, or the calibration cannot prove any score to keep to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_score: Option<f64>,
+    /// The digest of the calibration.
+    pub calibration: String,
+    /// Whether it is the one that comes with the program.
+    pub built_in: bool,
+}
+
+impl CalibrationFacts {
+    /// The same, with numbers as the receipt records them.
+    #[must_use]
+    pub fn recorded(self) -> CalibrationFacts {
+        CalibrationFacts {
+            score: recorded(self.score),
+            probability: recorded(self.probability),
+            least_score: self.least_score.map(recorded),
+            ..self
+        }
+    }
 }
 
 impl EvidenceFacts {
@@ -64,6 +97,7 @@ impl EvidenceFacts {
             documents,
             best_score: recorded(best_score),
             labels: Vec::new(),
+            calibrated: None,
         }
     }
 }

@@ -18,11 +18,11 @@ mod rule;
 
 pub use classify::{adverse_in_answer, classify, observe};
 pub use decide::{Decision, Fired, Outcome, Stage, decide};
-pub use facts::{AnswerFacts, EvidenceFacts, Facts, RequestFacts};
+pub use facts::{AnswerFacts, CalibrationFacts, EvidenceFacts, Facts, RequestFacts};
 pub use mistake::{Mistake, Mistakes};
 pub use permit::{Why, plain_chat_permitted, quantization_met, upstream_permitted};
 pub use policy::{
-    Citations, HumanReview, Limits, Logging, Policy, Prompts, Quantization, Retrieval, Routing,
-    Runtime, Settings, Telemetry, Trigger, Upstream, Witness,
+    Answers, Citations, HumanReview, Limits, Logging, Policy, Prompts, Quantization, Retrieval,
+    Routing, Runtime, Settings, Telemetry, Trigger, Upstream, Witness,
 };
 pub use rule::{Condition, Consequence, Rule, Signal};

@@ -129,6 +129,14 @@ pub struct Retrieval {
     pub passages: u32,
 }
 
+/// What answers must keep to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answers {
+    /// At most this share of the answers that are given may be wrong (above 0, below 1), as far as
+    /// the calibration in use can prove it. Takes the place of `retrieval.minimum_confidence`.
+    pub max_error: Option<f64>,
+}
+
 /// Which questions leave the ordinary path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Routing {
@@ -193,6 +201,8 @@ pub struct Settings {
     pub upstream: Option<Upstream>,
     /// How documents are used.
     pub retrieval: Retrieval,
+    /// What answers must keep to.
+    pub answers: Answers,
     /// Which questions leave the ordinary path.
     pub routing: Routing,
     /// What is recorded and who looks at it.

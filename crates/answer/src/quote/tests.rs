@@ -123,3 +123,33 @@ fn a_passage_that_speaks_to_a_model_is_never_quoted() {
     assert!(quotation.quotes.iter().all(|quote| quote.evidence == 1));
     assert_eq!(quotation.quotes.len(), 1);
 }
+
+#[test]
+fn features_have_their_names_in_order() {
+    let text = "Die Hundetaxe beträgt CHF 120 im Jahr. Sie ist im Mai fällig.";
+    let found = found(vec![passage(text, &["Hundereglement"], De)]);
+    let quotation = quote("Was kostet die Hundetaxe?", De, &found);
+    let names: Vec<&str> = quotation.features.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, feature_names());
+    assert!(quotation.features.iter().all(|(_, value)| value.is_finite()));
+}
+
+#[test]
+fn the_words_that_answer_are_pointed_at() {
+    let text = "Die Hundetaxe beträgt CHF 120 im Jahr.";
+    let set = found(vec![passage(text, &["Hundereglement"], De)]);
+    let quotation = quote("Wie viel kostet die Hundetaxe?", De, &set);
+    let answer = quotation.quotes[0].answer.unwrap();
+    let words = &text[answer.start - 100..answer.end - 100];
+    assert!(words.contains("120") && words.len() < text.len(), "{words}");
+    let decided = quote("Ist die Hundetaxe CHF 120?", De, &set);
+    assert!(decided.quotes.iter().all(|quote| quote.answer.is_none()));
+}
+
+#[test]
+fn a_list_that_is_asked_for_is_quoted_whole() {
+    let list = "Mitzubringen zur Anmeldung sind:\n- der Ausweis;\n- zwei Fotos.";
+    let set = found(vec![passage(list, &["Ferienpass"], De)]);
+    let quotation = quote("Was ist zur Anmeldung mitzubringen?", De, &set);
+    assert_eq!(texts(&quotation, &set), [list]);
+}

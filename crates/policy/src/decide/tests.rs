@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::classify::observe;
+use crate::facts::CalibrationFacts;
 use proptest::prelude::*;
 
 const EXAMPLE_FILE: &str = "\
@@ -424,4 +425,32 @@ proptest! {
         prop_assert_eq!(&facts, &observe(&Policy::built_in(), &question, &language));
         prop_assert_eq!(facts.question_chars as usize, question.chars().count());
     }
+}
+
+#[test]
+fn a_score_must_keep_to_the_rate_of_wrong_answers() {
+    let rated = policy("name: x\nanswers:\n  max_error: 0.05\n");
+    let asked = with_evidence(question("Wann ist das Bad offen?"), 0.1);
+    let judged = |score: f64, least_score: Option<f64>| {
+        let mut facts = asked.clone();
+        let calibrated = CalibrationFacts {
+            score,
+            probability: 0.9,
+            least_score,
+            calibration: "sha256:0".into(),
+            built_in: true,
+        };
+        facts.evidence.as_mut().unwrap().calibrated = Some(calibrated);
+        decided(&rated, &facts)
+    };
+    let refused = (Outcome::Refused, one("answers.max_error"));
+    assert_eq!(judged(2.0, Some(1.5)).0, Outcome::Answered);
+    assert_eq!(judged(1.5, Some(1.5)).0, Outcome::Answered);
+    assert_eq!(judged(1.0, Some(1.5)), refused);
+    assert_eq!(judged(f64::NAN, Some(1.5)), refused);
+    assert_eq!(judged(9.0, None), refused);
+    assert_eq!(decided(&rated, &asked), refused);
+    let routing = "routing:\n  escalate_on: [low_retrieval_confidence]\n";
+    let routed = policy(&format!("answers:\n  max_error: 0.05\n{routing}"));
+    assert_eq!(decided(&routed, &asked).0, Outcome::Escalated);
 }

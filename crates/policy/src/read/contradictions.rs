@@ -24,6 +24,7 @@ pub(super) fn check(reader: &mut Reader, root: &Node, settings: &Settings) {
         idle_quantization(settings),
         citations(settings),
         threshold(root, settings),
+        two_thresholds(root, settings),
         region(settings),
     ];
     let triggers = settings.routing.escalate_on.intersection(&settings.routing.refuse_on);
@@ -131,6 +132,17 @@ fn threshold(root: &Node, settings: &Settings) -> Option<Clash<'static>> {
                   happens"
             .to_owned(),
         hint: "raise it (0.5 is the default), or remove low_retrieval_confidence".to_owned(),
+    })
+}
+
+/// The calibration says which score is enough; a second limit would make its promise another one.
+fn two_thresholds(root: &Node, settings: &Settings) -> Option<Clash<'static>> {
+    let both = settings.answers.max_error.is_some() && is_set(root, "retrieval.minimum_confidence");
+    both.then(|| Clash {
+        path: "retrieval.minimum_confidence",
+        rests_on: &["retrieval.minimum_confidence", "answers.max_error"],
+        message: "`minimum_confidence` is not asked where `answers.max_error` is set".to_owned(),
+        hint: "keep one of them".to_owned(),
     })
 }
 

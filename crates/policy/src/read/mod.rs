@@ -10,8 +10,8 @@ use crate::mistake::Mistakes;
 use crate::node::{self, Node};
 use crate::permit::Address;
 use crate::policy::{
-    Citations, HumanReview, Limits, Logging, Prompts, Retrieval, Routing, Runtime, Settings,
-    Telemetry, Upstream,
+    Answers, Citations, HumanReview, Limits, Logging, Prompts, Retrieval, Routing, Runtime,
+    Settings, Telemetry, Upstream,
 };
 use reader::{Reader, Section};
 
@@ -27,6 +27,7 @@ const ROOT: &[&str] = &[
     "region",
     "upstream",
     "retrieval",
+    "answers",
     "routing",
     "logging",
     "telemetry",
@@ -37,6 +38,7 @@ const ROOT: &[&str] = &[
 const UPSTREAM: &[&str] = &["url", "api_key_env", "region", "timeout_ms"];
 const RETRIEVAL: &[&str] =
     &["required_for_policy_answers", "cite_source_documents", "minimum_confidence", "passages"];
+const ANSWERS: &[&str] = &["max_error"];
 const ROUTING: &[&str] = &["escalate_on", "refuse_on"];
 const LOGGING: &[&str] = &["prompts", "citations", "human_review"];
 const TELEMETRY: &[&str] = &["traces_url"];
@@ -50,6 +52,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("", ROOT),
     ("upstream", UPSTREAM),
     ("retrieval", RETRIEVAL),
+    ("answers", ANSWERS),
     ("routing", ROUTING),
     ("logging", LOGGING),
     ("limits", LIMITS),
@@ -75,6 +78,7 @@ fn document(reader: &mut Reader, node: &Node) -> Settings {
         region: reader.word(&root, "region").unwrap_or_else(|| "local".to_owned()),
         upstream: upstream(reader, &root, runtime),
         retrieval: retrieval(reader, &root),
+        answers: answers(reader, &root),
         routing: routing(reader, &root),
         logging: logging(reader, &root),
         telemetry: telemetry(reader, &root),
@@ -143,6 +147,18 @@ fn retrieval(reader: &mut Reader, root: &Section<'_>) -> Retrieval {
         minimum_confidence: reader.fraction(&section, "minimum_confidence").unwrap_or(0.5),
         passages: reader.whole(&section, "passages", 1..=100).unwrap_or(8),
     }
+}
+
+fn answers(reader: &mut Reader, root: &Section<'_>) -> Answers {
+    let section = reader.section(root, "answers", ANSWERS);
+    let max_error = reader.fraction(&section, "max_error");
+    if let (Some(field), Some(rate)) = (section.field("max_error"), max_error)
+        && (rate <= 0.0 || rate >= 1.0)
+    {
+        let hint = "write a share above 0 and below 1: `max_error: 0.05` is one in twenty";
+        reader.reject(&field, format!("is {rate}, which no calibration can keep to"), hint);
+    }
+    Answers { max_error }
 }
 
 fn routing(reader: &mut Reader, root: &Section<'_>) -> Routing {

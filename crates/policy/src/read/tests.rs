@@ -534,3 +534,13 @@ fn witnesses_have_an_address_and_a_key() {
         assert!(mistakes.contains(what), "{mistakes}");
     }
 }
+
+#[test]
+fn a_rate_of_wrong_answers_is_a_share() {
+    let policy = Policy::parse("answers:\n  max_error: 0.05\n").unwrap();
+    assert_eq!(policy.answers.max_error, Some(0.05));
+    assert_eq!(Policy::built_in().answers.max_error, None);
+    one("answers:\n  max_error: 0\n", "2:14", "no calibration can keep to", "one in twenty");
+    let both = "retrieval:\n  minimum_confidence: 0.4\nanswers:\n  max_error: 0.1\n";
+    one(both, "2:23", "is not asked where", "keep one");
+}
