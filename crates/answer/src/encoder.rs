@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use allod_lm::{EmbedOptions, Embedder, Isa};
+use allod_lm::{EmbedOptions, Embedder, Isa, TableEmbedder};
 use allod_retrieval::{Encoder, Library, Purpose};
 use allod_store::Store;
 
@@ -28,7 +28,8 @@ impl EncoderChoice {
     /// When the model cannot be loaded.
     pub fn open(&self, threads: Option<usize>) -> Result<Option<Arc<dyn Encoder>>, Error> {
         match self {
-            EncoderChoice::BuiltIn | EncoderChoice::None => Ok(None),
+            EncoderChoice::None => Ok(None),
+            EncoderChoice::BuiltIn => Ok(Some(Arc::new(TableEncoder(TableEmbedder::built_in())))),
             EncoderChoice::Model(path) => Ok(Some(Arc::new(ModelEncoder::load(path, threads)?))),
         }
     }
@@ -48,6 +49,23 @@ pub fn open_library(
         Some(encoder) => library.with_encoder(encoder),
         None => library,
     })
+}
+
+/// The table in the binary as an encoder: the same for passages and questions.
+struct TableEncoder(&'static TableEmbedder);
+
+impl Encoder for TableEncoder {
+    fn identity(&self) -> &str {
+        self.0.digest()
+    }
+
+    fn dimension(&self) -> usize {
+        self.0.dimension()
+    }
+
+    fn encode(&self, _purpose: Purpose, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
+        Ok(self.0.encode(texts))
+    }
 }
 
 /// A model as an encoder. Calls come one at a time, each with all threads.

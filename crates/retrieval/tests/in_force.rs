@@ -28,7 +28,7 @@ fn library(folder: &Path, roots: &[PathBuf]) -> Library {
 /// The paths of what is found on a day.
 fn found(library: &Library, text: &str, on: Date) -> Vec<String> {
     let clearance = Clearance::public();
-    let query = Query { text, language: None, clearance: &clearance, on, limit: 20 };
+    let query = Query { text, language: None, clearance: &clearance, on, limit: 20, filter: None };
     let set = library.search(&query).unwrap();
     set.evidence.into_iter().map(|evidence| evidence.path).collect()
 }

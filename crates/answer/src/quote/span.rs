@@ -134,7 +134,7 @@ pub(super) fn is_date(quantity: &Quantity) -> bool {
         Value::Number { value, unit: None } => {
             (1000..2100).contains(&(value / 10_000)) && value % 10_000 == 0
         }
-        Value::Number { .. } => false,
+        Value::Number { .. } | Value::Ordinal(_) => false,
     }
 }
 
