@@ -2,9 +2,9 @@
 //! answers to the least score that keeps it.
 //!
 //! A calibration is a file: the scorers, the curve from scores to probabilities, and how many
-//! answers were right and wrong above each score on the questions that it was measured on. It names those
-//! questions by their digest, and is itself known by the digest of its text. `docs/refusal.md` says
-//! how it is fitted and what it promises.
+//! answers were right and wrong above each score on the questions that it was measured on. It names
+//! those questions by their digest, and is itself known by the digest of its text.
+//! `docs/refusal.md` says how it is fitted and what it promises.
 
 mod bound;
 mod forest;

@@ -14,8 +14,8 @@ pub enum Unreadable {
     },
     /// An extension that says nothing.
     #[error(
-        "unknown format of {path:?}: readable are Markdown, HTML, reStructuredText, plain text, PDF, \
-         Word, Excel, PowerPoint, OpenDocument, CSV, mail (.eml, .mbox) and ZIP files of these"
+        "unknown format of {path:?}: readable are Markdown, HTML, reStructuredText, plain text, \
+         PDF, Word, Excel, PowerPoint, OpenDocument, CSV, mail (.eml, .mbox) and ZIP files of these"
     )]
     UnknownFormat {
         /// The file's path.

@@ -280,7 +280,7 @@ mod tests {
         VectorFile::replace(folder.path(), &encoder, &rows).unwrap();
         let vectors = Vectors::load(folder.path(), &encoder).unwrap();
         let query = code(77, 40);
-        let counts = |row: u32| row % 3 != 0;
+        let counts = |row: u32| !row.is_multiple_of(3);
         let mut expected: Vec<Near> = (0..3000)
             .filter(|r| counts(*r))
             .map(|r| (r, vectors.cosine(&query, r).unwrap()))

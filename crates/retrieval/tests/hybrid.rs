@@ -267,7 +267,8 @@ fn timing_area() -> f64 {
         (house, library)
     };
     let area = |pair: usize| {
-        let order = [pair % 2 == 1, pair % 2 == 0];
+        let even = pair.is_multiple_of(2);
+        let order = [!even, even];
         let houses = order.map(made);
         let mut times: [Vec<u128>; 2] = [Vec::new(), Vec::new()];
         for probe in 0..2 * PROBES + 2 {

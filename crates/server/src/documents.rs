@@ -80,7 +80,7 @@ fn entry(desk: &Desk, identity: &Identity, row: &DocumentRow) -> Result<Option<V
 /// `GET /api/documents/{digest}`
 #[utoipa::path(get, path = "/api/documents/{digest}", tag = "console",
     params(("digest" = String, Path, description = "The version's digest, `sha256:…`")),
-    responses((status = 200, description = "Canonical text, blocks and places on pages in bytes of it, metadata",
+    responses((status = 200, description = "Canonical text, its blocks, places on pages, metadata",
                body = serde_json::Value),
               (status = 404, description = "No such version, or not for this caller")))]
 pub(crate) async fn one(

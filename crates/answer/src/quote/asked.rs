@@ -81,7 +81,7 @@ fn by_word(word: &str, next: &str, language: Language) -> Option<Asked> {
     Some(found)
 }
 
-fn column<'a>(language: Language, lists: [&'a str; 5]) -> &'a str {
+fn column(language: Language, lists: [&str; 5]) -> &str {
     match language {
         Language::De => lists[0],
         Language::Fr => lists[1],

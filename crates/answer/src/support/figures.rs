@@ -36,7 +36,10 @@ pub(super) fn findings(said: &Text, cited: &Text, laid: &Alignment) -> Vec<Findi
 /// Whether the number stands in the part that the sentence rests on with another unit only.
 fn is_of_another_unit(figure: &Quantity, cited: &Text, laid: &Alignment) -> bool {
     let Value::Number { value, unit: Some(unit) } = figure.value else { return false };
-    let of = |other: &&Quantity| matches!(other.value, Value::Number { value: v, unit: Some(_) } if v == value);
+    let of = |other: &&Quantity| match other.value {
+        Value::Number { value: v, unit: Some(_) } => v == value,
+        _ => false,
+    };
     let mut near = near_figures(cited, laid).filter(of).peekable();
     near.peek().is_some()
         && near
