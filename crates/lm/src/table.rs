@@ -3,6 +3,7 @@
 //! Nothing is multiplied but numbers by rows, so a passage costs microseconds, and the order of the
 //! words plays no part. The table is trained by `allod tune embed`; docs/embedder.md says how.
 
+mod built_in;
 mod file;
 mod lexicon;
 

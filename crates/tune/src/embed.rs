@@ -64,7 +64,7 @@ impl Default for TableRecipe {
             dimension: 256,
             words: 30_000,
             pieces: 14_000,
-            steps: 1_500,
+            steps: 6_000,
             pairs: 512,
             group: 16,
             passage_words: 100,

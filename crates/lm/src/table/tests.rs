@@ -76,3 +76,63 @@ fn entries_that_stand_twice_are_refused() {
     assert!(Lexicon::new(vec!["a".into(), "a".into()]).is_err());
     assert!(Lexicon::new(vec![String::new()]).is_err());
 }
+
+/// Four matters, each in five languages; none of the sentences is from the training data.
+const MATTERS: [[&str; 5]; 4] = [
+    [
+        "Wer ein Gesuch einreicht, bezahlt eine Gebühr.",
+        "Toute personne qui dépose une demande paie un émolument.",
+        "Chi presenta una domanda paga un emolumento.",
+        "Tgi che inoltrescha ina dumonda paja ina taxa.",
+        "Anyone who submits an application pays a fee.",
+    ],
+    [
+        "Die Schule ist für Kinder unentgeltlich.",
+        "L'école est gratuite pour les enfants.",
+        "La scuola è gratuita per i bambini.",
+        "La scola è gratuita per ils uffants.",
+        "School is free of charge for children.",
+    ],
+    [
+        "Das Gericht hört die Zeugen an.",
+        "Le tribunal entend les témoins.",
+        "Il tribunale sente i testimoni.",
+        "La dretgira taidla las perditgas.",
+        "The court hears the witnesses.",
+    ],
+    [
+        "Der Bund schützt die Umwelt und das Wasser.",
+        "La Confédération protège l'environnement et les eaux.",
+        "La Confederazione protegge l'ambiente e le acque.",
+        "La Confederaziun protegia l'ambient e las auas.",
+        "The Confederation protects the environment and the waters.",
+    ],
+];
+
+#[test]
+fn the_built_in_table_finds_a_matter_in_other_languages() {
+    let table = TableEmbedder::built_in();
+    let vectors = MATTERS.map(|matter| table.encode(&matter));
+    let cosine = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let (mut right, mut asked) = (0, 0);
+    for (own, matter) in vectors.iter().enumerate() {
+        for (from, to) in (0..5).flat_map(|from| (0..5).map(move |to| (from, to))) {
+            let near = |other: &usize| cosine(&matter[from], &vectors[*other][to]);
+            let nearest = (0..4).max_by(|a, b| near(a).total_cmp(&near(b)));
+            asked += usize::from(from != to);
+            right += usize::from(from != to && nearest == Some(own));
+        }
+    }
+    assert_eq!(asked, 80);
+    // 71 do; one in four would by chance.
+    assert!(right >= 64, "{right} of 80 find their translation first");
+}
+
+#[test]
+fn the_built_in_table_says_where_it_comes_from() {
+    let table = TableEmbedder::built_in();
+    assert_eq!((table.dimension(), table.facts().name.as_str()), (256, "allod-embed-1"));
+    assert!(table.digest().starts_with("sha256:"));
+    assert!(table.facts().data["attribution"].as_str().unwrap().contains("European Union"));
+    assert!(table.facts().data["held_out_acts"].as_u64().unwrap() > 0);
+}
