@@ -137,23 +137,21 @@ fn pack_strip(layout: Layout, matrix: &Matrix, first: usize, out: &mut [u8]) {
         let (span, others) = rest.split_at_mut(layout.span_bytes(count));
         rest = others;
         let (scales, codes) = span.split_at_mut(layout.scales.bytes(count));
-        let blocks = |row: usize| {
-            let range = from / per_block * block_bytes..(from + count) / per_block * block_bytes;
-            (first + row < matrix.rows).then(|| &matrix.row(first + row)[range])
-        };
-        scales::put_scales(format, layout.scales, count, blocks, scales);
+        let range = from / per_block * block_bytes..(from + count) / per_block * block_bytes;
+        let mut blocks: [&[u8]; LANES] = [&[]; LANES];
+        for (row, blocks) in blocks.iter_mut().enumerate().take(matrix.rows - first) {
+            *blocks = &matrix.row(first + row)[range.clone()];
+        }
+        scales::put_scales(format, layout.scales, count, &blocks, scales);
         for (tile, out) in codes.chunks_exact_mut(layout.codes.bytes()).enumerate() {
-            let mut columns = [[0; LANES]; TILE_COLUMNS];
-            for row in 0..LANES {
-                let Some(bytes) = blocks(row) else { continue };
-                let mut codes = [0; TILE_COLUMNS];
-                let block = &bytes[tile / per_block * block_bytes..][..block_bytes];
-                layout::codes_of(format, block, tile % per_block, &mut codes);
-                for (column, code) in columns.iter_mut().zip(codes) {
-                    column[row] = code;
+            let mut codes = [[0; TILE_COLUMNS]; LANES];
+            for (bytes, codes) in blocks.iter().zip(&mut codes) {
+                let at = tile / per_block * block_bytes;
+                if let Some(block) = bytes.get(at..at + block_bytes) {
+                    layout::codes_of(format, block, tile % per_block, codes);
                 }
             }
-            layout::put_codes(layout.codes, &columns, out);
+            layout::put_codes(layout.codes, &codes, out);
         }
     }
 }

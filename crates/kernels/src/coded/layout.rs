@@ -113,6 +113,7 @@ impl Layout {
 }
 
 /// The code of each column of a tile: those of `block`, the tile being the `tile`-th of it.
+#[inline(always)]
 pub(super) fn codes_of(format: Format, block: &[u8], tile: usize, out: &mut [u8; TILE_COLUMNS]) {
     match format {
         Format::Q4_0 | Format::IQ4_NL => nibbles(&block[2..], out),
@@ -141,6 +142,7 @@ pub(super) fn codes_of(format: Format, block: &[u8], tile: usize, out: &mut [u8;
 }
 
 /// Byte j holds columns j (low) and j + 16.
+#[inline(always)]
 fn nibbles(bytes: &[u8], out: &mut [u8; TILE_COLUMNS]) {
     let (low, high) = out.split_at_mut(TILE_COLUMNS / 2);
     for ((low, high), byte) in low.iter_mut().zip(high).zip(bytes) {
@@ -149,6 +151,7 @@ fn nibbles(bytes: &[u8], out: &mut [u8; TILE_COLUMNS]) {
 }
 
 /// Bit j of these 4 bytes is the fifth one of column j.
+#[inline(always)]
 fn fifths(bytes: &[u8], out: &mut [u8; TILE_COLUMNS]) {
     for (column, code) in out.iter_mut().enumerate() {
         *code |= (bytes[column / 8] >> (column % 8) & 1) << 4;
@@ -156,6 +159,7 @@ fn fifths(bytes: &[u8], out: &mut [u8; TILE_COLUMNS]) {
 }
 
 /// Each 32 bytes hold two tiles, low and high.
+#[inline(always)]
 fn layers(bytes: &[u8], tile: usize, out: &mut [u8; TILE_COLUMNS]) {
     for (code, byte) in out.iter_mut().zip(&bytes[32 * (tile / 2)..]) {
         *code = byte >> (4 * (tile % 2)) & 15;
@@ -163,6 +167,7 @@ fn layers(bytes: &[u8], tile: usize, out: &mut [u8; TILE_COLUMNS]) {
 }
 
 /// Each half of the block: 64 bytes of nibbles, 32 of pairs of bits.
+#[inline(always)]
 fn sixes(block: &[u8], tile: usize, out: &mut [u8; TILE_COLUMNS]) {
     let (half, group) = (tile / 4, tile % 4);
     let low = &block[64 * half + 32 * (group % 2)..];
@@ -172,76 +177,79 @@ fn sixes(block: &[u8], tile: usize, out: &mut [u8; TILE_COLUMNS]) {
     }
 }
 
-/// The codes of a tile, `[column][row]`, to their place.
+/// The codes of a tile, by row, to their place.
 #[inline(always)]
-pub(super) fn put_codes(codes: Codes, columns: &[[u8; LANES]; TILE_COLUMNS], out: &mut [u8]) {
+pub(super) fn put_codes(codes: Codes, rows: &[[u8; TILE_COLUMNS]; LANES], out: &mut [u8]) {
     if codes == Codes::Eight {
-        return out.copy_from_slice(columns.as_flattened());
+        let halves = out.as_chunks_mut::<LANES>().0.as_chunks_mut::<LANES>().0;
+        for (half, out) in halves.iter_mut().enumerate() {
+            let mut bytes = [[0; LANES]; LANES];
+            for (bytes, row) in bytes.iter_mut().zip(rows) {
+                bytes.copy_from_slice(&row[LANES * half..][..LANES]);
+            }
+            *out = turned(bytes);
+        }
+        return;
+    }
+    let mut eights = [[0; LANES]; 4];
+    for (row, codes) in rows.iter().enumerate() {
+        for (q, codes) in codes.as_chunks::<8>().0.iter().enumerate() {
+            eights[q][row] = u64::from_le_bytes(*codes);
+        }
     }
     let (low, high) = out.split_at_mut(256);
-    for (q, out) in low.chunks_exact_mut(64).enumerate() {
-        let words = words(|row: usize, i: usize| u32::from(columns[8 * q + i][row] & 15), 4);
-        put_words(&words, out);
+    for (eights, out) in eights.iter().zip(low.chunks_exact_mut(64)) {
+        put_words(|row| fields::<4>(eights[row]), out);
     }
+    let tops = |q: usize, row: usize| eights[q][row] >> 4;
     match codes {
         Codes::Five(_) => {
-            let words =
-                words_of_all(|row: usize, column: usize| u32::from(columns[column][row] >> 4));
-            put_words(&words, high);
+            let bits = |q: usize, row| fields::<1>(tops(q, row)) << (4 * q);
+            put_words(|row| bits(0, row) | bits(1, row) | bits(2, row) | bits(3, row), high);
         }
         Codes::Six => {
             for (half, out) in high.chunks_exact_mut(64).enumerate() {
-                let top = |row: usize, i: usize| u32::from(columns[16 * half + i][row] >> 4);
-                put_words(&pairs_of_bits(top), out);
+                let pairs = |q: usize, row| fields::<2>(tops(2 * half + q, row)) << (8 * q);
+                put_words(|row| pairs(0, row) | pairs(1, row), out);
             }
         }
         Codes::Four(_) | Codes::Eight => {}
     }
 }
 
-/// 8 values of 4 bits for each row: even columns below, odd ones above.
+/// The lowest bits of 8 bytes side by side: those of even ones from bit 0 on, of odd ones from
+/// bit 16 on.
 #[inline(always)]
-fn words(value: impl Fn(usize, usize) -> u32, bits: usize) -> [u32; LANES] {
-    let mut words = [0; LANES];
-    for column in 0..8 {
-        let shift = 16 * (column % 2) + bits * (column / 2);
-        for (row, word) in words.iter_mut().enumerate() {
-            *word |= value(row, column) << shift;
-        }
-    }
-    words
+fn fields<const BITS: u32>(bytes: u64) -> u32 {
+    let joined = |bytes: u64| {
+        let mut four = bytes & (((1 << BITS) - 1) * 0x0001_0001_0001_0001);
+        four = (four | four >> (16 - BITS)) & (((1 << (2 * BITS)) - 1) * 0x0000_0001_0000_0001);
+        (four | four >> (32 - 2 * BITS)) & ((1 << (4 * BITS)) - 1)
+    };
+    (joined(bytes) | joined(bytes >> 8) << 16) as u32
 }
 
-/// A bit for each of 32 columns.
+/// Rows become columns: a perfect shuffle of pairs of rows, as often as a place has bits.
 #[inline(always)]
-fn words_of_all(value: impl Fn(usize, usize) -> u32) -> [u32; LANES] {
-    let mut words = [0; LANES];
-    for column in 0..TILE_COLUMNS {
-        let shift = 16 * (column % 2) + column / 2;
-        for (row, word) in words.iter_mut().enumerate() {
-            *word |= value(row, column) << shift;
+fn turned(mut rows: [[u8; LANES]; LANES]) -> [[u8; LANES]; LANES] {
+    for _ in 0..LANES.ilog2() {
+        let mut shuffled = [[0; LANES]; LANES];
+        for (pair, out) in shuffled.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+            let (upper, lower) = (rows[pair], rows[pair + LANES / 2]);
+            for (place, out) in out.as_flattened_mut().as_chunks_mut::<2>().0.iter_mut().enumerate()
+            {
+                *out = [upper[place], lower[place]];
+            }
         }
+        rows = shuffled;
     }
-    words
-}
-
-/// Two bits for each of 16 columns.
-#[inline(always)]
-fn pairs_of_bits(value: impl Fn(usize, usize) -> u32) -> [u32; LANES] {
-    let mut words = [0; LANES];
-    for column in 0..TILE_COLUMNS / 2 {
-        let shift = 16 * (column % 2) + 2 * (column / 2);
-        for (row, word) in words.iter_mut().enumerate() {
-            *word |= value(row, column) << shift;
-        }
-    }
-    words
+    rows
 }
 
 #[inline(always)]
-fn put_words(words: &[u32; LANES], out: &mut [u8]) {
-    for (word, out) in words.iter().zip(out.chunks_exact_mut(4)) {
-        out.copy_from_slice(&word.to_le_bytes());
+fn put_words(word: impl Fn(usize) -> u32, out: &mut [u8]) {
+    for (row, out) in out.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        *out = word(row).to_le_bytes();
     }
 }
 

@@ -163,18 +163,18 @@ fn power(exponent: u32) -> f32 {
     })
 }
 
-/// Puts the scales of a span's tiles in their place: `blocks(row)` are the bytes of the blocks that
+/// Puts the scales of a span's tiles in their place: `blocks[row]` are the bytes of the blocks that
 /// the span has of a row; rows without any keep zeros.
-pub(super) fn put_scales<'a>(
+#[inline(always)]
+pub(super) fn put_scales(
     format: Format,
     scales: Scales,
     tiles: usize,
-    blocks: impl Fn(usize) -> Option<&'a [u8]>,
+    blocks: &[&[u8]; LANES],
     out: &mut [u8],
 ) {
     out.fill(0);
-    for row in 0..LANES {
-        let Some(bytes) = blocks(row) else { continue };
+    for (row, bytes) in blocks.iter().enumerate().filter(|(_, bytes)| !bytes.is_empty()) {
         let mut put = |at: usize, byte: u8| out[at * LANES + row] = byte;
         match scales {
             Scales::Power => {
@@ -206,6 +206,7 @@ pub(super) fn put_scales<'a>(
 }
 
 /// The half-precision numbers of a row.
+#[inline(always)]
 fn put_halves(format: Format, scales: Scales, row: usize, bytes: &[u8], out: &mut [u8]) {
     let mut put = |at: usize, half: &[u8]| {
         out[at * LANES + 2 * row..][..2].copy_from_slice(&half[..2]);
@@ -232,6 +233,7 @@ fn put_halves(format: Format, scales: Scales, row: usize, bytes: &[u8], out: &mu
 }
 
 /// Scale and minimum of a tile, of 6 bits each, packed in 12 bytes.
+#[inline(always)]
 fn scale_and_minimum(packed: &[u8], tile: usize) -> (u8, u8) {
     if tile < 4 {
         return (packed[tile] & 63, packed[tile + 4] & 63);
