@@ -7,7 +7,7 @@ use allod_kernels::{
 };
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Multiplications below which waking other threads costs more than it gains.
 const WORTH_SPLITTING: usize = 1 << 16;
@@ -19,16 +19,13 @@ const VALUES_WORTH_SPLITTING: usize = 1 << 14;
 /// the others.
 const SHARES_PER_THREAD: usize = 4;
 
-/// A pool of threads, and working memory for each share of work.
+/// A pool of threads, and working memory.
 pub(super) struct Workers {
     pool: Option<Arc<rayon::ThreadPool>>,
-    workers: Vec<Worker>,
-}
-
-#[derive(Default)]
-struct Worker {
-    scratch: Scratch,
-    out: Vec<f32>,
+    /// Of each thread, so that it stays in the caches from one share to the next.
+    scratch: Vec<Mutex<Scratch>>,
+    /// Results of each share of a piece of work.
+    results: Vec<Vec<f32>>,
 }
 
 impl Workers {
@@ -43,8 +40,20 @@ impl Workers {
         };
         let pool = pool.transpose().map_err(failed)?.map(Arc::new);
         let shares = if threads == 1 { 1 } else { threads * SHARES_PER_THREAD };
-        let workers = (0..shares).map(|_| Worker::default()).collect();
-        Ok(Workers { pool, workers })
+        let scratch = (0..threads).map(|_| Mutex::default()).collect();
+        Ok(Workers { pool, scratch, results: vec![Vec::new(); shares] })
+    }
+
+    fn shares(&self) -> usize {
+        self.results.len()
+    }
+
+    /// Does `work` with the memory of the thread that this is called in.
+    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let thread = rayon::current_thread_index().unwrap_or(0);
+        let scratch = &self.scratch[thread % self.scratch.len()];
+        // What a panic left in it never influences a result.
+        work(&mut scratch.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The pool to run in; none for a single thread.
@@ -55,21 +64,20 @@ impl Workers {
     /// Computes `out` (`[tokens, outputs]`) by ranges of outputs; the shape is `[outputs, inputs]`.
     /// `work` gets a range and its columns.
     pub fn split_columns(
-        &mut self,
+        &self,
         [outputs, inputs]: [usize; 2],
         out: &mut [f32],
         work: impl Fn(Range<usize>, &mut Columns, &mut Scratch) + Sync,
     ) {
-        let share = outputs.div_ceil(self.workers.len()).next_multiple_of(PANEL_ROWS);
+        let share = outputs.div_ceil(self.shares()).next_multiple_of(PANEL_ROWS);
         let size = out.len() * inputs;
         let mut all = Columns::of(out, outputs);
         if share >= outputs || size < WORTH_SPLITTING {
-            return work(0..outputs, &mut all, &mut self.workers[0].scratch);
+            return self.with_scratch(|scratch| work(0..outputs, &mut all, scratch));
         }
-        let shares = self.workers.par_iter_mut().zip(all.pieces(share)).enumerate();
-        shares.for_each(|(index, (worker, mut out))| {
+        all.pieces(share).into_par_iter().enumerate().for_each(|(index, mut out)| {
             let first = index * share;
-            work(first..first + out.len(), &mut out, &mut worker.scratch);
+            self.with_scratch(|scratch| work(first..first + out.len(), &mut out, scratch));
         });
     }
 
@@ -106,59 +114,65 @@ impl Workers {
         out: &mut [f32],
         work: impl Fn(Range<usize>, &mut [f32], &mut Scratch) + Sync,
     ) {
-        let share = outputs.div_ceil(self.workers.len()).next_multiple_of(PANEL_ROWS);
+        let share = outputs.div_ceil(self.shares()).next_multiple_of(PANEL_ROWS);
         if share >= outputs || tokens * outputs * inputs < WORTH_SPLITTING {
-            return work(0..outputs, out, &mut self.workers[0].scratch);
+            return self.with_scratch(|scratch| work(0..outputs, out, scratch));
         }
         let range = |index: usize| index * share..((index + 1) * share).min(outputs);
         if tokens == 1 {
-            let shares = self.workers.par_iter_mut().zip(out.par_chunks_mut(share)).enumerate();
-            shares.for_each(|(index, (worker, out))| work(range(index), out, &mut worker.scratch));
+            out.par_chunks_mut(share).enumerate().for_each(|(index, out)| {
+                self.with_scratch(|scratch| work(range(index), out, scratch));
+            });
             return;
         }
-        let ranges = outputs.div_ceil(share);
-        self.workers.par_iter_mut().take(ranges).enumerate().for_each(|(index, worker)| {
-            worker.out.resize(tokens * range(index).len(), 0.0);
-            work(range(index), &mut worker.out, &mut worker.scratch);
+        let mut results = std::mem::take(&mut self.results);
+        let parts = &mut results[..outputs.div_ceil(share)];
+        parts.par_iter_mut().enumerate().for_each(|(index, part)| {
+            part.resize(tokens * range(index).len(), 0.0);
+            self.with_scratch(|scratch| work(range(index), part, scratch));
         });
-        for (index, worker) in self.workers.iter().take(ranges).enumerate() {
+        for (index, part) in parts.iter().enumerate() {
             let range = range(index);
-            let rows = out.chunks_exact_mut(outputs).zip(worker.out.chunks_exact(range.len()));
+            let rows = out.chunks_exact_mut(outputs).zip(part.chunks_exact(range.len()));
             rows.for_each(|(row, part)| row[range.clone()].copy_from_slice(part));
         }
+        self.results = results;
     }
 
     /// Does every task; those that lie together go to different threads.
-    pub fn split_tasks<T: Send>(&mut self, tasks: Vec<T>, work: impl Fn(T, &mut Scratch) + Sync) {
-        if self.workers.len() == 1 {
-            return tasks.into_iter().for_each(|task| work(task, &mut self.workers[0].scratch));
+    pub fn split_tasks<T: Send>(&self, tasks: Vec<T>, work: impl Fn(T, &mut Scratch) + Sync) {
+        let each = |tasks: Vec<T>| {
+            self.with_scratch(|scratch| tasks.into_iter().for_each(|task| work(task, scratch)));
+        };
+        if self.shares() == 1 {
+            return each(tasks);
         }
-        let mut shares: Vec<Vec<T>> = self.workers.iter().map(|_| Vec::new()).collect();
+        let mut shares: Vec<Vec<T>> = self.results.iter().map(|_| Vec::new()).collect();
         for (index, task) in tasks.into_iter().enumerate() {
-            shares[index % self.workers.len()].push(task);
+            shares[index % self.shares()].push(task);
         }
-        self.workers.par_iter_mut().zip(shares).for_each(|(worker, tasks)| {
-            tasks.into_iter().for_each(|task| work(task, &mut worker.scratch));
-        });
+        shares.into_par_iter().for_each(each);
     }
 
     /// Computes `out` by pieces of `piece` values; `work` gets a piece's number and its values.
     pub fn split_pieces(
-        &mut self,
+        &self,
         out: &mut [f32],
         piece: usize,
         work: impl Fn(usize, &mut [f32], &mut Scratch) + Sync,
     ) {
-        let share = (out.len() / piece).div_ceil(self.workers.len()).max(1);
-        let each = |index: usize, out: &mut [f32], scratch: &mut Scratch| {
-            for (offset, out) in out.chunks_exact_mut(piece).enumerate() {
-                work(index * share + offset, out, scratch);
-            }
+        let share = (out.len() / piece).div_ceil(self.shares()).max(1);
+        let each = |index: usize, out: &mut [f32]| {
+            self.with_scratch(|scratch| {
+                for (offset, out) in out.chunks_exact_mut(piece).enumerate() {
+                    work(index * share + offset, out, scratch);
+                }
+            });
         };
-        if self.workers.len() == 1 || out.len() < VALUES_WORTH_SPLITTING {
-            return each(0, out, &mut self.workers[0].scratch);
+        if self.shares() == 1 || out.len() < VALUES_WORTH_SPLITTING {
+            return each(0, out);
         }
-        let shares = self.workers.par_iter_mut().zip(out.par_chunks_mut(share * piece));
-        shares.enumerate().for_each(|(index, (worker, out))| each(index, out, &mut worker.scratch));
+        let shares = out.par_chunks_mut(share * piece).enumerate();
+        shares.for_each(|(index, out)| each(index, out));
     }
 }
