@@ -17,7 +17,8 @@ use crate::scheduler::{Scheduler, Stats};
 use crate::speech::{Speech, SpeechOptions, speech};
 use crate::worker::Limits;
 use allod_lm::{
-    Adapter, CacheForm, Infer, InferOptions, Isa, Model, Rendered, TemplateInput, Tokenizer,
+    Adapter, CacheForm, Checkpoint, Infer, InferOptions, Isa, Model, Rendered, TemplateInput,
+    Tokenizer,
 };
 use jiff::civil::Date;
 use std::collections::btree_map::Entry;
@@ -135,11 +136,11 @@ impl Engine {
     /// # Errors
     /// What is missing, damaged or not supported, by name.
     pub fn load(path: &Path, options: Options) -> Result<Engine> {
-        let model = Model::load(path)?;
+        let isa = options.isa.unwrap_or_else(Isa::detect);
+        let model = Model::load_while(path, |checkpoint| code(checkpoint, isa))?;
         let spec = model.checkpoint.spec();
         let declared = spec.context_length.max(CONTEXT_TOKENS_LEAST);
         let context_tokens = options.context_tokens.unwrap_or(declared).max(1);
-        let isa = options.isa.unwrap_or_else(Isa::detect);
         let threads = options.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
         let limits = options.limits(context_tokens);
         let cache = options.cache.unwrap_or(CacheForm::Bf16);
@@ -149,7 +150,7 @@ impl Engine {
         let dialect = Dialect::of(model.template.source());
         let model = Arc::new(model);
         let identity = Arc::new(OnceLock::new());
-        prepare(&model, isa, cache, &identity);
+        identify(&model, isa, cache, &identity);
         let scheduler = Scheduler::start(model.clone(), infer, limits)?;
         Ok(Engine {
             model,
@@ -487,15 +488,32 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Starts to put the weights in order and to work out the model's identity; without a thread, or
-/// when it fails, whoever needs either will do it, and say what is wrong.
-fn prepare(model: &Arc<Model>, isa: Isa, cache: CacheForm, cell: &Arc<OnceLock<ModelIdentity>>) {
+/// Starts to put the weights in order; without a thread, or when it fails, whoever runs the model
+/// first will do it, and say what is wrong.
+fn code(checkpoint: &Arc<Checkpoint>, isa: Isa) {
+    let checkpoint = checkpoint.clone();
+    in_background("allod-code", move || drop(checkpoint.code(isa)));
+}
+
+/// Starts to work out the model's identity once its weights are in order; without a thread, whoever
+/// needs it will do it. Others go first meanwhile: the first answer is waited for.
+fn identify(model: &Arc<Model>, isa: Isa, cache: CacheForm, cell: &Arc<OnceLock<ModelIdentity>>) {
     let (model, cell) = (model.clone(), cell.clone());
-    let work = move || {
+    in_background("allod-identify", move || {
         drop(model.checkpoint.code(isa));
+        step_back();
         drop(cell.get_or_init(|| identity(&model, cache)).clone());
-    };
-    drop(std::thread::Builder::new().name("allod-prepare".into()).spawn(work));
+    });
+}
+
+fn in_background(name: &str, work: impl FnOnce() + Send + 'static) {
+    drop(std::thread::Builder::new().name(name.into()).spawn(work));
+}
+
+/// Lets other threads go before this one, where the system has such an order.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    rustix::process::setpriority_process(None, 10).ok();
 }
 
 fn identity(model: &Model, cache: CacheForm) -> ModelIdentity {

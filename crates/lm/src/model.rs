@@ -56,7 +56,16 @@ impl Model {
     /// # Errors
     /// What is missing, damaged or not supported, by name.
     pub fn load(path: &Path) -> Result<Model> {
-        if path.is_dir() { load_folder(path) } else { load_gguf(path) }
+        Model::load_while(path, |_| ())
+    }
+
+    /// The same; `begin` gets the weights while the vocabulary has yet to be read, so that
+    /// something can be done with them meanwhile.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load_while(path: &Path, begin: impl FnOnce(&Arc<Checkpoint>)) -> Result<Model> {
+        if path.is_dir() { load_folder(path, begin) } else { load_gguf(path, begin) }
     }
 
     /// The model's digests. Reads all weights.
@@ -76,15 +85,16 @@ pub(crate) fn file_name(path: &Path) -> String {
     name.unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn load_gguf(path: &Path) -> Result<Model> {
-    let checkpoint = Checkpoint::open(path)?;
+fn load_gguf(path: &Path, begin: impl FnOnce(&Arc<Checkpoint>)) -> Result<Model> {
+    let checkpoint = Arc::new(Checkpoint::open(path)?);
+    begin(&checkpoint);
     let metadata = checkpoint.file().metadata();
     let tokenizer = Tokenizer::from_gguf(path, metadata)?;
     let template = gguf_template(metadata)?;
     let ends = ["eos_token_id", "eot_token_id", "eom_token_id"];
     let end_tokens = ends.iter().filter_map(|key| gguf_id(metadata, key)).collect();
     let name = metadata.text("general.name").map_or_else(|| file_name(path), str::to_string);
-    Ok(Model { name, tokenizer, template, end_tokens, checkpoint: Arc::new(checkpoint) })
+    Ok(Model { name, tokenizer, template, end_tokens, checkpoint })
 }
 
 /// The template under `tokenizer.chat_template`.
@@ -113,9 +123,10 @@ fn gguf_variables(metadata: &Metadata) -> BTreeMap<String, String> {
     names.iter().filter_map(|(name, key)| Some(((*name).to_string(), text(key)?))).collect()
 }
 
-fn load_folder(folder: &Path) -> Result<Model> {
+fn load_folder(folder: &Path, begin: impl FnOnce(&Arc<Checkpoint>)) -> Result<Model> {
     complete(folder)?;
-    let checkpoint = Checkpoint::open(folder)?;
+    let checkpoint = Arc::new(Checkpoint::open(folder)?);
+    begin(&checkpoint);
     let tokenizer = Tokenizer::from_folder(folder)?;
     let config = read_object(&folder.join("config.json"), JSON_BYTES)?;
     let generation = object_if_any(&folder.join("generation_config.json"))?;
@@ -125,7 +136,7 @@ fn load_folder(folder: &Path) -> Result<Model> {
     let end = about_tokens.get("eos_token").and_then(token_text);
     end_tokens.extend(end.and_then(|text| tokenizer.special_id(text)));
     let name = file_name(folder);
-    Ok(Model { name, tokenizer, template, end_tokens, checkpoint: Arc::new(checkpoint) })
+    Ok(Model { name, tokenizer, template, end_tokens, checkpoint })
 }
 
 /// Whether all the files of a model are in the folder; all that are not are named.
