@@ -22,7 +22,7 @@ const PART_TERMS: usize = 6 * PANEL_COLUMNS;
 const GROUP_ROWS: usize = 1024;
 /// Outputs of a token that are written together: written by 16, they would take turns at the few
 /// places in the caches that rows of a power of two share.
-const WRITTEN_ROWS: usize = 128;
+const WRITTEN_ROWS: usize = 256;
 
 /// See [`crate::linear_rounded`].
 pub(crate) fn linear(
