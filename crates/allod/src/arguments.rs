@@ -53,8 +53,8 @@ fn isa(name: &str) -> Result<Isa, String> {
 pub enum Command {
     /// Try everything on a sample municipality, in a scratch folder, with nothing to configure
     Demo(DemoArguments),
-    /// Take documents in: md, html, rst, txt, docx, xlsx, pptx, odt, ods, odp, csv, eml, mbox, and
-    /// zip of these; folders are walked
+    /// Take documents in: pdf, md, html, rst, txt, docx, xlsx, pptx, odt, ods, odp, csv, eml, mbox,
+    /// and zip of these; folders are walked
     Ingest(IngestArguments),
     /// Ask the documents
     Ask(AskArguments),

@@ -33,6 +33,7 @@
 
 mod abbreviation;
 mod clean;
+mod contents;
 mod digest;
 mod document;
 mod error;

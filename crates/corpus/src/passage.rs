@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::label::{Marker, MarkerKind, article, marker};
-use crate::{Block, BlockKind, ByteRange, Document, Language, sentences};
+use crate::{Block, BlockKind, ByteRange, Document, Language, contents, sentences};
 
 /// A passage is not longer than this.
 pub const MAX_PASSAGE_BYTES: usize = 1200;
@@ -58,10 +58,11 @@ pub struct Passage {
 /// An article or section of at most [`MAX_PASSAGE_BYTES`] is one passage. A longer one is cut at
 /// its paragraphs, those at their list items, and those at sentences. No passage crosses a
 /// heading. Headings stand in `heading_path`, not in passages; a document of headings alone is
-/// one passage.
+/// one passage. A table of contents is in none: what it leads to is.
 pub fn passages(document: &Document) -> Vec<Passage> {
     let mut walk = Walk::new(document);
-    for block in &document.blocks {
+    let contents = contents::entries(document);
+    for (block, _) in document.blocks.iter().zip(contents).filter(|(_, leads)| !leads) {
         walk.take(block);
     }
     walk.end_section();
