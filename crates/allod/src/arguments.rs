@@ -8,10 +8,11 @@ use allod_registry::Name;
 use clap::{Args, Parser, Subcommand};
 
 use crate::eval_arguments::EvalCommand;
+use crate::replay_arguments::{ExportCommand, PolicyCommand, ReplayArguments};
 
 /// AI held outright: answers from your own documents that you can prove.
 ///
-/// Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy.
+/// Exit codes: 0 done, 1 failed, 2 usage (`replay`: cannot be made again), 3 refused by policy.
 #[derive(Debug, Parser)]
 #[command(name = "allod", version, propagate_version = true)]
 pub struct Arguments {
@@ -87,6 +88,13 @@ pub enum Command {
     /// Show, verify and prove receipts
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Make a recorded answer again and compare it with its receipt, to the last bit
+    ///
+    /// Exit codes: 0 identical, 1 something differs, 2 it cannot be made again.
+    Replay(ReplayArguments),
+    /// Write what is recorded into one file
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// The queue of requests that a person must decide
     #[command(subcommand)]
     Review(ReviewCommand),
@@ -530,23 +538,6 @@ pub struct TokenizeArguments {
     /// Give the text of these tokens instead: numbers parted by commas or spaces
     #[arg(long, value_name = "IDS", conflicts_with_all = ["text", "special", "whole"])]
     pub decode: Option<String>,
-}
-
-/// `allod policy`
-#[derive(Debug, Subcommand)]
-pub enum PolicyCommand {
-    /// Say whether a policy file is right, with the place of every mistake
-    Check {
-        /// The file [default: the policy in use]
-        file: Option<PathBuf>,
-    },
-    /// Say what the policy would decide on a question, and why; nothing is recorded
-    Explain {
-        /// The question
-        question: String,
-        #[command(flatten)]
-        caller: CallerArguments,
-    },
 }
 
 /// `allod ledger`

@@ -8,6 +8,7 @@ mod eval_arguments;
 mod folder;
 mod output;
 mod progress;
+mod replay_arguments;
 mod samples;
 mod scratch;
 
@@ -25,6 +26,8 @@ pub enum Ending {
     /// What was asked turned out bad (a log that does not verify, a policy with mistakes); it has
     /// been said already.
     Failed,
+    /// It cannot be done with what is here; it has been said already why.
+    Impossible,
     /// The policy refused.
     Refused,
 }
@@ -34,6 +37,7 @@ impl From<Ending> for ExitCode {
         match ending {
             Ending::Done => ExitCode::SUCCESS,
             Ending::Failed => ExitCode::from(1),
+            Ending::Impossible => ExitCode::from(2),
             Ending::Refused => ExitCode::from(3),
         }
     }
@@ -85,6 +89,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Eval(eval) => commands::eval::run(eval, &place, &output),
         Command::Policy(policy) => commands::policy::run(policy, &place, &output),
         Command::Ledger(ledger) => commands::ledger::run(ledger, &place, &output),
+        Command::Replay(replay) => commands::replay::run(replay, &place, &output),
+        Command::Export(export) => commands::export::run(export, &place, &output),
         Command::Review(review) => commands::review::run(review, &place, &output),
         Command::Doctor => commands::doctor::run(&place, &output),
         Command::Key(key) => commands::key::run(key, &place, &output),

@@ -16,7 +16,7 @@ pub(crate) struct AdapterFolder(pub(crate) PathBuf);
 
 impl AdapterFolder {
     /// The adapter that lies there under this name.
-    fn find(&self, given: &str) -> Result<PathBuf, Error> {
+    pub(crate) fn find(&self, given: &str) -> Result<PathBuf, Error> {
         let absent = || Error::NoAdapter { name: shown(given) };
         let name = name(given, "lora_path")?;
         let imported = Registry::at(&self.0).find(&name).map_err(|_| absent())?;

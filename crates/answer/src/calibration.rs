@@ -75,6 +75,7 @@ pub struct Calibration {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibrated {
     calibration: Calibration,
+    text: String,
     digest: String,
     built_in: bool,
 }
@@ -167,7 +168,7 @@ impl Calibrated {
             return Err("has a tree with a branch that leads nowhere".into());
         }
         let digest = allod_corpus::Digest::of(text.as_bytes()).to_string();
-        Ok(Calibrated { calibration, digest, built_in: false })
+        Ok(Calibrated { calibration, text: text.to_owned(), digest, built_in: false })
     }
 
     /// The calibration given, else the operator's own in the data folder, else the built-in one.
@@ -196,6 +197,12 @@ impl Calibrated {
     #[must_use]
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
+    }
+
+    /// The text that was read.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Its digest, `sha256:…`.

@@ -4,18 +4,21 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use allod_corpus::Language;
-use allod_engine::{GenerateRequest, Prompt};
-use allod_policy::{CalibrationFacts, Decision, EvidenceFacts, Facts, Outcome, decide, observe};
-use allod_retrieval::{Evidence, EvidenceSet, Query};
+use allod_engine::{GenerateRequest, Generated, Prompt};
+use allod_policy::{CalibrationFacts, Decision, EvidenceFacts, Facts, Outcome, Policy};
+use allod_policy::{decide, observe};
+use allod_retrieval::{Evidence, EvidenceSet, Manifest, Query};
 use jiff::Zoned;
 use jiff::civil::Date;
 
 use crate::ask::Ask;
+use crate::derive::given;
 use crate::desk::Desk;
 use crate::draft::Draft;
 use crate::error::Error;
 use crate::explanation::{Explanation, Look};
 use crate::generator::Generator;
+use crate::means::Means;
 use crate::prompt;
 use crate::quote::{Quotation, quote};
 use crate::record::Record;
@@ -24,15 +27,18 @@ use crate::say;
 
 /// One question, and all that is known of it so far.
 pub struct Case<'a> {
-    pub(crate) desk: &'a Desk,
+    pub(crate) means: Means<'a>,
     pub(crate) ask: &'a Ask,
     pub(crate) language: Language,
     pub(crate) on: Date,
     pub(crate) facts: Facts,
     pub(crate) decision: Decision,
     pub(crate) found: Option<EvidenceSet>,
+    /// All documents that could have been found, where that is known.
+    pub(crate) listed: Option<Manifest>,
     pub(crate) draft: Option<Draft>,
     pub(crate) prompt: Option<GenerateRequest>,
+    pub(crate) written: Option<Generated>,
     pub(crate) opened: Instant,
     pub(crate) retrieval_ms: u64,
     pub(crate) generation_ms: u64,
@@ -44,23 +50,25 @@ impl<'a> Case<'a> {
     ///
     /// # Errors
     /// [`Error::Limit`] when it is empty or longer than the policy allows.
-    pub fn open(desk: &'a Desk, ask: &'a Ask) -> Result<Case<'a>, Error> {
+    pub(crate) fn open(means: Means<'a>, ask: &'a Ask) -> Result<Case<'a>, Error> {
         let question = ask.question.trim();
-        within_limits(question, desk)?;
+        within_limits(question, means.policy)?;
         let language = ask.language.unwrap_or_else(|| Language::detect(question));
-        let request = observe(&desk.policy, question, language.code());
+        let request = observe(means.policy, question, language.code());
         let facts = Facts { request, evidence: None, answer: None };
-        let decision = decide(&desk.policy, &facts);
+        let decision = decide(means.policy, &facts);
         Ok(Case {
-            desk,
+            means,
             ask,
             language,
             on: ask.on.unwrap_or_else(|| Zoned::now().date()),
             facts,
             decision,
             found: None,
+            listed: None,
             draft: None,
             prompt: None,
+            written: None,
             opened: Instant::now(),
             retrieval_ms: 0,
             generation_ms: 0,
@@ -77,12 +85,12 @@ impl<'a> Case<'a> {
             return Ok(());
         }
         let started = Instant::now();
-        let found = self.desk.library.search(&Query {
+        let (found, listed) = self.means.library.search_listed(&Query {
             text: self.ask.question.trim(),
             language: self.ask.language,
             clearance: &self.ask.caller.clearance,
             on: self.on,
-            limit: self.desk.policy.retrieval.passages as usize,
+            limit: self.means.policy.retrieval.passages as usize,
             filter: None,
         })?;
         // The library knows the words of the documents too: its guess holds for key words.
@@ -91,8 +99,9 @@ impl<'a> Case<'a> {
         let facts = evidence_facts(&found.evidence, quotation.confidence);
         let calibrated = self.calibrated(&quotation);
         self.facts.evidence = Some(EvidenceFacts { calibrated, ..facts });
-        self.decision = decide(&self.desk.policy, &self.facts);
+        self.decision = decide(self.means.policy, &self.facts);
         self.found = Some(found);
+        self.listed = listed;
         self.quotation = Some(quotation);
         self.retrieval_ms = millis(started);
         Ok(())
@@ -103,9 +112,9 @@ impl<'a> Case<'a> {
         if quotation.quotes.is_empty() {
             return None;
         }
-        let calibrated = &self.desk.calibrated;
+        let calibrated = self.means.calibrated;
         let judged = calibrated.judge(self.ask.question.trim(), &quotation.features);
-        let max_error = self.desk.policy.answers.max_error;
+        let max_error = self.means.policy.answers.max_error;
         let facts = CalibrationFacts {
             score: judged.score,
             probability: judged.probability,
@@ -129,16 +138,17 @@ impl<'a> Case<'a> {
             return Ok(());
         }
         let started = Instant::now();
-        let draft = match &self.desk.generator {
+        let draft = match self.means.generator {
             Some(generator) if self.decision.outcome == Outcome::Answered => {
-                let (request, draft) = self.write(generator, &found.evidence)?;
+                let (request, written, draft) = self.write(generator, &found.evidence)?;
                 self.prompt = Some(request);
+                self.written = Some(written);
                 draft
             }
             _ => Draft::quoted(&quotation.quotes, &found.evidence),
         };
         self.facts.answer = Some(draft.facts());
-        self.decision = decide(&self.desk.policy, &self.facts);
+        self.decision = decide(self.means.policy, &self.facts);
         self.draft = Some(draft);
         self.generation_ms = millis(started);
         Ok(())
@@ -149,7 +159,7 @@ impl<'a> Case<'a> {
         &self,
         generator: &Generator,
         evidence: &[Evidence],
-    ) -> Result<(GenerateRequest, Draft), Error> {
+    ) -> Result<(GenerateRequest, Generated, Draft), Error> {
         let question = self.ask.question.trim();
         // Text that speaks to a language model is shown to none.
         let evidence: Vec<Evidence> =
@@ -159,7 +169,7 @@ impl<'a> Case<'a> {
             let shown = &evidence[..passages];
             let request = GenerateRequest {
                 prompt: Prompt::Chat(prompt::grounded(question, self.language, shown)),
-                max_tokens: self.desk.policy.limits.answer_tokens_max as usize,
+                max_tokens: self.means.policy.limits.answer_tokens_max as usize,
                 tenant: self.ask.caller.tenant.clone(),
                 ..GenerateRequest::default()
             };
@@ -168,7 +178,7 @@ impl<'a> Case<'a> {
                     let generated = completion.first();
                     let mode = generator.mode();
                     let draft = Draft::written(generated, shown, self.language, mode);
-                    return Ok((request, draft));
+                    return Ok((request, generated.clone(), draft));
                 }
                 Err(Error::Engine(allod_engine::Error::PromptTooLong { .. })) if passages > 1 => {
                     passages = passages.div_ceil(2).min(passages - 1);
@@ -182,9 +192,9 @@ impl<'a> Case<'a> {
     ///
     /// # Errors
     /// When the record cannot be written; then there is no reply.
-    pub fn close(self) -> Result<Reply, Error> {
+    pub(crate) fn close(self, desk: &Desk) -> Result<Reply, Error> {
         let outcome = self.outcome();
-        let (review, receipt) = Record::new(&self, outcome).write()?;
+        let (review, receipt) = Record::new(&self, outcome).write(desk)?;
         let draft = self.draft.as_ref().filter(|_| outcome == Outcome::Answered);
         Ok(Reply {
             answer: say::reply(&self, outcome, review.as_deref()),
@@ -216,10 +226,10 @@ impl<'a> Case<'a> {
 
     /// What would happen, and why.
     #[must_use]
-    pub fn explanation(self) -> Explanation {
+    pub(crate) fn explanation(self) -> Explanation {
         Explanation {
             citations: self.draft.map(|draft| draft.citations).unwrap_or_default(),
-            policy: self.desk.policy.digest().into(),
+            policy: self.means.policy.digest().into(),
             decision: self.decision,
             facts: self.facts,
         }
@@ -228,11 +238,7 @@ impl<'a> Case<'a> {
     /// The decision's outcome; without a supported sentence there is nothing to answer with,
     /// whatever the policy says.
     pub(crate) fn outcome(&self) -> Outcome {
-        let empty = self.draft.as_ref().is_none_or(|draft| draft.text.is_empty());
-        match self.decision.outcome {
-            Outcome::Answered if empty => Outcome::Refused,
-            outcome => outcome,
-        }
+        given(self.decision.outcome, &self.facts)
     }
 
     pub(crate) fn confidence(&self) -> f64 {
@@ -249,11 +255,11 @@ fn checks(checks: &[crate::grounded::Checked]) -> Vec<Check> {
     checks.iter().map(check).collect()
 }
 
-fn within_limits(question: &str, desk: &Desk) -> Result<(), Error> {
+fn within_limits(question: &str, policy: &Policy) -> Result<(), Error> {
     if question.is_empty() {
         return Err(Error::Limit("the question is empty".into()));
     }
-    let (chars, most) = (question.chars().count(), desk.policy.limits.question_chars_max as usize);
+    let (chars, most) = (question.chars().count(), policy.limits.question_chars_max as usize);
     if chars > most {
         return Err(Error::Limit(format!(
             "the question has {chars} characters; the policy allows {most} \

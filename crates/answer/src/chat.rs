@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use allod_corpus::Language;
-use allod_engine::{ChosenToken, Completion, Constraint, Finish, GenerateRequest, Generated};
-use allod_engine::{Message, Piece, Prompt, TemplateInput};
+use allod_engine::{ChosenToken, Completion, Finish, GenerateRequest, Generated, Piece, Prompt};
+use allod_ledger::Receipt;
 use allod_ledger::receipt::{RequestKind, Timings};
-use allod_policy::{Decision, Facts, Fired, Outcome, decide, observe, plain_chat_permitted};
+use allod_policy::{Decision, Facts, Fired, Outcome, Policy};
+use allod_policy::{decide, observe, plain_chat_permitted};
 use allod_store::{NewReview, ReviewKind};
 use serde_json::{Value, json};
 
@@ -17,8 +18,10 @@ use crate::case::millis;
 use crate::desk::Desk;
 use crate::error::Error;
 use crate::generator::Generator;
+use crate::kept::{self, shown};
+use crate::output::Output;
 use crate::reason;
-use crate::record::{self, Keeper, append, blank, new_id};
+use crate::record::{self, Keeper, Words, append, blank, new_id};
 use crate::reply::{Mode, ReceiptRef, Tokens};
 use crate::wording::{fill, wording};
 
@@ -75,29 +78,14 @@ impl Desk {
         if generator.tokenizer().is_none() && chat.prompt.messages().is_none() {
             return Err(elsewhere());
         }
-        check_choices(self, chat)?;
-        let opened = Instant::now();
-        let question = question(chat, generator)?;
-        let language = Language::detect(&question);
-        let facts = Facts {
-            request: observe(&self.policy, &question, language.code()),
-            evidence: None,
-            answer: None,
-        };
-        let decision = allowed(self, decide(&self.policy, &facts), &facts);
-        let request = request(self, chat);
-        let written = match decision.outcome {
-            Outcome::Answered => Some(generator.generate(&request, on_piece)?),
-            _ => None,
-        };
-        Turn { desk: self, chat, generator, facts, decision, request, written, opened }
-            .close(language)
+        check_choices(&self.policy, chat)?;
+        Turn::take(&self.policy, generator, chat, on_piece)?.close(self)
     }
 }
 
 /// Every choice takes a place of its own.
-fn check_choices(desk: &Desk, chat: &Chat) -> Result<(), Error> {
-    let (written, most) = (chat.choices.written(), desk.policy.limits.answer_choices_max as usize);
+fn check_choices(policy: &Policy, chat: &Chat) -> Result<(), Error> {
+    let (written, most) = (chat.choices.written(), policy.limits.answer_choices_max as usize);
     match written <= most {
         true => Ok(()),
         false => Err(Error::Limit(format!(
@@ -132,10 +120,10 @@ fn elsewhere() -> Error {
 
 /// What a plain chat may not do, known before a model runs: answer a question about rules when the
 /// policy wants documents for it, or answer without citations when the policy requires them.
-fn allowed(desk: &Desk, decision: Decision, facts: &Facts) -> Decision {
+pub(crate) fn allowed(policy: &Policy, decision: Decision, facts: &Facts) -> Decision {
     let needs_documents =
-        desk.policy.retrieval.required_for_policy_answers && facts.request.policy_question;
-    let because = match plain_chat_permitted(&desk.policy) {
+        policy.retrieval.required_for_policy_answers && facts.request.policy_question;
+    let because = match plain_chat_permitted(policy) {
         Err(why) => why.to_string(),
         Ok(()) if needs_documents => "a question about rules is answered from the documents only; \
                                       ask the model `allod/documents`"
@@ -149,11 +137,11 @@ fn allowed(desk: &Desk, decision: Decision, facts: &Facts) -> Decision {
     Decision { outcome: Outcome::Refused, rules: vec![fired], ..decision }
 }
 
-fn request(desk: &Desk, chat: &Chat) -> GenerateRequest {
+fn request(policy: &Policy, chat: &Chat) -> GenerateRequest {
     GenerateRequest {
         prompt: chat.prompt.clone(),
         sampling: chat.sampling.clone(),
-        max_tokens: chat.max_tokens.min(desk.policy.limits.answer_tokens_max as usize),
+        max_tokens: chat.max_tokens.min(policy.limits.answer_tokens_max as usize),
         stop: chat.stop.clone(),
         constraint: chat.constraint.clone(),
         spelled: chat.spelled.clone(),
@@ -168,10 +156,11 @@ fn request(desk: &Desk, chat: &Chat) -> GenerateRequest {
 }
 
 /// A chat turn that is over and not yet recorded.
-struct Turn<'a> {
-    desk: &'a Desk,
+pub(crate) struct Turn<'a> {
+    policy: &'a Policy,
     chat: &'a Chat,
     generator: &'a Generator,
+    language: Language,
     facts: Facts,
     decision: Decision,
     request: GenerateRequest,
@@ -179,20 +168,47 @@ struct Turn<'a> {
     opened: Instant,
 }
 
-impl Turn<'_> {
-    fn close(self, language: Language) -> Result<ChatReply, Error> {
+impl<'a> Turn<'a> {
+    /// Decides, and lets the model write if it may.
+    ///
+    /// # Errors
+    /// When there is no question, or the model fails.
+    pub(crate) fn take(
+        policy: &'a Policy,
+        generator: &'a Generator,
+        chat: &'a Chat,
+        on_piece: &mut dyn FnMut(Piece) -> ControlFlow<()>,
+    ) -> Result<Turn<'a>, Error> {
+        let opened = Instant::now();
+        let question = question(chat, generator)?;
+        let language = Language::detect(&question);
+        let facts = Facts {
+            request: observe(policy, &question, language.code()),
+            evidence: None,
+            answer: None,
+        };
+        let decision = allowed(policy, decide(policy, &facts), &facts);
+        let request = request(policy, chat);
+        let written = match decision.outcome {
+            Outcome::Answered => Some(generator.generate(&request, on_piece)?),
+            _ => None,
+        };
+        Ok(Turn { policy, chat, generator, language, facts, decision, request, written, opened })
+    }
+
+    fn close(self, desk: &Desk) -> Result<ChatReply, Error> {
         let id = new_id();
-        let review = self.queue(&id)?;
-        let receipt = self.record(&id, review.clone())?;
+        let review = self.queue(desk, &id)?;
+        let receipt = self.record(desk, &id, review.clone())?;
         if let Some(review) = &review {
-            self.desk.store.link_review(review, receipt.index)?;
+            desk.store.link_review(review, receipt.index)?;
         }
         let (tokens, outcome) = (self.tokens(), self.decision.outcome);
         let cached = self.written.as_ref().map_or(0, |written| written.usage.cached_tokens as u64);
         let choices = match &self.written {
             Some(written) => written.choices.iter().map(|choice| self.choice(choice)).collect(),
             None => {
-                let text = instead(language, &self.decision, review.as_deref());
+                let text = instead(self.language, &self.decision, review.as_deref());
                 vec![Choice { text, ..Choice::default() }]
             }
         };
@@ -226,7 +242,7 @@ impl Turn<'_> {
         })
     }
 
-    fn queue(&self, id: &str) -> Result<Option<String>, Error> {
+    fn queue(&self, desk: &Desk, id: &str) -> Result<Option<String>, Error> {
         let kind = match self.decision.outcome {
             Outcome::Escalated => ReviewKind::Escalated,
             Outcome::HumanReview => ReviewKind::HumanReview,
@@ -241,7 +257,7 @@ impl Turn<'_> {
             request_json: self.review(id).to_string(),
             draft_json: None,
         };
-        Ok(Some(self.desk.store.enqueue_review(&review)?.id))
+        Ok(Some(desk.store.enqueue_review(&review)?.id))
     }
 
     /// What the queue shows to the person who decides.
@@ -261,26 +277,48 @@ impl Turn<'_> {
         review
     }
 
-    fn record(&self, id: &str, review: Option<String>) -> Result<ReceiptRef, Error> {
-        let keeper = Keeper { desk: self.desk, caller: &self.chat.caller };
-        let answer = self.written.as_ref().map(|written| recorded(&written.choices));
-        let prompt = replayable(self.chat).to_string();
-        let words = keeper.keep(&prompt, answer.as_deref())?;
-        let ran = self.written.is_some();
+    fn record(&self, desk: &Desk, id: &str, review: Option<String>) -> Result<ReceiptRef, Error> {
+        let keeper = Keeper { desk, caller: &self.chat.caller };
+        let output = self.output().map(|output| output.text());
+        let prompt = kept::chat(self.chat).to_string();
+        let words = keeper.keep(&prompt, self.answer().as_deref(), output.as_deref())?;
         let total = millis(self.opened);
-        let mut receipt = blank(&self.desk.policy, words);
-        receipt.request = record::request(id, kind(self.chat), &self.chat.caller);
-        receipt.model =
-            self.written.as_ref().map(|written| self.generator.record(written.adapter.as_ref()));
-        receipt.sampling = ran.then(|| record::sampling(&self.request.sampling));
-        receipt.facts = record::facts(&self.facts);
-        receipt.rules = record::rules(&self.decision.rules);
-        receipt.outcome = record::outcome(self.decision.outcome);
-        receipt.mode = record::mode(if ran { self.generator.mode() } else { Mode::None });
-        receipt.tokens = record::tokens(self.tokens());
-        receipt.timings_ms = Timings { retrieval: 0, generation: total, total };
-        receipt.review = review;
-        append(self.desk, &receipt)
+        let receipt = Receipt {
+            request: record::request(id, kind(self.chat), &self.chat.caller),
+            timings_ms: Timings { retrieval: 0, generation: total, total },
+            review,
+            ..self.receipt(words)
+        };
+        append(desk, &receipt)
+    }
+
+    /// What the model wrote, as text.
+    pub(crate) fn answer(&self) -> Option<String> {
+        self.written.as_ref().map(|written| recorded(&written.choices))
+    }
+
+    /// What the model wrote, token by token.
+    pub(crate) fn output(&self) -> Option<Output> {
+        self.written.as_ref().and_then(|written| Output::of(&written.choices))
+    }
+
+    /// The receipt, but for who asked and how long it took.
+    pub(crate) fn receipt(&self, words: Words) -> Receipt {
+        let written = self.written.as_ref();
+        let blank = blank(self.policy, words);
+        let ran = written.map(|_| self.generator);
+        Receipt {
+            model: written.map(|written| self.generator.record(written.adapter.as_ref())),
+            sampling: written.map(|_| record::sampling(&self.request.sampling)),
+            numerics: ran.map_or(record::NUMERICS, Generator::numerics).into(),
+            facts: record::facts(&self.facts),
+            rules: record::rules(&self.decision.rules),
+            outcome: record::outcome(self.decision.outcome),
+            mode: record::mode(ran.map_or(Mode::None, Generator::mode)),
+            tokens: record::tokens(self.tokens()),
+            limits: record::with_context(blank.limits.clone(), ran),
+            ..blank
+        }
     }
 }
 
@@ -297,75 +335,6 @@ fn kind(chat: &Chat) -> RequestKind {
         Prompt::Chat(_) | Prompt::Conversation(_) => RequestKind::Chat,
         Prompt::Text(_) | Prompt::Tokens(_) => RequestKind::Generate,
     }
-}
-
-/// All that a replay needs and that does not stand in the receipt itself.
-fn replayable(chat: &Chat) -> Value {
-    let mut kept = match &chat.prompt {
-        Prompt::Chat(messages) => json!({"messages": shown(messages)}),
-        Prompt::Conversation(input) => conversation(input),
-        Prompt::Text(text) => json!({"prompt": text}),
-        Prompt::Tokens(tokens) => json!({"prompt_tokens": tokens}),
-    };
-    let sampling = &chat.sampling;
-    if !sampling.logit_bias.is_empty() {
-        kept["logit_bias"] = json!(sampling.logit_bias);
-    }
-    if let Some(dry) = &sampling.dry {
-        kept["dry"] = json!({
-            "multiplier": dry.multiplier,
-            "base": dry.base,
-            "allowed_length": dry.allowed_length,
-            "window": dry.window,
-            "breakers": dry.breakers,
-        });
-    }
-    if !chat.stop.is_empty() {
-        kept["stop"] = json!(chat.stop);
-    }
-    if let Some(constraint) = &chat.constraint {
-        kept["constraint"] = kept_constraint(constraint);
-    }
-    if let Some(thought) = &chat.thought {
-        kept["thought_tokens"] = json!(thought.most());
-    }
-    kept["max_tokens"] = json!(chat.max_tokens);
-    if chat.choices.written() > 1 {
-        kept["n"] = json!(chat.choices.n);
-        kept["best_of"] = json!(chat.choices.written());
-    }
-    kept
-}
-
-/// A conversation with what it holds beside messages.
-fn conversation(input: &TemplateInput) -> Value {
-    let mut kept = json!({"messages": input.messages});
-    if let Some(tools) = &input.tools {
-        kept["tools"] = json!(tools);
-    }
-    if !input.variables.is_empty() {
-        kept["template_variables"] = json!(input.variables);
-    }
-    kept
-}
-
-/// What the answer had to keep to, in full.
-fn kept_constraint(constraint: &Constraint) -> Value {
-    match constraint {
-        Constraint::JsonSchema(schema) => json!({"json_schema": schema}),
-        Constraint::Regex(expression) => json!({"regex": expression}),
-        Constraint::Lark(grammar) => json!({"lark": grammar}),
-        Constraint::Parts { whole, parts } => {
-            let parts = parts.iter().map(|(name, part)| (name.clone(), kept_constraint(part)));
-            json!({"lark": whole, "parts": parts.collect::<serde_json::Map<_, _>>()})
-        }
-    }
-}
-
-/// Messages as they are recorded.
-pub(crate) fn shown(messages: &[Message]) -> Value {
-    let message = |m: &Message| json!({"role": m.role, "content": m.content});
-    messages.iter().map(message).collect()
 }
 
 fn instead(language: Language, decision: &Decision, review: Option<&str>) -> String {

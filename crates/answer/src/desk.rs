@@ -21,8 +21,10 @@ use crate::encoder::{EncoderChoice, open_library};
 use crate::error::Error;
 use crate::explanation::{Explanation, Look};
 use crate::generator::{Generator, ModelChoice};
+use crate::means::Means;
 use crate::reader::Reader;
 use crate::reply::Reply;
+use crate::shelf::Shelf;
 
 /// The name under which the ledger of a data folder signs.
 pub const LEDGER_ORIGIN: &str = "allod.local/ledger";
@@ -60,6 +62,7 @@ pub struct Desk {
     pub(crate) adapters: AdapterFolder,
     pub(crate) confinement: Confinement,
     pub(crate) calibrated: Calibrated,
+    pub(crate) shelf: Shelf,
 }
 
 impl Desk {
@@ -95,6 +98,7 @@ impl Desk {
             adapters,
             confinement,
             calibrated,
+            shelf: Shelf::default(),
         })
     }
 
@@ -104,10 +108,10 @@ impl Desk {
     /// # Errors
     /// When no receipt could be written or a part failed; then nothing was answered.
     pub fn ask(&self, ask: &Ask) -> Result<Reply, Error> {
-        let mut case = Case::open(self, ask)?;
+        let mut case = Case::open(self.means(), ask)?;
         case.search()?;
         case.draft()?;
-        case.close()
+        case.close(self)
     }
 
     /// What would happen to a question, and why, up to the draft. Nothing is recorded.
@@ -115,7 +119,7 @@ impl Desk {
     /// # Errors
     /// When a part failed.
     pub fn explain(&self, ask: &Ask) -> Result<Explanation, Error> {
-        let mut case = Case::open(self, ask)?;
+        let mut case = Case::open(self.means(), ask)?;
         case.search()?;
         case.draft()?;
         Ok(case.explanation())
@@ -127,9 +131,19 @@ impl Desk {
     /// # Errors
     /// When a part failed.
     pub fn look(&self, ask: &Ask) -> Result<Look, Error> {
-        let mut case = Case::open(self, ask)?;
+        let mut case = Case::open(self.means(), ask)?;
         case.search()?;
         Ok(case.look())
+    }
+
+    /// What answers are made with.
+    pub(crate) fn means(&self) -> Means<'_> {
+        Means {
+            policy: &self.policy,
+            library: &self.library,
+            generator: self.generator.as_ref(),
+            calibrated: &self.calibrated,
+        }
     }
 
     /// The documents.

@@ -74,6 +74,12 @@ pub enum Error {
         /// What went wrong and what to do.
         reason: String,
     },
+    /// A file that should be a bundle is none, or was changed.
+    #[error("the bundle {reason}")]
+    Bundle {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The built-in engine failed.
     #[error(transparent)]
     Engine(#[from] allod_engine::Error),

@@ -61,6 +61,14 @@ impl Generator {
         }
     }
 
+    /// The name of the rule that its numbers follow; ours says nothing of a model elsewhere.
+    pub(crate) fn numerics(&self) -> &'static str {
+        match self {
+            Generator::Local(engine) => engine.identity().numerics,
+            Generator::Upstream(_) => allod_engine::NUMERICS,
+        }
+    }
+
     /// How answers of this model are marked.
     #[must_use]
     pub fn mode(&self) -> Mode {
@@ -255,7 +263,7 @@ fn local(policy: &Policy, path: &Path, choice: &ModelChoice) -> Result<Generator
 }
 
 /// A model of the policy was imported under its name, or lies in the data folder under it.
-fn find(models: &Path, name: &str) -> Result<PathBuf, Error> {
+pub(crate) fn find(models: &Path, name: &str) -> Result<PathBuf, Error> {
     let lying = [models.join(format!("{name}.gguf")), models.join(name)]
         .into_iter()
         .find(|path| path.exists());

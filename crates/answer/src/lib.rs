@@ -5,9 +5,11 @@
 
 mod adapters;
 mod ask;
+mod bundle;
 mod calibration;
 mod case;
 mod chat;
+mod derive;
 mod desk;
 mod draft;
 mod encoder;
@@ -15,13 +17,19 @@ mod error;
 mod explanation;
 mod generator;
 mod grounded;
+mod kept;
+mod means;
+mod named;
+mod output;
 mod prompt;
 mod quote;
 mod reader;
 mod reason;
 mod record;
+mod replay;
 mod reply;
 mod say;
+mod shelf;
 pub mod support;
 mod upstream;
 mod witnessed;
@@ -29,11 +37,13 @@ mod wording;
 
 pub use allod_policy::{Fired, Outcome};
 pub use ask::{Ask, Caller, Chat, Choices, Embed, Rerank};
+pub use bundle::Bundle;
 pub use calibration::{
     CALIBRATION_FILE, CALIBRATION_VERSION, Calibrated, Calibration, DOUBT, FittedOn, Forest,
     Judged, Node, Step, Tree, pick,
 };
 pub use chat::{ChatReply, Choice};
+pub use derive::{Brief, Deriver, Rederived, Under, derive};
 pub use desk::{Desk, DeskOptions, LEDGER_ORIGIN, open_store, read_policy, remembered_head};
 pub use encoder::{EncoderChoice, open_library};
 pub use error::Error;
@@ -41,5 +51,6 @@ pub use explanation::{Explanation, Look};
 pub use generator::{Generator, ModelChoice, locate};
 pub use quote::feature_names;
 pub use reader::{Embedded, Reader, Reranked};
+pub use replay::{Difference, ReplayOptions, Replayed, Replayer};
 pub use reply::{Check, Citation, Mode, ReceiptRef, Reply, Tokens};
 pub use witnessed::{WITNESSED_FOLDER, Witnessed};

@@ -150,7 +150,7 @@ impl Desk {
     ) -> Result<ReceiptRef, Error> {
         let keeper = Keeper { desk: self, caller };
         let (prompt, answer) = (reading.prompt.to_string(), reading.answer.to_string());
-        let mut receipt = blank(&self.policy, keeper.keep(&prompt, Some(&answer))?);
+        let mut receipt = blank(&self.policy, keeper.keep(&prompt, Some(&answer), None)?);
         receipt.request = record::request(&new_id(), reading.kind, caller);
         receipt.model = Some(model.clone());
         receipt.outcome = Outcome::Answered;

@@ -3,11 +3,14 @@
 //! The order makes each crash harmless. Payloads and queue entry come first: without a receipt they
 //! are only words that nobody was answered. Then the receipt, durable; only then the reply.
 
+use std::collections::BTreeMap;
+
+use allod_corpus::Language;
 use allod_ledger::receipt::{self, Receipt};
 use allod_ledger::{commit, new_salt};
 use allod_policy::{Fired, Outcome, Policy, Prompts};
 use allod_retrieval::Evidence;
-use allod_store::{NewReview, PayloadRow, ReviewKind};
+use allod_store::{ArtifactRow, NewReview, PayloadRow, ReviewKind};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -15,6 +18,8 @@ use crate::ask::Caller;
 use crate::case::{Case, millis};
 use crate::desk::Desk;
 use crate::error::Error;
+use crate::generator::Generator;
+use crate::output::Output;
 use crate::reply::{Citation, Mode, ReceiptRef};
 
 /// The name of the arithmetic rules that answers are computed under.
@@ -34,13 +39,13 @@ impl<'a> Record<'a> {
 
     /// Writes everything; durable when it returns. Gives the queue entry's id, if any, and the
     /// receipt's place.
-    pub(crate) fn write(&self) -> Result<(Option<String>, ReceiptRef), Error> {
-        let desk = self.case.desk;
+    pub(crate) fn write(&self, desk: &Desk) -> Result<(Option<String>, ReceiptRef), Error> {
         let keeper = Keeper { desk, caller: &self.case.ask.caller };
-        let answer = self.case.draft.as_ref().map(|draft| draft.text.as_str());
-        let words = keeper.keep(&self.prompt().to_string(), answer.filter(|a| !a.is_empty()))?;
-        let review = self.queue()?;
-        let receipt = self.receipt(words, review.clone())?;
+        let output = self.output().map(|output| output.text());
+        let words = keeper.keep(&self.prompt().to_string(), self.answer(), output.as_deref())?;
+        let review = self.queue(desk)?;
+        let receipt = Receipt { review: review.clone(), ..self.receipt(words) };
+        self.keep_named(desk)?;
         let placed = append(desk, &receipt)?;
         if let Some(id) = &review {
             desk.store.link_review(id, placed.index)?;
@@ -48,17 +53,44 @@ impl<'a> Record<'a> {
         Ok((review, placed))
     }
 
+    /// The text of the draft, if it has any.
+    pub(crate) fn answer(&self) -> Option<&str> {
+        let text = self.case.draft.as_ref().map(|draft| draft.text.as_str());
+        text.filter(|text| !text.is_empty())
+    }
+
+    /// What the model wrote, token by token.
+    pub(crate) fn output(&self) -> Option<Output> {
+        self.case.written.as_ref().and_then(|written| Output::of(std::slice::from_ref(written)))
+    }
+
+    /// Keeps the documents' list and the calibration, which the receipt names.
+    fn keep_named(&self, desk: &Desk) -> Result<(), Error> {
+        let store = desk.store.as_ref();
+        if let Some(listed) = &self.case.listed {
+            desk.shelf.keep(store, listed.digest(), || listed.artifacts().cloned().collect())?;
+        }
+        let facts = self.case.facts.evidence.as_ref();
+        if facts.is_some_and(|facts| facts.calibrated.is_some()) {
+            let calibrated = self.case.means.calibrated;
+            let row = || vec![ArtifactRow::new("calibration", calibrated.text().to_owned())];
+            desk.shelf.keep(store, calibrated.digest(), row)?;
+        }
+        Ok(())
+    }
+
     /// All that a replay needs to ask the same again.
-    fn prompt(&self) -> Value {
+    pub(crate) fn prompt(&self) -> Value {
         let case = self.case;
         let messages = case.prompt.as_ref().map(|request| match &request.prompt {
-            allod_engine::Prompt::Chat(messages) => crate::chat::shown(messages),
+            allod_engine::Prompt::Chat(messages) => crate::kept::shown(messages),
             // The documents are put before the model as a conversation, always.
             _ => Value::Null,
         });
         json!({
             "question": case.ask.question.trim(),
             "language": case.language.code(),
+            "given_language": case.ask.language.map(Language::code),
             "on": case.on.to_string(),
             "clearance": case.ask.caller.clearance.labels,
             "messages": messages,
@@ -66,7 +98,7 @@ impl<'a> Record<'a> {
     }
 
     /// Puts the request into the queue when a person is to decide it.
-    fn queue(&self) -> Result<Option<String>, Error> {
+    fn queue(&self, desk: &Desk) -> Result<Option<String>, Error> {
         let case = self.case;
         let kind = match self.outcome {
             Outcome::Escalated => ReviewKind::Escalated,
@@ -91,19 +123,24 @@ impl<'a> Record<'a> {
             .to_string(),
             draft_json: draft.map(|draft| draft.to_string()),
         };
-        Ok(Some(case.desk.store.enqueue_review(&review)?.id))
+        Ok(Some(desk.store.enqueue_review(&review)?.id))
     }
 
-    fn receipt(&self, words: Words, review: Option<String>) -> Result<Receipt, Error> {
+    /// The receipt, before anyone is to decide.
+    pub(crate) fn receipt(&self, words: Words) -> Receipt {
         let case = self.case;
         let draft = case.draft.as_ref();
-        let generator = case.desk.generator.as_ref().filter(|_| case.prompt.is_some());
+        let generator = case.means.generator.filter(|_| case.prompt.is_some());
         let evidence = case.found.as_ref().map_or(&[][..], |found| &found.evidence);
         let answered = draft.filter(|_| self.outcome == Outcome::Answered);
-        Ok(Receipt {
+        let blank = blank(case.means.policy, words);
+        let limits = with_context(blank.limits.clone(), generator);
+        Receipt {
             request: request(&self.id, receipt::RequestKind::Ask, &case.ask.caller),
             model: generator.map(|generator| generator.record(None)),
             sampling: case.prompt.as_ref().map(|request| sampling(&request.sampling)),
+            numerics: generator.map_or(NUMERICS, Generator::numerics).into(),
+            index: case.listed.as_ref().map(|listed| listed.digest().to_owned()),
             evidence: evidence.iter().map(evidence_record).collect(),
             citations: draft.map_or(&[][..], |d| &d.citations).iter().map(cited).collect(),
             facts: facts(&case.facts),
@@ -118,9 +155,9 @@ impl<'a> Record<'a> {
                 generation: case.generation_ms,
                 total: millis(case.opened),
             },
-            review,
-            ..blank(&case.desk.policy, words)
-        })
+            limits,
+            ..blank
+        }
     }
 }
 
@@ -128,6 +165,7 @@ impl<'a> Record<'a> {
 pub(crate) struct Words {
     pub(crate) prompt: String,
     pub(crate) answer: Option<String>,
+    pub(crate) output: Option<String>,
 }
 
 /// Keeps the words of a request, if the policy lets them be kept, and commits to them.
@@ -137,18 +175,27 @@ pub(crate) struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    /// Commits to both; stores both in one transaction unless the policy forbids it.
-    pub(crate) fn keep(&self, prompt: &str, answer: Option<&str>) -> Result<Words, Error> {
+    /// Commits to all; stores all in one transaction unless the policy forbids it.
+    pub(crate) fn keep(
+        &self,
+        prompt: &str,
+        answer: Option<&str>,
+        output: Option<&str>,
+    ) -> Result<Words, Error> {
         let mut rows = vec![self.row("prompt", prompt)?];
-        if let Some(answer) = answer {
-            rows.push(self.row("answer", answer)?);
+        let mut words = Words { prompt: rows[0].commitment.clone(), answer: None, output: None };
+        let others = [("answer", answer, &mut words.answer), ("output", output, &mut words.output)];
+        for (kind, content, commitment) in others {
+            if let Some(content) = content {
+                let row = self.row(kind, content)?;
+                *commitment = Some(row.commitment.clone());
+                rows.push(row);
+            }
         }
         if self.desk.policy.logging.prompts != Prompts::NotRetained {
             self.desk.store.put_payloads(&rows)?;
         }
-        let mut commitments = rows.into_iter().map(|row| row.commitment);
-        let prompt = commitments.next().expect("the prompt's row is always there");
-        Ok(Words { prompt, answer: commitments.next() })
+        Ok(words)
     }
 
     fn row(&self, kind: &str, content: &str) -> Result<PayloadRow, Error> {
@@ -168,10 +215,12 @@ impl Keeper<'_> {
 /// order: a log that is cut by more than that is noticed without any outside witness.
 const RECEIPTS_PER_REMEMBERED_HEAD: u64 = 16;
 
-/// Appends a receipt; durable when it returns.
+/// Appends a receipt and keeps the policy that it names; durable when it returns.
 pub(crate) fn append(desk: &Desk, receipt: &Receipt) -> Result<ReceiptRef, Error> {
     let mut receipt = receipt.clone();
     receipt.software.confinement = desk.confinement.clone();
+    let policy = || vec![ArtifactRow::new("policy", desk.policy.text().to_owned())];
+    desk.shelf.keep(desk.store.as_ref(), desk.policy.digest(), policy)?;
     let leaf = desk.ledger.append(&receipt)?;
     if leaf.index % RECEIPTS_PER_REMEMBERED_HEAD == 0 {
         desk.remember_head()?;
@@ -199,6 +248,7 @@ pub(crate) fn blank(policy: &Policy, words: Words) -> Receipt {
         policy: receipt::PolicyUsed { digest: policy.digest().into(), name: policy.name.clone() },
         numerics: NUMERICS.into(),
         sampling: None,
+        index: None,
         evidence: Vec::new(),
         citations: Vec::new(),
         facts: Value::Null,
@@ -209,6 +259,7 @@ pub(crate) fn blank(policy: &Policy, words: Words) -> Receipt {
         checks: Vec::new(),
         prompt_commitment: words.prompt,
         answer_commitment: words.answer,
+        output_commitment: words.output,
         tokens: receipt::Tokens::default(),
         timings_ms: receipt::Timings::default(),
         limits: limits.map(|(name, value)| (name.to_owned(), u64::from(value))).into(),
@@ -219,6 +270,19 @@ pub(crate) fn blank(policy: &Policy, words: Words) -> Receipt {
         },
     }
 }
+
+/// The limits with that of the model, where one of ours ran.
+pub(crate) fn with_context(
+    mut limits: BTreeMap<String, u64>,
+    generator: Option<&Generator>,
+) -> BTreeMap<String, u64> {
+    let context = generator.and_then(Generator::context_length);
+    limits.extend(context.map(|tokens| (CONTEXT_TOKENS.to_owned(), tokens as u64)));
+    limits
+}
+
+/// The name of the limit of prompt and answer together.
+pub(crate) const CONTEXT_TOKENS: &str = "context_tokens";
 
 /// A request's own identifier: 128 random bits.
 pub(crate) fn new_id() -> String {

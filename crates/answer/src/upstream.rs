@@ -162,6 +162,7 @@ impl Upstream {
                 _ => Finish::Stop,
             },
             tokens: Vec::new(),
+            scores: Vec::new(),
             logprobs: Vec::new(),
         })
     }

@@ -47,6 +47,7 @@ impl Collector {
             completion_tokens: 0,
             finish: Finish::Length,
             tokens: Vec::new(),
+            scores: Vec::new(),
             logprobs: Vec::new(),
         };
         Collector {
@@ -109,6 +110,7 @@ impl Collector {
         generated.text += &text;
         if let Some(token) = &token {
             generated.tokens.push(token.token);
+            generated.scores.push(token.score);
             generated.completion_tokens += 1;
         }
         if let Some(finish) = finish {

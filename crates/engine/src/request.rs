@@ -146,6 +146,9 @@ pub struct Piece<'a> {
 pub struct ChosenToken {
     /// The token.
     pub token: u32,
+    /// The score that the model itself gives it: before temperature, penalties and filters. Its
+    /// bits are the same on every machine.
+    pub score: f32,
     /// Natural logarithm of the probability that the model itself gives it: before temperature,
     /// penalties and filters. Where it was asked for.
     pub logprob: Option<f32>,
@@ -198,6 +201,8 @@ pub struct Generated {
     pub finish: Finish,
     /// The tokens written.
     pub tokens: Vec<u32>,
+    /// The score that the model itself gave each of them; empty where it is not known.
+    pub scores: Vec<f32>,
     /// What is known of each of them; empty where no log probabilities were asked for.
     pub logprobs: Vec<ChosenToken>,
 }

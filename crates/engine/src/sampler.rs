@@ -98,14 +98,15 @@ impl Sampler {
     /// A token that was chosen, with the logarithms of the model's own probabilities: of the token
     /// itself and of the `top` likeliest ones, if they are asked for.
     pub fn report(&mut self, scores: &[f32], token: u32, top: Option<usize>) -> ChosenToken {
+        let score = scores[token as usize];
         let Some(count) = top else {
-            return ChosenToken { token, logprob: None, top: Vec::new() };
+            return ChosenToken { token, score, logprob: None, top: Vec::new() };
         };
         let logprob = self.logprobs(scores);
         let of = |token: u32| (token, logprob(scores[token as usize]));
         let likeliest = best(numbers(scores), count);
         let top = likeliest.into_iter().map(|candidate| of(candidate.token)).collect();
-        ChosenToken { token, logprob: Some(of(token).1), top }
+        ChosenToken { token, score, logprob: Some(of(token).1), top }
     }
 
     /// From scores to logarithms of probabilities: `score - best - ln(sum)`, where the best one's

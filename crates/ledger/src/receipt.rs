@@ -34,6 +34,10 @@ pub struct Receipt {
     pub numerics: String,
     /// How tokens were drawn; `None` if no model was run.
     pub sampling: Option<Sampling>,
+    /// The digest of the list of all documents that the search could have found; not written where
+    /// nothing was searched, or documents were being taken in just then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
     /// The passages that were put before the model or quoted, in the order of their numbers.
     pub evidence: Vec<Evidence>,
     /// The places that the answer or draft cites, in the order of their numbers.
@@ -54,6 +58,10 @@ pub struct Receipt {
     pub prompt_commitment: String,
     /// Commitment to the answer; `None` if there was none.
     pub answer_commitment: Option<String>,
+    /// Commitment to the tokens that the model wrote and the bits of their scores; not written if
+    /// no model of ours ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_commitment: Option<String>,
     /// How many tokens were read and written.
     pub tokens: Tokens,
     /// How long each part took.

@@ -5,6 +5,7 @@
 //! [`Decision`]: pure functions, so a recorded decision can be made again at any time. The facts
 //! hold no words of the question and go into the receipt whole.
 
+mod cases;
 mod choice;
 mod classify;
 mod decide;
@@ -16,6 +17,7 @@ mod policy;
 mod read;
 mod rule;
 
+pub use cases::{Case, CaseKind, Cases, Expect, NotCases};
 pub use classify::{adverse_in_answer, classify, observe};
 pub use decide::{Decision, Fired, Outcome, Stage, decide};
 pub use facts::{AnswerFacts, CalibrationFacts, EvidenceFacts, Facts, RequestFacts};

@@ -220,6 +220,11 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// Whether no passage that is gone still counts in how rare a word is.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.searcher.segment_readers().iter().all(|segment| segment.num_deleted_docs() == 0)
+    }
+
     /// The passage that has a row.
     pub(crate) fn at(&self, row: u32) -> Option<DocAddress> {
         let found = self.rows.binary_search_by_key(&row, |(row, _)| *row).ok()?;

@@ -54,6 +54,20 @@ pub enum Error {
         /// What it said.
         detail: String,
     },
+    /// A list of documents, or something that it names, is not kept here.
+    #[error("{digest} is not kept here")]
+    Gone {
+        /// The digest.
+        digest: String,
+    },
+    /// A list of documents that cannot be used.
+    #[error("{digest} {what}")]
+    Manifest {
+        /// The digest of the list, or of what it names.
+        digest: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A stored row does not mean what this version expects.
     #[error("what is stored about {path} cannot be read ({detail}); ingest that file again")]
     Row {

@@ -15,7 +15,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::library::Library;
 use allod_corpus::Document;
 use allod_store::{DocumentRow, DocumentState};
@@ -252,8 +252,4 @@ fn retire(
 /// What an I/O failure on a file means for the report.
 fn reason(error: &std::io::Error) -> String {
     format!("cannot be read: {error}")
-}
-
-fn row_error(path: &str, error: &serde_json::Error) -> Error {
-    Error::Row { path: path.to_owned(), detail: error.to_string() }
 }

@@ -19,6 +19,7 @@ mod folding;
 mod fusion;
 mod ingest;
 mod library;
+mod manifest;
 mod question;
 mod rank;
 mod reference;
@@ -42,4 +43,5 @@ pub use ingest::{
     UnreadableFile,
 };
 pub use library::{CompartmentCount, Counts, Library};
+pub use manifest::{Listed, Manifest, document_of};
 pub use question::{Concept, Hit, Question};

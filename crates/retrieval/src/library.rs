@@ -6,15 +6,18 @@ use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::evidence::{EvidenceSet, Query};
 use crate::ingest::{self, IngestOptions, IngestReport, Progress};
+use crate::manifest::{Manifest, Pages};
 use crate::search;
 use allod_corpus::Document;
 use allod_store::{DocumentState, Store, VersionRow};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 /// Setting that changes with every commit to any compartment.
 pub(crate) const GENERATION: &str = "index.generation";
+/// Setting that holds the batch being written, as JSON; empty between batches.
+pub(crate) const INTENT: &str = "index.intent";
 
 /// Documents and the index over them. Searches go on while an ingest runs, in this process or in
 /// another one.
@@ -29,6 +32,8 @@ pub struct Library {
 struct Snapshot {
     generation: String,
     compartments: Vec<Loaded>,
+    /// The documents of each compartment, once they were listed.
+    pages: OnceLock<Vec<Pages>>,
 }
 
 /// How much the library holds.
@@ -115,7 +120,59 @@ impl Library {
     /// # Errors
     /// What the store and the index say.
     pub fn search(&self, query: &Query) -> Result<EvidenceSet> {
+        self.search_in(&*self.snapshot()?, query)
+    }
+
+    /// As [`Library::search`], with the list of all documents that the caller could have found;
+    /// `None` where that is not known, because documents were being taken in just then.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn search_listed(&self, query: &Query) -> Result<(EvidenceSet, Option<Manifest>)> {
         let snapshot = self.snapshot()?;
+        let found = self.search_in(&snapshot, query)?;
+        Ok((found, self.listed_in(&snapshot, query.clearance)?))
+    }
+
+    /// The list of all documents that a caller can find; `None` while documents are taken in.
+    ///
+    /// # Errors
+    /// What the store and the index say.
+    pub fn listed(&self, clearance: &Clearance) -> Result<Option<Manifest>> {
+        self.listed_in(&*self.snapshot()?, clearance)
+    }
+
+    fn listed_in(&self, snapshot: &Snapshot, clearance: &Clearance) -> Result<Option<Manifest>> {
+        let Some(pages) = self.pages(snapshot)? else { return Ok(None) };
+        let encoder = self.encoder.as_deref().map(Encoder::identity);
+        let visible = pages.iter().filter(|pages| clearance.permits(pages.label.as_deref()));
+        Ok(Some(Manifest::new(encoder, visible)))
+    }
+
+    /// The documents of each compartment of a snapshot; `None` while they change.
+    fn pages<'s>(&self, snapshot: &'s Snapshot) -> Result<Option<&'s [Pages]>> {
+        if let Some(pages) = snapshot.pages.get() {
+            return Ok(Some(pages));
+        }
+        let settled = || -> Result<bool> {
+            let intent = self.store.setting(INTENT)?.unwrap_or_default();
+            let generation = self.store.setting(GENERATION)?.unwrap_or_default();
+            Ok(intent.is_empty() && generation == snapshot.generation)
+        };
+        let is_whole = snapshot.compartments.iter().all(Loaded::is_whole);
+        if !is_whole || !settled()? {
+            return Ok(None);
+        }
+        let pages: Result<Option<Vec<Pages>>> =
+            snapshot.compartments.iter().map(|one| Pages::of(one, self.store.as_ref())).collect();
+        // What the store says belongs to the snapshot only if both stayed as they were.
+        match (pages?, settled()?) {
+            (Some(pages), true) => Ok(Some(snapshot.pages.get_or_init(|| pages))),
+            _ => Ok(None),
+        }
+    }
+
+    fn search_in(&self, snapshot: &Snapshot, query: &Query) -> Result<EvidenceSet> {
         let permitted: Vec<&Loaded> = snapshot
             .compartments
             .iter()
@@ -179,7 +236,7 @@ impl Library {
         for compartment in open_compartments(&self.index_folder)? {
             compartments.push(compartment.load(self.encoder.as_deref())?);
         }
-        let snapshot = Arc::new(Snapshot { generation, compartments });
+        let snapshot = Arc::new(Snapshot { generation, compartments, pages: OnceLock::new() });
         *self.snapshot.write().unwrap_or_else(|poisoned| poisoned.into_inner()) =
             Some(Arc::clone(&snapshot));
         Ok(snapshot)

@@ -145,6 +145,8 @@ fn ranked(permitted: &[&Loaded], asked: &Asked) -> Result<Vec<Ranked>> {
             let near = from.by_meaning(code)?;
             found.extend(near.into_iter().filter(|(address, _)| !known.contains(address)));
         }
+        // Sums over candidates shall not depend on how the index lies.
+        found.sort_by(|(_, a), (_, b)| (&a.path, a.start).cmp(&(&b.path, b.start)));
         for (address, entry) in found {
             let row = compartment.row_of(address);
             let cosine =
@@ -194,7 +196,7 @@ impl From<'_> {
             let best = TopDocs::with_limit(limit).order_by_score();
             let searcher = &self.compartment.searcher;
             let found = searcher.search_with_statistics_provider(lookup, &best, statistics)?;
-            Ok(found.into_iter().map(|(_, address)| address).collect())
+            Ok(found)
         })
     }
 
@@ -203,34 +205,39 @@ impl From<'_> {
         let lives = |row| self.compartment.at(row).is_some();
         self.widened(|limit| {
             let near = self.compartment.vectors.nearest(code, limit, lives);
-            Ok(near.into_iter().filter_map(|(row, _)| self.compartment.at(row)).collect())
+            let placed = near.into_iter();
+            Ok(placed.filter_map(|(row, near)| Some((near, self.compartment.at(row)?))).collect())
         })
     }
 
     /// The best passages that are in force and pass the filter; more are fetched where too few do.
+    /// Which of several equally good ones are taken depends on the passages, not on where they lie
+    /// in the index: those that tie with the last that was fetched are left out.
     fn widened(
         &self,
-        fetch: impl Fn(usize) -> tantivy::Result<Vec<DocAddress>>,
+        fetch: impl Fn(usize) -> tantivy::Result<Vec<(f32, DocAddress)>>,
     ) -> Result<Vec<Candidate>> {
-        let mut taken = Vec::new();
+        let mut taken: Vec<(f32, Candidate)> = Vec::new();
         let (mut widen, mut seen) = (1, 0);
         loop {
             let limit = CANDIDATES * widen;
-            let mut read = || -> tantivy::Result<usize> {
+            let mut read = || -> tantivy::Result<(usize, bool)> {
                 let found = fetch(limit)?;
-                for address in &found[seen.min(found.len())..] {
+                let all = found.len() < limit;
+                let sure = if all || widen >= WIDEN_AT_MOST { found.len() } else { sure(&found) };
+                for (score, address) in &found[seen.min(sure)..sure] {
                     let document = self.compartment.searcher.doc(*address)?;
                     let entry = entry::<PassageEntry>(&document, self.compartment.fields);
-                    taken.extend(entry.filter(|e| self.counts(e)).map(|e| (*address, e)));
+                    let entry = entry.filter(|entry| self.counts(entry));
+                    taken.extend(entry.map(|entry| (rough(*score), (*address, entry))));
                 }
-                Ok(found.len())
+                Ok((sure, all))
             };
-            let found = read().map_err(|source| failed(&self.compartment.folder, source))?;
-            if found < limit || taken.len() >= CANDIDATES / 2 || widen >= WIDEN_AT_MOST {
-                taken.truncate(CANDIDATES);
-                return Ok(taken);
+            let (sure, all) = read().map_err(|source| failed(&self.compartment.folder, source))?;
+            if all || taken.len() >= CANDIDATES / 2 || widen >= WIDEN_AT_MOST {
+                return Ok(best(taken));
             }
-            (widen, seen) = (widen * 4, found);
+            (widen, seen) = (widen * 4, sure);
         }
     }
 
@@ -238,6 +245,26 @@ impl From<'_> {
         let passes = self.query.filter.is_none_or(|filter| filter.takes(entry));
         passes && self.amendments.in_force(entry, self.query.on)
     }
+}
+
+/// A score without its last bits: sums of equal parts in another order differ there.
+fn rough(score: f32) -> f32 {
+    f32::from_bits(score.to_bits() & !0xfff)
+}
+
+/// How many come before those that tie with the last.
+fn sure(found: &[(f32, DocAddress)]) -> usize {
+    let last = found.last().map_or(0.0, |(score, _)| rough(*score));
+    found.partition_point(|(score, _)| rough(*score) > last)
+}
+
+/// The best candidates; equally good ones in the order of their places.
+fn best(mut taken: Vec<(f32, Candidate)>) -> Vec<Candidate> {
+    taken.sort_by(|(a, (_, one)), (b, (_, other))| {
+        b.total_cmp(a).then_with(|| (&one.path, one.start).cmp(&(&other.path, other.start)))
+    });
+    taken.truncate(CANDIDATES);
+    taken.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 /// The index query of a question; `None` if there is nothing to look for.

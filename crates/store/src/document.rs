@@ -34,7 +34,8 @@ pub struct DocumentRow {
 }
 
 /// One version of a document's text, kept for ever. Its key is (digest, path); writing the same
-/// text at the same path again replaces what is said about it (title, label, dates).
+/// text at the same path again replaces what is said about it (title, label, dates), and keeps what
+/// was said before as an artifact under its digest ([`VersionRow::about`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionRow {
     /// `sha256:…` of the canonical text.
@@ -62,4 +63,26 @@ pub struct VersionRow {
     pub text: String,
     /// When it was ingested (RFC 3339).
     pub ingested_at: String,
+}
+
+impl VersionRow {
+    /// What is said about the text, as far as searches and answers depend on it: metadata and
+    /// structure, a line each.
+    #[must_use]
+    pub fn about(&self) -> String {
+        about(&self.metadata_json, &self.blocks_json)
+    }
+
+    /// The same version with other things said about it, of which `about` is the text.
+    #[must_use]
+    pub fn with_about(self, about: &str) -> Option<VersionRow> {
+        let (metadata, blocks) = about.split_once('\n')?;
+        let (metadata_json, blocks_json) = (metadata.to_owned(), blocks.to_owned());
+        Some(VersionRow { metadata_json, blocks_json, ..self })
+    }
+}
+
+/// JSON as we write it has no line breaks, so one keeps the two apart.
+pub(crate) fn about(metadata_json: &str, blocks_json: &str) -> String {
+    format!("{metadata_json}\n{blocks_json}")
 }

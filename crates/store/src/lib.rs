@@ -6,6 +6,7 @@
 //!
 //! Every writing call is durable when it returns. Several processes may use one folder.
 
+mod artifact;
 mod document;
 mod error;
 mod key;
@@ -14,6 +15,7 @@ mod review;
 mod setting;
 mod sqlite;
 
+pub use artifact::ArtifactRow;
 pub use document::{DocumentRow, DocumentState, VersionRow};
 pub use error::Error;
 pub use key::KeyRow;
@@ -97,6 +99,12 @@ pub trait Store: Send + Sync {
 
     /// What the commitment opens to.
     fn payload(&self, commitment: &str) -> Result<Option<PayloadRow>>;
+
+    /// Keeps artifacts in one transaction. One that is already there stays as it is.
+    fn put_artifacts(&self, artifacts: &[ArtifactRow]) -> Result<()>;
+
+    /// The artifact of this digest, as it is stored: whether it is whole is for the caller to ask.
+    fn artifact(&self, digest: &str) -> Result<Option<ArtifactRow>>;
 
     /// A setting's value.
     fn setting(&self, key: &str) -> Result<Option<String>>;

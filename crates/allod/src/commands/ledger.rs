@@ -17,12 +17,7 @@ use crate::output::Output;
 
 /// Shows, verifies and proves receipts.
 pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::Result<Ending> {
-    let log = place.data.join("ledger");
-    anyhow::ensure!(
-        log.is_dir(),
-        "{} has no ledger yet; it begins with the first question",
-        place.data.display()
-    );
+    let log = existing(place)?;
     match command {
         LedgerCommand::Show { index, payload, last } => {
             let log = Log::open(&place.data, &log, *payload)?;
@@ -48,6 +43,17 @@ pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::R
             Ok(Ending::Done)
         }
     }
+}
+
+/// The folder of the log, if there is one.
+pub(super) fn existing(place: &Place) -> anyhow::Result<PathBuf> {
+    let log = place.data.join("ledger");
+    anyhow::ensure!(
+        log.is_dir(),
+        "{} has no ledger yet; it begins with the first question",
+        place.data.display()
+    );
+    Ok(log)
 }
 
 /// Checks the log against itself, its key, and the head that the store remembers. Only a copy of
@@ -122,7 +128,7 @@ fn witness(place: &Place, log: &Path, output: &Output) -> anyhow::Result<Ending>
 }
 
 /// A proof under the newest checkpoint that witnesses have cosigned, if that holds the entry.
-fn prove(place: &Place, ledger: &Ledger, index: u64) -> anyhow::Result<String> {
+pub(super) fn prove(place: &Place, ledger: &Ledger, index: u64) -> anyhow::Result<String> {
     let policy = allod_answer::read_policy(&place.data, place.policy.as_deref())?;
     if !policy.witnesses.is_empty() {
         let witnessed = Witnessed::open(&place.data, ledger)?;
@@ -148,7 +154,10 @@ fn verify_settled(folder: &Path, expected: &Expected) -> Result<Verified, String
 }
 
 /// Opens the log, if it continues the head that was seen before.
-fn open(folder: &Path, seen: Option<&Checkpoint>) -> Result<Ledger, allod_ledger::Error> {
+pub(super) fn open(
+    folder: &Path,
+    seen: Option<&Checkpoint>,
+) -> Result<Ledger, allod_ledger::Error> {
     match seen {
         Some(seen) => Ledger::open_seen(folder, LEDGER_ORIGIN, seen),
         None => Ledger::open(folder, LEDGER_ORIGIN),
@@ -233,6 +242,7 @@ fn payload(store: &dyn Store, receipt: &Receipt) -> anyhow::Result<Value> {
     Ok(json!({
         "prompt": read(&receipt.prompt_commitment)?,
         "answer": receipt.answer_commitment.as_deref().map(read).transpose()?,
+        "output": receipt.output_commitment.as_deref().map(read).transpose()?,
     }))
 }
 

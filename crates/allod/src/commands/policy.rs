@@ -1,5 +1,9 @@
 //! `allod policy`
 
+mod diff;
+mod replay;
+mod test;
+
 use std::path::Path;
 
 use allod_answer::{Ask, Explanation, read_policy};
@@ -8,9 +12,9 @@ use serde_json::json;
 
 use super::question;
 use crate::Ending;
-use crate::arguments::PolicyCommand;
 use crate::folder::Place;
 use crate::output::Output;
+use crate::replay_arguments::PolicyCommand;
 
 /// Checks a policy, or says what it decides.
 pub fn run(command: &PolicyCommand, place: &Place, output: &Output) -> anyhow::Result<Ending> {
@@ -18,6 +22,11 @@ pub fn run(command: &PolicyCommand, place: &Place, output: &Output) -> anyhow::R
         PolicyCommand::Check { file } => check(file.as_deref(), place, output),
         PolicyCommand::Explain { question: text, caller } => {
             explain(&question(text, caller)?, place, output)
+        }
+        PolicyCommand::Replay { since } => replay::run(*since, place, output),
+        PolicyCommand::Test { file } => test::run(file, place, output),
+        PolicyCommand::Diff { old, new, since, words } => {
+            diff::Diff { old, new, since: *since, words: *words }.run(place, output)
         }
     }
 }

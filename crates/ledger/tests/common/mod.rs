@@ -23,6 +23,7 @@ pub fn receipt(id: &str) -> Receipt {
         policy: PolicyUsed { digest: digest('b'), name: "built-in".to_owned() },
         numerics: "allod-1".to_owned(),
         sampling: Some(sampling()),
+        index: Some(digest('d')),
         evidence: vec![passage(120, 344)],
         citations: vec![passage(130, 290)],
         facts: serde_json::json!({"request": {"language": "de", "question_chars": 42}}),
@@ -33,6 +34,7 @@ pub fn receipt(id: &str) -> Receipt {
         checks: vec![Check { sentence: 0, verdict: Verdict::Supported, score: 1.0 }],
         prompt_commitment: allod_ledger::commit(&[1; 32], "Wie hoch darf die Hecke sein?"),
         answer_commitment: Some(allod_ledger::commit(&[2; 32], "Höchstens 1,5 m [1].")),
+        output_commitment: Some(allod_ledger::commit(&[3; 32], "[1]")),
         tokens: Tokens { prompt: 210, completion: 18 },
         timings_ms: Timings { retrieval: 3, generation: 0, total: 4 },
         limits: [("max_tokens".to_owned(), 256)].into(),
@@ -46,6 +48,7 @@ pub fn short_receipt(id: &str) -> Receipt {
     Receipt {
         model: None,
         sampling: None,
+        index: None,
         evidence: Vec::new(),
         citations: Vec::new(),
         facts: serde_json::Value::Null,
@@ -54,6 +57,7 @@ pub fn short_receipt(id: &str) -> Receipt {
         mode: Mode::None,
         checks: Vec::new(),
         answer_commitment: None,
+        output_commitment: None,
         limits: [].into(),
         ..receipt(id)
     }

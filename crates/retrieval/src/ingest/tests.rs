@@ -1,5 +1,6 @@
 use super::*;
 use crate::clearance::Clearance;
+use crate::error::Error;
 use crate::evidence::{EvidenceSet, Query};
 use crate::library::{GENERATION, open_compartments};
 use allod_store::{SqliteStore, Store, VersionRow};

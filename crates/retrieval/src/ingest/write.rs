@@ -2,19 +2,17 @@
 
 use super::prepare::{Outcome, Prepared, Version, index_entries};
 use super::rows::{Rows, encode_all};
-use super::{IngestReport, UnreadableFile, row_error};
+use super::{IngestReport, UnreadableFile};
 use crate::compartment::{Compartment, FORMAT, PreparedDocument, Stamp};
 use crate::encoder::Encoder;
-use crate::error::{Error, Result};
-use crate::library::{GENERATION, Library, open_compartments};
-use allod_corpus::Document;
+use crate::error::Result;
+use crate::library::{GENERATION, INTENT, Library, open_compartments};
+use crate::manifest::document_of;
 use allod_store::{DocumentRow, DocumentState, VersionRow};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tantivy::{IndexWriter, Term};
 
-/// Setting that holds the batch being written, as the JSON of an [`Intent`]; empty between batches.
-const INTENT: &str = "index.intent";
 /// Memory of one compartment's writer. One thread writes, so that the order of passages is the same
 /// each time.
 const WRITER_BYTES: usize = 64 << 20;
@@ -354,24 +352,4 @@ fn count(prepared: &Prepared, report: &mut IngestReport) {
         (_, true, _) => report.changed += 1,
         (_, false, _) => report.added += 1,
     }
-}
-
-/// The document that a stored version holds.
-fn document_of(version: &VersionRow) -> Result<Document> {
-    let wrong = |e: &serde_json::Error| row_error(&version.path, e);
-    Ok(Document {
-        digest: version.digest.parse().map_err(|e: allod_corpus::NotADigest| Error::Row {
-            path: version.path.clone(),
-            detail: e.to_string(),
-        })?,
-        text: version.text.clone(),
-        metadata: serde_json::from_str(&version.metadata_json).map_err(|e| wrong(&e))?,
-        blocks: serde_json::from_str(&version.blocks_json).map_err(|e| wrong(&e))?,
-        pages: version
-            .pages_json
-            .as_deref()
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|e| wrong(&e))?,
-    })
 }

@@ -1,7 +1,9 @@
 //! The tables `documents` and `versions`.
 
+use super::artifacts;
 use super::column::{Count, integer};
-use crate::{DocumentRow, Result, VersionRow};
+use crate::document::about;
+use crate::{ArtifactRow, DocumentRow, Result, VersionRow};
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
 const DOCUMENT: &str =
@@ -61,8 +63,27 @@ pub(super) fn put(
     Ok(())
 }
 
+/// Keeps what is said about a version's text before something else is.
+fn keep_about(connection: &Connection, row: &VersionRow) -> rusqlite::Result<()> {
+    let before = connection
+        .prepare_cached(
+            "SELECT metadata_json, blocks_json FROM versions WHERE digest = ?1 AND path = ?2",
+        )?
+        .query_row((&row.digest, &row.path), |said| {
+            Ok(about(&said.get::<_, String>(0)?, &said.get::<_, String>(1)?))
+        })
+        .optional()?;
+    match before {
+        Some(before) if before != row.about() => {
+            artifacts::put(connection, &[ArtifactRow::new("about", before)])
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes a version. The text is not written again: the digest says that it is the same.
 fn put_version(connection: &Connection, row: &VersionRow) -> rusqlite::Result<()> {
+    keep_about(connection, row)?;
     connection
         .prepare_cached(
             "INSERT INTO versions (digest, path, title, language, label, valid_from, valid_until,

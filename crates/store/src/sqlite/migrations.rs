@@ -80,6 +80,13 @@ CREATE TABLE settings (
     "
 ALTER TABLE versions ADD COLUMN pages_json TEXT;
 ",
+    "
+CREATE TABLE artifacts (
+    digest        TEXT NOT NULL PRIMARY KEY,
+    kind          TEXT NOT NULL,
+    content       TEXT NOT NULL
+) STRICT;
+",
 ];
 
 /// Brings the database at `path` to the newest schema, in one transaction.

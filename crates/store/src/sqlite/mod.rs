@@ -3,6 +3,7 @@
 //! One connection behind a mutex serves all threads of a process: the statements are short, and
 //! SQLite has one writer at a time anyway. Processes are kept apart by SQLite's own locks.
 
+mod artifacts;
 mod column;
 mod documents;
 mod keys;
@@ -13,8 +14,8 @@ mod reviews;
 mod settings;
 
 use crate::{
-    DocumentRow, Error, HeadRow, KeyRow, NewReview, PayloadRow, Resolution, Result, ReviewRow,
-    ReviewState, Store, VersionRow,
+    ArtifactRow, DocumentRow, Error, HeadRow, KeyRow, NewReview, PayloadRow, Resolution, Result,
+    ReviewRow, ReviewState, Store, VersionRow,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
@@ -191,6 +192,14 @@ impl Store for SqliteStore {
 
     fn payload(&self, commitment: &str) -> Result<Option<PayloadRow>> {
         self.with(|connection| payloads::one(connection, commitment))
+    }
+
+    fn put_artifacts(&self, artifacts: &[ArtifactRow]) -> Result<()> {
+        self.write(|transaction| artifacts::put(transaction, artifacts))
+    }
+
+    fn artifact(&self, digest: &str) -> Result<Option<ArtifactRow>> {
+        self.with(|connection| artifacts::one(connection, digest))
     }
 
     fn setting(&self, key: &str) -> Result<Option<String>> {

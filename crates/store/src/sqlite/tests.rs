@@ -438,3 +438,30 @@ fn folder_and_files_are_for_their_owner_only() {
     let _store = SqliteStore::open(&data).unwrap();
     assert_eq!(mode(&file), 0o600, "a wider mode is taken away");
 }
+
+#[test]
+fn what_was_said_about_a_text_is_kept_when_something_else_is() {
+    let store = SqliteStore::in_memory().unwrap();
+    let row = document("a.md", Some("sha256:1"));
+    let first = version("a.md", "sha256:1", "text");
+    store.put_document(&row, Some(&first)).unwrap();
+    let before = ArtifactRow::new("about", first.about());
+    assert_eq!(store.artifact(&before.digest).unwrap(), None, "it stands in the version");
+    let metadata_json = r#"{"title":"another"}"#.to_owned();
+    let second = VersionRow { metadata_json, ..first.clone() };
+    store.put_document(&row, Some(&second)).unwrap();
+    assert_eq!(store.artifact(&before.digest).unwrap(), Some(before));
+    let found = store.version("sha256:1", Some("a.md")).unwrap().unwrap();
+    assert_eq!(found.about(), second.about());
+    assert_eq!(found.with_about(&first.about()).unwrap().about(), first.about());
+}
+
+#[test]
+fn an_artifact_stays_as_it_was_first() {
+    let store = SqliteStore::in_memory().unwrap();
+    let row = ArtifactRow::new("policy", "name: x\n".into());
+    let other = ArtifactRow { content: "name: y\n".into(), ..row.clone() };
+    store.put_artifacts(std::slice::from_ref(&row)).unwrap();
+    store.put_artifacts(&[other]).unwrap();
+    assert_eq!(store.artifact(&row.digest).unwrap(), Some(row));
+}
