@@ -175,8 +175,23 @@ fn request_findings(policy: &Settings, request: &RequestFacts) -> Vec<Finding> {
                 .to_owned(),
         ));
     }
+    findings.extend(work_finding(request));
     findings.extend(routed_findings(policy, request));
     findings
+}
+
+/// Work that decides on a person ends with a person, whatever the policy says of other answers.
+fn work_finding(request: &RequestFacts) -> Option<Finding> {
+    let work = request.work.as_ref()?;
+    let decides = work.office.as_ref().is_some_and(|office| office.decides_on_persons);
+    let asked = !request.regulated_decision.is_empty() || !request.adverse_action.is_empty();
+    let because = match (work.affects_person, decides, asked) {
+        (true, ..) => "letters and forms go to a person first",
+        (_, true, _) => "the office that the request goes to decides on persons",
+        (.., true) => "the request asks to decide on a person",
+        _ => return None,
+    };
+    Some(finding(Outcome::HumanReview, "work.affects_person", because.to_owned()))
 }
 
 /// The triggers that the question alone shows.
