@@ -93,6 +93,8 @@ impl<'a> Case<'a> {
             limit: self.means.policy.retrieval.passages as usize,
             filter: None,
         })?;
+        // From here on nobody sees what speaks to a model, neither who quotes nor who writes.
+        let found = found.cleared();
         // The library knows the words of the documents too: its guess holds for key words.
         self.language = found.searched.language;
         let quotation = quote(self.ask.question.trim(), self.language, &found);
@@ -161,9 +163,8 @@ impl<'a> Case<'a> {
         evidence: &[Evidence],
     ) -> Result<(GenerateRequest, Generated, Draft), Error> {
         let question = self.ask.question.trim();
-        // Text that speaks to a language model is shown to none.
-        let evidence: Vec<Evidence> =
-            evidence.iter().filter(|item| !item.suspicious).cloned().collect();
+        let holds_any = |item: &&Evidence| !item.text.trim().is_empty();
+        let evidence: Vec<Evidence> = evidence.iter().filter(holds_any).cloned().collect();
         let mut passages = evidence.len();
         loop {
             let shown = &evidence[..passages];
