@@ -24,6 +24,7 @@ use crate::quote::{Quotation, quote};
 use crate::record::Record;
 use crate::reply::{Check, Mode, Reply, Tokens};
 use crate::say;
+use crate::work::Done;
 
 /// One question, and all that is known of it so far.
 pub struct Case<'a> {
@@ -43,6 +44,10 @@ pub struct Case<'a> {
     pub(crate) retrieval_ms: u64,
     pub(crate) generation_ms: u64,
     quotation: Option<Quotation>,
+    /// What tools were called, where the question came with work.
+    pub(crate) work: Option<Done>,
+    /// The document that was summed up.
+    pub(crate) summed_up: Option<Vec<Evidence>>,
 }
 
 impl<'a> Case<'a> {
@@ -73,6 +78,8 @@ impl<'a> Case<'a> {
             retrieval_ms: 0,
             generation_ms: 0,
             quotation: None,
+            work: None,
+            summed_up: None,
         })
     }
 
@@ -157,7 +164,7 @@ impl<'a> Case<'a> {
     }
 
     /// Lets the model write from the evidence, with fewer passages if they do not all fit.
-    fn write(
+    pub(crate) fn write(
         &self,
         generator: &Generator,
         evidence: &[Evidence],
@@ -240,6 +247,12 @@ impl<'a> Case<'a> {
     /// whatever the policy says.
     pub(crate) fn outcome(&self) -> Outcome {
         given(self.decision.outcome, &self.facts)
+    }
+
+    /// The passages that the answer rests on.
+    pub(crate) fn evidence(&self) -> &[Evidence] {
+        let found = self.found.as_ref().map(|found| &found.evidence);
+        found.or(self.summed_up.as_ref()).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn confidence(&self) -> f64 {

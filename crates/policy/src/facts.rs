@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::office::OfficeFacts;
-use crate::tools::WorkName;
+use crate::tools::{ToolName, WorkName};
 
 /// All facts known at a stage: the later ones are `None` until they are known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,30 @@ pub struct WorkFacts {
     /// The office that the request goes to, where that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub office: Option<OfficeFacts>,
+    /// Whether a tool handed it over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub handed_over: bool,
+    /// Tools that it cannot do without and that the policy does not grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<ToolName>,
+    /// Tools that it cannot do without and that could not do what was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<ToolName>,
+}
+
+impl WorkFacts {
+    /// Work of which only the name is known.
+    #[must_use]
+    pub fn of(name: WorkName) -> WorkFacts {
+        WorkFacts {
+            name,
+            affects_person: name.affects_person(),
+            office: None,
+            handed_over: false,
+            refused: Vec::new(),
+            failed: Vec::new(),
+        }
+    }
 }
 
 /// What retrieval found.

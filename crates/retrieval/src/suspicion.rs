@@ -90,9 +90,13 @@ pub fn attempts(text: &str, language: Language) -> Vec<Attempt> {
     found
 }
 
-/// Whether a sentence stands in the same paragraph as an attempt that taints it.
+/// Whether a sentence stands in the same paragraph as an attempt that taints it, or is what an
+/// attempt that ends in a colon speaks of.
 fn follows(text: &str, attempt: &Attempt, range: ByteRange) -> bool {
-    attempt.kind.taints_what_follows() && !text[attempt.range.end..range.start].contains("\n\n")
+    let said = &text[attempt.range.start..attempt.range.end];
+    let gaps = text[attempt.range.end..range.start].matches("\n\n").count();
+    let most = if said.ends_with(':') { 1 } else { 0 };
+    gaps <= most && (attempt.kind.taints_what_follows() || most == 1)
 }
 
 /// The text with blanks in the place of what speaks to a model: as long as before, so that places

@@ -16,7 +16,7 @@ use utoipa::{Modify, OpenApi};
         crate::embeddings::create, crate::rerank::create, crate::tokenize::tokenize,
         crate::tokenize::detokenize, crate::adapters::load, crate::adapters::unload,
         crate::models::list, crate::models::one,
-        crate::ask::ask, crate::status::status, crate::documents::list, crate::documents::one,
+        crate::ask::ask, crate::work::run, crate::work::list, crate::status::status, crate::documents::list, crate::documents::one,
         crate::receipts::list, crate::receipts::one, crate::verify::verify, crate::verify::proof,
         crate::verify::verify_log, crate::reviews::list, crate::reviews::one,
         crate::reviews::resolve, crate::ledger_files::file, crate::metrics::metrics,

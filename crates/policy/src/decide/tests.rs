@@ -437,7 +437,8 @@ proptest! {
             0 => (WorkName::Letter, true),
             _ => (WorkName::Classify, false),
         };
-        let work = Some(WorkFacts { name, affects_person, office: Some(office) });
+        let office = Some(office);
+        let work = Some(WorkFacts { affects_person, office, ..WorkFacts::of(name) });
         let decides = which < 2
             || !request.adverse_action.is_empty()
             || !request.regulated_decision.is_empty();
