@@ -83,7 +83,7 @@ pub(crate) fn cell(opened: &Opened, row: &str, column: &str) -> Result<(Value, O
         let cells = cells(&opened.text[range.start..range.end])?;
         Some((range, cells))
     });
-    let mut best: Option<(f64, ByteRange, Vec<(String, ByteRange)>)> = None;
+    let mut best: Option<(f64, ByteRange, Cells)> = None;
     let mut twice = false;
     for (range, cells) in rows.filter(|(_, cells)| header(cells, column, language).is_some()) {
         let fit = share(row, &opened.text[range.start..range.end], language);
@@ -138,8 +138,11 @@ fn lines(text: &str) -> Vec<ByteRange> {
     lines
 }
 
-/// Header and place of each cell of a row; `None` if the line is no row.
-fn cells(line: &str) -> Option<Vec<(String, ByteRange)>> {
+/// Header and place of each cell of a row.
+type Cells = Vec<(String, ByteRange)>;
+
+/// The cells of a row; `None` if the line is none.
+fn cells(line: &str) -> Option<Cells> {
     let mut cells = Vec::new();
     let mut start = 0;
     for part in line.split("; ") {

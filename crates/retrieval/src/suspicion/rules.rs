@@ -65,9 +65,12 @@ impl Sentence {
     }
 }
 
+/// Whether a sentence is of a kind.
+type Rule = fn(&Sentence) -> bool;
+
 /// What a sentence attempts, if it is one to a model.
 pub(super) fn kind(sentence: &Sentence) -> Option<AttemptKind> {
-    let rules: [(fn(&Sentence) -> bool, AttemptKind); 7] = [
+    let rules: [(Rule, AttemptKind); 7] = [
         (forges_marks, AttemptKind::Role),
         (sets_aside, AttemptKind::SetAside),
         (gives_a_role, AttemptKind::Role),
@@ -104,7 +107,7 @@ fn gives_a_role(sentence: &Sentence) -> bool {
             sentence.holds(MACHINE, after, after + 5)
         })
     };
-    phrase || BECOME.iter().any(|words| becomes(words))
+    phrase || BECOME.iter().any(becomes)
 }
 
 fn calls_a_tool(sentence: &Sentence) -> bool {
@@ -151,7 +154,7 @@ fn takes_code(sentence: &Sentence) -> bool {
         let following = sentence.holds(FOLLOWING, at.saturating_sub(4), at);
         let piece =
             sentence.holds(PIECE, at + 1, at + 3) || sentence.holds(PIECE, at - at.min(3), at);
-        following && piece || piece && sentence.holds(WITHIN, 0, usize::MAX)
+        piece && (following || sentence.holds(WITHIN, 0, usize::MAX))
     })
 }
 
