@@ -178,8 +178,8 @@ mod tests {
 
     #[test]
     fn a_cell_is_found_by_its_row_and_column() {
-        let text = "Gebühren\n\nGrösse: 17 Liter; Gebühr: CHF 1.20\n\nGrösse: 35 Liter; Gebühr: CHF \
-                    2.40\n\nGrösse: 60 Liter; Gebühr: CHF 4.00";
+        let text = "Gebühren\n\nGrösse: 17 Liter; Gebühr: CHF 1.20\n\nGrösse: 35 Liter; Gebühr: \
+                    CHF 2.40\n\nGrösse: 60 Liter; Gebühr: CHF 4.00";
         let opened = opened(text);
         let (value, origin) = cell(&opened, "35 Liter", "Gebühr").unwrap();
         assert_eq!(value["value"], "CHF 2.40");

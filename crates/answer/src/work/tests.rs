@@ -169,8 +169,8 @@ fn a_document_is_summed_up_in_its_own_sentences_and_no_instruction_is_among_them
 
 #[test]
 fn a_request_goes_to_its_office_by_the_askers_words_alone() {
-    let offices = "offices:\n  - {name: waste, contains_any: ['sperrgut'], examples: [Wann wird das \
-                   Altpapier abgeholt?]}\n  - {name: permits, decides_on_persons: true, \
+    let offices = "offices:\n  - {name: waste, contains_any: ['sperrgut'], examples: [Wann wird \
+                   das Altpapier abgeholt?]}\n  - {name: permits, decides_on_persons: true, \
                    contains_any: ['baugesuch*'], examples: [Darf ich bauen?]}\n";
     let classify = |policy: &str, request: &str| {
         let (_folder, desk) = desk_with(policy);

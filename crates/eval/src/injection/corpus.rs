@@ -66,8 +66,8 @@ fn mail(line: &str) -> Option<Mail> {
     let subject = header("SUBJECT:").unwrap_or_else(|| "Mail".to_owned());
     let from = header("EMAIL_FROM:").unwrap_or_else(|| "sender@example.org".to_owned());
     let text = format!(
-        "From: {from}\nTo: office@example.org\nSubject: {subject}\nMIME-Version: 1.0\nContent-Type: \
-         text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{}\n",
+        "From: {from}\nTo: office@example.org\nSubject: {subject}\nMIME-Version: 1.0\n\
+         Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{}\n",
         body.trim()
     );
     Some(Mail { text, question: question.to_owned() })

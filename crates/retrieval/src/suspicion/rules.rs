@@ -141,7 +141,8 @@ fn shapes_the_answer(sentence: &Sentence) -> bool {
     };
     let answers: Vec<usize> = sentence.places(ANSWERS).filter(|at| own(*at)).collect();
     let ordered = answers.iter().any(|at| sentence.orders(ORDERS).any(|order| order != *at));
-    let said = sentence.orders(SAY).any(|at| sentence.holds(THAT, at + 1, at + 3))
+    let begins = |at: &usize| sentence.clauses.contains(at);
+    let said = sentence.places(SAY).filter(begins).any(|at| sentence.holds(THAT, at + 1, at + 3))
         && (sentence.holds(SAY, 0, 1) || sentence.holds(&["wenn", "if", "si", "se", "sche"], 0, 1));
     let user = [["tell", "the", "user"], ["inform", "the", "user"], ["tell", "the", "users"]];
     let told = user.iter().any(|phrase| sentence.phrase(phrase).is_some());
