@@ -132,10 +132,16 @@ mod tests {
     use super::*;
 
     fn policy() -> Policy {
-        let text = "offices:\n  - name: waste\n    contains_any: ['kehricht*']\n    examples:\n      \
-                    - When is the rubbish collected?\n      - Wann wird das Altpapier \
-                    abgeholt?\n  - name: building\n    decides_on_persons: true\n    \
-                    contains_any: ['baugesuch*']\n    examples: [I want to build a garage, Darf ich einen Zaun bauen?]\n";
+        let text = concat!(
+            "offices:\n",
+            "  - name: waste\n",
+            "    contains_any: ['kehricht*']\n",
+            "    examples: [When is the rubbish collected?, Wann wird das Altpapier abgeholt?]\n",
+            "  - name: building\n",
+            "    decides_on_persons: true\n",
+            "    contains_any: ['baugesuch*']\n",
+            "    examples: [I want to build a garage, Darf ich einen Zaun bauen?]\n",
+        );
         Policy::parse(text).unwrap()
     }
 

@@ -78,7 +78,10 @@ pub fn attempts(text: &str, language: Language) -> Vec<Attempt> {
     for range in sentences(text, whole, language) {
         let sentence = &text[range.start..range.end];
         let before = found.last().filter(|last| follows(text, last, range));
-        let kind = rules::kind(&Sentence::of(sentence)).or(before.map(|last| last.kind));
+        // A tainted paragraph stays one, whatever else its sentences attempt.
+        let tainted = before.map(|last| last.kind).filter(|kind| kind.taints_what_follows());
+        let own = || rules::kind(&Sentence::of(sentence));
+        let kind = tainted.or_else(own).or(before.map(|last| last.kind));
         match (kind, found.last_mut()) {
             (Some(kind), Some(last)) if last.kind == kind && follows(text, last, range) => {
                 last.range.end = range.end;
