@@ -133,7 +133,7 @@ impl Desk {
             on: work.on,
             language: work.language,
         };
-        let mut case = Case::open(self, &ask)?;
+        let mut case = Case::open(self.means(), &ask)?;
         case.begin(work.name);
         let mut toolbox = Toolbox::new(self, work, case.on);
         let mut done = Done::default();
@@ -148,7 +148,7 @@ impl Desk {
         }
         case.finish(&toolbox);
         done.made = toolbox.made;
-        close(case, done, work)
+        close(self, case, done, work)
     }
 
     /// What can be done for a tenant, and with which tools.
@@ -194,7 +194,7 @@ fn question(work: &Work) -> String {
     }
 }
 
-fn close(mut case: Case, done: Done, work: &Work) -> Result<WorkReply, Error> {
+fn close(desk: &Desk, mut case: Case, done: Done, work: &Work) -> Result<WorkReply, Error> {
     let office = case.facts.request.work.as_ref().and_then(|facts| facts.office.clone());
     let why = done.made.iter().rev().find(|made| made.outcome != CallOutcome::Done);
     let why = why.and_then(|made| made.result.as_str()).map(Into::into);
@@ -204,7 +204,7 @@ fn close(mut case: Case, done: Done, work: &Work) -> Result<WorkReply, Error> {
     let calls = shown(case.outcome());
     let Filled { missing, wrong, .. } = done.filled.clone();
     case.work = Some(done);
-    let mut reply = case.close()?;
+    let mut reply = case.close(desk)?;
     // A person who is told no for want of a grant or a document should know which.
     if let Some(why) = why.filter(|_: &String| reply.outcome == Outcome::Refused) {
         reply.answer = why;
@@ -227,13 +227,13 @@ impl Case<'_> {
     /// Says which work it is.
     fn begin(&mut self, name: WorkName) {
         self.facts.request.work = Some(WorkFacts::of(name));
-        self.decision = decide(&self.desk.policy, &self.facts);
+        self.decision = decide(self.means.policy, &self.facts);
     }
 
     /// Notes what more is known of the work, and decides anew.
     pub(crate) fn note(&mut self, note: impl FnOnce(&mut WorkFacts)) {
         note(self.facts.request.work.as_mut().expect("work has begun"));
-        self.decision = decide(&self.desk.policy, &self.facts);
+        self.decision = decide(self.means.policy, &self.facts);
     }
 
     fn finish(&mut self, toolbox: &Toolbox) {

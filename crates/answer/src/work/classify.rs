@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::reply::{Mode, Tokens};
 
 pub(super) fn run(case: &mut Case, toolbox: &mut Toolbox, work: &Work) -> Result<(), Error> {
-    let Some(office) = office_of(&case.desk.policy, &work.request) else {
+    let Some(office) = office_of(case.means.policy, &work.request) else {
         return Err(Error::Limit(
             "the policy names no offices; add `offices` to it (docs/policy.md)".into(),
         ));

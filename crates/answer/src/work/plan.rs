@@ -37,8 +37,8 @@ pub(super) fn carry_out(
     toolbox: &mut Toolbox,
     work: &Work,
 ) -> Result<Vec<(String, Value)>, Error> {
-    let tools = granted(case, work);
-    let written = match &case.desk.generator {
+    let tools = granted(toolbox, work);
+    let written = match case.means.generator {
         // The server elsewhere knows no grammar of ours.
         Some(generator) if generator.tokenizer().is_some() => {
             if case.decision.outcome != Outcome::Answered || tools.is_empty() {
@@ -52,8 +52,8 @@ pub(super) fn carry_out(
     follow(toolbox, &written)
 }
 
-fn granted(case: &Case, work: &Work) -> Vec<ToolName> {
-    let offered = case.desk.work_offered(&work.caller.tenant);
+fn granted(toolbox: &Toolbox, work: &Work) -> Vec<ToolName> {
+    let offered = toolbox.desk.work_offered(&work.caller.tenant);
     let own = offered.into_iter().find(|offered: &WorkOffered| offered.name == work.name);
     let tools = own.map(|own| own.tools).unwrap_or_default();
     PLANNED.into_iter().filter(|tool| tools.contains(tool)).collect()

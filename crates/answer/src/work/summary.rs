@@ -74,13 +74,14 @@ impl Case<'_> {
         let labels = evidence.iter().filter_map(|item| item.label.clone()).collect();
         let facts = EvidenceFacts { labels, ..EvidenceFacts::new(1.0, 1, 1, 1.0) };
         self.facts.evidence = Some(facts);
-        self.decision = decide(&self.desk.policy, &self.facts);
+        self.decision = decide(self.means.policy, &self.facts);
         let parts: Vec<Evidence> =
             chosen.iter().map(|(range, score)| part(&evidence[0], *range, *score)).collect();
-        let draft = match &self.desk.generator {
+        let draft = match self.means.generator {
             Some(generator) if self.decision.outcome == allod_policy::Outcome::Answered => {
-                let (request, draft) = self.write(generator, &parts)?;
+                let (request, written, draft) = self.write(generator, &parts)?;
                 self.prompt = Some(request);
+                self.written = Some(written);
                 draft
             }
             _ => Draft::quoted(&quotes, &evidence),
@@ -91,7 +92,7 @@ impl Case<'_> {
             false => draft,
         };
         self.facts.answer = Some(draft.facts());
-        self.decision = decide(&self.desk.policy, &self.facts);
+        self.decision = decide(self.means.policy, &self.facts);
         self.draft = Some(draft);
         self.summed_up = Some(evidence.into());
         Ok(())
