@@ -68,7 +68,9 @@ function head(document, citation, number) {
   return h('header.source-head', null, closeButton(),
     h('p.eyebrow', null, number ? `${t('Source')} ${number}` : t('Source'),
       document.label && h('span.label', null, document.label),
-      !document.is_current && h('span.label', null, t('not the current version'))),
+      !document.is_current && h('span.label', null, t('not the current version')),
+      document.attempts?.length > 0 && h('span.label', { title: t('It has no effect.') },
+        t('holds text for an AI'))),
     h('h2', null, document.title),
     citation.place && h('p.article', null, citation.place),
     h('p.fine', null, [pageWords(pageAt(document, citation.start)), validity(document), document.language, document.path].filter(Boolean).join(' · ')),
@@ -92,6 +94,10 @@ export function blocks(document, bytes, { start = 0, end = 0, passage = [start, 
     if (page && page !== before) element.dataset.page = pageWords(page);
     before = page;
     if (from < passage[1] && passage[0] < to) element.classList.add('passage');
+    if (document.attempts?.some(({ range }) => from < range.end && range.start < to)) {
+      element.classList.add('attempt');
+      element.title = `${t('holds text for an AI')}. ${t('It has no effect.')}`;
+    }
     const [first, last] = [Math.max(from, start), Math.min(to, end)];
     if (first < last) {
       fill(element, bytes.text(from, first), h('mark', null, bytes.text(first, last)),

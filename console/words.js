@@ -3,6 +3,7 @@
 const WORDS = {
   de: {
     'Page': 'Seite',
+    'holds text for an AI': 'spricht eine KI an', 'It has no effect.': 'Das hat keine Wirkung.',
     'Ask': 'Fragen', 'Documents': 'Dokumente', 'Receipts': 'Belege', 'Reviews': 'Prüfung',
     'Skip to content': 'Zum Inhalt', 'Light': 'Hell', 'Dark': 'Dunkel', 'Language': 'Sprache',
     'Ask your documents': 'Fragen Sie Ihre Dokumente', 'Your question': 'Ihre Frage',
@@ -28,6 +29,7 @@ const WORDS = {
   },
   fr: {
     'Page': 'Page',
+    'holds text for an AI': 's’adresse à une IA', 'It has no effect.': 'C’est sans effet.',
     'Ask': 'Demander', 'Receipts': 'Reçus', 'Reviews': 'Contrôle',
     'Skip to content': 'Aller au contenu', 'Light': 'Clair', 'Dark': 'Sombre', 'Language': 'Langue',
     'Ask your documents': 'Interrogez vos documents', 'Your question': 'Votre question',
@@ -53,6 +55,7 @@ const WORDS = {
   },
   it: {
     'Page': 'Pagina',
+    'holds text for an AI': 'si rivolge a un’IA', 'It has no effect.': 'Non ha alcun effetto.',
     'Ask': 'Chiedere', 'Documents': 'Documenti', 'Receipts': 'Ricevute', 'Reviews': 'Verifica',
     'Skip to content': 'Al contenuto', 'Light': 'Chiaro', 'Dark': 'Scuro', 'Language': 'Lingua',
     'Ask your documents': 'Interroghi i Suoi documenti', 'Your question': 'La Sua domanda',

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use allod_answer::WorkName;
 use allod_lm::{Container, Format, Isa};
 use allod_registry::Name;
 use clap::{Args, Parser, Subcommand};
@@ -61,6 +62,9 @@ pub enum Command {
     Ask(AskArguments),
     /// Show the passages that bear on a query
     Search(SearchArguments),
+    /// Do work with tools that the policy grants: answer, classify, summarise, letter, form
+    #[command(subcommand)]
+    Work(WorkCommand),
     /// Print the canonical text of a document version
     Show(ShowArguments),
     /// Serve the API and the console
@@ -178,6 +182,49 @@ pub struct AskArguments {
     pub model: ModelArguments,
     #[command(flatten)]
     pub caller: CallerArguments,
+}
+
+/// `allod work`
+#[derive(Debug, Subcommand)]
+pub enum WorkCommand {
+    /// Show what can be done, with which tools, and the templates of letters and forms
+    List,
+    /// Do a piece of work
+    Run(WorkArguments),
+}
+
+/// `allod work run`
+#[derive(Debug, Args)]
+pub struct WorkArguments {
+    /// Which: answer, classify, summarise, letter or form
+    #[arg(value_name = "NAME", value_parser = work_name)]
+    pub name: WorkName,
+    /// What is asked, in the asker's words
+    #[arg(default_value = "")]
+    pub request: String,
+    /// The document that it is about, by its path as ingested or by its digest
+    #[arg(long, value_name = "DOCUMENT")]
+    pub document: Option<String>,
+    /// The template of a letter or form: a name from `allod work list`
+    #[arg(long, value_name = "NAME")]
+    pub template: Option<String>,
+    /// A field of the template; can be given several times
+    #[arg(long = "field", value_name = "NAME=VALUE", value_parser = field)]
+    pub fields: Vec<(String, String)>,
+    #[command(flatten)]
+    pub model: ModelArguments,
+    #[command(flatten)]
+    pub caller: CallerArguments,
+}
+
+fn work_name(name: &str) -> Result<WorkName, String> {
+    let known = WorkName::ALL.into_iter().find(|work| work.word() == name);
+    known.ok_or_else(|| format!("there are {}", WorkName::ALL.map(WorkName::word).join(", ")))
+}
+
+fn field(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').map(|(name, value)| (name.trim().into(), value.into()));
+    pair.ok_or_else(|| "write it as name=value".to_owned())
 }
 
 /// `allod search`

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::arguments::ModelArguments;
+
 /// `allod eval`
 #[derive(Debug, Subcommand)]
 pub enum EvalCommand {
@@ -13,6 +15,8 @@ pub enum EvalCommand {
     Citations(EvalCitationsArguments),
     /// Ask the questions of a set in SQuAD layout and say how well they are answered
     Qa(EvalQaArguments),
+    /// Whether instructions that are planted in documents and mails have an effect
+    Injection(EvalInjectionArguments),
     /// Find how sure an answer must be for a rate of wrong ones, from questions with known answers
     Calibrate(EvalCalibrateArguments),
 }
@@ -69,6 +73,37 @@ pub struct EvalQaArguments {
     pub answer_all: bool,
     #[command(flatten)]
     pub articles: ArticleArguments,
+}
+
+/// `allod eval injection`
+#[derive(Debug, Args)]
+pub struct EvalInjectionArguments {
+    /// A folder of the BIPIA set: its attacks (text_attack_*.json, code_attack_*.json) and mails
+    /// (email*.jsonl) [default: attacks written for this project]
+    #[arg(long, value_name = "DIR")]
+    pub bipia: Option<PathBuf>,
+    /// More attacks: JSON, one JSON object a line, or one attack a line; can be given several times
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Vec<PathBuf>,
+    /// Documents to paste them into [default: the samples]
+    #[arg(long, value_name = "DIR", requires = "questions")]
+    pub documents: Option<PathBuf>,
+    /// Questions about these documents: JSON lines with `question`
+    #[arg(long, value_name = "FILE", requires = "documents")]
+    pub questions: Option<PathBuf>,
+    /// Texts without attacks, to count false alarms on: a file in SQuAD layout, a document, or a
+    /// folder of documents; can be given several times
+    #[arg(long, value_name = "PATH")]
+    pub clean: Vec<PathBuf>,
+    /// At most so many rounds; each pastes one attack into each document [default: until every
+    /// attack has stood at the beginning, in the middle and at the end of a document]
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<usize>,
+    /// Print every answer that was not the same, and every false alarm
+    #[arg(long)]
+    pub differences: bool,
+    #[command(flatten)]
+    pub model: ModelArguments,
 }
 
 /// `allod eval calibrate`

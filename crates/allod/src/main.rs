@@ -78,6 +78,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Ingest(ingest) => commands::ingest::run(ingest, &place, &output),
         Command::Ask(ask) => commands::ask::run(ask, &place, &output),
         Command::Search(search) => commands::search::run(search, &place, &output),
+        Command::Work(work) => commands::work::run(work, &place, &output),
         Command::Show(show) => commands::show::run(show, &place, &output),
         Command::Serve(serve) => commands::serve::run(serve, &place),
         Command::Generate(generate) => commands::generate::run(generate, &place, &output),

@@ -21,6 +21,16 @@ pub fn write(folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(target)
 }
 
+/// Writes the policy and the templates of the municipality into a data folder.
+pub fn furnish(data: &Path) -> anyhow::Result<()> {
+    let unwritten = || format!("the samples cannot be written to {}", data.display());
+    let templates = SAMPLES.get_dir("templates").context("the binary carries no templates")?;
+    std::fs::create_dir_all(data.join("templates")).with_context(unwritten)?;
+    templates.extract(data).with_context(unwritten)?;
+    let policy = SAMPLES.get_file("allod.yaml").context("the binary carries no policy")?;
+    std::fs::write(data.join("allod.yaml"), policy.contents()).with_context(unwritten)
+}
+
 /// The questions with known answers.
 pub fn questions() -> String {
     let file = SAMPLES.get_file("questions.jsonl");

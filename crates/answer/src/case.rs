@@ -24,6 +24,7 @@ use crate::quote::{Quotation, quote};
 use crate::record::Record;
 use crate::reply::{Check, Mode, Reply, Tokens};
 use crate::say;
+use crate::work::Done;
 
 /// One question, and all that is known of it so far.
 pub struct Case<'a> {
@@ -43,6 +44,10 @@ pub struct Case<'a> {
     pub(crate) retrieval_ms: u64,
     pub(crate) generation_ms: u64,
     quotation: Option<Quotation>,
+    /// What tools were called, where the question came with work.
+    pub(crate) work: Option<Done>,
+    /// The document that was summed up.
+    pub(crate) summed_up: Option<Vec<Evidence>>,
 }
 
 impl<'a> Case<'a> {
@@ -73,6 +78,8 @@ impl<'a> Case<'a> {
             retrieval_ms: 0,
             generation_ms: 0,
             quotation: None,
+            work: None,
+            summed_up: None,
         })
     }
 
@@ -93,6 +100,8 @@ impl<'a> Case<'a> {
             limit: self.means.policy.retrieval.passages as usize,
             filter: None,
         })?;
+        // From here on nobody sees what speaks to a model, neither who quotes nor who writes.
+        let found = found.cleared();
         // The library knows the words of the documents too: its guess holds for key words.
         self.language = found.searched.language;
         let quotation = quote(self.ask.question.trim(), self.language, &found);
@@ -155,15 +164,14 @@ impl<'a> Case<'a> {
     }
 
     /// Lets the model write from the evidence, with fewer passages if they do not all fit.
-    fn write(
+    pub(crate) fn write(
         &self,
         generator: &Generator,
         evidence: &[Evidence],
     ) -> Result<(GenerateRequest, Generated, Draft), Error> {
         let question = self.ask.question.trim();
-        // Text that speaks to a language model is shown to none.
-        let evidence: Vec<Evidence> =
-            evidence.iter().filter(|item| !item.suspicious).cloned().collect();
+        let holds_any = |item: &&Evidence| !item.text.trim().is_empty();
+        let evidence: Vec<Evidence> = evidence.iter().filter(holds_any).cloned().collect();
         let mut passages = evidence.len();
         loop {
             let shown = &evidence[..passages];
@@ -239,6 +247,12 @@ impl<'a> Case<'a> {
     /// whatever the policy says.
     pub(crate) fn outcome(&self) -> Outcome {
         given(self.decision.outcome, &self.facts)
+    }
+
+    /// The passages that the answer rests on.
+    pub(crate) fn evidence(&self) -> &[Evidence] {
+        let found = self.found.as_ref().map(|found| &found.evidence);
+        found.or(self.summed_up.as_ref()).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn confidence(&self) -> f64 {

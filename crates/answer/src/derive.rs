@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use allod_engine::Prompt;
 use allod_ledger::receipt::{Outcome as Recorded, Receipt, RequestKind};
-use allod_policy::{Decision, Facts, Outcome, Policy, decide, observe};
+use allod_policy::{
+    Decision, Facts, Outcome, Policy, RequestFacts, WorkFacts, decide, observe, office_of,
+};
 use allod_store::Store;
 use serde::Serialize;
 use serde_json::Value;
@@ -29,11 +31,20 @@ pub fn derive(policy: &Policy, kind: RequestKind, facts: &Facts) -> Decision {
 
 /// An answer without a supported sentence is none, whatever the policy says.
 pub(crate) fn given(outcome: Outcome, facts: &Facts) -> Outcome {
-    let empty = facts.answer.as_ref().is_none_or(|answer| answer.supported == 0);
+    // To say which office a request belongs to is all that is asked then.
+    let routed = facts.request.work.as_ref().is_some_and(|work| work.office.is_some());
+    let silent = facts.answer.as_ref().is_none_or(|answer| answer.supported == 0);
+    let empty = silent && !routed;
     match outcome {
         Outcome::Answered if empty => Outcome::Refused,
         outcome => outcome,
     }
+}
+
+/// The work under another policy, which may have other offices.
+fn under_work(policy: &Policy, work: WorkFacts, question: &str) -> WorkFacts {
+    let office = work.office.as_ref().and_then(|_| office_of(policy, question));
+    WorkFacts { office, ..work }
 }
 
 /// A decision without its reasons.
@@ -141,7 +152,9 @@ impl Deriver {
         let Some(mut facts) = facts(receipt) else { return Ok(None) };
         let question = self.question(receipt)?;
         if let Some(question) = &question {
-            facts.request = observe(policy, question, &facts.request.language);
+            let work = facts.request.work.take().map(|work| under_work(policy, work, question));
+            facts.request =
+                RequestFacts { work, ..observe(policy, question, &facts.request.language) };
         }
         self.calibrate(policy, receipt, &mut facts);
         let decision = decide(policy, &facts);
@@ -170,7 +183,7 @@ impl Deriver {
     fn question(&self, receipt: &Receipt) -> Result<Option<String>, Error> {
         let Some(row) = self.store.payload(&receipt.prompt_commitment)? else { return Ok(None) };
         let Ok(kept) = serde_json::from_str::<Value>(&row.content) else { return Ok(None) };
-        if receipt.request.kind == RequestKind::Ask {
+        if matches!(receipt.request.kind, RequestKind::Ask | RequestKind::Work) {
             return Ok(kept["question"].as_str().map(str::to_owned));
         }
         Ok(match kept::prompt_of(&kept) {

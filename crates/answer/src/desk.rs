@@ -52,6 +52,7 @@ pub struct DeskOptions {
 
 /// Library, policy, model, ledger and store of one data folder.
 pub struct Desk {
+    pub(crate) data: PathBuf,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) library: Library,
     pub(crate) ledger: Ledger,
@@ -88,6 +89,7 @@ impl Desk {
         let adapters = AdapterFolder(adapters);
         let confinement = options.confinement.clone();
         Ok(Desk {
+            data: data.into(),
             store,
             library,
             ledger,

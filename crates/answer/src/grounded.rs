@@ -119,10 +119,13 @@ fn narrowest(claim: &str, evidence: &Evidence, language: Language) -> ByteRange 
         .map(|range| (check(claim, &evidence.text[range.start..range.end], language), range))
         .filter(|(support, _)| support.verdict == Verdict::Supported)
         .max_by(|a, b| a.0.score.total_cmp(&b.0.score))
-        .map_or(evidence.range, |(_, range)| ByteRange {
-            start: evidence.range.start + range.start,
-            end: evidence.range.start + range.end,
-        })
+        .map_or_else(
+            || evidence.clear_range(),
+            |(_, range)| ByteRange {
+                start: evidence.range.start + range.start,
+                end: evidence.range.start + range.end,
+            },
+        )
 }
 
 /// The sentences of a model's text, each with the citation numbers that it carries. Marks that

@@ -34,8 +34,10 @@ pub mod support;
 mod upstream;
 mod witnessed;
 mod wording;
+mod work;
 
-pub use allod_policy::{Fired, Outcome};
+pub use allod_ledger::receipt::CallOutcome;
+pub use allod_policy::{Fired, OfficeFacts, Outcome, ToolName, WorkName, office_of};
 pub use ask::{Ask, Caller, Chat, Choices, Embed, Rerank};
 pub use bundle::Bundle;
 pub use calibration::{
@@ -54,3 +56,6 @@ pub use reader::{Embedded, Reader, Reranked};
 pub use replay::{Difference, ReplayOptions, Replayed, Replayer};
 pub use reply::{Check, Citation, Mode, ReceiptRef, Reply, Tokens};
 pub use witnessed::{WITNESSED_FOLDER, Witnessed};
+pub use work::{
+    Call, Field, FieldKind, Filled, Origin, Template, Told, Work, WorkOffered, WorkReply, described,
+};

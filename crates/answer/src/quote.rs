@@ -150,9 +150,10 @@ fn candidates(text: &str, language: Language, evidence: &[Evidence]) -> Vec<Cand
     let expected = Expected::of(text, language);
     let plain = Question::plain(text, language);
     let mut candidates = Vec::new();
-    let best = evidence.iter().find(|passage| !passage.suspicious);
+    let holds_any = |passage: &Evidence| !passage.text.trim().is_empty();
+    let best = evidence.iter().find(|passage| holds_any(passage));
     let best = best.map_or(1.0, |e| e.score.max(f64::MIN_POSITIVE));
-    let quotable = evidence.iter().enumerate().filter(|(_, passage)| !passage.suspicious);
+    let quotable = evidence.iter().enumerate().filter(|(_, passage)| holds_any(passage));
     for (at, passage) in quotable.take(PASSAGES) {
         // Evidence from elsewhere than a search carries no question.
         let searched = !passage.question.concepts.is_empty();
@@ -332,9 +333,11 @@ fn within(outer: ByteRange, inside: ByteRange) -> ByteRange {
 fn listed(candidate: &Candidate, evidence: &[Evidence]) -> Option<ByteRange> {
     let passage = &evidence[candidate.evidence];
     let introduces = text(candidate, evidence).ends_with(':');
-    introduces
+    let list = introduces
         .then(|| whole::list(&units(&passage.text, passage.language), candidate.unit.range))
-        .flatten()
+        .flatten();
+    // Not across what speaks to a model.
+    list.filter(|list| passage.attempts.iter().all(|attempt| !list.contains(attempt.range)))
 }
 
 fn dedup(quotes: Vec<Quoted>) -> Vec<Quoted> {

@@ -23,7 +23,34 @@ fn told(rule: &Fired, language: Language) -> String {
 }
 
 /// Rule, and its reason in German, French, Italian and Romansh.
-const REASONS: [(&str, [&str; 4]); 8] = [
+const REASONS: [(&str, [&str; 4]); 11] = [
+    (
+        "work.affects_person",
+        [
+            "was an eine Person geht oder über sie entscheidet, sieht erst jemand an",
+            "ce qui s'adresse à une personne ou décide d'elle est d'abord examiné par quelqu'un",
+            "ciò che va a una persona o decide di lei è prima esaminato da qualcuno",
+            "quai che va ad ina persuna u decida dad ella vegn l'emprim examinà d'insatgi",
+        ],
+    ),
+    (
+        "work.handed_over",
+        [
+            "die zuständige Stelle übernimmt",
+            "le service compétent prend le relais",
+            "se ne occupa l'ufficio competente",
+            "il post cumpetent surpiglia",
+        ],
+    ),
+    (
+        "work.no_office",
+        [
+            "keine Stelle ist sicher genug die zuständige",
+            "aucun service n'est assez sûrement le bon",
+            "nessun ufficio è con sufficiente certezza quello giusto",
+            "nagin post n'è segir avunda il cumpetent",
+        ],
+    ),
     (
         "answers.max_error",
         [

@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::generator::Generator;
 use crate::output::Output;
 use crate::reply::{Citation, Mode, ReceiptRef};
+use crate::work;
 
 /// The name of the arithmetic rules that answers are computed under.
 pub(crate) const NUMERICS: &str = allod_engine::NUMERICS;
@@ -44,13 +45,21 @@ impl<'a> Record<'a> {
         let output = self.output().map(|output| output.text());
         let words = keeper.keep(&self.prompt().to_string(), self.answer(), output.as_deref())?;
         let review = self.queue(desk)?;
-        let receipt = Receipt { review: review.clone(), ..self.receipt(words) };
+        let work = self.work(&keeper)?;
+        let receipt = Receipt { review: review.clone(), work, ..self.receipt(words) };
         self.keep_named(desk)?;
         let placed = append(desk, &receipt)?;
         if let Some(id) = &review {
             desk.store.link_review(id, placed.index)?;
         }
         Ok((review, placed))
+    }
+
+    /// The calls of tools, with their words kept.
+    fn work(&self, keeper: &Keeper) -> Result<Option<receipt::Work>, Error> {
+        let Some(done) = &self.case.work else { return Ok(None) };
+        let name = self.case.facts.request.work.as_ref().map_or("", |work| work.name.word());
+        work::record::work(keeper, name, done).map(Some)
     }
 
     /// The text of the draft, if it has any.
@@ -119,6 +128,8 @@ impl<'a> Record<'a> {
                 "language": case.language.code(),
                 "subject": case.ask.caller.subject,
                 "labels": case.ask.caller.clearance.labels,
+                "work": case.facts.request.work,
+                "calls": case.work.as_ref().map(work::record::shown),
             })
             .to_string(),
             draft_json: draft.map(|draft| draft.to_string()),
@@ -131,12 +142,17 @@ impl<'a> Record<'a> {
         let case = self.case;
         let draft = case.draft.as_ref();
         let generator = case.means.generator.filter(|_| case.prompt.is_some());
-        let evidence = case.found.as_ref().map_or(&[][..], |found| &found.evidence);
+        let evidence = case.evidence();
         let answered = draft.filter(|_| self.outcome == Outcome::Answered);
         let blank = blank(case.means.policy, words);
         let limits = with_context(blank.limits.clone(), generator);
+        let kind = match case.work {
+            Some(_) => receipt::RequestKind::Work,
+            None => receipt::RequestKind::Ask,
+        };
         Receipt {
-            request: request(&self.id, receipt::RequestKind::Ask, &case.ask.caller),
+            request: request(&self.id, kind, &case.ask.caller),
+            attempts: work::record::attempts(evidence),
             model: generator.map(|generator| generator.record(None)),
             sampling: case.prompt.as_ref().map(|request| sampling(&request.sampling)),
             numerics: generator.map_or(NUMERICS, Generator::numerics).into(),
@@ -196,6 +212,15 @@ impl Keeper<'_> {
             self.desk.store.put_payloads(&rows)?;
         }
         Ok(words)
+    }
+
+    /// The same for two texts of other kinds.
+    pub(crate) fn keep_both(&self, words: &[(&str, String); 2]) -> Result<[String; 2], Error> {
+        let rows = [self.row(words[0].0, &words[0].1)?, self.row(words[1].0, &words[1].1)?];
+        if self.desk.policy.logging.prompts != Prompts::NotRetained {
+            self.desk.store.put_payloads(&rows)?;
+        }
+        Ok(rows.map(|row| row.commitment))
     }
 
     fn row(&self, kind: &str, content: &str) -> Result<PayloadRow, Error> {
@@ -264,6 +289,8 @@ pub(crate) fn blank(policy: &Policy, words: Words) -> Receipt {
         timings_ms: receipt::Timings::default(),
         limits: limits.map(|(name, value)| (name.to_owned(), u64::from(value))).into(),
         review: None,
+        work: None,
+        attempts: Vec::new(),
         software: receipt::Software {
             version: env!("CARGO_PKG_VERSION").into(),
             confinement: receipt::Confinement::default(),

@@ -81,6 +81,9 @@ impl Replayer {
         match receipt.request.kind {
             RequestKind::Ask => self.ask(receipt),
             RequestKind::Chat | RequestKind::Generate => self.chat(receipt),
+            RequestKind::Work => Err(Stop::Impossible(
+                "it was work with tools, which is recorded call by call and not made again".into(),
+            )),
             RequestKind::Embed | RequestKind::Rerank => Err(Stop::Impossible(
                 "texts were turned into vectors or scores; that is no answer".into(),
             )),

@@ -7,6 +7,7 @@ mod beir;
 mod boost;
 mod calibrate;
 pub mod citations;
+pub mod injection;
 mod labelled;
 mod own_questions;
 mod promise;

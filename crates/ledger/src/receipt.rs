@@ -70,8 +70,66 @@ pub struct Receipt {
     pub limits: BTreeMap<String, u64>,
     /// The entry in the review queue, if a person is to decide.
     pub review: Option<String>,
+    /// The work that was done with tools; not written for a plain question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
+    /// The places of the evidence that speak to a model instead of to a reader; not written where
+    /// there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
     /// The program that wrote this receipt.
     pub software: Software,
+}
+
+/// Work that was done with tools.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Which, such as `letter`.
+    pub name: String,
+    /// The calls of tools, those that were refused too, in order.
+    pub calls: Vec<Call>,
+}
+
+/// A call of a tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The tool.
+    pub tool: String,
+    /// What became of it.
+    pub outcome: CallOutcome,
+    /// The arguments that rested on untrusted text; not written if none did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untrusted: Vec<String>,
+    /// Commitment to the arguments.
+    pub arguments_commitment: String,
+    /// Commitment to the result, or to the reason why there is none.
+    pub result_commitment: String,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallOutcome {
+    /// It gave a result.
+    Done,
+    /// The policy does not grant it.
+    Refused,
+    /// It was granted, but could not be done.
+    Failed,
+}
+
+/// A place of a document that speaks to a model instead of to a reader: bytes `start..end` of the
+/// canonical text whose digest is `digest`. It had no effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The digest of the document version.
+    pub digest: String,
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+    /// What it is about, such as `set_aside`.
+    pub kind: String,
 }
 
 /// Who asked, and how.
@@ -101,6 +159,8 @@ pub enum RequestKind {
     Embed,
     /// Documents scored beside a query.
     Rerank,
+    /// Work done with tools.
+    Work,
 }
 
 /// The identity of a model. Digests are `sha256:` and 64 hexadecimal digits.

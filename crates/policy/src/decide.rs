@@ -9,7 +9,10 @@
 //! that the documents give no answer, which is no reason to withhold a question from the person
 //! whom it asks for or whom the policy wants to decide it.
 
-use crate::facts::{AnswerFacts, CalibrationFacts, EvidenceFacts, Facts, RequestFacts, recorded};
+use crate::facts::{
+    AnswerFacts, CalibrationFacts, EvidenceFacts, Facts, RequestFacts, WorkFacts, recorded,
+};
+use crate::office::RoutedBy;
 use crate::policy::{Citations, HumanReview, Policy, Settings, Trigger};
 use crate::rule::{Consequence, Rule, Signal};
 use serde::{Deserialize, Serialize};
@@ -175,8 +178,45 @@ fn request_findings(policy: &Settings, request: &RequestFacts) -> Vec<Finding> {
                 .to_owned(),
         ));
     }
+    findings.extend(work_finding(request));
+    findings.extend(request.work.iter().flat_map(tool_findings));
     findings.extend(routed_findings(policy, request));
     findings
+}
+
+/// Work that decides on a person ends with a person, whatever the policy says of other answers.
+fn work_finding(request: &RequestFacts) -> Option<Finding> {
+    let work = request.work.as_ref()?;
+    let decides = work.office.as_ref().is_some_and(|office| office.decides_on_persons);
+    let asked = !request.regulated_decision.is_empty() || !request.adverse_action.is_empty();
+    let because = match (work.affects_person, decides, asked) {
+        (true, ..) => "letters and forms go to a person first",
+        (_, true, _) => "the office that the request goes to decides on persons",
+        (.., true) => "the request asks to decide on a person",
+        _ => return None,
+    };
+    Some(finding(Outcome::HumanReview, "work.affects_person", because.to_owned()))
+}
+
+/// What the calls of tools ask for.
+fn tool_findings(work: &WorkFacts) -> Vec<Finding> {
+    let refused = work.refused.iter().map(|tool| {
+        let because = format!("the policy does not grant the tool `{}`", tool.word());
+        finding(Outcome::Refused, "tools.not_granted", because)
+    });
+    let failed = work.failed.iter().map(|tool| {
+        let because = format!("the tool `{}` could not do what was asked", tool.word());
+        finding(Outcome::Refused, "work.failed", because)
+    });
+    let handed_over = work.handed_over.then(|| {
+        finding(Outcome::Escalated, "work.handed_over", "the request was handed over".to_owned())
+    });
+    let nowhere = work.office.as_ref().is_some_and(|office| office.by == RoutedBy::Nothing);
+    let nowhere = nowhere.then(|| {
+        let because = "no office is sure enough to be the one for the request";
+        finding(Outcome::Escalated, "work.no_office", because.to_owned())
+    });
+    refused.chain(failed).chain(handed_over).chain(nowhere).collect()
 }
 
 /// The triggers that the question alone shows.

@@ -3,6 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::office::OfficeFacts;
+use crate::tools::{ToolName, WorkName};
+
 /// All facts known at a stage: the later ones are `None` until they are known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
@@ -17,7 +20,7 @@ pub struct Facts {
 }
 
 /// What the question itself shows.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RequestFacts {
     /// Length of the question in characters.
     pub question_chars: u32,
@@ -36,6 +39,45 @@ pub struct RequestFacts {
     /// Ids of the policy's own rules whose words stand in the question.
     #[serde(default)]
     pub matched_rules: Vec<String>,
+    /// The work that is asked for; `None` for a plain question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<WorkFacts>,
+}
+
+/// What work is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkFacts {
+    /// Which.
+    pub name: WorkName,
+    /// Whether what comes of it speaks for the office to a person, whatever it says.
+    pub affects_person: bool,
+    /// The office that the request goes to, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub office: Option<OfficeFacts>,
+    /// Whether a tool handed it over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub handed_over: bool,
+    /// Tools that it cannot do without and that the policy does not grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<ToolName>,
+    /// Tools that it cannot do without and that could not do what was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<ToolName>,
+}
+
+impl WorkFacts {
+    /// Work of which only the name is known.
+    #[must_use]
+    pub fn of(name: WorkName) -> WorkFacts {
+        WorkFacts {
+            name,
+            affects_person: name.affects_person(),
+            office: None,
+            handed_over: false,
+            refused: Vec::new(),
+            failed: Vec::new(),
+        }
+    }
 }
 
 /// What retrieval found.

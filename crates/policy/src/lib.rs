@@ -12,19 +12,23 @@ mod decide;
 mod facts;
 mod mistake;
 mod node;
+mod office;
 mod permit;
 mod policy;
 mod read;
 mod rule;
+mod tools;
 
 pub use cases::{Case, CaseKind, Cases, Expect, NotCases};
 pub use classify::{adverse_in_answer, classify, observe};
 pub use decide::{Decision, Fired, Outcome, Stage, decide};
-pub use facts::{AnswerFacts, CalibrationFacts, EvidenceFacts, Facts, RequestFacts};
+pub use facts::{AnswerFacts, CalibrationFacts, EvidenceFacts, Facts, RequestFacts, WorkFacts};
 pub use mistake::{Mistake, Mistakes};
+pub use office::{Office, OfficeFacts, RoutedBy, office_of};
 pub use permit::{Why, plain_chat_permitted, quantization_met, upstream_permitted};
 pub use policy::{
     Answers, Citations, HumanReview, Limits, Logging, Policy, Prompts, Quantization, Retrieval,
     Routing, Runtime, Settings, Telemetry, Trigger, Upstream, Witness,
 };
 pub use rule::{Condition, Consequence, Rule, Signal};
+pub use tools::{CallFacts, Grant, NotGranted, ToolName, Tools, WorkName, tool_permitted};

@@ -2,8 +2,10 @@
 
 use crate::choice::choice;
 use crate::mistake::Mistakes;
+use crate::office::Office;
 use crate::read;
 use crate::rule::Rule;
+use crate::tools::Tools;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -213,6 +215,10 @@ pub struct Settings {
     pub witnesses: Vec<Witness>,
     /// Bounds.
     pub limits: Limits,
+    /// Which tools may be called.
+    pub tools: Tools,
+    /// The offices that requests go to.
+    pub offices: Vec<Office>,
     /// The policy's own rules.
     pub rules: Vec<Rule>,
 }

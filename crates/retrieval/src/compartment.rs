@@ -5,6 +5,7 @@ use crate::code::Code;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::evidence::above;
+use crate::suspicion::{attempts, masked};
 use crate::vectors::Vectors;
 use crate::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
@@ -68,11 +69,18 @@ impl PassageEntry {
         above(&self.path, [&self.place, &self.title].into_iter().chain(headings))
     }
 
+    /// The text without what speaks to a model: that is written to be found, so it is not what the
+    /// passage is found by.
+    pub(crate) fn clear_text(&self) -> String {
+        masked(&self.text, &attempts(&self.text, self.language))
+    }
+
     /// What an encoder reads: title, headings, place, introduction, and the text.
     pub(crate) fn meaning(&self) -> String {
+        let text = self.clear_text();
         let headings = self.heading_path.iter().filter(|heading| **heading != self.title);
         let lines = std::iter::once(&self.title).chain(headings).chain([&self.place]);
-        let lines = lines.chain(&self.introduction).chain([&self.text]);
+        let lines = lines.chain(&self.introduction).chain([&text]);
         let lines: Vec<&str> = lines.map(String::as_str).filter(|line| !line.is_empty()).collect();
         lines.join("\n")
     }

@@ -5,6 +5,7 @@ use crate::confidence::Signals;
 use crate::filter::Filter;
 use crate::folding::Duplicate;
 use crate::question::Question;
+use crate::suspicion::{Attempt, masked};
 use allod_corpus::{ByteRange, Language};
 use jiff::civil::Date;
 use serde::Serialize;
@@ -60,9 +61,12 @@ pub struct Evidence {
     pub valid_until: Option<Date>,
     /// Access label; `None` = public.
     pub label: Option<String>,
-    /// Whether the text speaks to a language model instead of to a reader. Such a passage is shown
-    /// to a person who searches, but is never quoted and never given to a model.
+    /// Whether some of the text speaks to a language model instead of to a reader. It is shown to a
+    /// person who searches, but is never quoted and never given to a model.
     pub suspicious: bool,
+    /// Where in the text that is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
     /// Whether the question names this very place (`§ 5 UrhG`).
     pub named: bool,
     /// Passages of other copies of the document that say the same.
@@ -73,6 +77,33 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// The same, with blanks in the place of what speaks to a model.
+    fn cleared(self) -> Evidence {
+        match self.attempts.is_empty() {
+            true => self,
+            false => Evidence { text: masked(&self.text, &self.attempts), ..self },
+        }
+    }
+
+    /// The longest stretch that does not speak to a model, in the canonical text.
+    #[must_use]
+    pub fn clear_range(&self) -> ByteRange {
+        let mut starts = vec![0];
+        starts.extend(self.attempts.iter().map(|attempt| attempt.range.end));
+        let ends = self.attempts.iter().map(|attempt| attempt.range.start);
+        let ends = ends.chain([self.text.len()]);
+        let stretch = |(from, to): (usize, usize)| {
+            let text = &self.text[from..to];
+            let from = from + (text.len() - text.trim_start().len());
+            ByteRange::new(from, from + text.trim().len())
+        };
+        let stretches = starts.into_iter().zip(ends).map(stretch);
+        let longest = stretches.max_by_key(|range| range.end - range.start);
+        longest.map_or(self.range, |inside| {
+            ByteRange::new(self.range.start + inside.start, self.range.start + inside.end)
+        })
+    }
+
     /// What stands above the passage and holds for it: its place, title, headings, introduction and
     /// the name of its file.
     #[must_use]
@@ -134,4 +165,13 @@ pub struct EvidenceSet {
     pub signals: Signals,
     /// What was searched.
     pub searched: Searched,
+}
+
+impl EvidenceSet {
+    /// The same, with blanks in the place of what speaks to a model: what answers are made from.
+    #[must_use]
+    pub fn cleared(self) -> EvidenceSet {
+        let evidence = self.evidence.into_iter().map(Evidence::cleared).collect();
+        EvidenceSet { evidence, ..self }
+    }
 }

@@ -1,7 +1,6 @@
 //! One ranking of words and of meaning.
 
 use crate::search::Ranked;
-use crate::suspicion;
 
 /// What meaning counts, of 1, where the words of the question are found too.
 const MEANING: f64 = 0.5;
@@ -32,8 +31,7 @@ pub(crate) fn fuse(ranked: &mut [Ranked]) {
     let spread = |pick: fn(f64, f64) -> f64| ranked.iter().map(|r| r.score).reduce(pick);
     let (lowest, highest) = (spread(f64::min).unwrap_or(0.0), spread(f64::max).unwrap_or(0.0));
     for r in ranked {
-        let kept = if r.suspicious { suspicion::KEPT } else { 1.0 };
-        r.score = kept * (r.score - lowest) / (highest - lowest).max(f64::MIN_POSITIVE);
+        r.score = (r.score - lowest) / (highest - lowest).max(f64::MIN_POSITIVE);
     }
 }
 

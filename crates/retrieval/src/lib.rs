@@ -45,3 +45,4 @@ pub use ingest::{
 pub use library::{CompartmentCount, Counts, Library};
 pub use manifest::{Listed, Manifest, document_of};
 pub use question::{Concept, Hit, Question};
+pub use suspicion::{Attempt, AttemptKind, attempts, masked};

@@ -11,7 +11,7 @@ use crate::fusion;
 use crate::question::{Concept, Question, term};
 use crate::rank::{self, Fit, Place};
 use crate::reference;
-use crate::suspicion;
+use crate::suspicion::{self, Attempt};
 use crate::validity::Amendments;
 use crate::vocabulary::Vocabularies;
 use allod_corpus::{ByteRange, Language};
@@ -45,8 +45,8 @@ pub(crate) struct Ranked {
     pub(crate) cosine: Option<f64>,
     /// What it is ranked by.
     pub(crate) score: f64,
-    /// Whether it speaks to a model.
-    pub(crate) suspicious: bool,
+    /// The places that speak to a model.
+    pub(crate) attempts: Vec<Attempt>,
     /// Whether the question names its place.
     pub(crate) named: bool,
     /// Passages that say the same.
@@ -95,7 +95,7 @@ pub(crate) fn search(
 }
 
 fn evidence(ranked: Ranked, question: &Arc<Question>) -> Evidence {
-    let Ranked { entry, label, fit, suspicious, named, score, copies, .. } = ranked;
+    let Ranked { entry, label, fit, attempts, named, score, copies, .. } = ranked;
     let matched = question.concepts.iter().zip(&fit.strengths);
     Evidence {
         range: ByteRange { start: entry.start, end: entry.end },
@@ -113,7 +113,8 @@ fn evidence(ranked: Ranked, question: &Arc<Question>) -> Evidence {
         valid_from: entry.valid_from,
         valid_until: entry.valid_until,
         label,
-        suspicious,
+        suspicious: !attempts.is_empty(),
+        attempts,
         named,
         copies,
         question: Arc::clone(question),
@@ -165,18 +166,18 @@ fn rank_one(
 ) -> Ranked {
     let above = entry.above();
     let asked = entry.heading_path.last().map(String::as_str).filter(|h| h.ends_with('?'));
-    let place = Place { text: &entry.text, asked, above: &above, language: entry.language };
+    // What speaks to a model is written to be found: it counts for nothing.
+    let attempts = suspicion::attempts(&entry.text, entry.language);
+    let clear = (!attempts.is_empty()).then(|| suspicion::masked(&entry.text, &attempts));
+    let text = clear.as_deref().unwrap_or(&entry.text);
+    let place = Place { text, asked, above: &above, language: entry.language };
     let mut fit = rank::fit(question, &place);
-    let suspicious = suspicion::speaks_to_a_model(&entry.text);
-    if suspicious {
-        fit.score *= suspicion::KEPT;
-    }
-    let named = !suspicious && reference::names(question, &entry, &fit.strengths);
+    let named = reference::names(question, &entry, &fit.strengths);
     if named {
         fit.score *= reference::NAMED;
     }
     let label = compartment.label.clone();
-    Ranked { score: fit.score, fit, entry, label, cosine, suspicious, named, copies: Vec::new() }
+    Ranked { score: fit.score, fit, entry, label, cosine, attempts, named, copies: Vec::new() }
 }
 
 /// Where candidates come from.

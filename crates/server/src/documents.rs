@@ -3,6 +3,7 @@
 #![allow(unused_qualifications, reason = "utoipa repeats the type of `Query` by its whole path")]
 
 use allod_answer::Desk;
+use allod_corpus::Language;
 use allod_store::{DocumentRow, DocumentState, VersionRow};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
@@ -106,6 +107,8 @@ fn whole(desk: &Desk, version: &VersionRow) -> Result<Value, Problem> {
     shown["is_current"] = json!(is_current);
     shown["ingested_at"] = json!(version.ingested_at);
     shown["text"] = json!(version.text);
+    let attempts = allod_retrieval::attempts(&version.text, Language::detect(&version.text));
+    shown["attempts"] = json!(attempts);
     shown["blocks"] = parsed(&version.blocks_json)?;
     shown["metadata"] = parsed(&version.metadata_json)?;
     shown["pages"] = version.pages_json.as_deref().map(parsed).transpose()?.unwrap_or_default();

@@ -63,6 +63,7 @@ mod traces;
 mod turn;
 mod verify;
 mod witness;
+mod work;
 mod workers;
 
 pub use error::Error;

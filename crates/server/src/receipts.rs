@@ -158,7 +158,7 @@ fn question_of(kind: RequestKind, prompt: &str) -> Option<String> {
         RequestKind::Generate => "prompt",
         RequestKind::Embed => return Some(prompt["texts"].to_string()),
         RequestKind::Rerank => "query",
-        RequestKind::Ask | RequestKind::Chat => "question",
+        RequestKind::Ask | RequestKind::Chat | RequestKind::Work => "question",
     };
     if let Some(question) = prompt[field].as_str() {
         return Some(question.to_owned());

@@ -11,7 +11,7 @@ use crate::state::Shared;
 use crate::{
     adapters, ask, chat_completions, console, documents, embeddings, envelope, health, identity,
     ledger_files, messages, metrics, models, openapi, receipts, rerank, responses, reviews, status,
-    text_completions, tokenize, verify,
+    text_completions, tokenize, verify, work,
 };
 
 /// Everything that is served.
@@ -49,6 +49,7 @@ fn known_callers() -> Router<Shared> {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::one))
         .route("/api/ask", post(ask::ask))
+        .route("/api/work", get(work::list).post(work::run))
         .route("/api/status", get(status::status))
         .route("/api/documents", get(documents::list))
         .route("/api/documents/{digest}", get(documents::one))

@@ -55,6 +55,7 @@ pub fn run(arguments: &DemoArguments, place: &Place, output: &Output) -> anyhow:
 fn set_up(scratch: &Path, place: &Place, output: &Output) -> anyhow::Result<Desk> {
     let documents = samples::write(scratch)?;
     let data = scratch.join("data");
+    samples::furnish(&data)?;
     let Confined { reader, confinement } = cells::confine(&data, place.weaker)?;
     let options = DeskOptions { confinement, ..DeskOptions::default() };
     let desk = Desk::open(&data, &options)?;

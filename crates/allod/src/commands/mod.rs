@@ -21,6 +21,7 @@ pub mod show;
 pub mod tokenize;
 pub mod tune;
 pub mod witness;
+pub mod work;
 
 use allod_answer::{Ask, Caller, ModelChoice};
 use allod_corpus::Language;

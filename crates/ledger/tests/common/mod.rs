@@ -39,6 +39,8 @@ pub fn receipt(id: &str) -> Receipt {
         timings_ms: Timings { retrieval: 3, generation: 0, total: 4 },
         limits: [("max_tokens".to_owned(), 256)].into(),
         review: None,
+        work: None,
+        attempts: Vec::new(),
         software: Software { version: "0.1.0".to_owned(), confinement: Default::default() },
     }
 }

@@ -34,6 +34,7 @@ pub fn classify(question: &str, language: &str) -> RequestFacts {
         policy_question: !found(Kind::PolicyQuestion, &tokens).is_empty(),
         user_wants_person: !found(Kind::UserRequest, &tokens).is_empty(),
         matched_rules: Vec::new(),
+        work: None,
     }
 }
 
@@ -54,6 +55,11 @@ pub fn observe(policy: &Policy, question: &str, language: &str) -> RequestFacts 
 /// rejected"), as a rule about such acts does not.
 pub fn adverse_in_answer(answer: &str) -> Vec<String> {
     found(Kind::AdverseAnswer, &tokens(answer))
+}
+
+/// The words of a text, without case and accents.
+pub(crate) fn words(text: &str) -> Vec<Token> {
+    tokens(text)
 }
 
 /// A phrase of a policy's own rule as a pattern; `None` if it holds nothing to look for.

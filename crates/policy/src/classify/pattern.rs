@@ -62,7 +62,7 @@ impl Pattern {
     }
 
     /// Whether the pattern is found anywhere in the text.
-    pub(super) fn is_in(&self, text: &[Token]) -> bool {
+    pub(crate) fn is_in(&self, text: &[Token]) -> bool {
         (0..text.len()).any(|start| {
             (!self.anchored || text[start].starts) && matches(&self.elements, &text[start..], true)
         })

@@ -8,8 +8,8 @@ const CHARS_MAX: usize = 100_000;
 
 /// A word without case and accents.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token {
-    pub(super) text: String,
+pub(crate) struct Token {
+    pub(crate) text: String,
     /// Whether a sentence begins with it.
     pub(super) starts: bool,
 }

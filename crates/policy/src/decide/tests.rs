@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::classify::observe;
-use crate::facts::CalibrationFacts;
+use crate::facts::{CalibrationFacts, WorkFacts};
+use crate::office::{OfficeFacts, RoutedBy};
+use crate::tools::WorkName;
 use proptest::prelude::*;
 
 const EXAMPLE_FILE: &str = "\
@@ -355,6 +357,7 @@ fn requests() -> impl Strategy<Value = RequestFacts> {
                 policy_question: flags.0,
                 user_wants_person: flags.1,
                 matched_rules: rules,
+                work: None,
             }
         })
 }
@@ -417,6 +420,31 @@ proptest! {
             prop_assert_eq!(&decision, &decide(&reread, &recorded));
         }
         prop_assert_eq!(decision.rules.is_empty(), decision.outcome == Outcome::Answered);
+    }
+
+    #[test]
+    fn what_decides_on_a_person_never_goes_out_without_one(
+        policy in policies(), request in requests(), evidence in proptest::option::of(evidences()),
+        answer in proptest::option::of(answers()), which in 0..3,
+    ) {
+        let office = OfficeFacts {
+            office: Some("building".into()),
+            by: RoutedBy::Words,
+            probability: 0.9,
+            decides_on_persons: which == 1,
+        };
+        let (name, affects_person) = match which {
+            0 => (WorkName::Letter, true),
+            _ => (WorkName::Classify, false),
+        };
+        let office = Some(office);
+        let work = Some(WorkFacts { affects_person, office, ..WorkFacts::of(name) });
+        let decides = which < 2
+            || !request.adverse_action.is_empty()
+            || !request.regulated_decision.is_empty();
+        let request = RequestFacts { work, ..request };
+        let outcome = decide(&policy, &Facts { request, evidence, answer }).outcome;
+        prop_assert!(!decides || matches!(outcome, Outcome::HumanReview | Outcome::Refused));
     }
 
     #[test]

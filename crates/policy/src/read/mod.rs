@@ -4,6 +4,7 @@ mod contradictions;
 mod near;
 mod reader;
 mod rules;
+mod tools;
 mod witnesses;
 
 use crate::mistake::Mistakes;
@@ -33,6 +34,8 @@ const ROOT: &[&str] = &[
     "telemetry",
     "witnesses",
     "limits",
+    "tools",
+    "offices",
     "rules",
 ];
 const UPSTREAM: &[&str] = &["url", "api_key_env", "region", "timeout_ms"];
@@ -44,6 +47,9 @@ const LOGGING: &[&str] = &["prompts", "citations", "human_review"];
 const TELEMETRY: &[&str] = &["traces_url"];
 const WITNESS: &[&str] = &["url", "vkey"];
 const LIMITS: &[&str] = &["question_chars_max", "answer_tokens_max", "answer_choices_max"];
+const TOOLS: &[&str] = &["steps_max", "grants"];
+const GRANT: &[&str] = &["tools", "tenants", "work", "untrusted"];
+const OFFICE: &[&str] = &["name", "contains_any", "examples", "decides_on_persons"];
 const RULE: &[&str] = &["id", "when", "then", "because"];
 const CONDITION: &[&str] = &["language", "contains_any", "label", "signal"];
 
@@ -56,6 +62,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("routing", ROUTING),
     ("logging", LOGGING),
     ("limits", LIMITS),
+    ("tools", TOOLS),
 ];
 
 /// Reads a policy file.
@@ -84,6 +91,8 @@ fn document(reader: &mut Reader, node: &Node) -> Settings {
         telemetry: telemetry(reader, &root),
         witnesses: witnesses::read(reader, &root),
         limits: limits(reader, &root),
+        tools: tools::tools(reader, &root),
+        offices: tools::offices(reader, &root),
         rules: rules::read(reader, &root),
     }
 }

@@ -406,7 +406,8 @@ fn every_key_and_value_is_documented() {
     let docs = include_str!("../../../../docs/policy.md");
     let keys = [super::ROOT, super::UPSTREAM, super::RETRIEVAL, super::ROUTING, super::LOGGING];
     let more = [super::LIMITS, super::RULE, super::CONDITION, super::WITNESS];
-    for key in keys.into_iter().chain(more).flatten() {
+    let work = [super::TOOLS, super::GRANT, super::OFFICE];
+    for key in keys.into_iter().chain(more).chain(work).flatten() {
         assert!(docs.contains(&format!("`{key}`")), "{key}");
     }
     fn words<T: Choice>() -> Vec<&'static str> {
@@ -421,6 +422,8 @@ fn every_key_and_value_is_documented() {
         words::<HumanReview>(),
         words::<Consequence>(),
         words::<Signal>(),
+        words::<crate::tools::ToolName>(),
+        words::<crate::tools::WorkName>(),
     ];
     for value in values.iter().flatten() {
         assert!(docs.contains(&format!("`{value}`")), "{value}");

@@ -260,7 +260,7 @@ fn prepare_passage(path: &str, document: &Document, passage: &Passage) -> Prepar
         valid_until: metadata.valid_until,
         text: document.slice(passage.range).to_owned(),
     };
-    let body = words(&entry.text, entry.language);
+    let body = words(&entry.clear_text(), entry.language);
     let head = words(&entry.above(), entry.language);
     PreparedPassage {
         // The empty stem counts the passages of a language.
