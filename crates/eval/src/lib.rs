@@ -9,6 +9,7 @@ mod calibrate;
 pub mod citations;
 mod labelled;
 mod own_questions;
+pub mod privacy;
 mod promise;
 mod qa;
 mod question;

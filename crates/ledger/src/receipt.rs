@@ -101,6 +101,10 @@ pub enum RequestKind {
     Embed,
     /// Documents scored beside a query.
     Rerank,
+    /// The words of a data subject destroyed; no request of theirs.
+    Erase,
+    /// Words deleted because they had been kept long enough.
+    Expire,
 }
 
 /// The identity of a model. Digests are `sha256:` and 64 hexadecimal digits.

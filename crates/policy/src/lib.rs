@@ -24,7 +24,8 @@ pub use facts::{AnswerFacts, CalibrationFacts, EvidenceFacts, Facts, RequestFact
 pub use mistake::{Mistake, Mistakes};
 pub use permit::{Why, plain_chat_permitted, quantization_met, upstream_permitted};
 pub use policy::{
-    Answers, Citations, HumanReview, Limits, Logging, Policy, Prompts, Quantization, Retrieval,
-    Routing, Runtime, Settings, Telemetry, Trigger, Upstream, Witness,
+    Answers, Citations, HumanReview, Limits, Logging, Personal, PersonalKind, Policy, Privacy,
+    Prompts, Quantization, Retention, Retrieval, Routing, Runtime, Settings, Telemetry, Trigger,
+    Upstream, Witness,
 };
 pub use rule::{Condition, Consequence, Rule, Signal};

@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod citations;
+mod privacy;
 mod qa;
 mod retrieval;
 
@@ -20,6 +21,7 @@ pub fn run(command: &EvalCommand, place: &Place, output: &Output) -> anyhow::Res
     match command {
         EvalCommand::Citations(arguments) => citations::run(arguments, output),
         EvalCommand::Retrieval(arguments) => retrieval::run(arguments, place, output),
+        EvalCommand::Privacy(arguments) => privacy::run(arguments, output),
         EvalCommand::Qa(arguments) => qa::run(arguments, place, output),
         EvalCommand::Calibrate(arguments) => calibrate::run(arguments, place, output),
     }

@@ -2,6 +2,7 @@
 
 mod contradictions;
 mod near;
+mod privacy;
 mod reader;
 mod rules;
 mod witnesses;
@@ -30,6 +31,8 @@ const ROOT: &[&str] = &[
     "answers",
     "routing",
     "logging",
+    "privacy",
+    "retention",
     "telemetry",
     "witnesses",
     "limits",
@@ -41,6 +44,8 @@ const RETRIEVAL: &[&str] =
 const ANSWERS: &[&str] = &["max_error"];
 const ROUTING: &[&str] = &["escalate_on", "refuse_on"];
 const LOGGING: &[&str] = &["prompts", "citations", "human_review"];
+const PRIVACY: &[&str] = &["upstream", "logs", "training", "kinds"];
+const RETENTION: &[&str] = &["payloads_days", "reviews_days"];
 const TELEMETRY: &[&str] = &["traces_url"];
 const WITNESS: &[&str] = &["url", "vkey"];
 const LIMITS: &[&str] = &["question_chars_max", "answer_tokens_max", "answer_choices_max"];
@@ -55,6 +60,8 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("answers", ANSWERS),
     ("routing", ROUTING),
     ("logging", LOGGING),
+    ("privacy", PRIVACY),
+    ("retention", RETENTION),
     ("limits", LIMITS),
 ];
 
@@ -81,6 +88,8 @@ fn document(reader: &mut Reader, node: &Node) -> Settings {
         answers: answers(reader, &root),
         routing: routing(reader, &root),
         logging: logging(reader, &root),
+        privacy: privacy::read(reader, &root),
+        retention: privacy::retention(reader, &root),
         telemetry: telemetry(reader, &root),
         witnesses: witnesses::read(reader, &root),
         limits: limits(reader, &root),

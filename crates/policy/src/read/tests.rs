@@ -405,8 +405,9 @@ fn every_key_and_value_is_documented() {
     use crate::choice::Choice;
     let docs = include_str!("../../../../docs/policy.md");
     let keys = [super::ROOT, super::UPSTREAM, super::RETRIEVAL, super::ROUTING, super::LOGGING];
-    let more = [super::LIMITS, super::RULE, super::CONDITION, super::WITNESS];
-    for key in keys.into_iter().chain(more).flatten() {
+    let more = [super::LIMITS, super::RULE, super::CONDITION, super::WITNESS, super::ANSWERS];
+    let privacy = [super::TELEMETRY, super::PRIVACY, super::RETENTION];
+    for key in keys.into_iter().chain(more).chain(privacy).flatten() {
         assert!(docs.contains(&format!("`{key}`")), "{key}");
     }
     fn words<T: Choice>() -> Vec<&'static str> {
@@ -419,6 +420,8 @@ fn every_key_and_value_is_documented() {
         words::<Prompts>(),
         words::<Citations>(),
         words::<HumanReview>(),
+        words::<crate::Personal>(),
+        words::<crate::PersonalKind>(),
         words::<Consequence>(),
         words::<Signal>(),
     ];
