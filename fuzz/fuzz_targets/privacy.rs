@@ -1,5 +1,5 @@
-//! Any text, scanned for personal data: parts of it, in order; and hidden, nothing with a checksum is
-//! left to be found.
+//! Any text, scanned for personal data: parts of it, in order; and hidden, nothing with a checksum
+//! is left to be found.
 #![no_main]
 
 use allod_privacy::{Action, Shield, scan};

@@ -53,7 +53,8 @@ impl Place {
         self.open(&options)
     }
 
-    /// Opens the desk of this folder as said; from then on, lines of the log are as its policy says.
+    /// Opens the desk of this folder as said; from then on, lines of the log are as its policy
+    /// says.
     pub fn open(&self, options: &DeskOptions) -> anyhow::Result<Desk> {
         log::follow(&self.read_policy()?.privacy);
         Ok(Desk::open(&self.data, options)?)

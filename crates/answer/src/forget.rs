@@ -1,9 +1,9 @@
 //! Forgetting: the words of a data subject destroyed, words deleted that were kept long enough, and
 //! all that is kept of someone given to them.
 //!
-//! An erasure is begun in the store before anything happens, and ended there after everything has
-//! happened. A process that dies in between leaves it begun, and the next start of the desk goes on:
-//! each step looks first whether it was done.
+//! An erasure is begun in the store before anything happens, and ended there after all has
+//! happened. A process that dies in between leaves it begun, and the next start of the desk goes
+//! on: each step looks first whether it was done.
 
 use allod_ledger::receipt::{Receipt, RequestKind};
 use allod_ledger::{Hash, commit, new_salt};

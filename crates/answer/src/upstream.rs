@@ -202,8 +202,8 @@ impl Upstream {
     }
 }
 
-/// Hides personal data in every text of a value. What a role or a type is called is no text, and the
-/// name of a field cannot be changed: one that holds personal data goes nowhere.
+/// Hides personal data in every text of a value. What a role or a type is called is no text, and
+/// the name of a field cannot be changed: one that holds personal data goes nowhere.
 fn hide(value: &mut Value, cover: &mut Cover<'_>) -> Result<(), Error> {
     match value {
         Value::String(text) => *text = cover.hide(text)?,

@@ -258,7 +258,8 @@ fn what_the_policy_blocks_is_sent_nowhere_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let stub = Stub::saying("A stall costs CHF 35 a day [1].");
     let policy = format!(
-        "model: m\nruntime: vllm\nupstream:\n  url: {}\nprivacy:\n  upstream: block\n  kinds: [ahv]\n",
+        "model: m\nruntime: vllm\nupstream:\n  url: {}\nprivacy:\n  upstream: block\n  \
+         kinds: [ahv]\n",
         stub.url
     );
     let desk = desk(folder.path(), &policy).unwrap();

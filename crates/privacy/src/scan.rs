@@ -128,7 +128,7 @@ fn plausible(kind: Kind, tokens: &[Token], seen: &[Seen]) -> bool {
         Kind::Place | Kind::Organization => !ordinary() || known(TOWN | COUNTRY | FORM),
         Kind::Address => digits > 0 || known(STREET | FLAT | TOWN),
         Kind::PostalCode => digits >= 2,
-        Kind::Phone => digits >= 5 && !tokens.iter().any(|token| token.class == TokenClass::Lines),
+        Kind::Phone => digits >= 6 && !tokens.iter().any(|token| token.class == TokenClass::Lines),
         Kind::Age => (1..=3).contains(&digits) || digits == 0,
         _ => true,
     }
