@@ -163,7 +163,8 @@ impl Desk {
         caller: &Caller,
         facts: Value,
     ) -> Result<ReceiptRef, Error> {
-        let words = Words { prompt: commit(&new_salt()?, ""), answer: None };
+        let prompt = commit(&new_salt()?, "");
+        let words = Words { prompt, answer: None, output: None };
         let mut receipt = blank(&self.policy, words);
         receipt.request = request(id, kind, caller);
         receipt.facts = facts;
