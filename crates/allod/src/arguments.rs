@@ -89,6 +89,9 @@ pub enum Command {
     /// Check and explain the policy
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Find personal data
+    #[command(subcommand)]
+    Privacy(PrivacyCommand),
     /// Show, verify and prove receipts
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -109,6 +112,35 @@ pub enum Command {
     Key(KeyCommand),
     /// Be a witness of another organisation's log: remember its head, and cosign what continues it
     Witness(WitnessArguments),
+}
+
+/// `allod export subject`
+#[derive(Debug, Args)]
+pub struct ExportSubjectArguments {
+    /// The subject: its pseudonym as receipts show it, or the name that a program gave
+    #[arg(value_name = "S")]
+    pub subject: String,
+    /// The tenant that it belongs to
+    #[arg(long, default_value = "local", value_name = "TENANT")]
+    pub tenant: String,
+}
+
+/// `allod privacy`
+#[derive(Debug, Subcommand)]
+pub enum PrivacyCommand {
+    /// Show the personal data in a text: where, of what kind, how it was found
+    Scan(PrivacyScanArguments),
+}
+
+/// `allod privacy scan`
+#[derive(Debug, Args)]
+pub struct PrivacyScanArguments {
+    /// A text file; `-` for what is piped in
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print the text with marks in the place of what was found, instead of a list
+    #[arg(long)]
+    pub redact: bool,
 }
 
 /// `allod witness`
@@ -608,6 +640,17 @@ pub enum LedgerCommand {
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
     },
+    /// Destroy the key of a data subject and all that it sealed; the log goes on to verify
+    Erase {
+        /// The subject: its pseudonym as receipts show it, or the name that a program gave
+        #[arg(long, value_name = "S")]
+        subject: String,
+        /// The tenant that it belongs to
+        #[arg(long, default_value = "local", value_name = "TENANT")]
+        tenant: String,
+    },
+    /// Delete what has been kept longer than the policy's `retention` says
+    Expire,
     /// Write a C2SP tlog-proof of an entry that others can check
     Prove {
         /// The entry's index

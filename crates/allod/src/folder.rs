@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use allod_answer::{Desk, DeskOptions, EncoderChoice, ModelChoice};
 use allod_ledger::Checkpoint;
+use allod_policy::Policy;
 use allod_registry::Registry;
 use allod_retrieval::Library;
 use allod_store::DATABASE_FILE;
 
 use crate::arguments::Arguments;
 use crate::cells::{self, Confined, Weaker};
+use crate::log;
 
 /// The data folder and the policy that were named.
 pub struct Place {
@@ -48,7 +50,19 @@ impl Place {
     /// Opens the desk of this folder.
     pub fn desk(&self, model: ModelChoice) -> anyhow::Result<Desk> {
         let options = DeskOptions { model, ..self.options() };
-        Ok(Desk::open(&self.data, &options)?)
+        self.open(&options)
+    }
+
+    /// Opens the desk of this folder as said; from then on, lines of the log are as its policy
+    /// says.
+    pub fn open(&self, options: &DeskOptions) -> anyhow::Result<Desk> {
+        log::follow(&self.read_policy()?.privacy);
+        Ok(Desk::open(&self.data, options)?)
+    }
+
+    /// The policy of this folder.
+    pub fn read_policy(&self) -> anyhow::Result<Policy> {
+        Ok(allod_answer::read_policy(&self.data, self.policy.as_deref())?)
     }
 
     /// Opens the library of this folder, without policy and ledger.

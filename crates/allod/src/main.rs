@@ -6,6 +6,7 @@ mod cells;
 mod commands;
 mod eval_arguments;
 mod folder;
+mod log;
 mod output;
 mod progress;
 mod replay_arguments;
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_env("ALLOD_LOG")
                 .unwrap_or_else(|_| "warn,tantivy=error".into()),
         )
-        .with_writer(std::io::stderr)
+        .with_writer(|| log::Lines)
         .init();
     if let Some(Err(error)) = arguments.isa.map(Isa::bound) {
         output::complain(&format!("--isa: {error}"));
@@ -85,10 +86,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Bench(bench) => commands::bench::run(bench, &place, &output),
         Command::Model(model) => commands::model::run(model, &place, &output),
         Command::Embed(embed) => commands::embed::run(embed, &place, &output),
-        Command::Tune(tune) => commands::tune::run(tune, &output),
+        Command::Tune(tune) => commands::tune::run(tune, &place, &output),
         Command::Tokenize(tokenize) => commands::tokenize::run(tokenize, &place, &output),
         Command::Eval(eval) => commands::eval::run(eval, &place, &output),
         Command::Policy(policy) => commands::policy::run(policy, &place, &output),
+        Command::Privacy(privacy) => commands::privacy::run(privacy, &output),
         Command::Ledger(ledger) => commands::ledger::run(ledger, &place, &output),
         Command::Replay(replay) => commands::replay::run(replay, &place, &output),
         Command::Export(export) => commands::export::run(export, &place, &output),

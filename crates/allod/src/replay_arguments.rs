@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::arguments::{CallerArguments, ModelArguments};
+use crate::arguments::{CallerArguments, ExportSubjectArguments, ModelArguments};
 
 /// `allod replay`
 #[derive(Debug, Args)]
@@ -37,6 +37,8 @@ pub struct ReplayArguments {
 /// `allod export`
 #[derive(Debug, Subcommand)]
 pub enum ExportCommand {
+    /// All that is kept of a data subject: what was asked, answered, reviewed and recorded
+    Subject(ExportSubjectArguments),
     /// A receipt with its proof, the words and all documents that its search could have found, for
     /// `allod replay --bundle` on another machine; all but the weights of the model
     Receipt {

@@ -252,6 +252,7 @@ impl<'a> Turn<'a> {
         let review = NewReview {
             kind,
             tenant: caller.tenant.clone(),
+            subject: caller.subject.clone(),
             reasons: self.decision.rules.iter().map(|rule| rule.because.clone()).collect(),
             receipt_index: None,
             request_json: self.review(id).to_string(),

@@ -116,7 +116,7 @@ impl Deriver {
     /// # Errors
     /// When the store fails.
     pub fn rederive(&mut self, receipt: &Receipt) -> Result<Rederived, Error> {
-        if matches!(receipt.request.kind, RequestKind::Embed | RequestKind::Rerank) {
+        if !is_decided(receipt.request.kind) {
             return Ok(Rederived::Nothing);
         }
         let policy = match self.named.policy(&receipt.policy.digest) {
@@ -146,7 +146,7 @@ impl Deriver {
     /// When the store fails.
     pub fn under(&mut self, policy: &Policy, receipt: &Receipt) -> Result<Option<Under>, Error> {
         let kind = receipt.request.kind;
-        if matches!(kind, RequestKind::Embed | RequestKind::Rerank) {
+        if !is_decided(kind) {
             return Ok(None);
         }
         let Some(mut facts) = facts(receipt) else { return Ok(None) };
@@ -212,4 +212,9 @@ fn word(outcome: Recorded) -> &'static str {
         Recorded::Escalated => Outcome::Escalated.word(),
         Recorded::HumanReview => Outcome::HumanReview.word(),
     }
+}
+
+/// Whether a policy decided on requests of a kind.
+fn is_decided(kind: RequestKind) -> bool {
+    matches!(kind, RequestKind::Ask | RequestKind::Chat | RequestKind::Generate)
 }

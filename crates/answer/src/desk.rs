@@ -11,7 +11,7 @@ use allod_ledger::{Checkpoint, Ledger};
 use allod_lm::{CrossEncoder, Embedder};
 use allod_policy::Policy;
 use allod_retrieval::Library;
-use allod_store::{HeadRow, SqliteStore, Store};
+use allod_store::{HeadRow, OperatorKey, SqliteStore, Store};
 
 use crate::adapters::AdapterFolder;
 use crate::ask::Ask;
@@ -88,7 +88,7 @@ impl Desk {
         let adapters = options.adapters.clone().unwrap_or_else(|| data.join("adapters"));
         let adapters = AdapterFolder(adapters);
         let confinement = options.confinement.clone();
-        Ok(Desk {
+        let desk = Desk {
             data: data.into(),
             store,
             library,
@@ -101,7 +101,9 @@ impl Desk {
             confinement,
             calibrated,
             shelf: Shelf::default(),
-        })
+        };
+        desk.finish_erasures()?;
+        Ok(desk)
     }
 
     /// Answers a question, refuses it, or hands it on; whatever it does, the receipt is durable
@@ -257,7 +259,20 @@ pub fn open_store(data: &Path) -> Result<Arc<dyn Store>, Error> {
         path: data.into(),
         reason: format!("{error}; choose another with --data DIR"),
     })?;
-    Ok(Arc::new(SqliteStore::open(data)?))
+    let store = match operator_key() {
+        Some(key) => SqliteStore::open_with(data, &key)?,
+        None => SqliteStore::open(data)?,
+    };
+    Ok(Arc::new(store))
+}
+
+/// The operator's key that the environment names; `keys/operator.key` in the data folder is used
+/// when it names none.
+fn operator_key() -> Option<OperatorKey> {
+    let given = std::env::var("ALLOD_OPERATOR_KEY").ok().map(OperatorKey::Given);
+    given.or_else(|| {
+        std::env::var_os("ALLOD_OPERATOR_KEY_FILE").map(|path| OperatorKey::File(path.into()))
+    })
 }
 
 /// The policy of a data folder: the file given, else `allod.yaml` in the folder, else the built-in

@@ -80,6 +80,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The policy lets the personal data in a text go nowhere.
+    #[error(transparent)]
+    Private(#[from] allod_privacy::Error),
     /// The built-in engine failed.
     #[error(transparent)]
     Engine(#[from] allod_engine::Error),

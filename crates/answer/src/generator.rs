@@ -14,6 +14,7 @@ use allod_registry::Registry;
 use crate::error::Error;
 use crate::prompt::TEMPLATE;
 use crate::reply::Mode;
+use crate::shield::shield;
 use crate::upstream::Upstream;
 
 /// A model that can be asked.
@@ -302,5 +303,6 @@ fn upstream(policy: &Policy, runtime: Runtime, model: Option<&str>) -> Result<Ge
         None => None,
     };
     let timeout = Duration::from_millis(settings.timeout_ms);
-    Ok(Generator::Upstream(Upstream::new(&settings.url, model, api_key, timeout)))
+    let shield = shield(policy.privacy.upstream, &policy.privacy)?;
+    Ok(Generator::Upstream(Upstream::new(&settings.url, model, api_key, timeout, shield)))
 }

@@ -15,6 +15,7 @@ mod draft;
 mod encoder;
 mod error;
 mod explanation;
+mod forget;
 mod generator;
 mod grounded;
 mod kept;
@@ -30,6 +31,7 @@ mod replay;
 mod reply;
 mod say;
 mod shelf;
+mod shield;
 pub mod support;
 mod upstream;
 mod witnessed;
@@ -50,11 +52,13 @@ pub use desk::{Desk, DeskOptions, LEDGER_ORIGIN, open_store, read_policy, rememb
 pub use encoder::{EncoderChoice, open_library};
 pub use error::Error;
 pub use explanation::{Explanation, Look};
+pub use forget::{Erased, SubjectExport};
 pub use generator::{Generator, ModelChoice, locate};
 pub use quote::feature_names;
 pub use reader::{Embedded, Reader, Reranked};
 pub use replay::{Difference, ReplayOptions, Replayed, Replayer};
 pub use reply::{Check, Citation, Mode, ReceiptRef, Reply, Tokens};
+pub use shield::shield;
 pub use witnessed::{WITNESSED_FOLDER, Witnessed};
 pub use work::{
     Call, Field, FieldKind, Filled, Origin, Template, Told, Work, WorkOffered, WorkReply, described,

@@ -120,6 +120,7 @@ impl<'a> Record<'a> {
         let review = NewReview {
             kind,
             tenant: case.ask.caller.tenant.clone(),
+            subject: case.ask.caller.subject.clone(),
             reasons: case.decision.rules.iter().map(|rule| rule.because.clone()).collect(),
             receipt_index: None,
             request_json: json!({
@@ -231,6 +232,7 @@ impl Keeper<'_> {
             kind: kind.into(),
             content: content.into(),
             tenant: self.caller.tenant.clone(),
+            subject: self.caller.subject.clone(),
             created_at: Timestamp::now().to_string(),
         })
     }

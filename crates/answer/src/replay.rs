@@ -87,6 +87,9 @@ impl Replayer {
             RequestKind::Embed | RequestKind::Rerank => Err(Stop::Impossible(
                 "texts were turned into vectors or scores; that is no answer".into(),
             )),
+            RequestKind::Erase | RequestKind::Expire => {
+                Err(Stop::Impossible("words were deleted; that is no answer".into()))
+            }
         }
     }
 

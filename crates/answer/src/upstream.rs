@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use allod_engine::{Finish, GenerateRequest, Generated, Prompt};
+use allod_privacy::{Cover, Shield};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,6 +16,8 @@ pub struct Upstream {
     model: String,
     api_key: Option<String>,
     agent: ureq::Agent,
+    /// Hides personal data in what is sent.
+    shield: Option<Shield>,
 }
 
 const RESPONSE_BYTES_MAX: u64 = 16 << 20;
@@ -51,7 +54,13 @@ impl Upstream {
     /// Redirects are not followed: they would lead to an address that the policy does not name.
     /// Proxies set in the environment are not used, for the same reason.
     #[must_use]
-    pub fn new(url: &str, model: &str, api_key: Option<String>, timeout: Duration) -> Upstream {
+    pub fn new(
+        url: &str,
+        model: &str,
+        api_key: Option<String>,
+        timeout: Duration,
+        shield: Option<Shield>,
+    ) -> Upstream {
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(timeout))
             .max_redirects(0)
@@ -59,7 +68,8 @@ impl Upstream {
             .http_status_as_error(false)
             .build()
             .new_agent();
-        Upstream { url: url.trim_end_matches('/').into(), model: model.into(), api_key, agent }
+        let url = url.trim_end_matches('/').into();
+        Upstream { url, model: model.into(), api_key, agent, shield }
     }
 
     /// The model's name, as the upstream knows it.
@@ -72,7 +82,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`Error::Upstream`] when it cannot be reached, answers with an error, or with something
-    /// that is no chat completion.
+    /// that is no chat completion; [`Error::Private`] when the policy lets the prompt go nowhere.
     pub fn generate(&self, request: &GenerateRequest) -> Result<Generated, Error> {
         let Some(messages) = request.prompt.messages() else {
             let what = "it takes conversations only, no plain text";
@@ -93,13 +103,28 @@ impl Upstream {
             let what = "the model runs on another server: one answer, and no log probabilities";
             return Err(Error::Limit(what.into()));
         }
+        let mut cover = self.shield.as_ref().map(|shield| shield.cover(&request.tenant));
+        let mut body = self.body(&messages, request);
+        if let Some(cover) = &mut cover {
+            for part in ["messages", "stop"] {
+                hide(&mut body[part], cover)?;
+            }
+        }
+        let mut generated = self.generated(&self.send(&body)?)?;
+        if let Some(cover) = &cover {
+            generated.text = cover.reveal(&generated.text);
+        }
+        Ok(generated)
+    }
+
+    /// Sends a request and gives the text of the response.
+    fn send(&self, body: &Value) -> Result<String, Error> {
         let url = format!("{}/chat/completions", self.url);
         let mut post = self.agent.post(&url);
         if let Some(key) = &self.api_key {
             post = post.header("Authorization", format!("Bearer {key}"));
         }
-        let mut response =
-            post.send_json(self.body(&messages, request)).map_err(|e| self.error(e.to_string()))?;
+        let mut response = post.send_json(body).map_err(|e| self.error(e.to_string()))?;
         let status = response.status();
         let text = response
             .body_mut()
@@ -111,7 +136,7 @@ impl Upstream {
             let said: String = text.chars().take(300).collect();
             return Err(self.error(format!("it answered {status}: {said}")));
         }
-        self.generated(&text)
+        Ok(text)
     }
 
     fn body(&self, messages: &[Value], request: &GenerateRequest) -> Value {
@@ -175,4 +200,33 @@ impl Upstream {
         );
         Error::Upstream { url: self.url.clone(), reason: format!("{reason}; {advice}") }
     }
+}
+
+/// Hides personal data in every text of a value. What a role or a type is called is no text, and
+/// the name of a field cannot be changed: one that holds personal data goes nowhere.
+fn hide(value: &mut Value, cover: &mut Cover<'_>) -> Result<(), Error> {
+    match value {
+        Value::String(text) => *text = cover.hide(text)?,
+        Value::Array(list) => list.iter_mut().try_for_each(|one| hide(one, cover))?,
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                if cover.hide(name)? != *name {
+                    return Err(allod_privacy::Error::Remains("the name of a field".into()).into());
+                }
+                if !matches!(name.as_str(), "role" | "type") {
+                    hide(field, cover)?;
+                }
+            }
+        }
+        // A number is as good as its digits.
+        Value::Number(number) => {
+            let text = number.to_string();
+            let hidden = cover.hide(&text)?;
+            if hidden != text {
+                *value = Value::String(hidden);
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ pub mod citations;
 pub mod injection;
 mod labelled;
 mod own_questions;
+pub mod privacy;
 mod promise;
 mod qa;
 mod question;

@@ -161,6 +161,10 @@ pub enum RequestKind {
     Rerank,
     /// Work done with tools.
     Work,
+    /// The words of a data subject destroyed; no request of theirs.
+    Erase,
+    /// Words deleted because they had been kept long enough.
+    Expire,
 }
 
 /// The identity of a model. Digests are `sha256:` and 64 hexadecimal digits.

@@ -27,8 +27,9 @@ pub use mistake::{Mistake, Mistakes};
 pub use office::{Office, OfficeFacts, RoutedBy, office_of};
 pub use permit::{Why, plain_chat_permitted, quantization_met, upstream_permitted};
 pub use policy::{
-    Answers, Citations, HumanReview, Limits, Logging, Policy, Prompts, Quantization, Retrieval,
-    Routing, Runtime, Settings, Telemetry, Trigger, Upstream, Witness,
+    Answers, Citations, HumanReview, Limits, Logging, Personal, PersonalKind, Policy, Privacy,
+    Prompts, Quantization, Retention, Retrieval, Routing, Runtime, Settings, Telemetry, Trigger,
+    Upstream, Witness,
 };
 pub use rule::{Condition, Consequence, Rule, Signal};
 pub use tools::{CallFacts, Grant, NotGranted, ToolName, Tools, WorkName, tool_permitted};

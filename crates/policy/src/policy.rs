@@ -105,6 +105,96 @@ choice! {
     }
 }
 
+choice! {
+    /// What becomes of personal data in a text.
+    Personal {
+        /// It stays as it is.
+        Keep => "keep",
+        /// A mark takes its place.
+        Redact => "redact",
+        /// A pseudonym takes its place, and is mapped back in answers.
+        Pseudonymise => "pseudonymise",
+        /// A text that holds any goes nowhere.
+        Block => "block",
+    }
+}
+
+choice! {
+    /// A kind of personal data, as `allod-privacy` finds it.
+    PersonalKind {
+        /// Swiss social insurance number.
+        Ahv => "ahv",
+        /// Bank account.
+        Iban => "iban",
+        /// Payment card.
+        CreditCard => "credit_card",
+        /// German tax number.
+        GermanTaxId => "german_tax_id",
+        /// German identity card or passport.
+        GermanIdCard => "german_id_card",
+        /// French social security number.
+        FrenchNir => "french_nir",
+        /// Italian tax code.
+        ItalianTaxCode => "italian_tax_code",
+        /// Social security number of the United States.
+        UsSsn => "us_ssn",
+        /// Driver's licence.
+        DriverLicence => "driver_licence",
+        /// Telephone number.
+        Phone => "phone",
+        /// E-mail address.
+        Email => "email",
+        /// Web address.
+        Url => "url",
+        /// Internet address.
+        IpAddress => "ip_address",
+        /// Plate of a vehicle.
+        LicencePlate => "licence_plate",
+        /// Date of birth.
+        DateOfBirth => "date_of_birth",
+        /// Postal address.
+        Address => "address",
+        /// Postal code.
+        PostalCode => "postal_code",
+        /// Name of a person.
+        Person => "person",
+        /// Form of address or profession.
+        Title => "title",
+        /// Town, region or country.
+        Place => "place",
+        /// Organisation.
+        Organization => "organization",
+        /// Nationality, religion or political group.
+        Nationality => "nationality",
+        /// Date or time.
+        Date => "date",
+        /// Age.
+        Age => "age",
+    }
+}
+
+/// What becomes of personal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Privacy {
+    /// In prompts to the server that runs the model.
+    pub upstream: Personal,
+    /// In the lines that the program writes about its running.
+    pub logs: Personal,
+    /// In data that an artifact is trained from.
+    pub training: Personal,
+    /// Which kinds; those that lead to a person by themselves if empty.
+    pub kinds: BTreeSet<PersonalKind>,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Days that prompts and answers are kept; without end if `None`.
+    pub payloads_days: Option<u32>,
+    /// Days that resolved entries of the review queue are kept; without end if `None`.
+    pub reviews_days: Option<u32>,
+}
+
 /// A server that runs the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
@@ -209,6 +299,10 @@ pub struct Settings {
     pub routing: Routing,
     /// What is recorded and who looks at it.
     pub logging: Logging,
+    /// What becomes of personal data.
+    pub privacy: Privacy,
+    /// How long things are kept.
+    pub retention: Retention,
     /// What is told of the running of this installation, and to whom.
     pub telemetry: Telemetry,
     /// Who cosigns the log's checkpoints.

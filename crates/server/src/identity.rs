@@ -49,6 +49,8 @@ impl Role {
 pub(crate) struct Identity {
     pub(crate) caller: Caller,
     pub(crate) role: Role,
+    /// Whether the subject is whom the request names, and not the key itself.
+    pub(crate) is_named: bool,
     /// The trace of the caller's that the request is a part of.
     pub(crate) trace: Option<TraceParent>,
 }
@@ -58,12 +60,12 @@ impl Identity {
         let role = Role::read(&key.role);
         let clearance = Clearance::of(key.labels);
         let caller = Caller { tenant: key.tenant, subject: key.id, clearance };
-        Identity { caller, role, trace: None }
+        Identity { caller, role, is_named: false, trace: None }
     }
 
     fn local_operator() -> Identity {
         let caller = Caller::operator(Clearance::public());
-        Identity { caller, role: Role::Operator, trace: None }
+        Identity { caller, role: Role::Operator, is_named: false, trace: None }
     }
 
     /// Whether the records of a tenant are this caller's to see.
@@ -71,9 +73,19 @@ impl Identity {
         self.role == Role::Operator || self.caller.tenant == tenant
     }
 
-    /// Whether the words of a subject's request are this caller's to see.
+    /// Whether the words of a subject's request are this caller's to see. Whom a program names is
+    /// no proof of who asks: the words of a named user are for reviewers.
     pub(crate) fn sees_words_of(&self, subject: &str) -> bool {
-        self.role >= Role::Reviewer || self.caller.subject == subject
+        self.role >= Role::Reviewer || !self.is_named && self.caller.subject == subject
+    }
+
+    /// On behalf of the person whom the caller's program names, under a pseudonym of the tenant's.
+    fn on_behalf_of(mut self, desk: &Desk, name: Option<&str>) -> Result<Identity, Problem> {
+        if let Some(name) = name {
+            self.caller.subject = desk.store().pseudonym(&self.caller.tenant, name)?;
+            self.is_named = true;
+        }
+        Ok(self)
     }
 }
 
@@ -101,14 +113,21 @@ async fn identity_of(
     headers: HeaderMap,
 ) -> Result<Identity, Problem> {
     if let Some(secret) = presented(&headers)? {
-        return state.read(move |desk| of_secret(desk, &secret)).await;
+        let name = named(&headers)?;
+        return state
+            .read(move |desk| of_secret(desk, &secret)?.on_behalf_of(desk, name.as_deref()))
+            .await;
     }
     if !state.is_local() || state.options.keyless == Keyless::Refused {
         let message = "an API key is needed: send `Authorization: Bearer allod_…` or `x-api-key`";
         return Err(Problem::unauthenticated("no_api_key", message));
     }
     local::check(&method, &uri, &headers)?;
-    Ok(Identity::local_operator())
+    let local = Identity::local_operator();
+    match named(&headers)? {
+        None => Ok(local),
+        name => state.read(move |desk| local.on_behalf_of(desk, name.as_deref())).await,
+    }
 }
 
 fn of_secret(desk: &Desk, secret: &str) -> Result<Identity, Problem> {
@@ -132,6 +151,19 @@ fn presented(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         }
         (bearer, plain) => Ok(bearer.or(plain)),
     }
+}
+
+/// The header in which a program names the person on whose behalf it asks.
+const SUBJECT: &str = "x-allod-subject";
+const SUBJECT_BYTES_MAX: usize = 256;
+
+fn named(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(SUBJECT) else { return Ok(None) };
+    let name = value.to_str().ok().map(str::trim);
+    let sound = name.filter(|name| (1..=SUBJECT_BYTES_MAX).contains(&name.len()));
+    sound.map(|name| Some(name.to_owned())).ok_or_else(|| {
+        Problem::request("subject", "x-allod-subject must be 1 to 256 letters of ASCII")
+    })
 }
 
 fn bearer(value: &HeaderValue) -> Result<String, Problem> {
@@ -167,6 +199,16 @@ mod tests {
         assert_eq!(presented(&with("bearer  allod_a_b")).unwrap().as_deref(), Some("allod_a_b"));
         assert!(presented(&with("Basic YTpi")).is_err());
         assert!(presented(&with("allod_a_b")).is_err());
+    }
+
+    #[test]
+    fn a_program_names_the_person_it_asks_for_in_one_short_line() {
+        let with = |value: &str| {
+            HeaderMap::from_iter([(SUBJECT.parse().unwrap(), value.parse().unwrap())])
+        };
+        assert_eq!(named(&HeaderMap::new()).unwrap(), None);
+        assert_eq!(named(&with(" anna@example.ch ")).unwrap().as_deref(), Some("anna@example.ch"));
+        assert!(named(&with(" ")).is_err() && named(&with(&"x".repeat(257))).is_err());
     }
 
     #[test]

@@ -168,6 +168,10 @@ impl From<allod_answer::Error> for Problem {
         use allod_engine::Error as EngineError;
         match error {
             Error::Limit(message) => Problem::request("limit", message),
+            Error::Private(_) => {
+                let (status, kind) = (StatusCode::FORBIDDEN, "invalid_request_error");
+                Problem::new(status, kind, "personal_data", error.to_string())
+            }
             Error::NoModel(message) => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 Problem::new(status, "server_error", "no_model", message)

@@ -112,6 +112,22 @@ pub enum Error {
         /// The number.
         value: u64,
     },
+    /// The operator's key cannot be used.
+    #[error(
+        "the operator's key that opens the stored words cannot be used: {reason}; put back \
+         keys/operator.key of the data folder or give the right key in ALLOD_OPERATOR_KEY (64 \
+         hexadecimal digits) or its file in ALLOD_OPERATOR_KEY_FILE"
+    )]
+    OperatorKey {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something that was sealed does not open.
+    #[error("what was sealed does not open ({}); it was changed", what.replace('\0', " "))]
+    Sealed {
+        /// What it was sealed as.
+        what: String,
+    },
     /// The system gave no random bytes.
     #[error("the system gave no random bytes: {0}")]
     NoRandomness(getrandom::Error),

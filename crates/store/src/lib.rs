@@ -4,25 +4,32 @@
 //! keys, the review queue, the payloads that receipts commit to, and a few settings. The trait
 //! [`Store`] is the seam; [`SqliteStore`] keeps everything in one file of the data folder.
 //!
+//! What people asked and were answered is sealed under a key for each of them (`docs/privacy.md`).
+//!
 //! Every writing call is durable when it returns. Several processes may use one folder.
 
 mod artifact;
 mod document;
 mod error;
 mod key;
+mod operator;
 mod payload;
 mod review;
+mod seal;
 mod setting;
 mod sqlite;
+mod subject;
 
 pub use artifact::ArtifactRow;
 pub use document::{DocumentRow, DocumentState, VersionRow};
 pub use error::Error;
 pub use key::KeyRow;
+pub use operator::OperatorKey;
 pub use payload::PayloadRow;
 pub use review::{NewReview, Resolution, ReviewKind, ReviewRow, ReviewState, Verdict};
 pub use setting::{HeadRow, LEDGER_HEAD};
 pub use sqlite::{DATABASE_FILE, SqliteStore};
+pub use subject::{ErasureRow, Expired, Expiry, SubjectRow};
 
 /// The result of a store operation.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -105,6 +112,39 @@ pub trait Store: Send + Sync {
 
     /// The artifact of this digest, as it is stored: whether it is whole is for the caller to ask.
     fn artifact(&self, digest: &str) -> Result<Option<ArtifactRow>>;
+
+    /// Everyone whose words are kept, of one tenant or of all; those seen first come first.
+    fn subjects(&self, tenant: Option<&str>) -> Result<Vec<SubjectRow>>;
+
+    /// All that a subject asked and was answered, oldest first.
+    fn payloads_of(&self, tenant: &str, subject: &str) -> Result<Vec<PayloadRow>>;
+
+    /// The pseudonym of a person whom a tenant's program names: always the same for the tenant,
+    /// and nobody finds the name out from it without the tenant's key.
+    fn pseudonym(&self, tenant: &str, name: &str) -> Result<String>;
+
+    /// Begins to erase a subject, when the log has so many entries; `None` if nothing of it is
+    /// kept. One that was begun before is given again.
+    fn begin_erasure(
+        &self,
+        tenant: &str,
+        subject: &str,
+        log_size: u64,
+    ) -> Result<Option<ErasureRow>>;
+
+    /// Erasures that were begun and are not finished.
+    fn erasures(&self) -> Result<Vec<ErasureRow>>;
+
+    /// Destroys the key of an erasure's subject and all that it sealed, so that no file of the
+    /// store holds them any more, and finishes the erasure. Nothing happens if it was finished.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when another process reads an earlier state for too long; the erasure stays
+    /// begun then, and can be carried out again.
+    fn carry_out_erasure(&self, id: &str) -> Result<()>;
+
+    /// Deletes what is older than it may be.
+    fn expire(&self, expiry: &Expiry) -> Result<Expired>;
 
     /// A setting's value.
     fn setting(&self, key: &str) -> Result<Option<String>>;

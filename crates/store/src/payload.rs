@@ -16,6 +16,9 @@ pub struct PayloadRow {
     pub content: String,
     /// Whose it is.
     pub tenant: String,
+    /// The data subject: the pseudonym of who asked. The words are sealed under its key.
+    #[serde(default)]
+    pub subject: String,
     /// When it was stored (RFC 3339).
     pub created_at: String,
 }
@@ -28,6 +31,7 @@ impl fmt::Debug for PayloadRow {
             .field("commitment", &self.commitment)
             .field("kind", &self.kind)
             .field("tenant", &self.tenant)
+            .field("subject", &self.subject)
             .field("created_at", &self.created_at)
             .field("content_bytes", &self.content.len())
             .finish_non_exhaustive()
@@ -46,6 +50,7 @@ mod tests {
             kind: "prompt".into(),
             content: "private question".into(),
             tenant: "t".into(),
+            subject: "s".into(),
             created_at: "now".into(),
         };
         let shown = format!("{row:?}");

@@ -56,6 +56,8 @@ pub struct NewReview {
     pub kind: ReviewKind,
     /// Whose request it is.
     pub tenant: String,
+    /// The data subject: the pseudonym of who asked.
+    pub subject: String,
     /// Reasons in plain words.
     pub reasons: Vec<String>,
     /// Leaf index of the receipt, if it is already written.
@@ -77,6 +79,8 @@ pub struct ReviewRow {
     pub kind: ReviewKind,
     /// Whose request it is.
     pub tenant: String,
+    /// The data subject: the pseudonym of who asked.
+    pub subject: String,
     /// Reasons in plain words.
     pub reasons: Vec<String>,
     /// Leaf index of the receipt.

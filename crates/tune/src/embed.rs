@@ -13,6 +13,7 @@ mod works;
 use crate::error::{Error, Result};
 use allod_kernels::Isa;
 use allod_lm::{Bag, Lexicon, TableFacts, digest_bytes, write_table};
+use allod_privacy::Shield;
 use contrast::Contrast;
 use documents::{FileFacts, Files, read};
 use sample::{Batch, Sampler, Shape};
@@ -83,6 +84,8 @@ pub struct TrainingData {
     pub folders: Vec<PathBuf>,
     /// JSON lines whose `sr` names acts that are not trained on.
     pub held_out: Vec<PathBuf>,
+    /// Hides personal data in the texts, as the policy's `privacy.training` says.
+    pub shield: Option<Shield>,
 }
 
 /// How far a run is.
@@ -116,6 +119,9 @@ pub fn train_table(
 ) -> Result<TrainedTable> {
     let held_out = held_out(&data.held_out)?;
     let mut files = Files::read(&data.folders)?;
+    if let Some(shield) = &data.shield {
+        files.hide(shield);
+    }
     let facts = std::mem::take(&mut files.facts);
     let reader = Reader::of(Works::of(files, &held_out));
     if reader.acts.is_empty() {

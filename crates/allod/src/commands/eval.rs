@@ -3,6 +3,7 @@
 mod calibrate;
 mod citations;
 mod injection;
+mod privacy;
 mod qa;
 mod retrieval;
 
@@ -22,6 +23,7 @@ pub fn run(command: &EvalCommand, place: &Place, output: &Output) -> anyhow::Res
         EvalCommand::Citations(arguments) => citations::run(arguments, output),
         EvalCommand::Retrieval(arguments) => retrieval::run(arguments, place, output),
         EvalCommand::Injection(arguments) => injection::run(arguments, place, output),
+        EvalCommand::Privacy(arguments) => privacy::run(arguments, output),
         EvalCommand::Qa(arguments) => qa::run(arguments, place, output),
         EvalCommand::Calibrate(arguments) => calibrate::run(arguments, place, output),
     }

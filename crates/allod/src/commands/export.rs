@@ -15,6 +15,7 @@ use crate::replay_arguments::ExportCommand;
 /// Writes what is recorded into one file.
 pub fn run(command: &ExportCommand, place: &Place, output: &Output) -> anyhow::Result<Ending> {
     match command {
+        ExportCommand::Subject(arguments) => super::export_subject::run(arguments, place, output),
         ExportCommand::Receipt { receipt, bundle } => export(*receipt, bundle, place, output),
     }
 }

@@ -30,6 +30,10 @@ pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::R
         LedgerCommand::Verify { checkpoint } => {
             verify(&place.data, &log, checkpoint.as_deref(), output)
         }
+        LedgerCommand::Erase { subject, tenant } => {
+            super::forget::erase(place, tenant, subject, output)
+        }
+        LedgerCommand::Expire => super::forget::expire(place, output),
         LedgerCommand::Witness => witness(place, &log, output),
         LedgerCommand::Prove { index } => {
             let ledger = open(&log, folder::remembered(&place.data)?.as_ref())?;

@@ -34,16 +34,38 @@ pub fn run(arguments: &ServeArguments, place: &Place) -> anyhow::Result<Ending> 
         confinement: Confinement { sealed, ..place.confined()?.confinement },
         ..place.options()
     };
-    let desk = Arc::new(Desk::open(&place.data, &options)?);
+    let desk = Arc::new(place.open(&options)?);
     for name in &arguments.adapters.loaded {
         desk.load_adapter(name, name)?;
     }
     ask_witnesses(&desk, &place.data)?;
+    keep_retention(&desk)?;
     allod_server::serve(Arc::clone(&desk), serve_options(arguments), |address| {
         say(&format!("Allod listens on http://{address}/ (stop with Ctrl-C)"));
     })?;
     desk.rest()?;
     Ok(Ending::Done)
+}
+
+/// How often it is looked for what has been kept long enough.
+const EXPIRE_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Deletes what has been kept longer than the policy's `retention` says: now, and once a day.
+fn keep_retention(desk: &Arc<Desk>) -> anyhow::Result<()> {
+    let retention = &desk.policy().retention;
+    if retention.payloads_days.is_none() && retention.reviews_days.is_none() {
+        return Ok(());
+    }
+    desk.expire()?;
+    let desk = Arc::clone(desk);
+    let work = move || loop {
+        std::thread::sleep(EXPIRE_EVERY);
+        if let Err(error) = desk.expire() {
+            tracing::error!(%error, "what has been kept long enough could not be deleted");
+        }
+    };
+    std::thread::Builder::new().name("allod-retention".into()).spawn(work)?;
+    Ok(())
 }
 
 /// Starts to let the policy's witnesses cosign the log's head, whenever it has grown.

@@ -2,6 +2,7 @@
 
 mod contradictions;
 mod near;
+mod privacy;
 mod reader;
 mod rules;
 mod tools;
@@ -31,6 +32,8 @@ const ROOT: &[&str] = &[
     "answers",
     "routing",
     "logging",
+    "privacy",
+    "retention",
     "telemetry",
     "witnesses",
     "limits",
@@ -44,6 +47,8 @@ const RETRIEVAL: &[&str] =
 const ANSWERS: &[&str] = &["max_error"];
 const ROUTING: &[&str] = &["escalate_on", "refuse_on"];
 const LOGGING: &[&str] = &["prompts", "citations", "human_review"];
+const PRIVACY: &[&str] = &["upstream", "logs", "training", "kinds"];
+const RETENTION: &[&str] = &["payloads_days", "reviews_days"];
 const TELEMETRY: &[&str] = &["traces_url"];
 const WITNESS: &[&str] = &["url", "vkey"];
 const LIMITS: &[&str] = &["question_chars_max", "answer_tokens_max", "answer_choices_max"];
@@ -61,6 +66,8 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("answers", ANSWERS),
     ("routing", ROUTING),
     ("logging", LOGGING),
+    ("privacy", PRIVACY),
+    ("retention", RETENTION),
     ("limits", LIMITS),
     ("tools", TOOLS),
 ];
@@ -88,6 +95,8 @@ fn document(reader: &mut Reader, node: &Node) -> Settings {
         answers: answers(reader, &root),
         routing: routing(reader, &root),
         logging: logging(reader, &root),
+        privacy: privacy::read(reader, &root),
+        retention: privacy::retention(reader, &root),
         telemetry: telemetry(reader, &root),
         witnesses: witnesses::read(reader, &root),
         limits: limits(reader, &root),

@@ -405,9 +405,10 @@ fn every_key_and_value_is_documented() {
     use crate::choice::Choice;
     let docs = include_str!("../../../../docs/policy.md");
     let keys = [super::ROOT, super::UPSTREAM, super::RETRIEVAL, super::ROUTING, super::LOGGING];
-    let more = [super::LIMITS, super::RULE, super::CONDITION, super::WITNESS];
+    let more = [super::LIMITS, super::RULE, super::CONDITION, super::WITNESS, super::ANSWERS];
     let work = [super::TOOLS, super::GRANT, super::OFFICE];
-    for key in keys.into_iter().chain(more).chain(work).flatten() {
+    let privacy = [super::TELEMETRY, super::PRIVACY, super::RETENTION];
+    for key in keys.into_iter().chain(more).chain(work).chain(privacy).flatten() {
         assert!(docs.contains(&format!("`{key}`")), "{key}");
     }
     fn words<T: Choice>() -> Vec<&'static str> {
@@ -420,6 +421,8 @@ fn every_key_and_value_is_documented() {
         words::<Prompts>(),
         words::<Citations>(),
         words::<HumanReview>(),
+        words::<crate::Personal>(),
+        words::<crate::PersonalKind>(),
         words::<Consequence>(),
         words::<Signal>(),
         words::<crate::tools::ToolName>(),

@@ -1,6 +1,6 @@
 //! How our types stand in columns: enums as words, lists and structures as JSON.
 
-use crate::{DocumentState, Error, Resolution, ReviewKind, ReviewState};
+use crate::{DocumentState, Error, ReviewKind, ReviewState};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,9 +60,6 @@ impl<T: DeserializeOwned> FromSql for Json<T> {
             .map_err(|error| FromSqlError::Other(Box::new(error)))
     }
 }
-
-/// A resolution column is JSON or null.
-pub(super) type ResolutionColumn = Option<Json<Resolution>>;
 
 /// SQLite's integers are signed.
 pub(super) fn integer(what: &'static str, value: u64) -> Result<i64, Error> {

@@ -87,6 +87,40 @@ CREATE TABLE artifacts (
     content       TEXT NOT NULL
 ) STRICT;
 ",
+    // Words are sealed from here on; the columns that held them stay empty.
+    "
+CREATE TABLE tenant_keys (
+    tenant        TEXT NOT NULL PRIMARY KEY,
+    wrapped       BLOB NOT NULL
+) STRICT;
+CREATE TABLE subjects (
+    number        INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again after an erasure
+    tenant        TEXT NOT NULL,
+    subject       TEXT NOT NULL,
+    wrapped       BLOB NOT NULL,
+    created_at    TEXT NOT NULL,
+    UNIQUE (tenant, subject)
+) STRICT;
+CREATE TABLE erasures (
+    id            TEXT NOT NULL PRIMARY KEY,
+    tenant        TEXT NOT NULL,
+    subject       TEXT NOT NULL,
+    asked_at      TEXT NOT NULL,
+    log_size      INTEGER NOT NULL,
+    payloads      INTEGER NOT NULL,
+    reviews       INTEGER NOT NULL
+) STRICT;
+ALTER TABLE payloads ADD COLUMN subject INTEGER;
+ALTER TABLE payloads ADD COLUMN sealed BLOB;
+CREATE INDEX payloads_subject ON payloads (subject);
+CREATE INDEX payloads_created ON payloads (created_at);
+CREATE INDEX payloads_plain ON payloads (commitment) WHERE sealed IS NULL;
+ALTER TABLE reviews ADD COLUMN subject INTEGER;
+ALTER TABLE reviews ADD COLUMN sealed BLOB;
+ALTER TABLE reviews ADD COLUMN sealed_resolution BLOB;
+CREATE INDEX reviews_subject ON reviews (subject);
+CREATE INDEX reviews_plain ON reviews (number) WHERE sealed IS NULL;
+",
 ];
 
 /// Brings the database at `path` to the newest schema, in one transaction.

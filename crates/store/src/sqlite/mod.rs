@@ -6,21 +6,27 @@
 mod artifacts;
 mod column;
 mod documents;
+mod erasures;
 mod keys;
 mod migrations;
 mod open;
 mod payloads;
+mod plain;
 mod reviews;
 mod settings;
+mod subjects;
 
+use crate::operator::{OperatorKey, usual_file};
+use crate::seal::Key;
 use crate::{
-    ArtifactRow, DocumentRow, Error, HeadRow, KeyRow, NewReview, PayloadRow, Resolution, Result,
-    ReviewRow, ReviewState, Store, VersionRow,
+    ArtifactRow, DocumentRow, ErasureRow, Error, Expired, Expiry, HeadRow, KeyRow, NewReview,
+    PayloadRow, Resolution, Result, ReviewRow, ReviewState, Store, SubjectRow, VersionRow,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use subjects::Fault;
 
 /// Name of the database in the data folder.
 pub const DATABASE_FILE: &str = "allod.db";
@@ -32,23 +38,33 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct SqliteStore {
     connection: Mutex<Connection>,
     path: PathBuf,
+    operator: Key,
 }
 
 impl SqliteStore {
-    /// Opens the store in `folder`, or makes it. A folder that is made is for its owner only
-    /// (mode 0700), and so is the database (0600), whoever made the folder.
+    /// Opens the store in `folder`, or makes it, with the operator's key in `keys/operator.key` of
+    /// the folder. A folder that is made is for its owner only (mode 0700), and so are the database
+    /// and the key (0600), whoever made the folder.
     ///
     /// # Errors
     /// [`Error::Folder`], [`Error::Corrupt`], [`Error::Foreign`], [`Error::NewerSchema`],
-    /// [`Error::ReadOnly`], [`Error::DiskFull`], [`Error::Busy`].
+    /// [`Error::ReadOnly`], [`Error::DiskFull`], [`Error::Busy`], [`Error::OperatorKey`].
     pub fn open(folder: &Path) -> Result<SqliteStore> {
+        SqliteStore::open_with(folder, &OperatorKey::File(usual_file(folder)))
+    }
+
+    /// As [`SqliteStore::open`], with the operator's key from elsewhere.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_with(folder: &Path, operator: &OperatorKey) -> Result<SqliteStore> {
         let path = open::prepare(folder)?;
         let connection = Connection::open_with_flags(&path, open::flags())
             .map_err(|source| Error::from_database(&path, source, 0))?;
-        SqliteStore::from_connection(connection, path)
+        SqliteStore::from_connection(connection, path, operator)
     }
 
-    /// A store that is gone when it is dropped; for tests.
+    /// A store that is gone when it is dropped, with a key of its own; for tests.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -56,7 +72,8 @@ impl SqliteStore {
         let path = PathBuf::from(":memory:");
         let connection = Connection::open_in_memory()
             .map_err(|source| Error::from_database(&path, source, 0))?;
-        SqliteStore::from_connection(connection, path)
+        let operator = OperatorKey::Given(Key::random()?.to_hex());
+        SqliteStore::from_connection(connection, path, &operator)
     }
 
     /// The database file (`:memory:` for [`SqliteStore::in_memory`]).
@@ -78,10 +95,42 @@ impl SqliteStore {
         Err(Error::Corrupt { path: self.path.clone(), detail: found })
     }
 
-    fn from_connection(mut connection: Connection, path: PathBuf) -> Result<SqliteStore> {
+    fn from_connection(
+        mut connection: Connection,
+        path: PathBuf,
+        operator: &OperatorKey,
+    ) -> Result<SqliteStore> {
         open::configure(&connection).map_err(|source| fault(&path, source))?;
         migrations::run(&mut connection, &path)?;
-        Ok(SqliteStore { connection: Mutex::new(connection), path })
+        let operator = operator_key(&mut connection, operator).map_err(|why| told(&path, why))?;
+        let store = SqliteStore { connection: Mutex::new(connection), path, operator };
+        plain::seal(&store)?;
+        Ok(store)
+    }
+
+    /// Runs `work`, which opens seals, on the connection.
+    fn sealed<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> std::result::Result<T, Fault>,
+    ) -> Result<T> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&connection).map_err(|why| told(&self.path, why))
+    }
+
+    /// Runs `work`, which seals, in one transaction that holds the write lock from its start.
+    fn write_sealed<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> std::result::Result<T, Fault>,
+    ) -> Result<T> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = || {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        run().map_err(|why| told(&self.path, why))
     }
 
     /// Runs `work` on the connection and explains what fails.
@@ -107,6 +156,30 @@ impl SqliteStore {
 /// Explains a failure of the database at `path`.
 fn fault(path: &Path, source: rusqlite::Error) -> Error {
     Error::from_database(path, source, BUSY_TIMEOUT.as_millis() as u64)
+}
+
+/// The operator's key. Reading it first keeps the ordinary start free of a write lock.
+fn operator_key(
+    connection: &mut Connection,
+    from: &OperatorKey,
+) -> std::result::Result<Key, Fault> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    if subjects::is_set_up(&transaction)? {
+        return subjects::operator(&transaction, from);
+    }
+    drop(transaction);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let key = subjects::operator(&transaction, from)?;
+    transaction.commit()?;
+    Ok(key)
+}
+
+/// Explains what went wrong with the database or a seal.
+fn told(path: &Path, why: Fault) -> Error {
+    match why {
+        Fault::Database(source) => fault(path, source),
+        Fault::Seal(error) => error,
+    }
 }
 
 /// Now, as it is stored.
@@ -175,11 +248,11 @@ impl Store for SqliteStore {
     }
 
     fn reviews(&self, state: Option<ReviewState>) -> Result<Vec<ReviewRow>> {
-        self.with(|connection| reviews::all(connection, state))
+        reviews::all(self, state)
     }
 
     fn review(&self, id: &str) -> Result<Option<ReviewRow>> {
-        self.with(|connection| reviews::one(connection, id))
+        reviews::one(self, id)
     }
 
     fn resolve_review(&self, id: &str, resolution: &Resolution) -> Result<ReviewRow> {
@@ -187,11 +260,46 @@ impl Store for SqliteStore {
     }
 
     fn put_payloads(&self, payloads: &[PayloadRow]) -> Result<()> {
-        self.write(|transaction| payloads::put(transaction, payloads))
+        self.write_sealed(|transaction| payloads::put(transaction, &self.operator, payloads))
     }
 
     fn payload(&self, commitment: &str) -> Result<Option<PayloadRow>> {
-        self.with(|connection| payloads::one(connection, commitment))
+        payloads::one(self, commitment)
+    }
+
+    fn subjects(&self, tenant: Option<&str>) -> Result<Vec<SubjectRow>> {
+        self.with(|connection| subjects::all(connection, tenant))
+    }
+
+    fn payloads_of(&self, tenant: &str, subject: &str) -> Result<Vec<PayloadRow>> {
+        payloads::of_subject(self, tenant, subject)
+    }
+
+    fn pseudonym(&self, tenant: &str, name: &str) -> Result<String> {
+        self.write_sealed(|transaction| {
+            Ok(subjects::tenant_key(transaction, &self.operator, tenant)?.pseudonym(name))
+        })
+    }
+
+    fn begin_erasure(
+        &self,
+        tenant: &str,
+        subject: &str,
+        log_size: u64,
+    ) -> Result<Option<ErasureRow>> {
+        erasures::begin(self, (tenant, subject), log_size)
+    }
+
+    fn erasures(&self) -> Result<Vec<ErasureRow>> {
+        self.with(|connection| erasures::all(connection))
+    }
+
+    fn carry_out_erasure(&self, id: &str) -> Result<()> {
+        erasures::carry_out(self, id)
+    }
+
+    fn expire(&self, expiry: &Expiry) -> Result<Expired> {
+        erasures::expire(self, expiry)
     }
 
     fn put_artifacts(&self, artifacts: &[ArtifactRow]) -> Result<()> {
@@ -219,5 +327,7 @@ impl Store for SqliteStore {
     }
 }
 
+#[cfg(test)]
+mod forgetting_tests;
 #[cfg(test)]
 mod tests;

@@ -81,6 +81,8 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten; it may be the key of someone who is to be forgotten.
+    connection.pragma_update(None, "secure_delete", true)?;
     write_ahead(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // On macOS a plain fsync leaves data in the drive's cache; elsewhere this changes nothing.

@@ -1,13 +1,32 @@
-//! The table `reviews`.
+//! The table `reviews`. What was asked, drafted and decided is sealed under the subject's key.
 
-use super::column::{Count, Json, ResolutionColumn, integer};
+use super::column::{Count, Json, integer};
+use super::subjects::{self, Fault};
 use super::{SqliteStore, now};
 use crate::key::random_id;
+use crate::seal::Key;
 use crate::{Error, NewReview, Resolution, Result, ReviewRow, ReviewState};
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-const REVIEW: &str = "SELECT id, created_at, kind, tenant, reasons, receipt_index, request_json, \
-     draft_json, state, resolution FROM reviews";
+const REVIEW: &str = "SELECT id, created_at, kind, tenant, reasons, receipt_index, subject, \
+     sealed, state, sealed_resolution FROM reviews";
+
+pub(super) fn place(id: &str) -> String {
+    format!("review\0{id}")
+}
+
+pub(super) fn resolution_place(id: &str) -> String {
+    format!("resolution\0{id}")
+}
+
+/// The words of an entry, which are sealed together.
+#[derive(Serialize, Deserialize)]
+struct Words {
+    request: String,
+    draft: Option<String>,
+}
 
 pub(super) fn enqueue(store: &SqliteStore, new: &NewReview) -> Result<ReviewRow> {
     if let Some(index) = new.receipt_index {
@@ -18,6 +37,7 @@ pub(super) fn enqueue(store: &SqliteStore, new: &NewReview) -> Result<ReviewRow>
         created_at: now(),
         kind: new.kind,
         tenant: new.tenant.clone(),
+        subject: new.subject.clone(),
         reasons: new.reasons.clone(),
         receipt_index: new.receipt_index,
         request_json: new.request_json.clone(),
@@ -25,17 +45,24 @@ pub(super) fn enqueue(store: &SqliteStore, new: &NewReview) -> Result<ReviewRow>
         state: ReviewState::Open,
         resolution: None,
     };
-    store.with(|connection| insert(connection, &row))?;
+    store.write_sealed(|transaction| insert(transaction, &store.operator, &row))?;
     Ok(row)
 }
 
-fn insert(connection: &Connection, row: &ReviewRow) -> rusqlite::Result<()> {
+fn insert(
+    connection: &Connection,
+    operator: &Key,
+    row: &ReviewRow,
+) -> std::result::Result<(), Fault> {
+    let subject = subjects::subject(connection, operator, (&row.tenant, &row.subject))?;
+    let words = Words { request: row.request_json.clone(), draft: row.draft_json.clone() };
+    let words = serde_json::to_vec(&words).expect("two texts can be written");
     connection
         .prepare_cached(
             "INSERT INTO reviews (id, created_at, kind, tenant, reasons, receipt_index,
-                 request_json, draft_json, state)
+                 request_json, state, subject, sealed)
              VALUES (:id, :created_at, :kind, :tenant, :reasons, :receipt_index,
-                 :request_json, :draft_json, :state)",
+                 '', :state, :subject, :sealed)",
         )?
         .execute(named_params! {
             ":id": row.id,
@@ -45,9 +72,9 @@ fn insert(connection: &Connection, row: &ReviewRow) -> rusqlite::Result<()> {
             ":reasons": Json(&row.reasons),
             // `enqueue` has shown that it fits.
             ":receipt_index": row.receipt_index.map(|index| index as i64),
-            ":request_json": row.request_json,
-            ":draft_json": row.draft_json,
             ":state": row.state,
+            ":subject": subject.number,
+            ":sealed": subject.key.seal(&place(&row.id), &words)?,
         })?;
     Ok(())
 }
@@ -63,31 +90,46 @@ pub(super) fn link(store: &SqliteStore, id: &str, receipt_index: u64) -> Result<
     Ok(())
 }
 
-pub(super) fn all(
-    connection: &Connection,
-    state: Option<ReviewState>,
-) -> rusqlite::Result<Vec<ReviewRow>> {
-    connection
-        .prepare_cached(&format!("{REVIEW} WHERE ?1 IS NULL OR state = ?1 ORDER BY number"))?
-        .query_map([state], review)?
-        .collect()
+pub(super) fn all(store: &SqliteStore, state: Option<ReviewState>) -> Result<Vec<ReviewRow>> {
+    store.sealed(|connection| {
+        let rows: Vec<Stored> = connection
+            .prepare_cached(&format!("{REVIEW} WHERE ?1 IS NULL OR state = ?1 ORDER BY number"))?
+            .query_map([state], stored)?
+            .collect::<rusqlite::Result<_>>()?;
+        let opened = rows.into_iter().map(|row| opened(connection, &store.operator, row));
+        Ok(opened.collect::<std::result::Result<Vec<_>, Fault>>()?.into_iter().flatten().collect())
+    })
 }
 
-pub(super) fn one(connection: &Connection, id: &str) -> rusqlite::Result<Option<ReviewRow>> {
-    connection
+pub(super) fn one(store: &SqliteStore, id: &str) -> Result<Option<ReviewRow>> {
+    store.sealed(|connection| read(connection, &store.operator, id))
+}
+
+fn read(
+    connection: &Connection,
+    operator: &Key,
+    id: &str,
+) -> std::result::Result<Option<ReviewRow>, Fault> {
+    let found = connection
         .prepare_cached(&format!("{REVIEW} WHERE id = ?1"))?
-        .query_row([id], review)
-        .optional()
+        .query_row([id], stored)
+        .optional()?;
+    found.map_or(Ok(None), |row| opened(connection, operator, row))
 }
 
 /// The update asks for an open entry, so of two reviewers at once only one succeeds.
 pub(super) fn resolve(store: &SqliteStore, id: &str, resolution: &Resolution) -> Result<ReviewRow> {
-    let (changed, row) = store.write(|transaction| {
+    let (changed, row) = store.write_sealed(|transaction| {
+        let Some(row) = read(transaction, &store.operator, id)? else { return Ok((0, None)) };
+        let subject = (row.tenant.as_str(), row.subject.as_str());
+        let subject = subjects::subject(transaction, &store.operator, subject)?;
+        let words = serde_json::to_vec(resolution).expect("plain data can be written");
+        let sealed = subject.key.seal(&resolution_place(id), &words)?;
         let changed = transaction.execute(
-            "UPDATE reviews SET state = ?2, resolution = ?3 WHERE id = ?1 AND state = ?4",
-            (id, ReviewState::Resolved, Json(resolution), ReviewState::Open),
+            "UPDATE reviews SET state = ?2, sealed_resolution = ?3 WHERE id = ?1 AND state = ?4",
+            (id, ReviewState::Resolved, sealed, ReviewState::Open),
         )?;
-        Ok((changed, one(transaction, id)?))
+        Ok((changed, read(transaction, &store.operator, id)?))
     })?;
     let row = row.ok_or_else(|| Error::NoSuchReview { id: id.to_owned() })?;
     match &row.resolution {
@@ -100,17 +142,55 @@ pub(super) fn resolve(store: &SqliteStore, id: &str, resolution: &Resolution) ->
     }
 }
 
-fn review(row: &Row<'_>) -> rusqlite::Result<ReviewRow> {
-    Ok(ReviewRow {
-        id: row.get(0)?,
-        created_at: row.get(1)?,
-        kind: row.get(2)?,
-        tenant: row.get(3)?,
-        reasons: row.get::<_, Json<_>>(4)?.0,
-        receipt_index: row.get::<_, Option<Count>>(5)?.map(|count| count.0),
-        request_json: row.get(6)?,
-        draft_json: row.get(7)?,
-        state: row.get(8)?,
-        resolution: row.get::<_, ResolutionColumn>(9)?.map(|json| json.0),
+/// A row as it stands there.
+struct Stored {
+    row: ReviewRow,
+    subject: Option<i64>,
+    sealed: Option<Vec<u8>>,
+    resolution: Option<Vec<u8>>,
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    Ok(Stored {
+        row: ReviewRow {
+            id: row.get(0)?,
+            created_at: row.get(1)?,
+            kind: row.get(2)?,
+            tenant: row.get(3)?,
+            subject: String::new(),
+            reasons: row.get::<_, Json<_>>(4)?.0,
+            receipt_index: row.get::<_, Option<Count>>(5)?.map(|count| count.0),
+            request_json: String::new(),
+            draft_json: None,
+            state: row.get(8)?,
+            resolution: None,
+        },
+        subject: row.get(6)?,
+        sealed: row.get(7)?,
+        resolution: row.get(9)?,
     })
+}
+
+/// The entry with its words; `None` when its subject was erased meanwhile.
+fn opened(
+    connection: &Connection,
+    operator: &Key,
+    stored: Stored,
+) -> std::result::Result<Option<ReviewRow>, Fault> {
+    let (Some(number), Some(sealed)) = (stored.subject, stored.sealed) else { return Ok(None) };
+    let Some((key, subject)) = subjects::by_number(connection, operator, number)? else {
+        return Ok(None);
+    };
+    let mut row = ReviewRow { subject, ..stored.row };
+    let words: Words = json(&place(&row.id), &key.open(&place(&row.id), &sealed)?)?;
+    (row.request_json, row.draft_json) = (words.request, words.draft);
+    if let Some(sealed) = stored.resolution {
+        let place = resolution_place(&row.id);
+        row.resolution = Some(json(&place, &key.open(&place, &sealed)?)?);
+    }
+    Ok(Some(row))
+}
+
+fn json<T: DeserializeOwned>(place: &str, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|_| Error::Sealed { what: place.to_owned() })
 }

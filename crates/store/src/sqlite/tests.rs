@@ -34,10 +34,11 @@ fn version(path: &str, digest: &str, text: &str) -> VersionRow {
     }
 }
 
-fn new_review(kind: ReviewKind) -> NewReview {
+pub(super) fn new_review(kind: ReviewKind) -> NewReview {
     NewReview {
         kind,
         tenant: "pradaval".into(),
+        subject: "anna".into(),
         reasons: vec!["low confidence".into(), "Ünïcode \"quotes\"".into()],
         receipt_index: None,
         request_json: "{\"question\":\"?\"}".into(),
@@ -45,7 +46,7 @@ fn new_review(kind: ReviewKind) -> NewReview {
     }
 }
 
-fn resolution(by: &str) -> Resolution {
+pub(super) fn resolution(by: &str) -> Resolution {
     Resolution {
         verdict: Verdict::Amend,
         by: by.into(),
@@ -55,13 +56,14 @@ fn resolution(by: &str) -> Resolution {
     }
 }
 
-fn payload(commitment: &str, content: &str) -> PayloadRow {
+pub(super) fn payload(commitment: &str, content: &str) -> PayloadRow {
     PayloadRow {
         commitment: commitment.into(),
         salt_hex: "00ff".into(),
         kind: "prompt".into(),
         content: content.into(),
         tenant: "pradaval".into(),
+        subject: "anna".into(),
         created_at: "2026-11-21T09:00:00Z".into(),
     }
 }
@@ -235,8 +237,9 @@ fn the_secret_is_stored_nowhere() {
     let (key, secret) = store.create_key("clerk", "pradaval", &[], "ask").unwrap();
     let tail = secret.rsplit('_').next().unwrap().as_bytes();
     assert!(!format!("{key:?}").as_bytes().windows(tail.len()).any(|w| w == tail));
-    for entry in fs::read_dir(folder.path()).unwrap() {
-        let bytes = fs::read(entry.unwrap().path()).unwrap();
+    let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    for path in files.filter(|path| path.is_file()) {
+        let bytes = fs::read(path).unwrap();
         assert!(!bytes.windows(tail.len()).any(|window| window == tail));
     }
 }
@@ -430,8 +433,10 @@ fn folder_and_files_are_for_their_owner_only() {
     assert_eq!(mode(&data), 0o700);
     for entry in fs::read_dir(&data).unwrap() {
         let path = entry.unwrap().path();
-        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        let wanted = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&path), wanted, "{}", path.display());
     }
+    assert_eq!(mode(&usual_file(&data)), 0o600);
     drop(store);
     let file = data.join(DATABASE_FILE);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use allod_lm::digest_bytes;
+use allod_privacy::Shield;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -76,6 +77,19 @@ impl Files {
         }
     }
 
+    /// Hides personal data; a text that may go nowhere is left out.
+    pub(super) fn hide(&mut self, shield: &Shield) {
+        let hidden = |text: &str| shield.cover("training").hide(text).ok();
+        self.documents.retain_mut(|document| {
+            let texts = hidden(&document.title).zip(hidden(&document.text));
+            texts.map(|(title, text)| (document.title, document.text) = (title, text)).is_some()
+        });
+        self.lines.retain_mut(|lines| {
+            let both = hidden(&lines[0]).zip(hidden(&lines[1]));
+            both.map(|(one, two)| *lines = [one, two]).is_some()
+        });
+    }
+
     fn read_documents(&mut self, path: &Path, name: &str, language: usize) -> Result<()> {
         let text = read(path)?;
         let mut facts = FileFacts { digest: digest_bytes(text.as_bytes()), ..Default::default() };
@@ -134,4 +148,31 @@ fn find(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
 
 pub(super) fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|source| Error::Io { file: path.to_path_buf(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use allod_privacy::Action;
+
+    #[test]
+    fn personal_data_is_hidden_or_its_text_left_out() {
+        let files = || Files {
+            documents: vec![Document {
+                id: "a".into(),
+                language: 0,
+                title: "Brief".into(),
+                text: "AHV 756.9217.0769.85".into(),
+            }],
+            lines: vec![["Guten Tag".into(), "Bun di anna@example.ch".into()]],
+            ..Files::default()
+        };
+        let mut redacted = files();
+        redacted.hide(&Shield::new(Action::Redact, &[]).unwrap());
+        assert_eq!(redacted.documents[0].text, "AHV [AHV]");
+        assert!(!redacted.lines[0][1].contains('@'));
+        let mut blocked = files();
+        blocked.hide(&Shield::new(Action::Block, &[]).unwrap());
+        assert!(blocked.documents.is_empty() && blocked.lines.is_empty());
+    }
 }

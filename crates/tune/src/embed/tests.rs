@@ -40,7 +40,7 @@ fn recipe() -> TableRecipe {
 }
 
 fn data_in(folder: &Path) -> TrainingData {
-    TrainingData { folders: vec![folder.to_path_buf()], held_out: vec![] }
+    TrainingData { folders: vec![folder.to_path_buf()], held_out: vec![], shield: None }
 }
 
 #[test]

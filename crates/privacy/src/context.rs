@@ -1,0 +1,52 @@
+//! Words beside a place that say what stands there.
+
+use crate::fold::Folded;
+
+/// How far words are looked for, in letters.
+const BEFORE: usize = 48;
+const AFTER: usize = 24;
+
+/// The letters beside a place, in lower case.
+pub(crate) struct Surroundings {
+    before: String,
+    after: String,
+}
+
+impl Surroundings {
+    pub(crate) fn of(text: &Folded, start: usize, end: usize) -> Surroundings {
+        let lower = |from: usize, to: usize| text.text(from..to).to_lowercase();
+        Surroundings {
+            before: lower(start.saturating_sub(BEFORE), start),
+            after: lower(end, (end + AFTER).min(text.len())),
+        }
+    }
+
+    /// Whether one of these begins a word before the place.
+    pub(crate) fn before(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| begins_word(&self.before, word))
+    }
+
+    /// Whether one of these begins a word before or after the place.
+    pub(crate) fn beside(&self, words: &[&str]) -> bool {
+        self.before(words) || words.iter().any(|word| begins_word(&self.after, word))
+    }
+}
+
+fn begins_word(text: &str, word: &str) -> bool {
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].chars().next_back().is_some_and(char::is_alphanumeric))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_counts_from_its_beginning() {
+        let text = Folded::new("Meine Kreditkarte: 123 (Visa)");
+        let surroundings = Surroundings::of(&text, 19, 22);
+        assert!(surroundings.before(&["kreditkarte"]));
+        assert!(!surroundings.before(&["karte"]));
+        assert!(surroundings.beside(&["visa"]) && !surroundings.before(&["visa"]));
+    }
+}

@@ -1,0 +1,377 @@
+//! Identifiers with a checksum, and those of the United States that have none.
+
+use crate::checksum;
+use crate::context::Surroundings;
+use crate::finding::{Finding, How};
+use crate::fold::Folded;
+use crate::kind::Kind;
+use crate::series::{Series, ends_before};
+
+/// Finds identifiers: at each place where one could begin, each kind is tried, and each looks at a
+/// bounded number of letters. So the time is linear in the text.
+pub(crate) fn find(text: &Folded) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut place = 0;
+    while place < text.len() {
+        let char = text.at(place);
+        let begins = char.is_ascii_alphanumeric() && !continues(text, place);
+        match begins.then(|| at(text, place)).flatten() {
+            Some((series, kind, score, how)) => {
+                let range = text.bytes(series.start..series.end);
+                found.push(Finding { range, kind, score, how });
+                place = series.end;
+            }
+            None => place += 1,
+        }
+    }
+    found
+}
+
+/// Whether a place is within a number, or within a word with digits.
+fn continues(text: &Folded, place: usize) -> bool {
+    let before = text.before(place);
+    match text.at(place).is_ascii_digit() {
+        true => before.is_ascii_digit() || !ends_before(text, place),
+        false => before.is_alphanumeric(),
+    }
+}
+
+type Found = (Series, Kind, f32, How);
+
+fn at(text: &Folded, place: usize) -> Option<Found> {
+    match text.at(place).is_ascii_digit() {
+        true => ahv(text, place)
+            .or_else(|| nir(text, place))
+            .or_else(|| card(text, place))
+            .or_else(|| tax_id(text, place))
+            .or_else(|| ssn(text, place))
+            .or_else(|| id_card(text, place)),
+        false => {
+            iban(text, place).or_else(|| tax_code(text, place)).or_else(|| id_card(text, place))
+        }
+    }
+}
+
+fn checked(series: Series, kind: Kind) -> Found {
+    (series, kind, 1.0, How::Checksum)
+}
+
+fn ahv(text: &Folded, place: usize) -> Option<Found> {
+    if text.at(place) != '7' {
+        return None;
+    }
+    let series = Series::read(text, place, 13)?;
+    let letters = series.letters();
+    let right = letters.starts_with(b"756") && series.is_digits() && checksum::ean13(letters);
+    (right && series.is_apart(text)).then(|| checked(series, Kind::Ahv))
+}
+
+fn nir(text: &Folded, place: usize) -> Option<Found> {
+    if !matches!(text.at(place), '1'..='4' | '7' | '8') {
+        return None;
+    }
+    let series = Series::read(text, place, 15)?;
+    let letters = series.letters();
+    let digits = letters.iter().enumerate().all(|(index, letter)| {
+        letter.is_ascii_digit() || index == 6 && matches!(letter.to_ascii_uppercase(), b'A' | b'B')
+    });
+    let two =
+        |from: usize| u32::from(letters[from] - b'0') * 10 + u32::from(letters[from + 1] - b'0');
+    let month = |month: u32| matches!(month, 1..=12 | 20..=42 | 50..=99);
+    let right = digits && month(two(3)) && checksum::nir(letters);
+    let is_card = || card(text, place).is_some() && card_context(text, &series);
+    (right && !is_card() && series.is_apart(text)).then(|| checked(series, Kind::FrenchNir))
+}
+
+const CARD_WORDS: &[&str] = &[
+    "card",
+    "visa",
+    "mastercard",
+    "amex",
+    "maestro",
+    "credit",
+    "kreditk",
+    "karte",
+    "debit",
+    "cc ",
+    "carte",
+    "carta",
+    "cartan",
+    "bancomat",
+    "kartennummer",
+    "charta",
+    "cb ",
+];
+
+/// Payment cards: the length and first digits of an issuer, Luhn's sum, and a look of one number.
+fn card(text: &Folded, place: usize) -> Option<Found> {
+    let longest = Series::read(text, place, 12)?;
+    if !longest.is_digits() {
+        return None;
+    }
+    (12..=19).rev().find_map(|length| {
+        let series = Series::read(text, place, length)?;
+        let right = series.is_digits() && checksum::luhn(series.letters()) && series.is_apart(text);
+        let issued = right && (is_issued(series.letters()) || card_context(text, &series));
+        let shape = issued && (has_card_shape(&series) || series.is_alone(text));
+        let sure = shape && (has_card_shape(&series) || card_context(text, &series));
+        match (shape, sure) {
+            (true, true) => Some(checked(series, Kind::CreditCard)),
+            (true, false) => Some((series, Kind::CreditCard, 0.8, How::Checksum)),
+            _ => None,
+        }
+    })
+}
+
+fn card_context(text: &Folded, series: &Series) -> bool {
+    Surroundings::of(text, series.start, series.end).beside(CARD_WORDS)
+}
+
+fn has_card_shape(series: &Series) -> bool {
+    series.is_whole()
+        || series.is_spread()
+        || series.is_grouped(&[4, 8, 12])
+        || series.is_grouped(&[4, 10])
+        || series.is_grouped(&[4, 8, 12, 16])
+        || series.is_grouped(&[4, 8])
+}
+
+/// Ranges of the issuers' numbers with their lengths, as ISO/IEC 7812 registers them to the
+/// networks.
+fn is_issued(digits: &[u8]) -> bool {
+    let first = |count: usize| {
+        digits[..count].iter().fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0'))
+    };
+    let length = digits.len();
+    match (first(1), first(2), first(4)) {
+        (4, ..) => matches!(length, 13 | 16 | 19),
+        (_, 51..=55, _) | (_, _, 2221..=2720) => length == 16,
+        (_, 34 | 37, _) => length == 15,
+        (_, 30 | 36 | 38 | 39, _) => (14..=19).contains(&length),
+        (_, 35, _) => (16..=19).contains(&length),
+        (_, _, 1800 | 2131) => length == 15,
+        (_, 60 | 62 | 64 | 65 | 81, _) => (16..=19).contains(&length) || first(2) == 60,
+        (_, 50 | 56..=69, _) => (12..=19).contains(&length),
+        _ => false,
+    }
+}
+
+fn iban(text: &Folded, place: usize) -> Option<Found> {
+    let head = Series::read(text, place, 4)?;
+    let head = head.letters();
+    let formed = head[1].is_ascii_alphabetic() && head[2..].iter().all(u8::is_ascii_digit);
+    if !formed {
+        return None;
+    }
+    let country = [head[0].to_ascii_uppercase(), head[1].to_ascii_uppercase()];
+    let length = IBAN_LENGTHS.iter().find(|(code, _)| **code == country)?.1;
+    let series = Series::read(text, place, length)?;
+    let ends = !text.at(series.end).is_ascii_alphanumeric();
+    let right = checksum::iban(series.letters());
+    // What goes on as one word is kept too if nothing is put between: `IBANCH93…` has a head.
+    (right && (ends || series.is_apart(text))).then(|| checked(series, Kind::Iban))
+}
+
+/// Lengths by country, from the IBAN registry (SWIFT, release 99).
+const IBAN_LENGTHS: &[(&[u8; 2], usize)] = &[
+    (b"AD", 24),
+    (b"AE", 23),
+    (b"AL", 28),
+    (b"AT", 20),
+    (b"AZ", 28),
+    (b"BA", 20),
+    (b"BE", 16),
+    (b"BG", 22),
+    (b"BH", 22),
+    (b"BI", 27),
+    (b"BR", 29),
+    (b"BY", 28),
+    (b"CH", 21),
+    (b"CR", 22),
+    (b"CY", 28),
+    (b"CZ", 24),
+    (b"DE", 22),
+    (b"DJ", 27),
+    (b"DK", 18),
+    (b"DO", 28),
+    (b"EE", 20),
+    (b"EG", 29),
+    (b"ES", 24),
+    (b"FI", 18),
+    (b"FK", 18),
+    (b"FO", 18),
+    (b"FR", 27),
+    (b"GB", 22),
+    (b"GE", 22),
+    (b"GI", 23),
+    (b"GL", 18),
+    (b"GR", 27),
+    (b"GT", 28),
+    (b"HN", 28),
+    (b"HR", 21),
+    (b"HU", 28),
+    (b"IE", 22),
+    (b"IL", 23),
+    (b"IQ", 23),
+    (b"IS", 26),
+    (b"IT", 27),
+    (b"JO", 30),
+    (b"KW", 30),
+    (b"KZ", 20),
+    (b"LB", 28),
+    (b"LC", 32),
+    (b"LI", 21),
+    (b"LT", 20),
+    (b"LU", 20),
+    (b"LV", 21),
+    (b"LY", 25),
+    (b"MC", 27),
+    (b"MD", 24),
+    (b"ME", 22),
+    (b"MK", 19),
+    (b"MN", 20),
+    (b"MR", 27),
+    (b"MT", 31),
+    (b"MU", 30),
+    (b"NI", 28),
+    (b"NL", 18),
+    (b"NO", 15),
+    (b"OM", 23),
+    (b"PK", 24),
+    (b"PL", 28),
+    (b"PS", 29),
+    (b"PT", 25),
+    (b"QA", 29),
+    (b"RO", 24),
+    (b"RS", 22),
+    (b"RU", 33),
+    (b"SA", 24),
+    (b"SC", 31),
+    (b"SD", 18),
+    (b"SE", 24),
+    (b"SI", 19),
+    (b"SK", 24),
+    (b"SM", 27),
+    (b"SO", 23),
+    (b"ST", 25),
+    (b"SV", 28),
+    (b"TL", 23),
+    (b"TN", 24),
+    (b"TR", 26),
+    (b"UA", 29),
+    (b"VA", 22),
+    (b"VG", 24),
+    (b"XK", 20),
+    (b"YE", 30),
+];
+
+const TAX_ID_WORDS: &[&str] = &[
+    "steuer",
+    "idnr",
+    "id-nr",
+    "identifikationsn",
+    "tin",
+    "tax",
+    "stid",
+    "fiscal",
+    "fisc",
+    "taglia",
+    "fiscale",
+    "codice",
+    "numero",
+];
+
+fn tax_id(text: &Folded, place: usize) -> Option<Found> {
+    let series = Series::read(text, place, 11)?;
+    let right = series.is_digits()
+        && checksum::tax_id_digits(series.letters())
+        && checksum::mod_11_10(series.letters());
+    if !right || !series.is_apart(text) {
+        return None;
+    }
+    let named = || Surroundings::of(text, series.start, series.end).beside(TAX_ID_WORDS);
+    let shaped = series.is_whole() || series.is_grouped(&[2, 5, 8]);
+    match shaped || series.is_alone(text) && named() {
+        true => Some(checked(series, Kind::GermanTaxId)),
+        false => None,
+    }
+}
+
+const ID_CARD_WORDS: &[&str] = &[
+    "ausweis",
+    "personalausweis",
+    "pass",
+    "reisepass",
+    "perso",
+    "identit",
+    "id card",
+    "id-karte",
+    "carte",
+    "carta",
+    "document",
+    "dokument",
+    "legitim",
+];
+
+/// A German identity card or passport: nine of digits and certain letters, then a check digit.
+fn id_card(text: &Folded, place: usize) -> Option<Found> {
+    const LETTERS: &[u8] = b"CFGHJKLMNPRTVWXYZ";
+    let series = Series::read(text, place, 10)?;
+    let allowed =
+        |letter: &u8| letter.is_ascii_digit() || LETTERS.contains(&letter.to_ascii_uppercase());
+    let (first, rest) = series.letters().split_first()?;
+    let formed = allowed(first)
+        && !first.is_ascii_digit()
+        && rest.iter().all(allowed)
+        && rest.iter().filter(|letter| letter.is_ascii_digit()).count() >= 3;
+    let right = formed && checksum::seven_three_one(series.letters());
+    if !right || text.at(series.end).is_alphanumeric() {
+        return None;
+    }
+    let named = Surroundings::of(text, series.start, series.end).beside(ID_CARD_WORDS);
+    let upper = series.letters().iter().all(|letter| !letter.is_ascii_lowercase());
+    match (named, series.is_whole() && upper) {
+        (true, _) => Some(checked(series, Kind::GermanIdCard)),
+        (false, true) => Some((series, Kind::GermanIdCard, 0.8, How::Checksum)),
+        (false, false) => None,
+    }
+}
+
+/// Six letters, then year, month and day, then a letter and three digits for the place of birth,
+/// then a check letter. Where two people would have one code, letters take the place of digits
+/// (omocodia).
+fn tax_code(text: &Folded, place: usize) -> Option<Found> {
+    const DIGITS: [usize; 7] = [6, 7, 9, 10, 12, 13, 14];
+    const MONTHS: &[u8] = b"ABCDEHLMPRST";
+    let series = Series::read(text, place, 16)?;
+    let upper: Vec<u8> = series.letters().iter().map(u8::to_ascii_uppercase).collect();
+    let digit = |byte: u8| byte.is_ascii_digit() || b"LMNPQRSTUV".contains(&byte);
+    let formed = upper.iter().enumerate().all(|(index, byte)| match index {
+        8 => MONTHS.contains(byte),
+        index if DIGITS.contains(&index) => digit(*byte),
+        _ => byte.is_ascii_alphabetic(),
+    });
+    let right = formed && checksum::tax_code(&upper) && !text.at(series.end).is_alphanumeric();
+    right.then(|| checked(series, Kind::ItalianTaxCode))
+}
+
+const SSN_WORDS: &[&str] = &["ssn", "social security", "soc sec", "social-security", "ss#"];
+
+fn ssn(text: &Folded, place: usize) -> Option<Found> {
+    let series = Series::read(text, place, 9)?;
+    let letters = series.letters();
+    let issued = !matches!(&letters[..3], b"000" | b"666")
+        && &letters[3..5] != b"00"
+        && &letters[5..] != b"0000";
+    if !series.is_digits() || !issued || !series.is_apart(text) {
+        return None;
+    }
+    let between = |at: usize| text.at(series.start + at);
+    let hyphens = series.is_grouped(&[3, 5]) && between(3) == '-' && between(6) == '-';
+    let named = Surroundings::of(text, series.start, series.end).beside(SSN_WORDS);
+    match (named, hyphens && series.is_alone(text)) {
+        (true, _) => Some((series, Kind::UsSsn, 0.95, How::Context)),
+        (false, true) => Some((series, Kind::UsSsn, 0.9, How::Pattern)),
+        (false, false) => None,
+    }
+}

@@ -1,0 +1,193 @@
+//! Plates of vehicles: Swiss cantons, German districts, and the series of France and Italy.
+
+use crate::context::Surroundings;
+use crate::finding::{Finding, How};
+use crate::fold::Folded;
+use crate::kind::Kind;
+use crate::token::{Token, TokenClass};
+
+const CANTONS: &[&str] = &[
+    "ag", "ai", "ar", "be", "bl", "bs", "fr", "ge", "gl", "gr", "ju", "lu", "ne", "nw", "ow", "sg",
+    "sh", "so", "sz", "tg", "ti", "ur", "vd", "vs", "zg", "zh", "fl",
+];
+
+const WORDS: &[&str] = &[
+    "plate",
+    "kennzeichen",
+    "kontrollschild",
+    "nummernschild",
+    "autonummer",
+    "schild",
+    "plaque",
+    "immatric",
+    "targa",
+    "targhe",
+    "numer d",
+    "auto",
+    "car ",
+    "wagen",
+    "fahrzeug",
+    "véhicule",
+    "veicolo",
+    "voiture",
+    "macchina",
+    "registration",
+    "vehicle",
+    "numra",
+    "parcheggi",
+    "parkiert",
+];
+
+/// German districts, as the Federal Motor Transport Authority publishes them.
+const DISTRICTS: &str = include_str!("words/german_districts.txt");
+
+/// Finds plates.
+pub(crate) fn find(text: &Folded, tokens: &[Token]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (index, token) in tokens.iter().enumerate() {
+        if token.class != TokenClass::Word && token.class != TokenClass::Mixed {
+            continue;
+        }
+        let rest = &tokens[index..];
+        let shown = swiss(text, rest).or_else(|| german(text, rest)).or_else(|| series(text, rest));
+        if let Some((count, sure)) = shown {
+            let (start, end) = (token.start, rest[count - 1].end);
+            let named = || Surroundings::of(text, start, end).beside(WORDS);
+            let (score, how) = match (sure, named()) {
+                (_, true) => (0.9, How::Context),
+                (true, false) => (0.8, How::Pattern),
+                (false, false) => continue,
+            };
+            let range = text.bytes(start..end);
+            found.push(Finding { range, kind: Kind::LicencePlate, score, how });
+        }
+    }
+    found
+}
+
+/// How many tokens, and whether the form is enough.
+type Shown = (usize, bool);
+
+fn is_upper(text: &Folded, token: &Token) -> bool {
+    (token.start..token.end).all(|place| !text.at(place).is_lowercase())
+}
+
+fn between(tokens: &[Token], at: usize) -> bool {
+    tokens.get(at).is_some_and(|token| matches!(token.word.as_str(), "-" | "." | "·" | "•" | "*"))
+}
+
+/// `ZH 123456`, `ZH·123 456`, `ZH123456`.
+fn swiss(text: &Folded, tokens: &[Token]) -> Option<Shown> {
+    let first = &tokens[0];
+    let canton = CANTONS.iter().find(|canton| first.word.starts_with(**canton))?;
+    let ends = |count: usize| {
+        let end = tokens[count - 1].end;
+        !text.at(end).is_alphanumeric()
+    };
+    let glued = &first.word[canton.len()..];
+    if !is_upper(text, first) {
+        return None;
+    }
+    if (4..=6).contains(&glued.len()) && glued.bytes().all(|byte| byte.is_ascii_digit()) {
+        return ends(1).then_some((1, glued.len() >= 5));
+    }
+    if !glued.is_empty() {
+        return None;
+    }
+    let mut at = 1 + usize::from(between(tokens, 1));
+    let mut digits = 0;
+    while let Some(token) = tokens.get(at).filter(|token| token.class == TokenClass::Number) {
+        if token.start > tokens[at - 1].end + 1 || digits + token.word.len() > 6 {
+            break;
+        }
+        digits += token.word.len();
+        at += 1;
+    }
+    (digits >= 2 && ends(at)).then_some((at, digits >= 5))
+}
+
+/// `B-MW 1234`, `M AB 123E`, `HH-AB1234`.
+fn german(text: &Folded, tokens: &[Token]) -> Option<Shown> {
+    let first = &tokens[0];
+    let district = first.class == TokenClass::Word
+        && first.end - first.start <= 3
+        && DISTRICTS.split_whitespace().any(|one| one == first.word);
+    if !district || !is_upper(text, first) {
+        return None;
+    }
+    let hyphen = between(tokens, 1);
+    let letters = tokens.get(1 + usize::from(hyphen))?;
+    let mut count = 2 + usize::from(hyphen);
+    let alphas = letters.word.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let mut tail = &letters.word[alphas.min(letters.word.len())..];
+    if !(1..=2).contains(&alphas) || !is_upper(text, letters) {
+        return None;
+    }
+    if tail.is_empty() {
+        count += usize::from(between(tokens, count));
+        tail = tokens.get(count)?.word.as_str();
+        count += 1;
+    }
+    let digits = tail.trim_end_matches(['e', 'h']);
+    let sound = (1..=4).contains(&digits.len())
+        && tail.len() <= digits.len() + 1
+        && digits.bytes().all(|byte| byte.is_ascii_digit());
+    sound.then_some((count, hyphen && digits.len() >= 2))
+}
+
+/// `AB-123-CD` (France), `AB 123 CD`, `AB123CD` (Italy).
+fn series(text: &Folded, tokens: &[Token]) -> Option<Shown> {
+    let first = &tokens[0];
+    if !is_upper(text, first) || first.word.len() > 7 {
+        return None;
+    }
+    let mut joined = String::new();
+    let mut hyphens = 0;
+    for (index, token) in tokens.iter().take(5).enumerate() {
+        if between(tokens, index) {
+            hyphens += 1;
+            continue;
+        }
+        if !token.word.is_ascii() || !is_upper(text, token) {
+            return None;
+        }
+        joined.push_str(&token.word);
+        if joined.len() >= 7 {
+            let bytes = joined.as_bytes();
+            let formed = bytes.len() == 7
+                && bytes[..2].iter().chain(&bytes[5..]).all(u8::is_ascii_alphabetic)
+                && bytes[2..5].iter().all(u8::is_ascii_digit);
+            return formed.then_some((index + 1, hyphens == 2 || hyphens == 0));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::tokens;
+
+    fn found(text: &str) -> Vec<&str> {
+        let folded = Folded::new(text);
+        find(&folded, &tokens(&folded)).into_iter().map(|one| &text[one.range]).collect()
+    }
+
+    #[test]
+    fn plates_of_four_countries_are_found() {
+        for plate in [
+            "ZH 123456",
+            "GR·12 345",
+            "VD123456",
+            "B-MW 1234",
+            "HH-AB 12E",
+            "AB-123-CD",
+            "FG 456 HJ",
+            "FG456HJ",
+        ] {
+            assert_eq!(found(&format!("mit {plate} da")), [plate]);
+        }
+        assert_eq!(found("Kontrollschild SO 912"), ["SO 912"]);
+        assert!(found("Art. 5 Abs. 2 OR, SO 912, im Jahr 2024, A 12").is_empty());
+    }
+}

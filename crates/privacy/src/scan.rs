@@ -1,0 +1,144 @@
+//! The scan: all recognisers over a text, and what becomes of findings that overlap.
+
+use std::ops::Range;
+
+use crate::features::Seen;
+use crate::finding::{Finding, How, settle};
+use crate::fold::Folded;
+use crate::gazetteer::{COMMON, COUNTRY, FAMILY, FLAT, FORM, GIVEN, Known, ORDINARY, STREET, TOWN};
+use crate::kind::Kind;
+use crate::label::{Label, kind};
+use crate::tagger::{BUILT_IN, Tagger};
+use crate::token::{Token, TokenClass, tokens};
+use crate::{date, features, identifiers, licence, network, phone, plate};
+
+/// Longest piece that the tagger looks at as one, in tokens: its memory stays bounded.
+const PIECE: usize = 4096;
+
+/// Finds personal data in a text: in order, none overlapping. The time is linear in the text.
+#[must_use]
+pub fn scan(text: &str) -> Vec<Finding> {
+    scan_with(text, &BUILT_IN)
+}
+
+/// As [`scan`], with a tagger that [`crate::train`] made.
+///
+/// # Errors
+/// `None` when the bytes are no tagger.
+#[must_use]
+pub fn scanner(tagger: &[u8]) -> Option<impl Fn(&str) -> Vec<Finding>> {
+    let tagger = Tagger::read(tagger)?;
+    Some(move |text: &str| scan_with(text, &tagger))
+}
+
+fn scan_with(text: &str, tagger: &Tagger) -> Vec<Finding> {
+    let folded = Folded::new(text);
+    let tokens = tokens(&folded);
+    let mut found = by_rules(&folded, &tokens);
+    found.extend(tagged(&folded, &tokens, &found, tagger));
+    settle(found)
+}
+
+fn by_rules(folded: &Folded, tokens: &[Token]) -> Vec<Finding> {
+    let mut found = identifiers::find(folded);
+    found.extend(network::find(folded));
+    found.extend(phone::find(folded));
+    found.extend(plate::find(folded, tokens));
+    found.extend(date::find(folded, tokens));
+    found.extend(licence::find(folded, tokens));
+    found
+}
+
+/// What recognisers take each token for: what the tagger sees of it.
+pub(crate) fn taken(folded: &Folded, tokens: &[Token]) -> Vec<Option<Kind>> {
+    by_token(folded, tokens, &by_rules(folded, tokens))
+}
+
+fn by_token(folded: &Folded, tokens: &[Token], found: &[Finding]) -> Vec<Option<Kind>> {
+    let settled = settle(found.to_vec());
+    let mut rest = settled.iter().peekable();
+    let mut kinds = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        let bytes = folded.bytes(token.start..token.end);
+        while rest.peek().is_some_and(|one| one.range.end <= bytes.start) {
+            rest.next();
+        }
+        kinds.push(rest.peek().filter(|one| one.range.start < bytes.end).map(|one| one.kind));
+    }
+    kinds
+}
+
+/// Findings of the tagger.
+fn tagged(folded: &Folded, tokens: &[Token], found: &[Finding], tagger: &Tagger) -> Vec<Finding> {
+    let kinds = by_token(folded, tokens, found);
+    let mut all = Vec::new();
+    for from in (0..tokens.len()).step_by(PIECE) {
+        let to = (from + PIECE).min(tokens.len());
+        let (piece, seen) =
+            (&tokens[from..to], features::seen(&tokens[from..to], &kinds[from..to]));
+        for (range, kind, lead) in spans(&tagger.tag(&seen)) {
+            let words = trimmed(piece, range);
+            if words.is_empty() || !plausible(kind, &piece[words.clone()], &seen[words.clone()]) {
+                continue;
+            }
+            let range = folded.bytes(piece[words.start].start..piece[words.end - 1].end);
+            all.push(Finding { range, kind, score: sureness(lead), how: How::Tagger });
+        }
+    }
+    all
+}
+
+/// Tokens, the kind that labels give them, and the lead of the first.
+fn spans(labels: &[(Label, i32)]) -> Vec<(Range<usize>, Kind, i32)> {
+    let mut all: Vec<(Range<usize>, Kind, i32)> = Vec::new();
+    let mut last = None;
+    for (index, (label, lead)) in labels.iter().enumerate() {
+        let now = kind(*label);
+        match (now, all.last_mut()) {
+            (Some((kind, false)), Some(open)) if last == Some(kind) => open.0.end = index + 1,
+            (Some((kind, _)), _) => all.push((index..index + 1, kind, *lead)),
+            (None, _) => {}
+        }
+        last = now.map(|(kind, _)| kind);
+    }
+    all
+}
+
+/// Without line ends and marks at the end.
+fn trimmed(tokens: &[Token], range: Range<usize>) -> Range<usize> {
+    let mut end = range.end;
+    while end > range.start
+        && (tokens[end - 1].class == TokenClass::Lines
+            || matches!(tokens[end - 1].word.as_str(), "," | ";" | ":" | ">"))
+    {
+        end -= 1;
+    }
+    range.start..end
+}
+
+/// Whether words can be what the tagger takes them for at all.
+fn plausible(kind: Kind, tokens: &[Token], seen: &[Seen]) -> bool {
+    let digits: usize =
+        tokens.iter().map(|t| t.word.bytes().filter(u8::is_ascii_digit).count()).sum();
+    let known = |bits: Known| seen.iter().any(|one| one.known & bits != 0);
+    let words = || tokens.iter().zip(seen).filter(|(token, _)| token.class == TokenClass::Word);
+    let ordinary = || words().all(|(_, seen)| seen.known & (ORDINARY | COMMON) != 0);
+    match kind {
+        Kind::Person => words().count() > 0 && (!ordinary() || known(GIVEN | FAMILY)),
+        Kind::Place | Kind::Organization => !ordinary() || known(TOWN | COUNTRY | FORM),
+        Kind::Address => digits > 0 || known(STREET | FLAT | TOWN),
+        Kind::PostalCode => digits >= 2,
+        Kind::Phone => digits >= 6 && !tokens.iter().any(|token| token.class == TokenClass::Lines),
+        Kind::Age => (1..=3).contains(&digits) || digits == 0,
+        _ => true,
+    }
+}
+
+/// A score from a lead: below what has the form and words beside it, above a mere form.
+fn sureness(lead: i32) -> f32 {
+    let lead = lead.max(0) as f32;
+    0.62 + 0.12 * lead / (lead + 100.0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+use super::*;
+use crate::fold::Folded;
+use proptest::prelude::*;
+use std::time::{Duration, Instant};
+
+fn kinds(text: &str) -> Vec<(Kind, &str)> {
+    scan(text).into_iter().map(|one| (one.kind, &text[one.range])).collect()
+}
+
+#[test]
+fn a_number_is_found_however_it_is_typed() {
+    let ahv = |typed: &str| {
+        let text = format!("Meine AHV-Nr. ist {typed}, danke.");
+        let mut found = kinds(&text);
+        found.retain(|(kind, _)| kind.is_direct());
+        assert_eq!(found, [(Kind::Ahv, typed)], "{text:?}");
+    };
+    for typed in [
+        "756.9217.0769.85",
+        "7569217076985",
+        "756 9217 0769 85",
+        "756-9217-0769-85",
+        "７５６．９２１７．０７６９．８５",
+        "756.\u{200b}9217.\u{feff}0769.85",
+        "7 5 6 9 2 1 7 0 7 6 9 8 5",
+        "756.9217.\n0769.85",
+        "756&nbsp;9217&#32;0769&#x2e;85",
+        "٧٥٦.٩٢١٧.٠٧٦٩.٨٥",
+    ] {
+        ahv(typed);
+    }
+    assert!(kinds("AHV 756.9217.0769.86").iter().all(|(kind, _)| *kind != Kind::Ahv));
+}
+
+#[test]
+fn every_identifier_is_found_with_its_bytes() {
+    for (kind, typed) in [
+        (Kind::Iban, "CH93 0076 2011 6238 5295 7"),
+        (Kind::Iban, "de89-3704-0044-0532-0130-00"),
+        (Kind::CreditCard, "4111 1111 1111 1111"),
+        (Kind::CreditCard, "3782-822463-10005"),
+        (Kind::GermanTaxId, "86 095 742 719"),
+        (Kind::GermanIdCard, "T220001293"),
+        (Kind::FrenchNir, "1 85 05 2A 008 106 50"),
+        (Kind::FrenchNir, "255081416802538"),
+        (Kind::ItalianTaxCode, "RSSMRA85T10A562S"),
+        (Kind::ItalianTaxCode, "mrtmtt91d08f205j"),
+        (Kind::UsSsn, "078-05-1120"),
+        (Kind::Email, "anna.muster@example.ch"),
+        (Kind::Url, "https://www.example.org/a"),
+        (Kind::IpAddress, "192.0.2.17"),
+        (Kind::Phone, "+41 44 668 18 00"),
+        (Kind::LicencePlate, "ZH 123456"),
+    ] {
+        let text = format!("Es geht um {typed} und sonst nichts.");
+        assert!(kinds(&text).contains(&(kind, typed)), "{text}: {:?}", kinds(&text));
+    }
+}
+
+#[test]
+fn the_words_beside_it_make_a_date_a_birth() {
+    let born = "Sie ist geboren am 12. Oktober 1970 in Chur.";
+    assert!(kinds(born).contains(&(Kind::DateOfBirth, "12. Oktober 1970")));
+    let met = kinds("Die Sitzung ist am 12.10.2024.");
+    assert!(met.iter().all(|(kind, _)| *kind != Kind::DateOfBirth), "{met:?}");
+}
+
+#[test]
+fn plain_questions_hold_nothing_that_leads_to_a_person() {
+    for text in [
+        "Was kostet ein Parkplatz in der Zone 3?",
+        "Quel est le délai selon l'article 12, alinéa 3 ?",
+        "The fee is CHF 120.50 and the period 30 days.",
+        "Il regolamento entra in vigore tra 30 giorni.",
+    ] {
+        let found = scan(text);
+        assert!(found.iter().all(|one| !one.kind.is_direct()), "{text}: {found:?}");
+    }
+}
+
+/// A text that a recogniser could lose itself in takes no longer than others of its length.
+#[test]
+fn hostile_text_takes_linear_time() {
+    let texts =
+        ["1 ", "@", "a@", "7", "CH9", "756.", "1-", "[at]", "&#", "(", "+4", "::", "a.", "ZH"];
+    for unit in texts {
+        let text = unit.repeat(20_000 / unit.len());
+        let started = Instant::now();
+        let found = scan(&text);
+        assert!(started.elapsed() < Duration::from_secs(8), "{unit:?}: {:?}", started.elapsed());
+        assert!(found.len() <= text.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_text_is_scanned_into_ordered_parts_of_it(text in "\\PC{0,80}|[0-9 .&#;@+-]{0,80}") {
+        let mut end = 0;
+        for one in scan(&text) {
+            prop_assert!(one.range.start >= end && one.range.end <= text.len());
+            prop_assert!(text.is_char_boundary(one.range.start));
+            prop_assert!(text.is_char_boundary(one.range.end));
+            end = one.range.end;
+        }
+        let folded = Folded::new(&text);
+        prop_assert!(folded.len() <= text.chars().count());
+    }
+}

@@ -1,0 +1,159 @@
+//! A series: the letters and digits of an identifier, whatever people put between them.
+
+use crate::fold::Folded;
+
+/// Longest identifier: an IBAN may have 34.
+pub(crate) const SERIES_MAX: usize = 34;
+
+/// Most letters between two of a series.
+const GAP_MAX: usize = 4;
+
+/// Letters and digits of an identifier.
+#[derive(Debug, Clone)]
+pub(crate) struct Series {
+    letters: [u8; SERIES_MAX],
+    length: usize,
+    /// Bit k: something stands before letter k.
+    gaps: u64,
+    /// Where it begins.
+    pub(crate) start: usize,
+    /// The place after the last.
+    pub(crate) end: usize,
+}
+
+impl Series {
+    /// The `length` letters and digits from a place on, if there are so many with little between
+    /// them.
+    pub(crate) fn read(text: &Folded, start: usize, length: usize) -> Option<Series> {
+        let mut series = Series { letters: [0; SERIES_MAX], length, gaps: 0, start, end: start };
+        let mut place = start;
+        for index in 0..length {
+            let next = joined(text, place)?;
+            if next != place {
+                series.gaps |= u64::from(index > 0) << index;
+            }
+            series.letters[index] = text.at(next) as u8;
+            place = next + 1;
+        }
+        series.end = place;
+        Some(series)
+    }
+
+    pub(crate) fn letters(&self) -> &[u8] {
+        &self.letters[..self.length]
+    }
+
+    pub(crate) fn is_digits(&self) -> bool {
+        self.letters().iter().all(u8::is_ascii_digit)
+    }
+
+    /// Whether nothing stands between.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.gaps == 0
+    }
+
+    /// Whether something stands exactly before these.
+    pub(crate) fn is_grouped(&self, starts: &[usize]) -> bool {
+        self.gaps == starts.iter().fold(0, |gaps, start| gaps | 1 << start)
+    }
+
+    /// Whether something stands before each.
+    pub(crate) fn is_spread(&self) -> bool {
+        self.gaps == ((1 << self.length) - 1) & !1
+    }
+
+    /// Whether no digit goes on before or after it, and no word with digits of its own.
+    pub(crate) fn is_apart(&self, text: &Folded) -> bool {
+        ends_before(text, self.start) && ends_after(text, self.end)
+    }
+
+    /// Whether digits stand beside it with a space or hyphen between.
+    pub(crate) fn is_alone(&self, text: &Folded) -> bool {
+        let thin = |char: char| matches!(char, ' ' | '-');
+        let after = thin(text.at(self.end)) && text.at(self.end + 1).is_ascii_digit();
+        let before = thin(text.before(self.start))
+            && text.before(self.start.saturating_sub(1)).is_ascii_digit();
+        !after && !before
+    }
+}
+
+/// The next letter or digit of ASCII from a place on.
+fn joined(text: &Folded, place: usize) -> Option<usize> {
+    for next in place..(place + GAP_MAX + 1).min(text.len()) {
+        let char = text.at(next);
+        if char.is_ascii_alphanumeric() {
+            return Some(next);
+        }
+        if !is_gap(char) {
+            return None;
+        }
+    }
+    None
+}
+
+/// What people put between the digits of a number.
+fn is_gap(char: char) -> bool {
+    matches!(
+        char,
+        ' ' | '\t'
+            | '\n'
+            | '\r'
+            | '-'
+            | '.'
+            | '/'
+            | '_'
+            | ','
+            | '\''
+            | '('
+            | ')'
+            | '·'
+            | ':'
+            | '|'
+            | '*'
+            | '•'
+            | '\\'
+            | '~'
+            | '+'
+    )
+}
+
+/// How far a word is followed to see whether it has digits.
+const WORD_LOOK: usize = 16;
+
+/// Whether no number reaches a place from the left: `no4111` is a word and a number, `a1f4111` is
+/// one name.
+pub(crate) fn ends_before(text: &Folded, place: usize) -> bool {
+    let from = place.saturating_sub(WORD_LOOK);
+    let word = (from..place).rev().map(|at| text.at(at)).take_while(|char| char.is_alphanumeric());
+    !word.into_iter().any(|char| char.is_numeric())
+}
+
+/// Whether no number goes on at a place.
+pub(crate) fn ends_after(text: &Folded, place: usize) -> bool {
+    let to = (place + WORD_LOOK).min(text.len());
+    let word = (place..to).map(|at| text.at(at)).take_while(|char| char.is_alphanumeric());
+    !word.into_iter().any(|char| char.is_numeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_between_does_not_count() {
+        let text = Folded::new("756.92 17\n0769-85");
+        let series = Series::read(&text, 0, 13).unwrap();
+        assert_eq!(series.letters(), b"7569217076985");
+        assert_eq!(series.end, text.len());
+        assert!(series.is_apart(&text) && !series.is_whole());
+        assert!(Series::read(&text, 0, 14).is_none());
+        assert!(Series::read(&Folded::new("12 ; 34"), 0, 4).is_none());
+    }
+
+    #[test]
+    fn a_word_with_digits_is_not_parted() {
+        let text = Folded::new("a1f4111 no4111");
+        assert!(!ends_before(&text, 3));
+        assert!(ends_before(&text, 10));
+    }
+}
