@@ -58,7 +58,8 @@ impl Likeness<'_> {
     /// hold among the others, by the rank so far and by their words.
     pub(crate) fn rerank(&mut self, ranked: &mut [Ranked], own: Option<Language>) -> Result<()> {
         let best = ranked.iter().take(COMPARED).enumerate();
-        let foreign = |r: &Ranked| Some(r.entry.language) != own && !r.named && !r.suspicious;
+        let foreign =
+            |r: &Ranked| Some(r.entry.language) != own && !r.named && r.attempts.is_empty();
         let foreign = best.filter(|(_, r)| foreign(r));
         let foreign: Vec<usize> = foreign.map(|(at, _)| at).collect();
         let mut likes = Vec::with_capacity(foreign.len());
