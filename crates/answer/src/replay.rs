@@ -157,7 +157,15 @@ impl Replayer {
     }
 
     fn opened(&self, kind: &str, commitment: &str) -> Result<String, Stop> {
-        let row = self.store().payload(commitment).map_err(Error::from)?;
+        let changed = |now: &str| {
+            let what = format!("the payload of the {kind}, which was changed");
+            Stop::differs(Difference::of_digests(what, commitment, now))
+        };
+        let row = match self.store().payload(commitment) {
+            // Its seal is broken: it was written by someone without the key.
+            Err(allod_store::Error::Sealed { .. }) => return Err(changed("")),
+            row => row.map_err(Error::from)?,
+        };
         let Some(row) = row else {
             return Err(Stop::Impossible(format!(
                 "the {kind} is not kept: the policy does not let it be (`logging.prompts`), or it \
@@ -169,8 +177,7 @@ impl Replayer {
         if now == commitment {
             return Ok(row.content);
         }
-        let what = format!("the payload of the {kind}, which was changed");
-        Err(Stop::differs(Difference::of_digests(what, commitment, &now)))
+        Err(changed(&now))
     }
 }
 

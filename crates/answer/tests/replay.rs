@@ -304,15 +304,15 @@ fn one_answer(house: &House) -> Desk {
 fn whoever_changed_something_is_told_what() {
     for (statement, blame) in [
         (
-            "UPDATE payloads SET content = replace(content, '35', '17') WHERE kind = 'prompt'",
+            "UPDATE payloads SET sealed = zeroblob(99) WHERE kind = 'prompt'",
             "the payload of the prompt, which was changed",
         ),
         (
-            "UPDATE payloads SET content = content || '!' WHERE kind = 'answer'",
+            "UPDATE payloads SET sealed = zeroblob(99) WHERE kind = 'answer'",
             "the payload of the answer, which was changed",
         ),
         (
-            "UPDATE payloads SET content = replace(content, '7', '8') WHERE kind = 'output'",
+            "UPDATE payloads SET sealed = zeroblob(99) WHERE kind = 'output'",
             "the payload of the output, which was changed",
         ),
         (
