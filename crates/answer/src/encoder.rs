@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use allod_corpus::Language;
 use allod_lm::{EmbedOptions, Embedder, Isa, TableEmbedder};
+use allod_retrieval::analysis::is_stop_word;
 use allod_retrieval::{Encoder, Library, Purpose};
 use allod_store::Store;
 
@@ -13,11 +15,11 @@ use crate::error::Error;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum EncoderChoice {
     /// What is built in.
+    #[default]
     BuiltIn,
     /// A model: a file or a folder.
     Model(PathBuf),
-    /// Nothing: searches go by words alone. How sure an answer is, is fitted to these.
-    #[default]
+    /// Nothing: searches go by words alone.
     None,
 }
 
@@ -29,7 +31,7 @@ impl EncoderChoice {
     pub fn open(&self, threads: Option<usize>) -> Result<Option<Arc<dyn Encoder>>, Error> {
         match self {
             EncoderChoice::None => Ok(None),
-            EncoderChoice::BuiltIn => Ok(Some(Arc::new(TableEncoder(TableEmbedder::built_in())))),
+            EncoderChoice::BuiltIn => Ok(Some(Arc::new(TableEncoder::built_in()))),
             EncoderChoice::Model(path) => Ok(Some(Arc::new(ModelEncoder::load(path, threads)?))),
         }
     }
@@ -52,19 +54,47 @@ pub fn open_library(
 }
 
 /// The table in the binary as an encoder: the same for passages and questions.
-struct TableEncoder(&'static TableEmbedder);
+struct TableEncoder {
+    table: &'static TableEmbedder,
+    identity: String,
+}
+
+impl TableEncoder {
+    fn built_in() -> TableEncoder {
+        let table = TableEmbedder::built_in();
+        TableEncoder { table, identity: format!("{} telling words", table.digest()) }
+    }
+}
+
+/// A text without the stop words of the languages that the table knows: they would pull all texts
+/// of a language together. A text of nothing else stays as it is.
+fn telling(text: &str) -> String {
+    let words = allod_retrieval::analysis::words(text, Language::Other).into_iter();
+    let said = words.filter(|word| {
+        let one = word.folded.len() < 2 || word.folded.contains('_');
+        !one && !is_stop_word(&word.folded, Language::Other)
+    });
+    let said: Vec<&str> = said.map(|word| &text[word.range]).collect();
+    if said.is_empty() { text.to_owned() } else { said.join(" ") }
+}
 
 impl Encoder for TableEncoder {
     fn identity(&self) -> &str {
-        self.0.digest()
+        &self.identity
     }
 
     fn dimension(&self) -> usize {
-        self.0.dimension()
+        self.table.dimension()
     }
 
     fn encode(&self, _purpose: Purpose, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
-        Ok(self.0.encode(texts))
+        let telling: Vec<String> = texts.iter().map(|text| telling(text)).collect();
+        let telling: Vec<&str> = telling.iter().map(String::as_str).collect();
+        Ok(self.table.encode(&telling))
+    }
+
+    fn words(&self, words: &[&str]) -> Option<Vec<Vec<f32>>> {
+        Some(self.table.encode(words))
     }
 }
 

@@ -136,6 +136,7 @@ fn signals(best: &Candidate, found: &EvidenceSet, focus: Option<&str>) -> Signal
         best.holds_expected.filter(|_| !named).map_or(0.0, |holds| 1.0 - holds),
         focused.map_or(0.0, |strength| 1.0 - strength),
         f64::from(named),
+        found.signals.nearness_lead,
     ]
 }
 

@@ -33,6 +33,36 @@ impl Code {
     }
 }
 
+/// The codes of a passage.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Codes {
+    /// Of its headings and its text.
+    pub(crate) text: Code,
+    /// Of the title of its document.
+    pub(crate) title: Code,
+}
+
+/// The codes of passages, each of which is given by the title of its document and its text.
+pub(crate) fn encode_passages(
+    encoder: &dyn Encoder,
+    passages: &[(&str, &str)],
+) -> Result<Vec<Codes>> {
+    let mut titles: Vec<&str> = passages.iter().map(|(title, _)| *title).collect();
+    titles.sort_unstable();
+    titles.dedup();
+    let texts: Vec<&str> = titles.iter().copied().chain(passages.iter().map(|p| p.1)).collect();
+    let mut codes = encode(encoder, Purpose::Passage, &texts)?;
+    let of_texts = codes.split_off(titles.len());
+    let nothing = Code { scale: 0.0, steps: vec![0; encoder.dimension()] };
+    let with_title = |((title, _), text): (&(&str, &str), Code)| {
+        let at = titles.binary_search(title).expect("every title was collected");
+        // A document without a title has nothing in common with others that have none.
+        let title = if title.trim().is_empty() { nothing.clone() } else { codes[at].clone() };
+        Codes { text, title }
+    };
+    Ok(passages.iter().zip(of_texts).map(with_title).collect())
+}
+
 /// The codes of these texts.
 pub(crate) fn encode(encoder: &dyn Encoder, purpose: Purpose, texts: &[&str]) -> Result<Vec<Code>> {
     let failed = |detail| Error::Encoder { encoder: encoder.identity().to_owned(), detail };

@@ -1,7 +1,7 @@
 //! One compartment: the tantivy index of the documents with one label, or of those with none.
 
 use crate::clearance::{PUBLIC, folder_name};
-use crate::code::Code;
+use crate::code::Codes;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::evidence::above;
@@ -68,11 +68,10 @@ impl PassageEntry {
         above(&self.path, [&self.place, &self.title].into_iter().chain(headings))
     }
 
-    /// What an encoder reads: title, headings, place, introduction, and the text.
+    /// What an encoder reads beside the title: headings, place, introduction, and the text.
     pub(crate) fn meaning(&self) -> String {
         let headings = self.heading_path.iter().filter(|heading| **heading != self.title);
-        let lines = std::iter::once(&self.title).chain(headings).chain([&self.place]);
-        let lines = lines.chain(&self.introduction).chain([&self.text]);
+        let lines = headings.chain([&self.place]).chain(&self.introduction).chain([&self.text]);
         let lines: Vec<&str> = lines.map(String::as_str).filter(|line| !line.is_empty()).collect();
         lines.join("\n")
     }
@@ -98,14 +97,15 @@ pub(crate) struct PreparedPassage {
     pub(crate) plain: String,
     /// What an encoder reads.
     pub(crate) meaning: String,
-    /// Its vector, once it was encoded.
-    pub(crate) code: Option<Code>,
+    /// Its vectors, once it was encoded.
+    pub(crate) codes: Option<Codes>,
 }
 
 /// A document ready to be written.
 pub(crate) struct PreparedDocument {
     pub(crate) path: String,
     pub(crate) digest: String,
+    pub(crate) title: String,
     pub(crate) entry: String,
     pub(crate) passages: Vec<PreparedPassage>,
 }

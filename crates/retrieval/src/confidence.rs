@@ -26,12 +26,17 @@ pub struct Signals {
     pub known_coverage: f64,
     /// How much of the question's weight is matched, not as a share: 1 for three telling words.
     pub mass: f64,
-    /// How far the best passage is ahead of the next of another document or place.
+    /// How far the best passage is ahead of the next one by its words; below 0 if it is behind.
     pub margin: f64,
-    /// How far the best passage is ahead of the best one of another document.
+    /// How far it is ahead of the best one of another document by its words.
     pub document_margin: f64,
     /// 1 for a question of one word of weight, toward 0 for many.
     pub brevity: f64,
+    /// How near the best passage is in meaning; 0 without an encoder, above 1 where the title of
+    /// its document is near too.
+    pub nearness: f64,
+    /// How much nearer it is than any other passage; below 0 if another one is nearer.
+    pub nearness_lead: f64,
 }
 
 /// 0 to 1; 0 where nothing was found.
@@ -44,7 +49,7 @@ pub(crate) fn confidence(signals: Option<&Signals>) -> f64 {
 impl Signals {
     /// The signals in the order of their weights.
     #[must_use]
-    pub fn values(&self) -> [f64; 11] {
+    pub fn values(&self) -> [f64; 13] {
         [
             self.coverage,
             self.text_coverage,
@@ -57,6 +62,8 @@ impl Signals {
             self.margin,
             self.document_margin,
             self.brevity,
+            self.nearness,
+            self.nearness_lead,
         ]
     }
 }
@@ -72,9 +79,12 @@ pub(crate) fn signals(question: &Question, ranked: &[Ranked]) -> Option<Signals>
     let weighed = question.concepts.iter().zip(&best.fit.strengths).filter(|(c, _)| c.known);
     let known: f64 = weighed.map(|(c, s)| c.weight * s).sum();
     let (rarest, rarest_two) = rarest(question, &best.fit.strengths);
-    let next = ranked.get(1).map_or(0.0, |next| next.fit.score);
-    let other =
-        ranked.iter().find(|r| r.entry.path != best.entry.path).map_or(0.0, |r| r.fit.score);
+    // By its words, another passage may fit better than the best one.
+    let ahead_of = |score: f64| ((best.fit.score - score) / best.fit.score).max(-1.0);
+    let best_of =
+        |others: &mut dyn Iterator<Item = &Ranked>| others.map(|r| r.fit.score).fold(0.0, f64::max);
+    let next = best_of(&mut ranked.iter().skip(1));
+    let other = best_of(&mut ranked.iter().filter(|r| r.entry.path != best.entry.path));
     Some(Signals {
         coverage: best.fit.coverage,
         text_coverage: best.fit.text_coverage,
@@ -84,10 +94,17 @@ pub(crate) fn signals(question: &Question, ranked: &[Ranked]) -> Option<Signals>
         unknown: unknown / total.max(f64::MIN_POSITIVE),
         known_coverage: (known / (total - unknown).max(f64::MIN_POSITIVE)).min(1.0),
         mass: (best.fit.coverage * total / 3.0).min(1.0),
-        margin: (best.fit.score - next) / best.fit.score,
-        document_margin: (best.fit.score - other) / best.fit.score,
+        margin: ahead_of(next),
+        document_margin: ahead_of(other),
         brevity: 1.0 / total.max(1.0),
+        nearness: best.near.unwrap_or(0.0),
+        nearness_lead: best.near.unwrap_or(0.0) - nearest_other(ranked),
     })
+}
+
+/// How near the nearest passage but the first is; 0 without an encoder.
+fn nearest_other(ranked: &[Ranked]) -> f64 {
+    ranked.iter().skip(1).filter_map(|r| r.near).reduce(f64::max).unwrap_or(0.0)
 }
 
 /// How well the word that tells most is matched, and the worse of the two that tell most.

@@ -24,4 +24,10 @@ pub trait Encoder: Send + Sync {
     /// # Errors
     /// Why the texts cannot be encoded, in words.
     fn encode(&self, purpose: Purpose, texts: &[&str]) -> Result<Vec<Vec<f32>>, String>;
+
+    /// The vector of each of these words by itself, of length 1, or 0 for one that it does not
+    /// know. `None` from an encoder that only knows words in their text.
+    fn words(&self, _words: &[&str]) -> Option<Vec<Vec<f32>>> {
+        None
+    }
 }

@@ -19,6 +19,7 @@ mod folding;
 mod fusion;
 mod ingest;
 mod library;
+mod likeness;
 mod manifest;
 mod question;
 mod rank;

@@ -149,6 +149,15 @@ impl Question {
         Question { language: Some(language), concepts, by_stem, by_folded, compounds, numbers }
     }
 
+    /// Lets a folded word of another language stand for a concept, as well as `strength` says.
+    pub(crate) fn link(&mut self, word: String, concept: usize, strength: f64) {
+        let targets = self.by_folded.entry(word).or_default();
+        match targets.iter_mut().find(|target| target.concept == concept) {
+            Some(target) => target.strength = target.strength.max(strength),
+            None => targets.push(Target { concept, part: None, strength }),
+        }
+    }
+
     /// Which words of a text in `language` stand for which concepts.
     #[must_use]
     pub fn hits(&self, words: &[Word], language: Language) -> Vec<Hit> {
@@ -310,13 +319,28 @@ fn guess_language(text: &str, known: &Vocabularies) -> Language {
                     || known.count(&term(&w.stem, language)) > 0
             })
             .count();
-        own as f64 + if language == detected { 1.5 } else { 0.0 }
+        let named = names_places_in(language, text);
+        own as f64 + if language == detected { 1.5 } else { 0.0 } + if named { 2.0 } else { 0.0 }
     };
     let best = Language::ALL
         .into_iter()
         .map(|l| (l, score(l)))
         .reduce(|a, b| if b.1 > a.1 { b } else { a });
     best.filter(|(_, score)| *score > 0.0).map_or(detected, |(language, _)| language)
+}
+
+/// Whether the text names a place in an act as only this language does.
+fn names_places_in(language: Language, text: &str) -> bool {
+    let own: &[&str] = match language {
+        Language::De => &["abs", "absatz", "artikel"],
+        Language::Fr => &["al", "alinea"],
+        Language::It => &["cpv", "capoverso", "articolo"],
+        Language::Rm => &["artitgel"],
+        _ => return false,
+    };
+    let folded = analysis::words(text, language);
+    let word = |word: &&str| folded.iter().any(|w| w.folded == **word);
+    text.contains(|c: char| c.is_ascii_digit()) && own.iter().any(word)
 }
 
 #[cfg(test)]
@@ -375,6 +399,18 @@ mod tests {
         let question = Question::plain("Caduff 2026", Language::De);
         let found = coverage(&question, "La présidente Caduff, en 2026", Language::Fr);
         assert!(found > 0.5 && found < 1.0);
+    }
+
+    #[test]
+    fn the_language_of_a_reference_is_that_of_its_words() {
+        let known = known(&[("de|", 50), ("fr|", 50), ("it|", 50)]);
+        for (text, language) in [
+            ("art. 28 cpv. 1 OCSP", Language::It),
+            ("art. 28 al. 1 OCSP", Language::Fr),
+            ("Art. 28 Abs. 1 OCSP", Language::De),
+        ] {
+            assert_eq!(Question::new(text, None, &known).language, Some(language), "{text}");
+        }
     }
 
     #[test]

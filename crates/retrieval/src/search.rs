@@ -8,11 +8,13 @@ use crate::error::Result;
 use crate::evidence::{Evidence, EvidenceSet, Query, Searched};
 use crate::folding::{Duplicate, fold};
 use crate::fusion;
+use crate::likeness::Likeness;
 use crate::question::{Concept, Question, term};
 use crate::rank::{self, Fit, Place};
 use crate::reference;
 use crate::suspicion;
 use crate::validity::Amendments;
+use crate::vectors::Sought;
 use crate::vocabulary::Vocabularies;
 use allod_corpus::{ByteRange, Language};
 use std::collections::HashSet;
@@ -33,6 +35,10 @@ const WIDEN_AT_MOST: usize = 16;
 const HEAD_BOOST: f64 = 1.1;
 /// A word of another language's document, when candidates are chosen.
 const PLAIN_BOOST: f64 = 0.35;
+/// So many of the best passages are compared word by word where they are in another language.
+const LINKED: usize = 20;
+/// A passage holds at least so much of a question that is asked in the passage's words.
+const HARDLY_FOUND: f64 = 0.4;
 /// A term that counts less than this is not worth looking up.
 const LEAST_WEIGHT: f64 = 0.02;
 
@@ -42,7 +48,7 @@ pub(crate) struct Ranked {
     pub(crate) label: Option<String>,
     pub(crate) fit: Fit,
     /// How near its meaning is to the question's; `None` without an encoder.
-    pub(crate) cosine: Option<f64>,
+    pub(crate) near: Option<f64>,
     /// What it is ranked by.
     pub(crate) score: f64,
     /// Whether it speaks to a model.
@@ -62,7 +68,7 @@ pub(crate) fn search(
 ) -> Result<EvidenceSet> {
     let known =
         Vocabularies { each: permitted.iter().map(|c| Arc::clone(&c.vocabulary)).collect() };
-    let question = Arc::new(Question::new(query.text, query.language, &known));
+    let mut question = Question::new(query.text, query.language, &known);
     let language = question.language.unwrap_or(Language::Other);
     let codes =
         encoder.map(|encoder| encode(encoder, Purpose::Query, &[query.text])).transpose()?;
@@ -74,11 +80,12 @@ pub(crate) fn search(
     };
     let mut ranked = ranked(permitted, &asked)?;
     fusion::fuse(&mut ranked);
-    ranked.sort_by(|a, b| {
-        let place = |r: &Ranked| (r.entry.path.clone(), r.entry.start);
-        b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b)))
-    });
+    sort(&mut ranked);
+    if let Some(encoder) = encoder {
+        compare_words(encoder, query.text, &mut question, &mut ranked)?;
+    }
     let mut ranked = fold(ranked);
+    let question = Arc::new(question);
     let signals = confidence::signals(&question, &ranked);
     let confidence = confidence::confidence(signals.as_ref());
     ranked.truncate(query.limit);
@@ -92,6 +99,40 @@ pub(crate) fn search(
     };
     let evidence = ranked.into_iter().map(|r| evidence(r, &question)).collect();
     Ok(EvidenceSet { evidence, confidence, signals: signals.unwrap_or_default(), searched })
+}
+
+fn sort(ranked: &mut [Ranked]) {
+    ranked.sort_by(|a, b| {
+        let place = |r: &Ranked| (r.entry.path.clone(), r.entry.start);
+        b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b)))
+    });
+}
+
+/// Compares the best passages in other languages with the question word by word.
+fn compare_words(
+    encoder: &dyn Encoder,
+    text: &str,
+    question: &mut Question,
+    ranked: &mut [Ranked],
+) -> Result<()> {
+    // Where hardly a word of the question is found, it may be in another language than it seems.
+    let found = ranked.iter().map(|r| r.fit.coverage).fold(0.0, f64::max);
+    let own = question.language.filter(|_| found >= HARDLY_FOUND);
+    if ranked.iter().take(LINKED).all(|r| Some(r.entry.language) == own) {
+        return Ok(());
+    }
+    let Some(mut likeness) = Likeness::new(encoder, text)? else { return Ok(()) };
+    likeness.rerank(ranked, own)?;
+    sort(ranked);
+    let foreign = |r: &&mut Ranked| Some(r.entry.language) != question.language;
+    let mut best: Vec<&mut Ranked> = ranked.iter_mut().take(LINKED).filter(foreign).collect();
+    for one in &best {
+        likeness.link(question, &one.entry)?;
+    }
+    for one in &mut best {
+        one.fit = fit(question, &one.entry);
+    }
+    Ok(())
 }
 
 fn evidence(ranked: Ranked, question: &Arc<Question>) -> Evidence {
@@ -140,18 +181,18 @@ fn ranked(permitted: &[&Loaded], asked: &Asked) -> Result<Vec<Ranked>> {
             Some(lookup) => from.by_words(lookup.as_ref(), &statistics)?,
             None => Vec::new(),
         };
-        if let Some(code) = asked.code {
-            let known: HashSet<DocAddress> = found.iter().map(|(address, _)| *address).collect();
-            let near = from.by_meaning(code)?;
-            found.extend(near.into_iter().filter(|(address, _)| !known.contains(address)));
+        add(&mut found, from.by_reference(asked.question, asked.language, &statistics)?);
+        let sought = asked.code.map(|code| compartment.vectors.sought(code));
+        if let Some(sought) = &sought {
+            add(&mut found, from.by_meaning(sought)?);
         }
         // Sums over candidates shall not depend on how the index lies.
         found.sort_by(|(_, a), (_, b)| (&a.path, a.start).cmp(&(&b.path, b.start)));
         for (address, entry) in found {
             let row = compartment.row_of(address);
-            let cosine =
-                asked.code.zip(row).and_then(|(c, row)| compartment.vectors.cosine(c, row));
-            ranked.push(rank_one(asked.question, entry, compartment, cosine.map(f64::from)));
+            let near =
+                sought.as_ref().zip(row).and_then(|(s, row)| compartment.vectors.near(s, row));
+            ranked.push(rank_one(asked.question, entry, compartment, near.map(f64::from)));
         }
     }
     Ok(ranked)
@@ -161,12 +202,9 @@ fn rank_one(
     question: &Question,
     entry: PassageEntry,
     compartment: &Loaded,
-    cosine: Option<f64>,
+    near: Option<f64>,
 ) -> Ranked {
-    let above = entry.above();
-    let asked = entry.heading_path.last().map(String::as_str).filter(|h| h.ends_with('?'));
-    let place = Place { text: &entry.text, asked, above: &above, language: entry.language };
-    let mut fit = rank::fit(question, &place);
+    let mut fit = fit(question, &entry);
     let suspicious = suspicion::speaks_to_a_model(&entry.text);
     if suspicious {
         fit.score *= suspicion::KEPT;
@@ -176,7 +214,14 @@ fn rank_one(
         fit.score *= reference::NAMED;
     }
     let label = compartment.label.clone();
-    Ranked { score: fit.score, fit, entry, label, cosine, suspicious, named, copies: Vec::new() }
+    Ranked { score: fit.score, fit, entry, label, near, suspicious, named, copies: Vec::new() }
+}
+
+fn fit(question: &Question, entry: &PassageEntry) -> Fit {
+    let above = entry.above();
+    let asked = entry.heading_path.last().map(String::as_str).filter(|h| h.ends_with('?'));
+    let place = Place { text: &entry.text, asked, above: &above, language: entry.language };
+    rank::fit(question, &place)
 }
 
 /// Where candidates come from.
@@ -184,6 +229,12 @@ struct From<'a> {
     compartment: &'a Loaded,
     amendments: &'a Amendments,
     query: &'a Query<'a>,
+}
+
+/// Adds the candidates that are not there yet.
+fn add(found: &mut Vec<Candidate>, more: Vec<Candidate>) {
+    let known: HashSet<DocAddress> = found.iter().map(|(address, _)| *address).collect();
+    found.extend(more.into_iter().filter(|(address, _)| !known.contains(address)));
 }
 
 /// A passage and where it stands in the index.
@@ -200,11 +251,37 @@ impl From<'_> {
         })
     }
 
+    /// The passages at the articles that the question names, those first that share its other
+    /// words: another language's act may be named by an abbreviation alone.
+    fn by_reference(
+        &self,
+        question: &Question,
+        language: Language,
+        statistics: &Together,
+    ) -> Result<Vec<Candidate>> {
+        let fields = self.compartment.fields;
+        let (articles, others): (Vec<&Concept>, Vec<&Concept>) =
+            question.concepts.iter().partition(|concept| concept.word.starts_with("art_"));
+        if articles.is_empty() || others.is_empty() {
+            return Ok(Vec::new());
+        }
+        let plain = |concept: &Concept| Term::from_field_text(fields.plain, &concept.word);
+        let named = others.iter().flat_map(|concept| {
+            let word = boosted(plain(concept), concept.weight);
+            let head = any_form(concept, language, fields.head, HEAD_BOOST);
+            [(Occur::Should, word), (Occur::Should, head)]
+        });
+        let named: Box<dyn IndexQuery> = Box::new(BooleanQuery::new(named.collect()));
+        let mut clauses = vec![(Occur::Must, named)];
+        clauses.extend(articles.iter().map(|at| (Occur::Must, boosted(plain(at), at.weight))));
+        self.by_words(&BooleanQuery::new(clauses), statistics)
+    }
+
     /// The passages whose meaning is nearest.
-    fn by_meaning(&self, code: &Code) -> Result<Vec<Candidate>> {
+    fn by_meaning(&self, sought: &Sought) -> Result<Vec<Candidate>> {
         let lives = |row| self.compartment.at(row).is_some();
         self.widened(|limit| {
-            let near = self.compartment.vectors.nearest(code, limit, lives);
+            let near = self.compartment.vectors.nearest(sought, limit, lives);
             let placed = near.into_iter();
             Ok(placed.filter_map(|(row, near)| Some((near, self.compartment.at(row)?))).collect())
         })

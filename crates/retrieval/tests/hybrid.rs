@@ -43,7 +43,9 @@ impl Encoder for Dictionary {
 
     fn encode(&self, purpose: Purpose, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
         if purpose == Purpose::Passage {
-            self.encoded.fetch_add(texts.len(), Ordering::Relaxed);
+            // Titles have no full stop.
+            let passages = texts.iter().filter(|text| text.contains('.')).count();
+            self.encoded.fetch_add(passages, Ordering::Relaxed);
         }
         let one = |text: &&str| {
             let text = text.to_lowercase();
@@ -51,6 +53,28 @@ impl Encoder for Dictionary {
             MEANINGS.iter().map(|words| count(words)).chain([0.1]).collect()
         };
         Ok(texts.iter().map(one).collect())
+    }
+}
+
+/// Knows no text, but pairs of words.
+struct Glossary;
+
+impl Encoder for Glossary {
+    fn identity(&self) -> &str {
+        "glossary"
+    }
+
+    fn dimension(&self) -> usize {
+        2
+    }
+
+    fn encode(&self, _: Purpose, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
+        Ok(vec![vec![1.0, 1.0]; texts.len()])
+    }
+
+    fn words(&self, words: &[&str]) -> Option<Vec<Vec<f32>>> {
+        let at = |word: &&str| ["waste", "kehricht"].contains(word);
+        Some(words.iter().map(|word| vec![f32::from(u8::from(at(word))), 0.0]).collect())
     }
 }
 
@@ -135,6 +159,33 @@ fn a_passage_without_a_word_of_the_question_is_found_by_meaning() {
     }
     // Words still count.
     assert_eq!(names(&find(&library, "Marke lösen", &public, None))[0], "hunde.md");
+}
+
+#[test]
+fn words_of_another_language_are_found_by_meaning_and_by_spelling() {
+    let house = House::new();
+    town(&house);
+    house.write("immun.md", "title: Rat\n", "Die Immunität der Mitglieder ist gewährt.");
+    let data = house.folder.path().join("data");
+    let library = Library::open(&data, Arc::clone(&house.store)).unwrap();
+    let library = library.with_encoder(Arc::new(Glossary));
+    house.ingest(&library);
+    let public = Clearance::public();
+    for (question, name) in [("the waste", "abfall.md"), ("immunity of them", "immun.md")] {
+        let query = Query {
+            text: question,
+            language: Some(allod_corpus::Language::En),
+            clearance: &public,
+            on: TODAY,
+            limit: 20,
+            filter: None,
+        };
+        let found = library.search(&query).unwrap();
+        assert_eq!(names(&found)[0], name, "{question}");
+        // The word counts as found, so the passage can be quoted.
+        assert!(found.evidence[0].coverage > 0.5, "{question}: {:?}", found.evidence[0]);
+        assert!(found.evidence[1].coverage < 0.5, "{question}");
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ const FAMILY_SHARE: f64 = 0.6;
 const FAMILY_LETTERS: usize = 4;
 
 /// The names of all features, in order.
-pub(super) const NAMES: [&str; 108] = [
+pub(super) const NAMES: [&str; 110] = [
     "coverage",
     "text_coverage",
     "window_coverage",
@@ -35,6 +35,8 @@ pub(super) const NAMES: [&str; 108] = [
     "margin",
     "document_margin",
     "brevity",
+    "nearness",
+    "nearness_lead",
     "passage_rank",
     "passage_score",
     "passage_coverage",
@@ -250,6 +252,8 @@ impl<'a> Asking<'a> {
             "margin",
             "document_margin",
             "brevity",
+            "nearness",
+            "nearness_lead",
         ];
         for (name, value) in names.into_iter().zip(self.found.signals.values()) {
             named.put(name, value);

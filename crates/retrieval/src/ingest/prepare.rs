@@ -237,6 +237,7 @@ pub(super) fn index_entries(path: &str, document: &Document) -> PreparedDocument
     };
     PreparedDocument {
         path: path.to_owned(),
+        title: document.metadata.title.clone(),
         entry: serde_json::to_string(&own).expect("an entry has only string keys"),
         digest: own.digest,
         passages: passages.iter().map(|passage| prepare_passage(path, document, passage)).collect(),
@@ -268,7 +269,7 @@ fn prepare_passage(path: &str, document: &Document, passage: &Passage) -> Prepar
         head: terms(&head, entry.language),
         plain: plain(&body, entry.language) + &plain(&head, entry.language),
         meaning: entry.meaning(),
-        code: None,
+        codes: None,
         entry: serde_json::to_string(&entry).expect("an entry has only string keys"),
     }
 }

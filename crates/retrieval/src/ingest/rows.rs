@@ -1,8 +1,8 @@
 //! Rows for passages, and the vectors that are written to them.
 
-use crate::code::{Code, encode};
+use crate::code::{Codes, encode_passages};
 use crate::compartment::{Compartment, PassageEntry, PreparedDocument, entry, rows};
-use crate::encoder::{Encoder, Purpose};
+use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::vectors::{VectorFile, Vectors};
 use rayon::prelude::*;
@@ -18,7 +18,7 @@ pub(super) struct Rows {
     free: Vec<u32>,
     next: u32,
     file: Option<VectorFile>,
-    pending: Vec<(u32, Code)>,
+    pending: Vec<(u32, Codes)>,
 }
 
 impl Rows {
@@ -64,7 +64,7 @@ impl Rows {
                 self.next - 1
             });
             taken.push(row);
-            self.pending.extend(passage.code.clone().map(|code| (row, code)));
+            self.pending.extend(passage.codes.clone().map(|codes| (row, codes)));
         }
         taken
     }
@@ -82,12 +82,16 @@ pub(super) fn encode_all(
     documents: &mut [&mut PreparedDocument],
 ) -> Result<()> {
     let Some(encoder) = encoder else { return Ok(()) };
-    let mut passages: Vec<_> = documents.iter_mut().flat_map(|d| d.passages.iter_mut()).collect();
+    let mut passages: Vec<_> = documents
+        .iter_mut()
+        .flat_map(|d| d.passages.iter_mut().map(|passage| (d.title.as_str(), passage)))
+        .collect();
     passages.par_chunks_mut(TEXTS).try_for_each(|passages| {
-        let texts: Vec<&str> = passages.iter().map(|p| p.meaning.as_str()).collect();
-        let codes = encode(encoder, Purpose::Passage, &texts)?;
-        for (passage, code) in passages.iter_mut().zip(codes) {
-            passage.code = Some(code);
+        let texts: Vec<(&str, &str)> =
+            passages.iter().map(|(title, passage)| (*title, passage.meaning.as_str())).collect();
+        let codes = encode_passages(encoder, &texts)?;
+        for ((_, passage), codes) in passages.iter_mut().zip(codes) {
+            passage.codes = Some(codes);
         }
         Ok(())
     })
@@ -112,17 +116,31 @@ fn complete(
         for (row, address) in part {
             let document = searcher.doc(*address).map_err(|e| compartment.failed(e))?;
             let found: Option<PassageEntry> = entry(&document, compartment.fields);
-            texts.extend(found.map(|entry| (*row, entry.meaning())));
+            texts.extend(found.map(|entry| Unencoded::new(*row, entry)));
         }
-        let codes: Result<Vec<Vec<(u32, Code)>>> =
+        let codes: Result<Vec<Vec<(u32, Codes)>>> =
             texts.par_chunks(TEXTS).map(|texts| encode_rows(encoder, texts)).collect();
         file.write(&codes?.concat())?;
     }
     Ok((Some(file), !missing.is_empty()))
 }
 
-fn encode_rows(encoder: &dyn Encoder, rows: &[(u32, String)]) -> Result<Vec<(u32, Code)>> {
-    let texts: Vec<&str> = rows.iter().map(|(_, text)| text.as_str()).collect();
-    let codes = encode(encoder, Purpose::Passage, &texts)?;
-    Ok(rows.iter().map(|(row, _)| *row).zip(codes).collect())
+/// A passage that has no vectors yet.
+struct Unencoded {
+    row: u32,
+    title: String,
+    meaning: String,
+}
+
+impl Unencoded {
+    fn new(row: u32, entry: PassageEntry) -> Unencoded {
+        Unencoded { row, meaning: entry.meaning(), title: entry.title }
+    }
+}
+
+fn encode_rows(encoder: &dyn Encoder, rows: &[Unencoded]) -> Result<Vec<(u32, Codes)>> {
+    let texts: Vec<(&str, &str)> =
+        rows.iter().map(|row| (row.title.as_str(), row.meaning.as_str())).collect();
+    let codes = encode_passages(encoder, &texts)?;
+    Ok(rows.iter().map(|row| row.row).zip(codes).collect())
 }
