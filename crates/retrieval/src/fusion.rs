@@ -12,9 +12,9 @@ const WORDS_FOUND: f64 = 0.4;
 const NAMED: f64 = 20.0;
 
 /// Gives each candidate its score. Without an encoder it is that of the words. Else scores of words
-/// and nearness in meaning are put on one scale, by how far they lie from the mean of the candidates in
-/// units of their spread, and added with their weights: words count the less, the less of the
-/// question any passage holds. The best score is 1, the least 0.
+/// and nearness in meaning are put on one scale, by how far they lie from the mean of the
+/// candidates in units of their spread, and added with their weights: words count the less, the
+/// less of the question any passage holds. The best score is 1, the least 0.
 pub(crate) fn fuse(ranked: &mut [Ranked]) {
     if ranked.iter().all(|r| r.near.is_none()) {
         ranked.iter_mut().for_each(|r| r.score = r.fit.score);
