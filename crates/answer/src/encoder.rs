@@ -62,8 +62,13 @@ struct TableEncoder {
 impl TableEncoder {
     fn built_in() -> TableEncoder {
         let table = TableEmbedder::built_in();
-        TableEncoder { table, identity: format!("{} telling words", table.digest()) }
+        TableEncoder { table, identity: built_in_identity() }
     }
+}
+
+/// What the vectors of [`EncoderChoice::BuiltIn`] are known by.
+pub(crate) fn built_in_identity() -> String {
+    format!("{} telling words", TableEmbedder::built_in().digest())
 }
 
 /// A text without the stop words of the languages that the table knows: they would pull all texts

@@ -15,7 +15,7 @@ use super::indexes::{Indexes, memory, with_encoder};
 use super::{Difference, Stop};
 use crate::adapters::AdapterFolder;
 use crate::calibration::Calibrated;
-use crate::encoder::EncoderChoice;
+use crate::encoder::{EncoderChoice, built_in_identity};
 use crate::error::Error;
 use crate::generator::{Generator, ModelChoice, find, locate};
 use crate::means::Means;
@@ -242,10 +242,9 @@ impl Replayer {
 
 /// The encoder of this identity.
 fn encoder(identity: Option<&str>) -> Result<EncoderChoice, Stop> {
-    let built_in = || allod_lm::TableEmbedder::built_in().digest();
     match identity {
         None => Ok(EncoderChoice::None),
-        Some(identity) if identity == built_in() => Ok(EncoderChoice::BuiltIn),
+        Some(identity) if identity == built_in_identity() => Ok(EncoderChoice::BuiltIn),
         Some(identity) => {
             Err(Stop::Impossible(format!("vectors were made by {identity}, which is not here")))
         }
