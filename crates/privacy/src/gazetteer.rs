@@ -1,8 +1,8 @@
 //! Lists of names and words that say what others beside them are.
 //!
 //! Given names, family names, towns and ordinary words stand in Bloom filters (Bloom, 1970):
-//! `names.bin` holds no names, and answers "is it one?" wrongly for fewer than two words in a hundred. The short lists
-//! are plain text in `words/`.
+//! `names.bin` holds no names, and answers "is it one?" wrongly for fewer than two words in a
+//! hundred. The short lists are plain text in `words/`.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
