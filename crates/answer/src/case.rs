@@ -134,8 +134,8 @@ impl<'a> Case<'a> {
         Some(facts.recorded())
     }
 
-    /// Drafts an answer. A request that a person will decide gets a draft too, as a quote: the
-    /// person sees the evidence, and no model runs for nothing.
+    /// Drafts an answer. A request that a person will decide gets a draft too, as a quote, if the
+    /// evidence would do: the person sees it, and no model runs for nothing.
     ///
     /// # Errors
     /// When the model fails.
@@ -143,7 +143,9 @@ impl<'a> Case<'a> {
         let (Some(found), Some(quotation)) = (&self.found, &self.quotation) else {
             return Ok(());
         };
-        if self.decision.outcome == Outcome::Refused || found.evidence.is_empty() {
+        let too_little = quotation.confidence < self.means.policy.retrieval.minimum_confidence;
+        let nothing = found.evidence.is_empty() || too_little;
+        if self.decision.outcome == Outcome::Refused || nothing {
             return Ok(());
         }
         let started = Instant::now();
