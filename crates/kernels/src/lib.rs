@@ -81,6 +81,8 @@ mod exp;
 #[cfg(target_arch = "x86_64")]
 mod expand;
 mod format;
+mod gate;
+mod gated;
 mod gelu;
 mod input_gradient;
 mod isa;
@@ -137,6 +139,8 @@ pub use elementwise::{add, scale};
 pub use encode::encode_row;
 pub use exp::exp;
 pub use format::{Format, Grouped, Scale, decode_row};
+pub use gate::Gate;
+pub use gated::GatedUnit;
 pub use gelu::{gelu, gelu_mul, gelu_slope, tanh};
 pub use input_gradient::linear_input_gradient;
 pub use isa::{Isa, Unavailable};

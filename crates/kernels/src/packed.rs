@@ -3,6 +3,7 @@
 
 use crate::isa::{Isa, on_isa};
 use crate::lanes::LANES;
+use std::ops::Range;
 
 /// Terms of a product that one tile holds; also the length of a pair of chains.
 pub(crate) const TILE_DEPTH: usize = 2 * LANES;
@@ -170,6 +171,43 @@ pub struct Piece<'a> {
 }
 
 impl Piece<'_> {
+    /// Vectors and terms of the operand.
+    pub(crate) fn shape(&self) -> [usize; 2] {
+        [self.outer, self.depth]
+    }
+
+    /// The vectors that it has parts of.
+    pub(crate) fn vectors(&self) -> Range<usize> {
+        let first = self.strip * LANES;
+        first..(first + self.tiles.len() / self.len.max(1) * LANES).min(self.outer)
+    }
+
+    /// The terms of these that it has.
+    pub(crate) fn terms(&self) -> Range<usize> {
+        let first = self.step * TILE_DEPTH;
+        first..(first + self.len * TILE_DEPTH).min(self.depth)
+    }
+
+    /// Packs some terms of one vector, as a left operand: from a multiple of 32 on, and up to
+    /// another one or the end of the depth. The last vector of all makes those zero that its strip
+    /// has room for beyond it.
+    ///
+    /// # Panics
+    /// When the piece does not have them, or is a right operand.
+    pub(crate) fn put(&mut self, isa: Isa, vector: usize, from: usize, terms: &[f32]) {
+        let (vectors, own) = (self.vectors(), self.terms());
+        assert!(self.side == Side::Left && vectors.contains(&vector), "vector {vector}");
+        let inside = from >= own.start && from.is_multiple_of(TILE_DEPTH);
+        assert!(inside && from + terms.len() <= own.end, "terms from {from} on of {own:?}");
+        let at = (vector - vectors.start) / LANES * self.len + from / TILE_DEPTH - self.step;
+        let tiles = &mut self.tiles[at..][..terms.len().div_ceil(TILE_DEPTH)];
+        let row = vector % LANES;
+        on_isa!(isa, pack_row(tiles: &mut [Tile], row: usize, terms: &[f32]));
+        if vector + 1 == self.outer {
+            tiles.iter_mut().for_each(|tile| tile.0[row + 1..].fill([[0; 2]; LANES]));
+        }
+    }
+
     /// Packs this part of the source.
     ///
     /// # Panics
@@ -215,19 +253,25 @@ fn pack_strip(piece: &mut Piece, strip: usize, source: Source) {
     let tiles = &mut piece.tiles[strip * piece.len..][..piece.len];
     for row in 0..rows {
         let vector = &source.values[(first + row) * source.stride..][..piece.depth];
-        let mut chunks = vector[from..].chunks(TILE_DEPTH);
-        for (tile, chunk) in tiles.iter_mut().zip(&mut chunks) {
-            let out = tile.0[row].as_flattened_mut();
-            match <&[f32; TILE_DEPTH]>::try_from(chunk) {
-                Ok(chunk) => out.iter_mut().zip(chunk).for_each(|(out, x)| *out = round(*x)),
-                Err(_) => {
-                    out.fill(0);
-                    out.iter_mut().zip(chunk).for_each(|(out, x)| *out = round(*x));
-                }
+        pack_row(tiles, row, &vector[from..]);
+    }
+    tiles.iter_mut().for_each(|tile| tile.0[rows..].fill([[0; 2]; LANES]));
+}
+
+/// Terms of one vector of a strip, as many as there are or the tiles have room for; what is left of
+/// the last tile that gets any becomes zero.
+#[inline(always)]
+fn pack_row(tiles: &mut [Tile], row: usize, terms: &[f32]) {
+    for (tile, chunk) in tiles.iter_mut().zip(terms.chunks(TILE_DEPTH)) {
+        let out = tile.0[row].as_flattened_mut();
+        match <&[f32; TILE_DEPTH]>::try_from(chunk) {
+            Ok(chunk) => out.iter_mut().zip(chunk).for_each(|(out, x)| *out = round(*x)),
+            Err(_) => {
+                out.fill(0);
+                out.iter_mut().zip(chunk).for_each(|(out, x)| *out = round(*x));
             }
         }
     }
-    tiles.iter_mut().for_each(|tile| tile.0[rows..].fill([[0; 2]; LANES]));
 }
 
 /// 32 terms of each strip of a turned source, as right operands.

@@ -55,6 +55,28 @@ impl Inputs {
         self.pieces_on(Unit::of(isa), x, columns)
     }
 
+    /// Takes the shape `[tokens, columns]` for values that [`crate::GatedUnit::fill`] computes, in pieces
+    /// that a thread of its own may fill each. Until all are, the values are any. None where there
+    /// is no tile unit.
+    ///
+    /// # Panics
+    /// When this processor lacks the instructions.
+    pub fn pieces_to_fill(
+        &mut self,
+        isa: Isa,
+        tokens: usize,
+        columns: usize,
+    ) -> Option<Vec<Piece<'_>>> {
+        match Unit::of(isa) {
+            #[cfg(target_arch = "x86_64")]
+            Unit::Tiles => {
+                (self.unit, self.tokens, self.columns) = (Unit::Tiles, tokens, columns);
+                Some(self.packed.pieces(tokens, columns))
+            }
+            Unit::Lanes(_) => None,
+        }
+    }
+
     fn pieces_on(&mut self, unit: Unit, x: &[f32], columns: usize) -> Vec<Piece<'_>> {
         assert!(columns > 0 || x.is_empty(), "x must be empty when there are no columns");
         let tokens = x.len().checked_div(columns).unwrap_or(0);
@@ -89,6 +111,16 @@ impl Inputs {
     /// Where pieces come from.
     pub fn source(x: &[f32], columns: usize) -> Source<'_> {
         Source::vectors(x, columns)
+    }
+
+    /// The values as the tile unit takes them; none where there is no such unit.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only there are tiles
+    pub(crate) fn for_tiles(&self) -> Option<&Packed> {
+        match self.unit {
+            #[cfg(target_arch = "x86_64")]
+            Unit::Tiles => Some(&self.packed),
+            Unit::Lanes(_) => None,
+        }
     }
 
     /// Rows of the activations.

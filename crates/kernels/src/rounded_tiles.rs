@@ -5,8 +5,10 @@ use crate::amx::{NarrowTiles, Tiles};
 use crate::bf16_product::{BLOCK, Block, Start, pair};
 use crate::columns::Columns;
 use crate::expand::expand;
+use crate::gated::GatedUnit;
+use crate::isa::Isa;
 use crate::lanes::LANES;
-use crate::packed::{BLOCK_TILES, Packed, TILE_DEPTH, Tile};
+use crate::packed::{BLOCK_TILES, Packed, Piece, TILE_DEPTH, Tile};
 use crate::panel::PANEL_COLUMNS;
 use crate::scratch::{Scratch, TileScratch};
 use crate::weights::{Part, Weights};
@@ -23,6 +25,9 @@ const GROUP_ROWS: usize = 1024;
 /// Outputs of a token that are written together: written by 16, they would take turns at the few
 /// places in the caches that rows of a power of two share.
 const WRITTEN_ROWS: usize = 256;
+/// Outputs of each product of a gated unit that are computed together: beside all activations and
+/// the sums of the other product in the second cache.
+const GATED_ROWS: usize = 128;
 
 /// See [`crate::linear_rounded`].
 pub(crate) fn linear(
@@ -126,6 +131,41 @@ fn many(x: &Packed, w: &Weights, rows: Range<usize>, out: &mut Columns, scratch:
                 let sums = &scratch.sums[written.start - group.start..];
                 let columns = written.start - rows.start..written.end - rows.start;
                 put(sums, stride, tokens.clone(), columns, out);
+            }
+        }
+    }
+}
+
+/// See [`GatedUnit::fill`]: as [`many`], for the outputs and tokens of a piece. The sums of both
+/// products stay in the second cache until they are in the piece.
+pub(crate) fn gated(
+    isa: Isa,
+    x: &Packed,
+    unit: &GatedUnit,
+    piece: &mut Piece,
+    scratch: &mut Scratch,
+) {
+    let group = if x.depth() <= PART_TERMS { GATED_ROWS } else { WRITTEN_ROWS };
+    let stride = group + LANES;
+    let most = piece.vectors().len().min(BAND_TOKENS).next_multiple_of(BLOCK);
+    let scratch = scratch.tiles(2 * most * stride);
+    let (tiles, panel) = (scratch.tiles, scratch.panel);
+    let (gates, ups) = scratch.sums.split_at_mut(most * stride);
+    let mut values = [0.0; WRITTEN_ROWS];
+    let tile_unit = Tiles::new();
+    for tokens in parts(piece.vectors(), BAND_TOKENS) {
+        for rows in parts(piece.terms(), group) {
+            for (w, sums) in [(&unit.gate, &mut *gates), (&unit.up, &mut *ups)] {
+                let (tiles, panel) = (&mut *tiles, &mut *panel);
+                let product =
+                    Product { unit: &tile_unit, x, w, tokens: &tokens, rows: &rows, stride };
+                product.add(&mut TileScratch { tiles, panel, sums });
+            }
+            let values = &mut values[..rows.len()];
+            for (token, at) in tokens.clone().zip((0..).step_by(stride)) {
+                let of_token = at..at + rows.len();
+                unit.by.forward(isa, &gates[of_token.clone()], &ups[of_token], values);
+                piece.put(isa, token, rows.start, values);
             }
         }
     }

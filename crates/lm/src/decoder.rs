@@ -1,6 +1,6 @@
 //! The forward pass of every decoder, written once.
 
-use crate::exec::Exec;
+use crate::exec::{Exec, Projection};
 use crate::spec::{DecoderSpec, Pooling};
 use crate::weight::{Part, WeightId};
 
@@ -112,10 +112,14 @@ impl Decoder<'_> {
 
     /// `down(activate(gate(x), up(x)))`
     fn dense<E: Exec>(&self, exec: &mut E, layer: usize, x: &E::Tensor) -> E::Tensor {
-        let gated = self.0.activation.is_gated();
-        let gate = gated.then(|| self.linear(exec, layer, [Part::Gate, Part::GateBias], x));
-        let up = self.linear(exec, layer, [Part::Up, Part::UpBias], x);
-        let active = exec.activate(layer, gate, up);
+        let up = [Part::Up, Part::UpBias];
+        let active = if self.0.activation.is_gated() {
+            let pair = [[Part::Gate, Part::GateBias], up];
+            exec.gated(layer, x, pair.map(|parts| self.projected(layer, parts)))
+        } else {
+            let up = self.linear(exec, layer, up, x);
+            exec.activate(layer, None, up)
+        };
         let down = self.linear(exec, layer, [Part::Down, Part::DownBias], &active);
         exec.release(active);
         down
@@ -147,11 +151,17 @@ impl Decoder<'_> {
         &self,
         exec: &mut E,
         layer: usize,
-        [part, bias]: [Part; 2],
+        parts: [Part; 2],
         x: &E::Tensor,
     ) -> E::Tensor {
+        let (weight, bias) = self.projected(layer, parts);
+        exec.linear(x, weight, bias)
+    }
+
+    /// What a layer projects by: a weight, and a bias where the model has one.
+    fn projected(&self, layer: usize, [part, bias]: [Part; 2]) -> Projection {
         let bias = WeightId { layer, part: bias };
-        exec.linear(x, WeightId { layer, part }, self.0.has(bias).then_some(bias))
+        (WeightId { layer, part }, self.0.has(bias).then_some(bias))
     }
 }
 

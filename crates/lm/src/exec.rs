@@ -2,6 +2,9 @@
 
 use crate::weight::WeightId;
 
+/// The weight of a linear, and its bias.
+pub type Projection = (WeightId, Option<WeightId>);
+
 /// Runs operations over the rows of a batch. A row is one token of one sequence; what the rows are
 /// (tokens, positions, sequences) the executor knows, so that the forward pass need not. So are the
 /// constants of the model's spec: operations that differ from layer to layer are told the layer.
@@ -70,6 +73,13 @@ pub trait Exec {
         gate: Option<Self::Tensor>,
         up: Self::Tensor,
     ) -> Self::Tensor;
+
+    /// `activate(gate x, up x)`, each projection being a weight and its bias: `[rows,
+    /// feed_forward]`, for [`Exec::linear`] alone.
+    fn gated(&mut self, layer: usize, x: &Self::Tensor, pair: [Projection; 2]) -> Self::Tensor {
+        let [gate, up] = pair.map(|(weight, bias)| self.linear(x, weight, bias));
+        self.activate(layer, Some(gate), up)
+    }
 
     /// Sends each row of `x` through the experts that its `scores` (`[rows, experts]`) choose, and
     /// adds what comes back by its weights, the expert with the lowest number first.

@@ -7,6 +7,7 @@ mod adapted;
 mod attention;
 mod batch;
 mod cache;
+mod gated;
 mod mixture;
 mod rope;
 mod vectors;
@@ -15,14 +16,13 @@ mod workers;
 use crate::adapter::{Adapter, Target};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
-use crate::exec::Exec;
+use crate::exec::{Exec, Projection};
 use crate::spec::{Activation, DecoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
 use adapted::Share;
 use allod_kernels::{
-    CodedInputs, Format, Inputs, Isa, Scratch, Weights, Xielu, add, bounded_silu_mul, clamp, gelu,
-    gelu_mul, gelu_tanh_mul, layer_norm, linear, linear_coded, linear_rounded, rms_norm, scale,
-    silu_mul, soft_cap, tanh, xielu,
+    CodedInputs, Format, Inputs, Isa, Scratch, Weights, Xielu, add, clamp, gelu, layer_norm,
+    linear, linear_coded, linear_rounded, rms_norm, scale, soft_cap, tanh, xielu,
 };
 use attention::Plan;
 pub use batch::{Batch, Logits, Role, Vectors};
@@ -72,6 +72,7 @@ pub struct Infer<S = DecoderSpec> {
 /// Activations `[rows, width]`.
 pub struct Activations {
     width: usize,
+    /// Empty where they were never needed but as inputs.
     values: Vec<f32>,
     /// The values as products with weights take them, from the first such product on.
     inputs: OnceLock<Inputs>,
@@ -80,6 +81,13 @@ pub struct Activations {
 }
 
 impl Activations {
+    fn rows(&self) -> usize {
+        match self.inputs.get() {
+            Some(inputs) => inputs.tokens(),
+            None => self.values.len() / self.width,
+        }
+    }
+
     /// The values, to be changed.
     fn values_mut(&mut self) -> &mut [f32] {
         (self.inputs, self.coded_inputs) = (OnceLock::new(), OnceLock::new());
@@ -216,14 +224,20 @@ impl<S: ModelSpec> Infer<S> {
 
     /// `rows` rows of `width` to be written, which hold anything until then.
     fn buffer(&mut self, rows: usize, width: usize) -> Activations {
-        let mut values = self.spare.pop().unwrap_or_default();
-        values.resize(rows * width, 0.0);
+        let len = rows * width;
+        // One of that length need not be written twice.
+        let fitting = self.spare.iter().position(|spare| spare.len() == len);
+        let mut values = match fitting {
+            Some(place) => self.spare.swap_remove(place),
+            None => self.spare.pop().unwrap_or_default(),
+        };
+        values.resize(len, 0.0);
         Activations { width, values, inputs: OnceLock::new(), coded_inputs: OnceLock::new() }
     }
 
     /// `x * matrix^T + bias`
     fn product(&mut self, x: &Activations, by: &Weights, bias: Option<&[f32]>) -> Activations {
-        let (isa, rows, shape) = (self.isa, x.values.len() / x.width, by.shape());
+        let (isa, rows, shape) = (self.isa, x.rows(), by.shape());
         let mut out = self.buffer(rows, shape[0]);
         match (self.batch.role(), by) {
             (Role::Answer, Weights::Coded(matrix)) => {
@@ -268,29 +282,6 @@ impl<S: ModelSpec> Infer<S> {
             self.workers.pack_coded(self.isa, (&x.values, x.width), sums, &mut inputs);
             inputs
         })
-    }
-
-    /// The gated unit of the model, row by row.
-    fn gate(&mut self, gate: Activations, up: Activations) -> Activations {
-        let (isa, width) = (self.isa, gate.width);
-        let activation = self.checkpoint.spec().activation();
-        let mut out = self.buffer(gate.values.len() / width, width);
-        self.workers.split_pieces(&mut out.values, width, |row, out, _| {
-            let range = row * width..(row + 1) * width;
-            let (gate, up) = (&gate.values[range.clone()], &up.values[range]);
-            match activation {
-                Activation::SiluGated => silu_mul(isa, gate, up, out),
-                Activation::GeluTanhGated => gelu_tanh_mul(isa, gate, up, out),
-                Activation::GeluGated => gelu_mul(isa, gate, up, out),
-                Activation::BoundedSiluGated { alpha, limit } => {
-                    bounded_silu_mul(isa, gate, up, alpha, limit, out);
-                }
-                Activation::Xielu | Activation::Gelu => unreachable!("it has no gate"),
-            }
-        });
-        self.release(gate);
-        self.release(up);
-        out
     }
 
     /// The rows of a matrix that `rows` names, one for each row of the batch.
@@ -436,6 +427,16 @@ impl<S: ModelSpec> Exec for Infer<S> {
         up
     }
 
+    fn gated(&mut self, layer: usize, x: &Activations, pair: [Projection; 2]) -> Activations {
+        match self.gated_together(layer, x, pair) {
+            Some(active) => active,
+            None => {
+                let [gate, up] = pair.map(|(weight, bias)| self.linear(x, weight, bias));
+                self.gate(gate, up)
+            }
+        }
+    }
+
     fn mixture(&mut self, layer: usize, x: &Activations, scores: Activations) -> Activations {
         self.through_experts(layer, x, scores)
     }
@@ -504,6 +505,6 @@ impl<S: ModelSpec> Exec for Infer<S> {
     fn release(&mut self, x: Activations) {
         self.spare_inputs.extend(x.inputs.into_inner());
         self.spare_coded.extend(x.coded_inputs.into_inner());
-        self.spare.push(x.values);
+        self.spare.extend(Some(x.values).filter(|values| values.capacity() > 0));
     }
 }

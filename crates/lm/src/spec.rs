@@ -5,7 +5,7 @@ mod model;
 mod rope;
 
 use crate::weight::{Part, WeightId};
-use allod_kernels::Weighting;
+use allod_kernels::{Gate, Weighting};
 pub use encoder::{
     EncoderBiases, EncoderNorm, EncoderSpec, HeadActivation, HeadSpec, NormPlace, Pooling,
     Positions,
@@ -110,7 +110,20 @@ pub enum Activation {
 impl Activation {
     /// Whether there is a gate.
     pub fn is_gated(self) -> bool {
-        !matches!(self, Activation::Xielu | Activation::Gelu)
+        self.gate().is_some()
+    }
+
+    /// What the gate goes through, if there is one.
+    pub fn gate(self) -> Option<Gate> {
+        match self {
+            Activation::SiluGated => Some(Gate::Silu),
+            Activation::GeluTanhGated => Some(Gate::GeluTanh),
+            Activation::GeluGated => Some(Gate::Gelu),
+            Activation::BoundedSiluGated { alpha, limit } => {
+                Some(Gate::BoundedSilu { alpha, limit })
+            }
+            Activation::Xielu | Activation::Gelu => None,
+        }
     }
 }
 

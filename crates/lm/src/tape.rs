@@ -96,15 +96,8 @@ impl<'a, S: ModelSpec + Clone> Tape<'a, S> {
         self.spec().has(id).then(|| self.model.vector(id))
     }
 
-    /// What stands between a gated feed-forward's halves.
     fn gate_kind(&self) -> Gate {
-        match self.spec().activation() {
-            Activation::SiluGated => Gate::Silu,
-            Activation::GeluTanhGated => Gate::GeluTanh,
-            Activation::BoundedSiluGated { alpha, limit } => Gate::BoundedSilu { alpha, limit },
-            Activation::GeluGated => Gate::Gelu,
-            Activation::Xielu | Activation::Gelu => unreachable!("it has no gate"),
-        }
+        self.spec().activation().gate().expect("the activation has a gate")
     }
 
     fn xielu_of(&self, layer: usize) -> XieluParameters<'a> {

@@ -154,6 +154,12 @@ impl Workers {
         shares.into_par_iter().for_each(each);
     }
 
+    /// Does every task, each as soon as a thread is free.
+    pub fn each_task<T: Send>(&self, tasks: Vec<T>, work: impl Fn(T, &mut Scratch) + Sync) {
+        let tasks = tasks.into_par_iter().with_max_len(1);
+        tasks.for_each(|task| self.with_scratch(|scratch| work(task, scratch)));
+    }
+
     /// Computes `out` by pieces of `piece` values; `work` gets a piece's number and its values.
     pub fn split_pieces(
         &self,

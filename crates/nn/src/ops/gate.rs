@@ -2,55 +2,9 @@
 
 use crate::tape::{Operation, Reads, Tape, Var};
 use crate::tensor::Tensor;
-use allod_kernels::{
-    Isa, bounded_silu_mul, bounded_silu_mul_gradient, gelu, gelu_gradient, gelu_mul,
-    gelu_mul_gradient, gelu_tanh_mul, gelu_tanh_mul_gradient, silu_mul, silu_mul_gradient,
-};
+pub use allod_kernels::Gate;
+use allod_kernels::{gelu, gelu_gradient};
 use std::sync::Arc;
-
-/// What the gate goes through before it is multiplied with the other half.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum Gate {
-    /// `silu(gate) * up`
-    Silu,
-    /// `gelu(gate) * up`, GELU in its tanh form.
-    GeluTanh,
-    /// `gelu(gate) * up`, GELU by the error function.
-    Gelu,
-    /// `(up + 1) * g * sigmoid(alpha * g)`, both bounded (gpt-oss).
-    BoundedSilu {
-        /// Steepness of the sigmoid.
-        alpha: f32,
-        /// Most that the gate can be, and most that the other half can be either way.
-        limit: f32,
-    },
-}
-
-impl Gate {
-    fn forward(self, isa: Isa, gate: &[f32], up: &[f32], out: &mut [f32]) {
-        match self {
-            Gate::Silu => silu_mul(isa, gate, up, out),
-            Gate::GeluTanh => gelu_tanh_mul(isa, gate, up, out),
-            Gate::Gelu => gelu_mul(isa, gate, up, out),
-            Gate::BoundedSilu { alpha, limit } => {
-                bounded_silu_mul(isa, gate, up, alpha, limit, out);
-            }
-        }
-    }
-
-    /// `slope` becomes the slope along `up`.
-    fn backward(self, isa: Isa, gate: &[f32], up: &[f32], slope: &mut [f32], dgate: &mut [f32]) {
-        match self {
-            Gate::Silu => silu_mul_gradient(isa, gate, up, slope, dgate),
-            Gate::GeluTanh => gelu_tanh_mul_gradient(isa, gate, up, slope, dgate),
-            Gate::Gelu => gelu_mul_gradient(isa, gate, up, slope, dgate),
-            Gate::BoundedSilu { alpha, limit } => {
-                bounded_silu_mul_gradient(isa, gate, up, alpha, limit, slope, dgate);
-            }
-        }
-    }
-}
 
 struct Gated {
     kind: Gate,
