@@ -55,9 +55,9 @@ impl Inputs {
         self.pieces_on(Unit::of(isa), x, columns)
     }
 
-    /// Takes the shape `[tokens, columns]` for values that [`crate::GatedUnit::fill`] computes, in pieces
-    /// that a thread of its own may fill each. Until all are, the values are any. None where there
-    /// is no tile unit.
+    /// Takes the shape `[tokens, columns]` for values that [`crate::GatedUnit::fill`] computes, in
+    /// pieces that a thread of its own may fill each. Until all are, the values are any. None where
+    /// there is no tile unit.
     ///
     /// # Panics
     /// When this processor lacks the instructions.
