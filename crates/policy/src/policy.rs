@@ -1,6 +1,7 @@
 //! What a policy says.
 
 use crate::choice::choice;
+use crate::identity::{Identity, Quota};
 use crate::mistake::Mistakes;
 use crate::office::Office;
 use crate::read;
@@ -307,14 +308,28 @@ pub struct Settings {
     pub telemetry: Telemetry,
     /// Who cosigns the log's checkpoints.
     pub witnesses: Vec<Witness>,
+    /// Who callers are, beside those with a key.
+    pub identity: Identity,
     /// Bounds.
     pub limits: Limits,
+    /// How much tenants may use.
+    pub quotas: Vec<Quota>,
     /// Which tools may be called.
     pub tools: Tools,
     /// The offices that requests go to.
     pub offices: Vec<Office>,
     /// The policy's own rules.
     pub rules: Vec<Rule>,
+}
+
+impl Settings {
+    /// The quota of a tenant: the one that names it, or else the one that names none.
+    #[must_use]
+    pub fn quota_of(&self, tenant: &str) -> Option<&Quota> {
+        let named = |quota: &&Quota| quota.tenants.iter().any(|name| name == tenant);
+        let rest = || self.quotas.iter().find(|quota| quota.tenants.is_empty());
+        self.quotas.iter().find(named).or_else(rest)
+    }
 }
 
 /// A policy: its settings, which cannot be changed, and the text that says them.

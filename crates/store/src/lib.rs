@@ -146,6 +146,13 @@ pub trait Store: Send + Sync {
     /// Deletes what is older than it may be.
     fn expire(&self, expiry: &Expiry) -> Result<Expired>;
 
+    /// Tokens that a tenant has used on a day (`2026-11-22`) or, if there is a later one, on that.
+    fn tokens_used(&self, tenant: &str, day: &str) -> Result<u64>;
+
+    /// Notes that a tenant has used tokens, and gives the day's sum. A day before the last one that
+    /// was noted counts as that one, so that a clock that is set back gives nothing back.
+    fn add_tokens_used(&self, tenant: &str, day: &str, tokens: u64) -> Result<u64>;
+
     /// A setting's value.
     fn setting(&self, key: &str) -> Result<Option<String>>;
 

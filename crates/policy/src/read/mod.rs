@@ -1,6 +1,7 @@
 //! From the tree of the file to settings, with every mistake on the way.
 
 mod contradictions;
+mod identity;
 mod near;
 mod privacy;
 mod reader;
@@ -36,7 +37,9 @@ const ROOT: &[&str] = &[
     "retention",
     "telemetry",
     "witnesses",
+    "identity",
     "limits",
+    "quotas",
     "tools",
     "offices",
     "rules",
@@ -52,6 +55,18 @@ const RETENTION: &[&str] = &["payloads_days", "reviews_days"];
 const TELEMETRY: &[&str] = &["traces_url"];
 const WITNESS: &[&str] = &["url", "vkey"];
 const LIMITS: &[&str] = &["question_chars_max", "answer_tokens_max", "answer_choices_max"];
+const IDENTITY: &[&str] = &["oidc"];
+const OIDC: &[&str] = &[
+    "issuer",
+    "audience",
+    "jwks_url",
+    "jwks_file",
+    "tenant_claim",
+    "role_claim",
+    "roles",
+    "labels_claim",
+];
+const QUOTA: &[&str] = &["tenants", "requests_per_minute", "tokens_per_day"];
 const TOOLS: &[&str] = &["steps_max", "grants"];
 const GRANT: &[&str] = &["tools", "tenants", "work", "untrusted"];
 const OFFICE: &[&str] = &["name", "contains_any", "examples", "decides_on_persons"];
@@ -68,7 +83,10 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("logging", LOGGING),
     ("privacy", PRIVACY),
     ("retention", RETENTION),
+    ("identity", IDENTITY),
+    ("identity.oidc", OIDC),
     ("limits", LIMITS),
+    ("quotas", QUOTA),
     ("tools", TOOLS),
 ];
 
@@ -99,7 +117,9 @@ fn document(reader: &mut Reader, node: &Node) -> Settings {
         retention: privacy::retention(reader, &root),
         telemetry: telemetry(reader, &root),
         witnesses: witnesses::read(reader, &root),
+        identity: identity::read(reader, &root),
         limits: limits(reader, &root),
+        quotas: identity::quotas(reader, &root),
         tools: tools::tools(reader, &root),
         offices: tools::offices(reader, &root),
         rules: rules::read(reader, &root),

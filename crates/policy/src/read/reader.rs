@@ -318,6 +318,40 @@ impl Reader {
         values
     }
 
+    /// A group of names, each with one of a few words, in the order of the file.
+    pub(super) fn named_choices<T: Choice>(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        most: usize,
+    ) -> Vec<(String, T)> {
+        let Some(field) = section.field(key) else {
+            return Vec::new();
+        };
+        let Value::Table(entries) = &field.node.value else {
+            let hint = format!("write lines like `name: word`; {}", allowed::<T>());
+            self.wrong_kind(&field, "a group of names", &hint);
+            return Vec::new();
+        };
+        if entries.len() > most {
+            self.reject(&field, format!("has {} names", entries.len()), format!("at most {most}"));
+            return Vec::new();
+        }
+        let mut named = Vec::new();
+        for entry in entries {
+            let path = join(&field.path, &clipped(&entry.key));
+            let field = Field { path, place: entry.place, node: &entry.node };
+            match &entry.node.value {
+                Value::Text(word) => {
+                    let value = self.known_word(&field.path, entry.node.place, word);
+                    named.extend(value.map(|value| (entry.key.clone(), value)));
+                }
+                _ => self.wrong_kind(&field, "one of a few words", &allowed::<T>()),
+            }
+        }
+        named
+    }
+
     /// A list of texts; a single text is a list of one.
     pub(super) fn texts(&mut self, section: &Section<'_>, key: &str) -> Vec<(Place, String)> {
         let path = section.field(key).map_or(String::new(), |field| field.path);

@@ -407,8 +407,10 @@ fn every_key_and_value_is_documented() {
     let keys = [super::ROOT, super::UPSTREAM, super::RETRIEVAL, super::ROUTING, super::LOGGING];
     let more = [super::LIMITS, super::RULE, super::CONDITION, super::WITNESS, super::ANSWERS];
     let work = [super::TOOLS, super::GRANT, super::OFFICE];
+    let callers = [super::IDENTITY, super::OIDC, super::QUOTA];
+    let keys = keys.into_iter().chain(callers);
     let privacy = [super::TELEMETRY, super::PRIVACY, super::RETENTION];
-    for key in keys.into_iter().chain(more).chain(work).chain(privacy).flatten() {
+    for key in keys.chain(more).chain(work).chain(privacy).flatten() {
         assert!(docs.contains(&format!("`{key}`")), "{key}");
     }
     fn words<T: Choice>() -> Vec<&'static str> {
@@ -417,6 +419,7 @@ fn every_key_and_value_is_documented() {
     let values = [
         words::<Runtime>(),
         words::<Quantization>(),
+        words::<crate::Role>(),
         words::<Trigger>(),
         words::<Prompts>(),
         words::<Citations>(),
@@ -549,4 +552,58 @@ fn a_rate_of_wrong_answers_is_a_share() {
     one("answers:\n  max_error: 0\n", "2:14", "no calibration can keep to", "one in twenty");
     let both = "retrieval:\n  minimum_confidence: 0.4\nanswers:\n  max_error: 0.1\n";
     one(both, "2:23", "is not asked where", "keep one");
+}
+
+#[test]
+fn an_issuer_is_named_with_what_its_claims_mean() {
+    use crate::identity::{KeySource, Role};
+    let text = "identity:\n  oidc:\n    issuer: https://i.example\n    audience: allod\n    \
+                tenant_claim: office\n    role_claim: groups\n    roles: {b: reviewer, a: user}\n";
+    let policy = Policy::parse(text).unwrap();
+    let oidc = policy.identity.oidc.as_ref().unwrap();
+    assert_eq!(oidc.roles, [("b".to_owned(), Role::Reviewer), ("a".to_owned(), Role::User)]);
+    assert_eq!((&oidc.keys, oidc.labels_claim.as_ref()), (&KeySource::Discovery, None));
+    let file = Policy::parse(&format!("{text}    jwks_file: keys.json\n")).unwrap();
+    assert_eq!(file.identity.oidc.as_ref().unwrap().keys, KeySource::File("keys.json".into()));
+}
+
+#[test]
+fn mistakes_about_an_issuer() {
+    let file = |rest: &str| format!("identity: {{oidc: {{issuer: https://i, audience: a{rest}}}}}");
+    assert!(Policy::parse(&file("")).is_ok());
+    one("identity: {oidc: {issuer: https://i}}", "1:18", "has no `audience`", "both");
+    one(
+        "identity: {oidc: {audience: a, issuer: http://i.example}}",
+        "1:40",
+        "without TLS",
+        "https",
+    );
+    assert!(Policy::parse("identity: {oidc: {audience: a, issuer: http://127.0.0.1:9}}").is_ok());
+    one(&file(", role_claim: r"), "1:63", "of no use without `roles`", "roles: {");
+    one(&file(", roles: {x: user}"), "1:58", "without `role_claim`", "role_claim");
+    one(&file(", role_claim: r, roles: {x: admin}"), "1:77", "does not know `admin`", "operator");
+    one(&file(", role_claim: r, roles: [x]"), "1:73", "a group of names", "allowed: user");
+    one(&file(", jwks_file: f, jwks_url: https://i/k"), "1:62", "one place", "keep one");
+    one(&file(", audiences: b"), "1:51", "unknown key `audiences`", "did you mean `audience`?");
+    one("issuer: https://i", "1:1", "unknown key `issuer`", "belongs under `identity.oidc`");
+}
+
+#[test]
+fn quotas_name_each_tenant_once() {
+    let text = "quotas:\n  - requests_per_minute: 5\n  - tenants: [a]\n    tokens_per_day: 7\n";
+    let policy = Policy::parse(text).unwrap();
+    let of = |tenant| policy.quota_of(tenant).map(|q| (q.requests_per_minute, q.tokens_per_day));
+    assert_eq!(of("a"), Some((None, Some(7))));
+    assert_eq!(of("b"), Some((Some(5), None)));
+    assert!(Policy::built_in().quota_of("a").is_none());
+    let bound = "requests_per_minute: 1";
+    one(&format!("quotas:\n  - {{{bound}}}\n  - {{{bound}}}"), "3:5", "second one", "all other");
+    one(
+        &format!("quotas:\n  - {{tenants: [a], {bound}}}\n  - {{tenants: [b, a], {bound}}}"),
+        "3:19",
+        "names `a` a second time",
+        "one quota",
+    );
+    one("quotas:\n  - tenants: [a]", "2:5", "bounds nothing", "tokens_per_day");
+    one("quotas: [{requests_per_minute: 0}]", "1:32", "is 0", "from 1");
 }

@@ -28,7 +28,7 @@ pub(super) fn tools(reader: &mut Reader, root: &Section<'_>) -> Tools {
 }
 
 /// The items of a list of groups, each with its path.
-fn items<'n>(
+pub(super) fn items<'n>(
     reader: &mut Reader,
     field: &Field<'n>,
     most: usize,

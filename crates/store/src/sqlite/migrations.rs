@@ -121,6 +121,13 @@ ALTER TABLE reviews ADD COLUMN sealed_resolution BLOB;
 CREATE INDEX reviews_subject ON reviews (subject);
 CREATE INDEX reviews_plain ON reviews (number) WHERE sealed IS NULL;
 ",
+    "
+CREATE TABLE usage (
+    tenant        TEXT NOT NULL PRIMARY KEY,
+    day           TEXT NOT NULL,
+    tokens        INTEGER NOT NULL
+) STRICT;
+",
 ];
 
 /// Brings the database at `path` to the newest schema, in one transaction.

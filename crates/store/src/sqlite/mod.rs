@@ -15,6 +15,7 @@ mod plain;
 mod reviews;
 mod settings;
 mod subjects;
+mod usage;
 
 use crate::operator::{OperatorKey, usual_file};
 use crate::seal::Key;
@@ -308,6 +309,14 @@ impl Store for SqliteStore {
 
     fn artifact(&self, digest: &str) -> Result<Option<ArtifactRow>> {
         self.with(|connection| artifacts::one(connection, digest))
+    }
+
+    fn tokens_used(&self, tenant: &str, day: &str) -> Result<u64> {
+        self.with(|connection| usage::of(connection, tenant, day))
+    }
+
+    fn add_tokens_used(&self, tenant: &str, day: &str, tokens: u64) -> Result<u64> {
+        self.with(|connection| usage::add(connection, tenant, day, tokens))
     }
 
     fn setting(&self, key: &str) -> Result<Option<String>> {

@@ -470,3 +470,22 @@ fn an_artifact_stays_as_it_was_first() {
     store.put_artifacts(&[other]).unwrap();
     assert_eq!(store.artifact(&row.digest).unwrap(), Some(row));
 }
+
+#[test]
+fn tokens_of_a_tenant_add_up_over_a_day_and_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let store = SqliteStore::open(path).unwrap();
+    assert_eq!(store.tokens_used("a", "2026-11-22").unwrap(), 0);
+    assert_eq!(store.add_tokens_used("a", "2026-11-22", 5).unwrap(), 5);
+    assert_eq!(store.add_tokens_used("a", "2026-11-22", 7).unwrap(), 12);
+    assert_eq!(store.add_tokens_used("b", "2026-11-22", 1).unwrap(), 1);
+    drop(store);
+    let store = SqliteStore::open(path).unwrap();
+    assert_eq!(store.tokens_used("a", "2026-11-22").unwrap(), 12);
+    // A clock that was set back gives nothing back.
+    assert_eq!(store.tokens_used("a", "2026-11-21").unwrap(), 12);
+    assert_eq!(store.add_tokens_used("a", "2026-11-21", 1).unwrap(), 13);
+    assert_eq!(store.tokens_used("a", "2026-11-23").unwrap(), 0);
+    assert_eq!(store.add_tokens_used("a", "2026-11-23", 2).unwrap(), 2);
+}
