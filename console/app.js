@@ -15,6 +15,8 @@ const VIEWS = {
   receipts: [receiptsView, receiptView],
   reviews: [reviewsView, reviewView],
 };
+/** What each view needs of `status.caller.may`. */
+const NEEDS = { ask: 'ask', documents: 'documents', receipts: 'records', reviews: 'reviews' };
 const NAMES = { ask: 'Ask', documents: 'Documents', receipts: 'Receipts', reviews: 'Reviews' };
 
 let status = null;
@@ -25,13 +27,13 @@ async function route() {
   if (location.hash === '#main') return byId('main').focus();
   const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
   const [name, ...rest] = path.split('/');
-  const view = VIEWS[name] ? name : 'ask';
   const thing = rest.map(decodeURIComponent).join('/');
   const own = ++turn;
   closeSource();
-  showNavigation(view);
   try {
     status ??= await get('/api/status');
+    const view = VIEWS[name] ? name : views()[0] ?? 'ask';
+    showNavigation(view);
     const [list, one] = VIEWS[view];
     const parameters = new URLSearchParams(query);
     const shown = thing ? await one(thing, status, parameters) : await list(parameters, status);
@@ -51,10 +53,13 @@ function showProblem(error) {
 }
 
 function showNavigation(current) {
-  fill(byId('nav'), Object.entries(NAMES).map(([view, name]) => h('a', {
+  fill(byId('nav'), views().map((view) => h('a', {
     href: `#/${view}`, 'aria-current': view === current ? 'page' : null,
-  }, t(name))));
+  }, t(NAMES[view]))));
 }
+
+/** The views that the caller may see. */
+const views = () => Object.keys(VIEWS).filter((view) => status.caller.may.includes(NEEDS[view]));
 
 function showFoot() {
   const { model, policy, documents, address, caller } = status;

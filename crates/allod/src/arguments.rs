@@ -288,6 +288,8 @@ pub struct ServeArguments {
     #[arg(long)]
     pub require_key: bool,
     #[command(flatten)]
+    pub tls: TlsArguments,
+    #[command(flatten)]
     pub model: ModelArguments,
     /// A model for `/v1/embeddings`: a name from `allod model list`, a .gguf file, or a folder
     #[arg(long, value_name = "MODEL")]
@@ -311,6 +313,22 @@ pub struct ServeArguments {
     /// And of one tenant; more are turned away with 429
     #[arg(long, value_name = "N")]
     pub waiting_per_tenant_max: Option<usize>,
+}
+
+/// What TLS is served with.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TlsArguments {
+    /// Serve TLS with this certificate (PEM, with those that lead to a root); read again when it
+    /// changes
+    #[arg(long, env = "ALLOD_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM); nobody else may be able to read it
+    #[arg(long, env = "ALLOD_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Serve only clients with a certificate that one of these authorities issued (PEM); an API key
+    /// is needed besides
+    #[arg(long, env = "ALLOD_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
 }
 
 /// How the built-in engine serves.
@@ -701,14 +719,15 @@ pub enum KeyCommand {
         /// Whose key it is
         #[arg(long, value_name = "NAME", value_parser = name)]
         name: String,
-        /// The tenant
+        /// The tenant; `*` for an auditor of all tenants
         #[arg(long, default_value = "local", value_name = "TENANT", value_parser = name)]
         tenant: String,
         /// An access label that the key may read; can be given several times
         #[arg(long = "clearance", value_name = "LABEL", value_parser = name)]
         labels: Vec<String>,
-        /// user, reviewer or operator
-        #[arg(long, default_value = "user", value_name = "ROLE")]
+        /// What the key may do; docs/api.md has a table
+        #[arg(long, default_value = "user", value_name = "ROLE",
+              value_parser = allod_server::ROLES)]
         role: String,
     },
     /// List the keys

@@ -168,6 +168,12 @@ impl Desk {
         &self.store
     }
 
+    /// The data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// What this program can reach.
     #[must_use]
     pub fn confinement(&self) -> &Confinement {

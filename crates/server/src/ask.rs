@@ -54,8 +54,8 @@ pub(crate) async fn reply(state: &Shared, ask: Ask) -> Result<Reply, Problem> {
             Ok(reply) => (outcome_name(reply.outcome), reply.tokens),
             Err(_) => ("failed", Tokens::default()),
         };
-        shared.metrics.answered("ask", outcome, begun.elapsed(), tokens);
+        shared.answered(&ask.caller.tenant, ("ask", outcome), begun.elapsed(), tokens);
         Ok(reply?)
     };
-    state.answering.run(&tenant, work).await
+    state.answer(&tenant, work).await
 }

@@ -11,8 +11,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use crate::identity::{Identity, Role};
+use crate::identity::Identity;
 use crate::problem::Problem;
+use crate::role::Role;
 use crate::state::Shared;
 
 /// A page of the list has this many documents unless asked otherwise, and at most the second.

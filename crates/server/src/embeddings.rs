@@ -89,10 +89,10 @@ pub(crate) async fn create(
         let embedded = shared.desk.embed(&embed);
         let tokens = embedded.as_ref().map_or(Tokens::default(), |embedded| embedded.tokens);
         let outcome = if embedded.is_ok() { "answered" } else { "failed" };
-        shared.metrics.answered("embed", outcome, begun.elapsed(), tokens);
+        shared.answered(&embed.caller.tenant, ("embed", outcome), begun.elapsed(), tokens);
         Ok(embedded?)
     };
-    let embedded = state.answering.run(&tenant, work).await?;
+    let embedded = state.answer(&tenant, work).await?;
     Ok(Json(response(&asked.model, &embedded, asked.encoding)))
 }
 

@@ -29,6 +29,9 @@ const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
+/// A browser that has seen the server asks it through TLS only, for a year.
+const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// Wraps every request.
 pub(crate) async fn wrap(State(state): State<Shared>, request: Request, next: Next) -> Response {
     let id = given_id(request.headers()).unwrap_or_else(new_id);
@@ -50,6 +53,10 @@ pub(crate) async fn wrap(State(state): State<Shared>, request: Request, next: Ne
         tracing::info!(%method, route, status = status.as_u16(), ms, "served");
     });
     add_headers(response.headers_mut(), &id, family);
+    if state.options.tls.is_some() && !state.is_local() {
+        // Other programs of this machine may speak without TLS under the same name.
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, TLS_ONLY);
+    }
     response
 }
 

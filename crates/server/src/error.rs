@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -17,11 +18,26 @@ pub enum Error {
     /// Others can reach the address and nobody has a key.
     #[error(
         "{address} is not a loopback address, so callers need an API key, and there is none: make \
-         one with `allod key create --name NAME`, or listen on 127.0.0.1"
+         one with `allod key create --name NAME`, name an issuer of tokens in the policy \
+         (`identity.oidc`), or listen on 127.0.0.1"
     )]
     NoKeys {
         /// The address.
         address: SocketAddr,
+    },
+    /// A file for TLS will not do.
+    #[error("TLS cannot be served with {}: {problem}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+    /// The file with the keys of the policy's issuer will not do.
+    #[error("the policy's `identity.oidc.jwks_file` cannot be used: {problem}")]
+    IssuerKeys {
+        /// The file, what is wrong with it.
+        problem: String,
     },
     /// The keys cannot be read.
     #[error(transparent)]

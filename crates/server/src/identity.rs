@@ -1,4 +1,6 @@
-//! Who is asking: decided from the key alone, never from what the request says of itself.
+//! Who is asking: decided from the key or token alone, never from what the request says of itself.
+
+use std::sync::Arc;
 
 use allod_answer::{Caller, Desk};
 use allod_retrieval::Clearance;
@@ -10,39 +12,11 @@ use axum::response::{IntoResponse, Response};
 
 use crate::limits::Keyless;
 use crate::local;
+use crate::oidc::{Issuer, Person};
 use crate::problem::Problem;
+use crate::role::{Right, Role};
 use crate::state::Shared;
 use crate::trace_parent::TraceParent;
-
-/// What a caller may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Role {
-    /// Ask, and see what the tenant may see.
-    User,
-    /// Also decide the tenant's review queue.
-    Reviewer,
-    /// Also see and decide for all tenants.
-    Operator,
-}
-
-impl Role {
-    /// A role that this version does not know may do the least.
-    fn read(name: &str) -> Role {
-        match name {
-            "operator" => Role::Operator,
-            "reviewer" => Role::Reviewer,
-            _ => Role::User,
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Role::User => "user",
-            Role::Reviewer => "reviewer",
-            Role::Operator => "operator",
-        }
-    }
-}
 
 /// A caller and what they may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +37,13 @@ impl Identity {
         Identity { caller, role, is_named: false, trace: None }
     }
 
+    fn of_person(desk: &Desk, person: Person) -> Result<Identity, Problem> {
+        let subject = desk.store().pseudonym(&person.tenant, &person.name)?;
+        let clearance = Clearance::of(person.labels);
+        let caller = Caller { tenant: person.tenant, subject, clearance };
+        Ok(Identity { caller, role: person.role, is_named: false, trace: None })
+    }
+
     fn local_operator() -> Identity {
         let caller = Caller::operator(Clearance::public());
         Identity { caller, role: Role::Operator, is_named: false, trace: None }
@@ -70,13 +51,19 @@ impl Identity {
 
     /// Whether the records of a tenant are this caller's to see.
     pub(crate) fn sees_tenant(&self, tenant: &str) -> bool {
-        self.role == Role::Operator || self.caller.tenant == tenant
+        self.role.sees_tenant(&self.caller, tenant)
+    }
+
+    /// Whether drafts that a person has yet to release are this caller's to see.
+    pub(crate) fn sees_drafts(&self) -> bool {
+        self.role.may(Right::Decide)
     }
 
     /// Whether the words of a subject's request are this caller's to see. Whom a program names is
     /// no proof of who asks: the words of a named user are for reviewers.
     pub(crate) fn sees_words_of(&self, subject: &str) -> bool {
-        self.role >= Role::Reviewer || !self.is_named && self.caller.subject == subject
+        let own = !self.is_named && self.caller.subject == subject;
+        self.role.may(Right::Decide) || self.role.may(Right::Ask) && own
     }
 
     /// On behalf of the person whom the caller's program names, under a pseudonym of the tenant's.
@@ -114,13 +101,17 @@ async fn identity_of(
 ) -> Result<Identity, Problem> {
     if let Some(secret) = presented(&headers)? {
         let name = named(&headers)?;
+        if let Some(issuer) = state.issuer.as_ref().filter(|_| Issuer::takes(&secret)) {
+            return of_token(state, issuer, &secret, name).await;
+        }
         return state
             .read(move |desk| of_secret(desk, &secret)?.on_behalf_of(desk, name.as_deref()))
             .await;
     }
     if !state.is_local() || state.options.keyless == Keyless::Refused {
-        let message = "an API key is needed: send `Authorization: Bearer allod_…` or `x-api-key`";
-        return Err(Problem::unauthenticated("no_api_key", message));
+        let or = if state.issuer.is_some() { ", or a token of the issuer" } else { "" };
+        let needed = "an API key is needed: send `Authorization: Bearer allod_…` or `x-api-key`";
+        return Err(Problem::unauthenticated("no_api_key", format!("{needed}{or}")));
     }
     local::check(&method, &uri, &headers)?;
     let local = Identity::local_operator();
@@ -128,6 +119,20 @@ async fn identity_of(
         None => Ok(local),
         name => state.read(move |desk| local.on_behalf_of(desk, name.as_deref())).await,
     }
+}
+
+async fn of_token(
+    state: &Shared,
+    issuer: &Arc<Issuer>,
+    token: &str,
+    named: Option<String>,
+) -> Result<Identity, Problem> {
+    if named.is_some() {
+        let message = "a token says itself who is asking; send x-allod-subject with a key only";
+        return Err(Problem::request("subject", message));
+    }
+    let person = issuer.person(token).await?;
+    state.read(move |desk| Identity::of_person(desk, person)).await
 }
 
 fn of_secret(desk: &Desk, secret: &str) -> Result<Identity, Problem> {
@@ -223,18 +228,15 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_role_may_do_the_least() {
-        assert_eq!(Role::read("Operator"), Role::User);
-        assert_eq!(Role::read("reviewer"), Role::Reviewer);
-        assert!(Role::Operator > Role::Reviewer);
-    }
-
-    #[test]
-    fn only_an_operator_sees_another_tenant() {
-        let mut identity = Identity::local_operator();
-        assert!(identity.sees_tenant("other"));
-        identity.role = Role::Reviewer;
-        assert!(!identity.sees_tenant("other"));
-        assert!(identity.sees_tenant("local"));
+    fn words_are_for_who_asked_and_who_decides() {
+        let with = |role| Identity { role, ..Identity::local_operator() };
+        let own = with(Role::User).caller.subject;
+        assert!(with(Role::User).sees_words_of(&own) && !with(Role::User).sees_words_of("other"));
+        assert!(with(Role::Reviewer).sees_words_of("other"));
+        for role in [Role::Auditor, Role::Monitor] {
+            assert!(!with(role).sees_words_of(&own) && !with(role).sees_drafts(), "{role:?}");
+        }
+        let named = Identity { is_named: true, ..with(Role::User) };
+        assert!(!named.sees_words_of(&own));
     }
 }

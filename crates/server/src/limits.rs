@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::tls::TlsFiles;
+
 /// Whether a request without a key is served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Keyless {
@@ -18,6 +20,8 @@ pub enum Keyless {
 pub struct ServeOptions {
     /// The address; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// What TLS is served with; without it everything is sent as it is.
+    pub tls: Option<TlsFiles>,
     /// Whether a request without a key is served.
     pub keyless: Keyless,
     /// Questions that the console offers to try.
@@ -26,6 +30,13 @@ pub struct ServeOptions {
     pub body_bytes_max: usize,
     /// Connections at one time; more wait to be accepted.
     pub connections_max: usize,
+    /// TLS handshakes at one time; where one more comes, the oldest gives way.
+    pub handshakes_max: usize,
+    /// How long a client may take for its TLS handshake.
+    pub handshake_timeout: Duration,
+    /// After the keys of an issuer of tokens came, a token that names none of them has them asked
+    /// for again so soon at most: whoever makes up names must not make us knock at its door.
+    pub issuer_rest: Duration,
     /// Questions answered at one time.
     pub answering_max: usize,
     /// Questions that wait for their turn; more are turned away with 503.
@@ -48,10 +59,14 @@ impl Default for ServeOptions {
     fn default() -> ServeOptions {
         ServeOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7999)),
+            tls: None,
             keyless: Keyless::LocalOperator,
             examples: Vec::new(),
             body_bytes_max: 1 << 20,
             connections_max: 512,
+            handshakes_max: 256,
+            handshake_timeout: Duration::from_secs(5),
+            issuer_rest: Duration::from_secs(30),
             answering_max: 128,
             waiting_max: 256,
             waiting_per_tenant_max: 128,

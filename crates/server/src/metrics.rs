@@ -11,12 +11,15 @@ use std::time::Duration;
 
 use allod_answer::{Generator, Tokens};
 use allod_engine::Finish;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 
 use crate::histogram::{Histogram, LATENCY_SECONDS, TOKEN_SECONDS, TOKENS};
+use crate::identity::Identity;
 use crate::pace::Pace;
+use crate::role::Role;
 use crate::state::{Shared, State as ServerState};
 
 /// What has been counted since the start.
@@ -149,9 +152,25 @@ pub(crate) fn outcome_name(outcome: allod_answer::Outcome) -> &'static str {
 
 /// `GET /metrics`
 #[utoipa::path(get, path = "/metrics", tag = "operation",
-    responses((status = 200, description = "Counts in the form of Prometheus", body = String)))]
-pub(crate) async fn metrics(State(state): State<Shared>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&state))
+    responses((status = 200, description = "Counts in the form of Prometheus; for an auditor those \
+               of the log", body = String),
+              (status = 403, description = "For monitors, auditors and operators only")))]
+pub(crate) async fn metrics(
+    State(state): State<Shared>,
+    Extension(identity): Extension<Identity>,
+) -> impl IntoResponse {
+    let page = match identity.role {
+        // How much is asked and answered is for who runs the server.
+        Role::Auditor => log_only(&state),
+        _ => text(&state),
+    };
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page)
+}
+
+fn log_only(state: &ServerState) -> String {
+    let mut page = Page::default();
+    page.log(state);
+    page.0
 }
 
 fn text(state: &ServerState) -> String {
@@ -272,6 +291,11 @@ impl Page {
         if let Some(stats) = &stats {
             self.engine(stats, labels, generator.map_or(0, Generator::adapters_max));
         }
+        self.log(state);
+    }
+
+    /// What is so of the log.
+    fn log(&mut self, state: &ServerState) {
         let receipts = state.desk.ledger().checkpoint().size;
         self.measured("allod_ledger_receipts", "", "Receipts in the log.", receipts);
         self.measured("allod_start_time_seconds", "", "When the server started.", state.started);

@@ -19,7 +19,8 @@ use utoipa::{Modify, OpenApi};
         crate::ask::ask, crate::work::run, crate::work::list, crate::status::status,
         crate::documents::list, crate::documents::one,
         crate::receipts::list, crate::receipts::one, crate::verify::verify, crate::verify::proof,
-        crate::verify::verify_log, crate::reviews::list, crate::reviews::one,
+        crate::verify::verify_log, crate::history::list, crate::history::policy,
+        crate::reviews::list, crate::reviews::one,
         crate::reviews::resolve, crate::ledger_files::file, crate::metrics::metrics,
         crate::health::health, document,
     ),
@@ -32,9 +33,9 @@ struct Key;
 
 impl Modify for Key {
     fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
-        let key = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An API key, `allod_…`; on loopback none is needed"));
+        let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+            "An API key, `allod_…`, or a token of the policy's issuer; on loopback none is needed",
+        ));
         let components = description.components.get_or_insert_default();
         components.add_security_scheme("key", SecurityScheme::Http(key.build()));
         let header = ApiKey::Header(ApiKeyValue::new("x-api-key"));
@@ -61,9 +62,11 @@ mod tests {
 
     #[test]
     fn every_route_is_described_and_nothing_else() {
-        let source = include_str!("router.rs").split(".route(\"").skip(1);
+        let source = include_str!("router.rs").split(" \"/").skip(1);
+        let healthz = include_str!("router.rs").split(".route(\"/").skip(1);
+        let path = |rest: &str| format!("/{}", rest.split('"').next().unwrap());
         let mut routes: Vec<String> =
-            source.map(|rest| rest.split('"').next().unwrap().replace("{*", "{")).collect();
+            source.chain(healthz).map(|rest| path(rest).replace("{*", "{")).collect();
         let mut described = paths();
         routes.sort();
         described.sort();

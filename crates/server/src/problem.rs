@@ -87,6 +87,34 @@ impl Problem {
         problem.retry_after(RETRY_AFTER_SECONDS)
     }
 
+    /// The tenant has asked as often as it may in a minute.
+    pub(crate) fn too_fast(most: u32, seconds: u64) -> Problem {
+        let message = format!("the policy allows your tenant {most} requests in a minute");
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Problem::new(status, "rate_limit_error", "rate_limit_exceeded", message)
+            .retry_after(seconds.max(1))
+    }
+
+    /// The tenant has used the tokens of the day.
+    pub(crate) fn budget_spent(most: u64, seconds: u64) -> Problem {
+        let message = format!(
+            "the policy allows your tenant {most} tokens a day, and they are used; the next day \
+             begins at midnight UTC"
+        );
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Problem::new(status, "insufficient_quota", "insufficient_quota", message)
+            .retry_after(seconds)
+    }
+
+    /// A token cannot be checked now.
+    pub(crate) fn issuer_unreachable(retry_after_seconds: u64) -> Problem {
+        let message = "your token cannot be checked: its issuer's keys could not be had; the log \
+                       says why. API keys are not concerned";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let problem = Problem::new(status, "server_error", "issuer_unreachable", message.into());
+        problem.retry_after(retry_after_seconds)
+    }
+
     /// The same problem; the client is told to come back in so many seconds.
     pub(crate) fn retry_after(self, seconds: u64) -> Problem {
         Problem { retry_after_seconds: Some(seconds), ..self }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use crate::identity::{Identity, Role};
+use crate::identity::Identity;
 use crate::problem::Problem;
 use crate::sight::Sight;
 use crate::state::Shared;
@@ -137,8 +137,8 @@ impl Words {
         let question = prompt.and_then(|prompt| question_of(receipt.request.kind, &prompt));
         // What a person has yet to release is a draft; the queue shows it to those who decide.
         let is_draft = receipt.outcome != Outcome::Answered;
-        let sees_drafts = identity.role >= Role::Reviewer;
-        let committed = receipt.answer_commitment.as_deref().filter(|_| sees_drafts || !is_draft);
+        let committed = receipt.answer_commitment.as_deref();
+        let committed = committed.filter(|_| identity.sees_drafts() || !is_draft);
         Ok(Words { question, answer: content(desk, committed)? })
     }
 }

@@ -76,10 +76,10 @@ pub(crate) async fn create(
         let reranked = shared.desk.rerank(&rerank);
         let tokens = reranked.as_ref().map_or(Tokens::default(), |reranked| reranked.tokens);
         let outcome = if reranked.is_ok() { "answered" } else { "failed" };
-        shared.metrics.answered("rerank", outcome, begun.elapsed(), tokens);
+        shared.answered(&rerank.caller.tenant, ("rerank", outcome), begun.elapsed(), tokens);
         Ok(reranked?)
     };
-    let reranked = state.answering.run(&tenant, work).await?;
+    let reranked = state.answer(&tenant, work).await?;
     Ok(Json(response(&asked, &reranked)))
 }
 

@@ -4,14 +4,15 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use crate::problem::Problem;
+use crate::role::{self, Right};
 use crate::state::Shared;
 use crate::{
-    adapters, ask, chat_completions, console, documents, embeddings, envelope, health, identity,
-    ledger_files, messages, metrics, models, openapi, receipts, rerank, responses, reviews, status,
-    text_completions, tokenize, verify, work,
+    adapters, ask, chat_completions, console, documents, embeddings, envelope, health, history,
+    identity, ledger_files, messages, metrics, models, openapi, receipts, rerank, responses,
+    reviews, status, text_completions, tokenize, verify, work,
 };
 
 /// Everything that is served.
@@ -34,36 +35,47 @@ fn anyone() -> Router<Shared> {
 
 /// What only a known caller may have.
 fn known_callers() -> Router<Shared> {
-    Router::new()
-        .route("/v1/chat/completions", post(chat_completions::create))
-        .route("/v1/completions", post(text_completions::create))
-        .route("/v1/responses", post(responses::create))
-        .route("/v1/messages", post(messages::create))
-        .route("/v1/messages/count_tokens", post(messages::count_tokens))
-        .route("/v1/embeddings", post(embeddings::create))
-        .route("/v1/rerank", post(rerank::create))
-        .route("/tokenize", post(tokenize::tokenize))
-        .route("/detokenize", post(tokenize::detokenize))
-        .route("/v1/load_lora_adapter", post(adapters::load))
-        .route("/v1/unload_lora_adapter", post(adapters::unload))
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{*model}", get(models::one))
-        .route("/api/ask", post(ask::ask))
-        .route("/api/work", get(work::list).post(work::run))
-        .route("/api/status", get(status::status))
-        .route("/api/documents", get(documents::list))
-        .route("/api/documents/{digest}", get(documents::one))
-        .route("/api/receipts", get(receipts::list))
-        .route("/api/receipts/{index}", get(receipts::one))
-        .route("/api/receipts/{index}/verify", get(verify::verify))
-        .route("/api/receipts/{index}/proof", get(verify::proof))
-        .route("/api/ledger/verify", get(verify::verify_log))
-        .route("/api/reviews", get(reviews::list))
-        .route("/api/reviews/{id}", get(reviews::one))
-        .route("/api/reviews/{id}/resolve", post(reviews::resolve))
-        .route("/ledger/{*path}", get(ledger_files::file))
-        .route("/metrics", get(metrics::metrics))
-        .route("/openapi.json", get(openapi::document))
+    routes().into_iter().fold(Router::new(), |router, (right, path, methods)| {
+        router.route(path, methods.route_layer(from_fn_with_state(right, role::permit)))
+    })
+}
+
+/// Each address with what it needs.
+fn routes() -> [(Right, &'static str, MethodRouter<Shared>); 31] {
+    use Right::{Ask, Audit, Decide, Documents, Look, Manage, Metrics, Records, Reviews};
+    [
+        (Ask, "/v1/chat/completions", post(chat_completions::create)),
+        (Ask, "/v1/completions", post(text_completions::create)),
+        (Ask, "/v1/responses", post(responses::create)),
+        (Ask, "/v1/messages", post(messages::create)),
+        (Ask, "/v1/messages/count_tokens", post(messages::count_tokens)),
+        (Ask, "/v1/embeddings", post(embeddings::create)),
+        (Ask, "/v1/rerank", post(rerank::create)),
+        (Ask, "/tokenize", post(tokenize::tokenize)),
+        (Ask, "/detokenize", post(tokenize::detokenize)),
+        (Manage, "/v1/load_lora_adapter", post(adapters::load)),
+        (Manage, "/v1/unload_lora_adapter", post(adapters::unload)),
+        (Look, "/v1/models", get(models::list)),
+        (Look, "/v1/models/{*model}", get(models::one)),
+        (Ask, "/api/ask", post(ask::ask)),
+        (Ask, "/api/work", get(work::list).post(work::run)),
+        (Look, "/api/status", get(status::status)),
+        (Documents, "/api/documents", get(documents::list)),
+        (Documents, "/api/documents/{digest}", get(documents::one)),
+        (Audit, "/api/history", get(history::list)),
+        (Audit, "/api/policies/{digest}", get(history::policy)),
+        (Records, "/api/receipts", get(receipts::list)),
+        (Records, "/api/receipts/{index}", get(receipts::one)),
+        (Records, "/api/receipts/{index}/verify", get(verify::verify)),
+        (Records, "/api/receipts/{index}/proof", get(verify::proof)),
+        (Audit, "/api/ledger/verify", get(verify::verify_log)),
+        (Reviews, "/api/reviews", get(reviews::list)),
+        (Reviews, "/api/reviews/{id}", get(reviews::one)),
+        (Decide, "/api/reviews/{id}/resolve", post(reviews::resolve)),
+        (Records, "/ledger/{*path}", get(ledger_files::file)),
+        (Metrics, "/metrics", get(metrics::metrics)),
+        (Look, "/openapi.json", get(openapi::document)),
+    ]
 }
 
 /// A path or query that does not fit its type is refused by axum in plain text; here it gets the

@@ -10,16 +10,21 @@ use allod_answer::Desk;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::error::Error;
+use crate::handshakes::{Handshakes, Place};
 use crate::limits::ServeOptions;
 use crate::router::router;
 use crate::state::State;
+use crate::tls::Tls;
 
 /// The head of a request is at most this long.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -34,7 +39,8 @@ const RECORD_TIMEOUT: Duration = Duration::from_secs(5);
 /// returns. `ready` gets the address once it is listened on.
 ///
 /// # Errors
-/// When the address cannot be used, or is not loopback and there is no key.
+/// When the address cannot be used, or is not loopback and there is no key, or a file for TLS will
+/// not do.
 pub fn serve(
     desk: Arc<Desk>,
     options: ServeOptions,
@@ -69,20 +75,27 @@ fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     check_keys(&desk, options.listen)?;
+    let tls = options.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
     let address = options.listen;
     let failed = |source| Error::Listen { address, source };
     let listener = runtime.block_on(TcpListener::bind(address)).map_err(failed)?;
     options.listen = listener.local_addr().map_err(failed)?;
-    let state = Arc::new(State::new(desk, options));
+    let state = Arc::new(State::new(desk, options)?);
+    if let Some(issuer) = &state.issuer {
+        runtime.spawn(Arc::clone(issuer).warm());
+    }
     ready(state.options.listen);
-    runtime.block_on(accept(listener, &state, stop));
+    if let Some(tls) = &tls {
+        runtime.spawn(Arc::clone(tls).watch());
+    }
+    runtime.block_on(accept(listener, &state, tls, stop));
     runtime.shutdown_timeout(RECORD_TIMEOUT);
     Ok(())
 }
 
 /// Whoever can reach the server must be somebody.
 fn check_keys(desk: &Desk, address: SocketAddr) -> Result<(), Error> {
-    if address.ip().is_loopback() {
+    if address.ip().is_loopback() || desk.policy().identity.oidc.is_some() {
         return Ok(());
     }
     let keys = desk.store().list_keys()?;
@@ -92,64 +105,117 @@ fn check_keys(desk: &Desk, address: SocketAddr) -> Result<(), Error> {
     }
 }
 
-async fn accept(listener: TcpListener, state: &Arc<State>, stop: impl Future<Output = ()>) {
+async fn accept(
+    listener: TcpListener,
+    state: &Arc<State>,
+    tls: Option<Arc<Tls>>,
+    stop: impl Future<Output = ()>,
+) {
     let mut stop = pin!(stop);
-    let router = router(Arc::clone(state));
     let connections = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(state.options.connections_max.max(1)));
+    let mut handshakes = Handshakes::new(state.options.handshakes_max);
+    let house = House { router: router(Arc::clone(state)), state: Arc::clone(state), slots };
     loop {
-        let next = next_connection(&listener, &slots);
         let (slot, stream) = tokio::select! {
-            connection = next => connection,
+            connection = house.next_connection(&listener) => connection,
             () = &mut stop => break,
         };
-        handle(stream, slot, &router, state, &connections);
+        match &tls {
+            None => house.serve(stream, slot, connections.watcher()),
+            // Until the handshake is done the client holds no place of a connection.
+            Some(tls) => {
+                drop(slot);
+                let (tls, place) = (tls.acceptor(), handshakes.enter());
+                tokio::spawn(house.clone().serve_tls(stream, tls, place, connections.watcher()));
+            }
+        }
     }
-    drop(listener);
+    drop((listener, handshakes));
     let finished = tokio::time::timeout(state.options.stop_timeout, connections.shutdown()).await;
     if finished.is_err() {
         tracing::warn!("requests were still in flight at the end and were cut off");
     }
 }
 
-async fn next_connection(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> (OwnedSemaphorePermit, TcpStream) {
-    let slot = Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed");
-    loop {
-        match listener.accept().await {
-            Ok((stream, _peer)) => return (slot, stream),
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_REST).await;
+/// What connections are served with.
+#[derive(Clone)]
+struct House {
+    router: Router,
+    state: Arc<State>,
+    slots: Arc<Semaphore>,
+}
+
+impl House {
+    async fn slot(&self) -> OwnedSemaphorePermit {
+        let slot = Arc::clone(&self.slots).acquire_owned().await;
+        slot.expect("the semaphore is never closed")
+    }
+
+    async fn next_connection(&self, listener: &TcpListener) -> (OwnedSemaphorePermit, TcpStream) {
+        let slot = self.slot().await;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _peer)) => return (slot, stream),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_REST).await;
+                }
             }
         }
     }
+
+    /// Does the handshake, if the client does its part in time and nobody needs the place.
+    async fn serve_tls(self, stream: TcpStream, tls: TlsAcceptor, place: Place, watcher: Watcher) {
+        let handshake = async {
+            let stream = tls.accept(stream).await?;
+            Ok::<_, std::io::Error>((stream, self.slot().await))
+        };
+        let done = tokio::select! {
+            done = tokio::time::timeout(self.state.options.handshake_timeout, handshake) => done,
+            _ = place => return,
+        };
+        match done {
+            Ok(Ok((stream, slot))) => self.serve(stream, slot, watcher),
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+
+    fn serve(&self, stream: impl Stream, slot: OwnedSemaphorePermit, watcher: Watcher) {
+        // Pieces of a stream are to go out as they are written. Where this fails they still do.
+        let _ = stream.tcp().set_nodelay(true);
+        let service = TowerToHyperService::new(self.router.clone());
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.state.options.head_timeout)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        let connection = watcher.watch(connection);
+        let longest = self.state.options.connection_timeout;
+        tokio::spawn(async move {
+            let _slot = slot;
+            // A connection that breaks is the client's business.
+            let _ = tokio::time::timeout(longest, connection).await;
+        });
+    }
 }
 
-fn handle(
-    stream: TcpStream,
-    slot: OwnedSemaphorePermit,
-    router: &Router,
-    state: &Arc<State>,
-    connections: &GracefulShutdown,
-) {
-    // Pieces of a stream are to go out as they are written. Where this fails they still go out.
-    let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(router.clone());
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(state.options.head_timeout)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    let connection = connections.watch(connection);
-    let longest = state.options.connection_timeout;
-    tokio::spawn(async move {
-        let _slot = slot;
-        // A connection that breaks is the client's business.
-        let _ = tokio::time::timeout(longest, connection).await;
-    });
+/// What requests come through.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Stream for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
 }
 
 /// The signals that end the server.

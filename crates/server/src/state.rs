@@ -1,15 +1,19 @@
 //! What all requests share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use allod_answer::Desk;
+use allod_answer::{Desk, Tokens};
 use jiff::Timestamp;
 
+use crate::error::Error;
 use crate::limits::ServeOptions;
 use crate::metrics::Metrics;
+use crate::oidc::Issuer;
 use crate::problem::Problem;
+use crate::quotas::Quotas;
 use crate::traces::Traces;
-use crate::workers::{Room, Workers};
+use crate::workers::{Place, Room, Workers};
 
 /// Reading is quick; so many at one time keep the disk busy and the memory bounded.
 const READING_MAX: usize = 8;
@@ -22,7 +26,11 @@ pub(crate) type Shared = Arc<State>;
 pub(crate) struct State {
     pub(crate) desk: Arc<Desk>,
     pub(crate) options: ServeOptions,
+    /// Whose tokens are taken beside keys.
+    pub(crate) issuer: Option<Arc<Issuer>>,
     pub(crate) metrics: Metrics,
+    /// What tenants have used.
+    quotas: Quotas,
     pub(crate) traces: Traces,
     /// Room for answering.
     pub(crate) answering: Workers,
@@ -33,9 +41,16 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(desk: Arc<Desk>, options: ServeOptions) -> State {
-        State {
+    /// # Errors
+    /// When what the policy says of the issuer of tokens cannot be used.
+    pub(crate) fn new(desk: Arc<Desk>, options: ServeOptions) -> Result<State, Error> {
+        let oidc = desk.policy().identity.oidc.clone();
+        let open = |oidc| Issuer::open(oidc, desk.data(), options.issuer_rest);
+        let issuer = oidc.map(open).transpose()?;
+        Ok(State {
+            issuer: issuer.map(Arc::new),
             metrics: Metrics::default(),
+            quotas: Quotas::default(),
             traces: Traces::to(desk.policy().telemetry.traces_url.as_deref()),
             answering: Workers::new(Room {
                 running_max: options.answering_max,
@@ -51,12 +66,50 @@ impl State {
             started: Timestamp::now().as_second(),
             desk,
             options,
-        }
+        })
     }
 
     /// Whether only this machine can reach the server.
     pub(crate) fn is_local(&self) -> bool {
         self.options.listen.ip().is_loopback()
+    }
+
+    /// Waits for a place to answer a tenant's request, which counts against its quota.
+    pub(crate) async fn enter(self: &Arc<State>, tenant: &str) -> Result<Place, Problem> {
+        self.admit(tenant).await?;
+        self.answering.enter(tenant).await
+    }
+
+    /// Runs a tenant's request in the room for answering, if its quota lets it in.
+    pub(crate) async fn answer<T: Send + 'static>(
+        self: &Arc<State>,
+        tenant: &str,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.admit(tenant).await?;
+        self.answering.run(tenant, work).await
+    }
+
+    async fn admit(self: &Arc<State>, tenant: &str) -> Result<(), Problem> {
+        if let Some(day) = self.quotas.unread(self.desk.policy(), tenant) {
+            let name = tenant.to_owned();
+            let tokens =
+                self.read(move |desk| Ok(desk.store().tokens_used(&name, &day.to_string())?));
+            self.quotas.note(tenant, day, tokens.await?);
+        }
+        self.quotas.admit(self.desk.policy(), tenant)
+    }
+
+    /// Counts a request that was dealt with.
+    pub(crate) fn answered(
+        &self,
+        tenant: &str,
+        (kind, outcome): (&'static str, &'static str),
+        took: Duration,
+        tokens: Tokens,
+    ) {
+        self.metrics.answered(kind, outcome, took, tokens);
+        self.quotas.spent(&self.desk, tenant, tokens);
     }
 
     /// Runs work that reads what all requests share in the room for reading.

@@ -43,6 +43,7 @@ fn about(desk: &Desk, identity: &Identity) -> Result<Value, Problem> {
             "tenant": identity.caller.tenant,
             "subject": identity.caller.subject,
             "role": identity.role.name(),
+            "may": identity.role.rights(),
             "labels": clearance.labels,
         },
     }))

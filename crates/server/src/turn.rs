@@ -331,14 +331,14 @@ async fn whole(state: &Shared, asked: Asked) -> Result<Finished, Problem> {
         let reply = counted(&shared, &asked, came, &mut |_| goes_on())?;
         Ok(Finished::of(&shared, &asked, reply))
     };
-    state.answering.run(&tenant, work).await
+    state.answer(&tenant, work).await
 }
 
 /// Lets the model answer and sends what it writes as it writes it. The end is sent only after the
 /// receipt is durable.
 async fn streamed(state: &Shared, asked: Asked, form: Box<dyn Form>) -> Result<Response, Problem> {
     let came = Instant::now();
-    let place = state.answering.enter(&asked.chat.caller.tenant).await?;
+    let place = state.enter(&asked.chat.caller.tenant).await?;
     let (mut writer, receiver) = stream::channel(form);
     let shared = Arc::clone(state);
     tokio::task::spawn_blocking(move || {
@@ -439,7 +439,7 @@ fn counted(
     };
     let model = state.desk.generator().map(Generator::name).unwrap_or_default();
     state.traces.turn(&model, asked.trace.as_ref(), (chat, &pace), reply.as_ref().ok());
-    state.metrics.answered("chat", outcome, begun.elapsed(), tokens);
+    state.answered(&chat.caller.tenant, ("chat", outcome), begun.elapsed(), tokens);
     if let Ok(reply) = &reply {
         let finishes: Vec<Finish> = reply.choices.iter().filter_map(|one| one.finish).collect();
         if !finishes.is_empty() {

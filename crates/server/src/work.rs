@@ -65,10 +65,10 @@ pub(crate) async fn run(
             Ok(done) => (outcome_name(done.reply.outcome), done.reply.tokens),
             Err(_) => ("failed", Tokens::default()),
         };
-        shared.metrics.answered("ask", outcome, begun.elapsed(), tokens);
+        shared.answered(&work.caller.tenant, ("ask", outcome), begun.elapsed(), tokens);
         Ok(reply?)
     };
-    state.answering.run(&tenant, job).await.map(Json)
+    state.answer(&tenant, job).await.map(Json)
 }
 
 /// `GET /api/work`

@@ -1,5 +1,6 @@
 //! `allod key`
 
+use allod_server::ALL_TENANTS;
 use allod_store::KeyRow;
 use serde_json::{Value, json};
 
@@ -14,8 +15,8 @@ pub fn run(command: &KeyCommand, place: &Place, output: &Output) -> anyhow::Resu
     match command {
         KeyCommand::Create { name, tenant, labels, role } => {
             anyhow::ensure!(
-                ["user", "reviewer", "operator"].contains(&role.as_str()),
-                "--role {role}: use one of user, reviewer, operator"
+                tenant != ALL_TENANTS || role == "auditor",
+                "--tenant {ALL_TENANTS} is all tenants, and goes only with --role auditor"
             );
             let (row, secret) = store.create_key(name, tenant, labels, role)?;
             let mut value = key(&row);

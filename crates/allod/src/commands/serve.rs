@@ -7,11 +7,12 @@ use std::time::Duration;
 use allod_answer::{Desk, DeskOptions, ModelChoice, Witnessed};
 use allod_engine::Options;
 use allod_ledger::receipt::Confinement;
-use allod_server::{Keyless, ServeOptions};
+use allod_policy::{KeySource, Policy};
+use allod_server::{Keyless, ServeOptions, TlsFiles};
 use anyhow::bail;
 
 use crate::Ending;
-use crate::arguments::{EngineArguments, ServeArguments};
+use crate::arguments::{EngineArguments, ServeArguments, TlsArguments};
 use crate::folder::Place;
 use crate::output::say;
 
@@ -40,8 +41,15 @@ pub fn run(arguments: &ServeArguments, place: &Place) -> anyhow::Result<Ending> 
     }
     ask_witnesses(&desk, &place.data)?;
     keep_retention(&desk)?;
-    allod_server::serve(Arc::clone(&desk), serve_options(arguments), |address| {
-        say(&format!("Allod listens on http://{address}/ (stop with Ctrl-C)"));
+    let options = serve_options(arguments);
+    let has_tls = options.tls.is_some();
+    allod_server::serve(Arc::clone(&desk), options, |address| {
+        let scheme = if has_tls { "https" } else { "http" };
+        say(&format!("Allod listens on {scheme}://{address}/ (stop with Ctrl-C)"));
+        if !has_tls && !address.ip().is_loopback() {
+            say("Without TLS, keys and answers can be read on the way: put a proxy with TLS in \
+                 front, or give --tls-cert and --tls-key");
+        }
     })?;
     desk.rest()?;
     Ok(Ending::Done)
@@ -102,6 +110,7 @@ fn seal(place: &Place) -> anyhow::Result<()> {
         ("an upstream", policy.upstream.is_some()),
         ("a place for traces", policy.telemetry.traces_url.is_some()),
         ("witnesses", !policy.witnesses.is_empty()),
+        ("an issuer of tokens without a file of its keys (`jwks_file`)", fetches_keys(&policy)),
     ];
     if let Some((what, _)) = named.into_iter().find(|(_, is_named)| *is_named) {
         bail!(
@@ -115,10 +124,17 @@ fn seal(place: &Place) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether the keys of the policy's issuer of tokens come over a connection.
+fn fetches_keys(policy: &Policy) -> bool {
+    let oidc = policy.identity.oidc.as_ref();
+    oidc.is_some_and(|oidc| !matches!(oidc.keys, KeySource::File(_)))
+}
+
 fn serve_options(arguments: &ServeArguments) -> ServeOptions {
     let (standard, slots) = (ServeOptions::default(), arguments.engine.slots.unwrap_or(0));
     ServeOptions {
         listen: arguments.listen,
+        tls: tls_files(&arguments.tls),
         keyless: if arguments.require_key { Keyless::Refused } else { Keyless::LocalOperator },
         answering_max: arguments.answering_max.unwrap_or(standard.answering_max.max(2 * slots)),
         waiting_max: arguments.waiting_max.unwrap_or(standard.waiting_max),
@@ -127,6 +143,14 @@ fn serve_options(arguments: &ServeArguments) -> ServeOptions {
             .unwrap_or(standard.waiting_per_tenant_max),
         ..standard
     }
+}
+
+fn tls_files(arguments: &TlsArguments) -> Option<TlsFiles> {
+    Some(TlsFiles {
+        certificate: arguments.tls_cert.clone()?,
+        key: arguments.tls_key.clone()?,
+        client_ca: arguments.tls_client_ca.clone(),
+    })
 }
 
 fn engine_options(arguments: &EngineArguments) -> Options {
