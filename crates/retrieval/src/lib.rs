@@ -10,6 +10,7 @@ mod clearance;
 mod code;
 mod compartment;
 mod confidence;
+mod contents;
 mod conversation;
 mod encoder;
 mod error;

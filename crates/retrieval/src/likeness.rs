@@ -18,6 +18,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 const COMPARED: usize = 60;
 /// What the comparison counts beside the rank so far, both in units of their spread.
 const WEIGHT: f64 = 0.8;
+/// By how much the best of a passage's words is more like a word by chance, for each factor `e` of
+/// their number.
+const CHANCE: f64 = 0.05;
 /// Passages that rank the same are put in order within this spread.
 const LEAST_SPREAD: f64 = 1e-3;
 /// Letters of the pieces by which spellings are compared.
@@ -64,7 +67,7 @@ impl Likeness<'_> {
         let foreign: Vec<usize> = foreign.map(|(at, _)| at).collect();
         let mut likes = Vec::with_capacity(foreign.len());
         for at in &foreign {
-            likes.push(self.of(&ranked[*at].entry)?.iter().sum::<f64>());
+            likes.push(self.beyond_chance(&ranked[*at].entry)?);
         }
         let scores: Vec<f64> = foreign.iter().map(|at| ranked[*at].score).collect();
         let (scale, like) = (Scale::of(&scores), Scale::of(&likes));
@@ -76,6 +79,14 @@ impl Likeness<'_> {
             ranked[at].score = scale.mean + scale.spread.max(LEAST_SPREAD) * both / spread;
         }
         Ok(())
+    }
+
+    /// How well the question's words are met, less what a passage of so many words reaches by
+    /// chance: lists of key words hold something like every word.
+    fn beyond_chance(&mut self, entry: &PassageEntry) -> Result<f64> {
+        let words = telling(&read(entry)).len().max(1) as f64;
+        let chance = CHANCE * words.ln();
+        Ok(self.of(entry)?.iter().map(|like| like - chance).sum())
     }
 
     /// Lets words of these passages that surely stand for words of the question count as such.

@@ -3,6 +3,7 @@
 use crate::code::{Code, encode};
 use crate::compartment::{Loaded, PassageEntry, entry, failed};
 use crate::confidence;
+use crate::contents::is_contents;
 use crate::encoder::{Encoder, Purpose};
 use crate::error::Result;
 use crate::evidence::{Evidence, EvidenceSet, Query, Searched};
@@ -41,6 +42,8 @@ const LINKED: usize = 20;
 const HARDLY_FOUND: f64 = 0.4;
 /// A term that counts less than this is not worth looking up.
 const LEAST_WEIGHT: f64 = 0.02;
+/// What a table of contents counts beside a passage that says something: it only tells where.
+const CONTENTS: f64 = 0.5;
 
 /// A candidate and how well it fits.
 pub(crate) struct Ranked {
@@ -207,6 +210,9 @@ fn rank_one(
 ) -> Ranked {
     let attempts = suspicion::attempts(&entry.text, entry.language);
     let mut fit = fit(question, &entry, &attempts);
+    let share = if is_contents(&entry.text) { CONTENTS } else { 1.0 };
+    fit.score *= share;
+    let near = near.map(|near| near.min(near * share));
     let named = reference::names(question, &entry, &fit.strengths);
     if named {
         fit.score *= reference::NAMED;

@@ -3,6 +3,7 @@
 mod articles;
 mod contrast;
 mod documents;
+mod parallel;
 mod random;
 mod sample;
 mod vocabulary;

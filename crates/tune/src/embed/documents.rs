@@ -1,5 +1,6 @@
 //! The training data's files: documents as JSON lines, and two texts aligned line by line.
 
+use super::parallel::Parallel;
 use crate::error::{Error, Result};
 use allod_lm::digest_bytes;
 use allod_privacy::Shield;
@@ -31,6 +32,8 @@ pub(super) struct Files {
     pub(super) documents: Vec<Document>,
     /// German and Romansh, line by line.
     pub(super) lines: Vec<[String; 2]>,
+    /// Texts in several languages.
+    pub(super) parallel: Vec<Parallel>,
     /// Digest and licences of each file, by its name.
     pub(super) facts: BTreeMap<String, FileFacts>,
 }
@@ -68,6 +71,7 @@ impl Files {
         if let (Some(german), Some(romansh)) = (find(folders, "GT.de"), find(folders, "GT.rm")) {
             files.read_lines(&german, &romansh)?;
         }
+        files.parallel = Parallel::read(folders, &mut files.facts)?;
         match files.documents.is_empty() {
             true => Err(Error::Data(
                 "no de, fr, it or en.train.jsonl lies in the folders (unpack .zst files first)"
@@ -88,6 +92,7 @@ impl Files {
             let both = hidden(&lines[0]).zip(hidden(&lines[1]));
             both.map(|(one, two)| *lines = [one, two]).is_some()
         });
+        self.parallel.iter_mut().for_each(|text| text.hide(shield));
     }
 
     fn read_documents(&mut self, path: &Path, name: &str, language: usize) -> Result<()> {
@@ -142,7 +147,7 @@ fn whole_and_part(id: &str) -> (String, usize) {
     (whole.join(":"), part)
 }
 
-fn find(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
+pub(super) fn find(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
     folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 

@@ -10,9 +10,15 @@ use allod_lm::{Bag, gather};
 /// Of the groups, how many come from acts by heading, from acts by paragraph, from prose and from
 /// aligned lines.
 const SHARES: [f32; 4] = [0.55, 0.2, 0.15, 0.1];
-/// Of the acts, how many are Swiss, German, European and Romansh.
-const KINDS: [(Kind, f32); 4] =
-    [(Kind::Swiss, 0.6), (Kind::German, 0.1), (Kind::European, 0.18), (Kind::Romansh, 0.12)];
+/// Of the acts, how many are Swiss, German, European and Romansh, and how often it is the
+/// declaration.
+const KINDS: [(Kind, f32); 5] = [
+    (Kind::Swiss, 0.6),
+    (Kind::German, 0.1),
+    (Kind::European, 0.18),
+    (Kind::Romansh, 0.12),
+    (Kind::Declaration, 0.04),
+];
 /// Of the groups by heading, how many ask across languages.
 const ACROSS: f32 = 0.5;
 /// Of the groups by heading, how many leave out the titles of the act.

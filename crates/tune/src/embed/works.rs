@@ -2,6 +2,7 @@
 
 use super::articles::{Article, Manner, articles};
 use super::documents::{Document, Files, GERMAN, ROMANSH};
+use super::parallel::Parallel;
 use std::collections::{BTreeSet, HashMap};
 
 /// Paragraphs of prose shorter than this many bytes are left out.
@@ -30,6 +31,7 @@ pub(super) enum Kind {
     German,
     European,
     Romansh,
+    Declaration,
 }
 
 /// An act: its articles, each in one or more languages.
@@ -74,6 +76,7 @@ impl Works {
             }
         }
         works.add_lines(&files.lines);
+        works.works.extend(files.parallel.into_iter().map(Parallel::work));
         works.works.retain(|work| work.articles.len() > 1);
         works
     }
@@ -118,7 +121,7 @@ impl Works {
 }
 
 impl Work {
-    fn new(kind: Kind) -> Work {
+    pub(super) fn new(kind: Kind) -> Work {
         Work { kind, articles: vec![], places: HashMap::new() }
     }
 
