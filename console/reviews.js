@@ -47,15 +47,18 @@ function show(view, review, status) {
     draft?.answer && [h('h2', null, t('Draft')),
       h('div.answer.draft', { lang: review.language }, answerText(draft.answer, citations, open)),
       citationList(citations, open)],
-    review.state === 'resolved' && outcome(review),
+    review.resolution && outcome(review),
     mayDecide && decision(review, (resolved) => show(view, resolved, status)));
 }
 
-const outcome = ({ resolution, answer }) => [
-  h('h2', null, t('Resolved')),
-  answer && h('div.answer', null, answerText(answer, [], () => {})),
-  resolution && facts([['Verdict', resolution.verdict], ['By', resolution.by],
-    [t('Time'), time(resolution.at)], [t('Note'), resolution.note]]),
+const outcome = ({ resolution, state, answer }) => [
+  h('h2', null, t(state === 'open' ? 'Waits for a second person' : 'Resolved')),
+  (answer ?? resolution.answer) && h('div.answer', null, answerText(answer ?? resolution.answer, [], () => {})),
+  facts([['Verdict', resolution.verdict],
+    ['By', [resolution.by, resolution.seconded_by].filter(Boolean).join(', ')],
+    [t('Time'), time(resolution.at)], [t('Note'), resolution.note],
+    [t('Receipt'), resolution.receipt_index
+      && h('a', { href: `#/receipts/${resolution.receipt_index}` }, `№ ${resolution.receipt_index}`)]]),
 ];
 
 function decision(review, done) {

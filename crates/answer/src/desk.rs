@@ -4,7 +4,7 @@
 //! search, decide, draft, decide, write the receipt, and only then reply.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use allod_ledger::receipt::Confinement;
 use allod_ledger::{Checkpoint, Ledger};
@@ -64,6 +64,8 @@ pub struct Desk {
     pub(crate) confinement: Confinement,
     pub(crate) calibrated: Calibrated,
     pub(crate) shelf: Shelf,
+    /// Held while decisions of persons get their receipts.
+    pub(crate) signing: Mutex<()>,
 }
 
 impl Desk {
@@ -101,8 +103,10 @@ impl Desk {
             confinement,
             calibrated,
             shelf: Shelf::default(),
+            signing: Mutex::default(),
         };
         desk.finish_erasures()?;
+        desk.sign_decisions()?;
         Ok(desk)
     }
 

@@ -29,6 +29,7 @@ mod reason;
 mod record;
 mod replay;
 mod reply;
+mod review;
 mod say;
 mod shelf;
 mod shield;

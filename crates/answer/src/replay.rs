@@ -90,6 +90,7 @@ impl Replayer {
             RequestKind::Erase | RequestKind::Expire => {
                 Err(Stop::Impossible("words were deleted; that is no answer".into()))
             }
+            RequestKind::Review => Err(Stop::Impossible("a person decided it".into())),
         }
     }
 

@@ -165,6 +165,8 @@ pub enum RequestKind {
     Erase,
     /// Words deleted because they had been kept long enough.
     Expire,
+    /// What a person decided on an entry of the review queue, which `review` names.
+    Review,
 }
 
 /// The identity of a model. Digests are `sha256:` and 64 hexadecimal digits.

@@ -248,6 +248,8 @@ pub struct Logging {
     pub citations: Citations,
     /// Which answers a person must approve.
     pub human_review: HumanReview,
+    /// Persons that must decide the same on an entry of the queue: 1 or 2.
+    pub reviewers: u32,
 }
 
 /// Bounds.

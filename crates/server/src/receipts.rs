@@ -159,7 +159,7 @@ fn question_of(kind: RequestKind, prompt: &str) -> Option<String> {
         RequestKind::Embed => return Some(prompt["texts"].to_string()),
         RequestKind::Rerank => "query",
         RequestKind::Ask | RequestKind::Chat | RequestKind::Work => "question",
-        RequestKind::Erase | RequestKind::Expire => return None,
+        RequestKind::Erase | RequestKind::Expire | RequestKind::Review => return None,
     };
     if let Some(question) = prompt[field].as_str() {
         return Some(question.to_owned());

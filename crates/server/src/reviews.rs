@@ -2,7 +2,7 @@
 
 #![allow(unused_qualifications, reason = "utoipa repeats the type of `Query` by its whole path")]
 
-use allod_answer::Desk;
+use allod_answer::{Desk, Error as AnswerError};
 use allod_store::{Error as StoreError, Resolution, ReviewRow, ReviewState, Verdict};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
@@ -116,10 +116,13 @@ fn resolved(
         note: decision.note,
         answer: decision.answer,
         at: Timestamp::now().to_string(),
+        seconded_by: None,
+        receipt_index: None,
+        log_size: 0,
     };
-    match desk.store().resolve_review(id, &resolution) {
+    match desk.decide(id, resolution) {
         Ok(review) => Ok(shown(&review, identity)),
-        Err(error @ StoreError::AlreadyResolved { .. }) => {
+        Err(AnswerError::Store(error @ StoreError::AlreadyResolved { .. })) => {
             Err(Problem::conflict(error.to_string()))
         }
         Err(error) => Err(error.into()),
@@ -187,7 +190,8 @@ fn shown(review: &ReviewRow, identity: &Identity) -> Value {
 
 /// The answer that a person has let go out.
 fn released(review: &ReviewRow) -> Option<String> {
-    let resolution = review.resolution.as_ref()?;
+    let decided = review.resolution.as_ref().filter(|_| review.state == ReviewState::Resolved);
+    let resolution = decided?;
     match resolution.verdict {
         Verdict::Approve => draft_text(review),
         Verdict::Amend => resolution.answer.clone(),

@@ -95,11 +95,15 @@ pub trait Store: Send + Sync {
     /// One entry of the queue.
     fn review(&self, id: &str) -> Result<Option<ReviewRow>>;
 
-    /// Resolves an open entry, once.
+    /// Resolves an open entry, once. Where two persons have to decide, it stays open after the
+    /// first, and for as long as they do not say the same.
     ///
     /// # Errors
     /// [`Error::NoSuchReview`], [`Error::AlreadyResolved`].
-    fn resolve_review(&self, id: &str, resolution: &Resolution) -> Result<ReviewRow>;
+    fn resolve_review(&self, id: &str, resolution: &Resolution, persons: u32) -> Result<ReviewRow>;
+
+    /// Notes the receipt that a resolved entry's decision has.
+    fn link_decision(&self, id: &str, receipt_index: u64) -> Result<()>;
 
     /// Stores payloads in one transaction. One that is already there stays as it is.
     fn put_payloads(&self, payloads: &[PayloadRow]) -> Result<()>;

@@ -47,6 +47,43 @@ pub struct Resolution {
     pub answer: Option<String>,
     /// When (RFC 3339).
     pub at: String,
+    /// Who else decided the same, where two have to.
+    #[serde(default)]
+    pub seconded_by: Option<String>,
+    /// Leaf index of the receipt of the decision, once there is one.
+    #[serde(default)]
+    pub receipt_index: Option<u64>,
+    /// Entries of the log when it was decided: its receipt is none of them.
+    #[serde(default)]
+    pub log_size: u64,
+}
+
+impl Resolution {
+    /// Whether both give the same out.
+    fn agrees_with(&self, other: &Resolution) -> bool {
+        self.verdict == other.verdict && self.answer == other.answer
+    }
+
+    /// What becomes of an open entry, on which `earlier` was perhaps said before, when this is
+    /// said and so many persons have to say the same. What one of two says stands there until
+    /// another says the same, or something else.
+    pub(crate) fn after(
+        self,
+        earlier: Option<Resolution>,
+        persons: u32,
+    ) -> (ReviewState, Resolution) {
+        let Some(earlier) = earlier.filter(|_| persons > 1) else {
+            let state = if persons > 1 { ReviewState::Open } else { ReviewState::Resolved };
+            return (state, self);
+        };
+        if earlier.by == self.by || !earlier.agrees_with(&self) {
+            return (ReviewState::Open, self);
+        }
+        let notes = [earlier.note, self.note].into_iter().filter(|note| !note.is_empty());
+        let note = notes.collect::<Vec<_>>().join("\n");
+        let (by, seconded_by) = (earlier.by, Some(self.by));
+        (ReviewState::Resolved, Resolution { by, seconded_by, note, ..self })
+    }
 }
 
 /// What is put into the queue.
@@ -91,6 +128,6 @@ pub struct ReviewRow {
     pub draft_json: Option<String>,
     /// Whether it still waits.
     pub state: ReviewState,
-    /// How it ended.
+    /// How it ended; while it is open, what one of two persons has said.
     pub resolution: Option<Resolution>,
 }

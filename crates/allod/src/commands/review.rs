@@ -34,7 +34,11 @@ pub fn run(command: &ReviewCommand, place: &Place, output: &Output) -> anyhow::R
             );
             let at = jiff::Timestamp::now().to_string();
             let (by, note, answer) = (by.clone(), note.clone(), answer.map(Into::into));
-            let row = store.resolve_review(id, &Resolution { verdict, by, note, answer, at })?;
+            let (seconded_by, receipt_index, log_size) = (None, None, 0);
+            let resolution =
+                Resolution { verdict, by, note, answer, at, seconded_by, receipt_index, log_size };
+            let reviewers = place.read_policy()?.logging.reviewers;
+            let row = store.resolve_review(id, &resolution, reviewers)?;
             output.print(&value(&row), |_| line(&row))?;
         }
     }
@@ -106,11 +110,14 @@ fn entry(row: &ReviewRow) -> String {
     for citation in draft["citations"].as_array().into_iter().flatten() {
         text.push_str(&format!("  {} {}\n", citation["path"], citation["place"]));
     }
-    if let Some(resolution) = &row.resolution {
-        text.push_str(&format!(
-            "\n{:?} by {}: {}\n",
-            resolution.verdict, resolution.by, resolution.note
-        ));
+    if let Some(said) = &row.resolution {
+        let second = said.seconded_by.as_ref().map(|by| format!(" and {by}")).unwrap_or_default();
+        let waits = match row.state {
+            ReviewState::Open => " (waits for a second person)",
+            ReviewState::Resolved => "",
+        };
+        let (verdict, by, note) = (said.verdict, &said.by, &said.note);
+        text.push_str(&format!("\n{verdict:?} by {by}{second}{waits}: {note}\n"));
     }
     text
 }

@@ -49,7 +49,7 @@ const RETRIEVAL: &[&str] =
     &["required_for_policy_answers", "cite_source_documents", "minimum_confidence", "passages"];
 const ANSWERS: &[&str] = &["max_error"];
 const ROUTING: &[&str] = &["escalate_on", "refuse_on"];
-const LOGGING: &[&str] = &["prompts", "citations", "human_review"];
+const LOGGING: &[&str] = &["prompts", "citations", "human_review", "reviewers"];
 const PRIVACY: &[&str] = &["upstream", "logs", "training", "kinds"];
 const RETENTION: &[&str] = &["payloads_days", "reviews_days"];
 const TELEMETRY: &[&str] = &["traces_url"];
@@ -211,10 +211,12 @@ fn logging(reader: &mut Reader, root: &Section<'_>) -> Logging {
     let prompts = reader.choice(&section, "prompts");
     let citations = reader.choice(&section, "citations");
     let review = reader.choice(&section, "human_review");
+    let reviewers = reader.whole(&section, "reviewers", 1..=2);
     Logging {
         prompts: prompts.unwrap_or(Prompts::RetainedInRegion),
         citations: citations.unwrap_or(Citations::Required),
         human_review: review.unwrap_or(HumanReview::RequiredForAdverseActions),
+        reviewers: reviewers.unwrap_or(1),
     }
 }
 

@@ -34,7 +34,7 @@ fn words(store: &SqliteStore) {
     };
     let row = store.enqueue_review(&review).unwrap();
     let end = Resolution { note: SECRET.into(), ..resolution("eva") };
-    assert_eq!(store.resolve_review(&row.id, &end).unwrap().resolution.unwrap().note, SECRET);
+    assert_eq!(store.resolve_review(&row.id, &end, 1).unwrap().resolution.unwrap().note, SECRET);
     assert_eq!(store.review(&row.id).unwrap().unwrap().request_json, review.request_json);
 }
 
@@ -123,7 +123,7 @@ fn what_was_kept_long_enough_is_deleted() {
     store.put_payloads(&[old, payload("sha256:n", "y")]).unwrap();
     let open = store.enqueue_review(&new_review(ReviewKind::Escalated)).unwrap();
     let done = store.enqueue_review(&new_review(ReviewKind::Escalated)).unwrap();
-    store.resolve_review(&done.id, &resolution("eva")).unwrap();
+    store.resolve_review(&done.id, &resolution("eva"), 1).unwrap();
     let expiry = Expiry {
         payloads_before: Some("2021-01-01T00:00:00Z".into()),
         reviews_before: Some("2999-01-01T00:00:00Z".into()),

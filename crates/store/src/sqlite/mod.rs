@@ -256,8 +256,12 @@ impl Store for SqliteStore {
         reviews::one(self, id)
     }
 
-    fn resolve_review(&self, id: &str, resolution: &Resolution) -> Result<ReviewRow> {
-        reviews::resolve(self, id, resolution)
+    fn resolve_review(&self, id: &str, resolution: &Resolution, persons: u32) -> Result<ReviewRow> {
+        reviews::resolve(self, id, resolution, persons)
+    }
+
+    fn link_decision(&self, id: &str, receipt_index: u64) -> Result<()> {
+        reviews::link_decision(self, id, receipt_index)
     }
 
     fn put_payloads(&self, payloads: &[PayloadRow]) -> Result<()> {

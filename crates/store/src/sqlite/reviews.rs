@@ -118,16 +118,19 @@ fn read(
 }
 
 /// The update asks for an open entry, so of two reviewers at once only one succeeds.
-pub(super) fn resolve(store: &SqliteStore, id: &str, resolution: &Resolution) -> Result<ReviewRow> {
+pub(super) fn resolve(
+    store: &SqliteStore,
+    id: &str,
+    resolution: &Resolution,
+    persons: u32,
+) -> Result<ReviewRow> {
     let (changed, row) = store.write_sealed(|transaction| {
         let Some(row) = read(transaction, &store.operator, id)? else { return Ok((0, None)) };
-        let subject = (row.tenant.as_str(), row.subject.as_str());
-        let subject = subjects::subject(transaction, &store.operator, subject)?;
-        let words = serde_json::to_vec(resolution).expect("plain data can be written");
-        let sealed = subject.key.seal(&resolution_place(id), &words)?;
+        let (state, said) = resolution.clone().after(row.resolution.clone(), persons);
+        let sealed = sealed(transaction, &store.operator, &row, &said)?;
         let changed = transaction.execute(
             "UPDATE reviews SET state = ?2, sealed_resolution = ?3 WHERE id = ?1 AND state = ?4",
-            (id, ReviewState::Resolved, sealed, ReviewState::Open),
+            (id, state, sealed, ReviewState::Open),
         )?;
         Ok((changed, read(transaction, &store.operator, id)?))
     })?;
@@ -140,6 +143,31 @@ pub(super) fn resolve(store: &SqliteStore, id: &str, resolution: &Resolution) ->
         }),
         _ => Ok(row),
     }
+}
+
+/// Notes which receipt a decision has. An entry that is gone has none.
+pub(super) fn link_decision(store: &SqliteStore, id: &str, receipt_index: u64) -> Result<()> {
+    store.write_sealed(|transaction| {
+        let Some(row) = read(transaction, &store.operator, id)? else { return Ok(()) };
+        let Some(resolution) = row.resolution.clone() else { return Ok(()) };
+        let resolution = Resolution { receipt_index: Some(receipt_index), ..resolution };
+        let sealed = sealed(transaction, &store.operator, &row, &resolution)?;
+        transaction
+            .execute("UPDATE reviews SET sealed_resolution = ?2 WHERE id = ?1", (id, sealed))?;
+        Ok(())
+    })
+}
+
+/// A resolution under the key of the entry's subject.
+fn sealed(
+    connection: &Connection,
+    operator: &Key,
+    row: &ReviewRow,
+    resolution: &Resolution,
+) -> std::result::Result<Vec<u8>, Fault> {
+    let subject = subjects::subject(connection, operator, (&row.tenant, &row.subject))?;
+    let words = serde_json::to_vec(resolution).expect("plain data can be written");
+    Ok(subject.key.seal(&resolution_place(&row.id), &words)?)
 }
 
 /// A row as it stands there.

@@ -53,6 +53,9 @@ pub(super) fn resolution(by: &str) -> Resolution {
         note: "checked".into(),
         answer: Some("CHF 2.40".into()),
         at: "2026-11-21T09:00:00Z".into(),
+        seconded_by: None,
+        receipt_index: None,
+        log_size: 0,
     }
 }
 
@@ -89,7 +92,7 @@ fn everything_is_there_after_reopening() {
         let (key, secret) = store.create_key("n", "t", &labels, "ask").unwrap();
         let review = store.enqueue_review(&new_review(ReviewKind::Escalated)).unwrap();
         store.link_review(&review.id, 41).unwrap();
-        store.resolve_review(&review.id, &resolution("Luca")).unwrap();
+        store.resolve_review(&review.id, &resolution("Luca"), 1).unwrap();
         store.put_payloads(&[payload("sha256:c", "Wie viel?")]).unwrap();
         store.set_setting("k", "v").unwrap();
         (key, secret, review)
@@ -249,12 +252,12 @@ fn a_review_is_resolved_once_only() {
     let store = SqliteStore::in_memory().unwrap();
     let first = store.enqueue_review(&new_review(ReviewKind::HumanReview)).unwrap();
     let second = store.enqueue_review(&new_review(ReviewKind::Escalated)).unwrap();
-    let done = store.resolve_review(&first.id, &resolution("Luca")).unwrap();
+    let done = store.resolve_review(&first.id, &resolution("Luca"), 1).unwrap();
     assert_eq!(done.state, ReviewState::Resolved);
-    let error = store.resolve_review(&first.id, &resolution("Seraina")).unwrap_err();
+    let error = store.resolve_review(&first.id, &resolution("Seraina"), 1).unwrap_err();
     let Error::AlreadyResolved { by, .. } = error else { panic!("{error}") };
     assert_eq!(by, "Luca");
-    let unknown = store.resolve_review("nobody", &resolution("Luca"));
+    let unknown = store.resolve_review("nobody", &resolution("Luca"), 1);
     assert!(matches!(unknown, Err(Error::NoSuchReview { .. })));
     assert!(matches!(store.link_review("nobody", 1), Err(Error::NoSuchReview { .. })));
     assert_eq!(store.reviews(Some(ReviewState::Open)).unwrap(), std::slice::from_ref(&second));
@@ -270,7 +273,7 @@ fn of_many_reviewers_at_once_one_succeeds() {
         let reviewers: Vec<_> = (0..8)
             .map(|number| {
                 let (store, id) = (&store, &review.id);
-                scope.spawn(move || store.resolve_review(id, &resolution(&number.to_string())))
+                scope.spawn(move || store.resolve_review(id, &resolution(&number.to_string()), 1))
             })
             .collect();
         let results = reviewers.into_iter().map(|thread| thread.join().unwrap());
