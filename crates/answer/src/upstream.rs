@@ -106,9 +106,7 @@ impl Upstream {
         let mut cover = self.shield.as_ref().map(|shield| shield.cover(&request.tenant));
         let mut body = self.body(&messages, request);
         if let Some(cover) = &mut cover {
-            for part in ["messages", "stop"] {
-                hide(&mut body[part], cover)?;
-            }
+            hide_all(&mut body, cover)?;
         }
         let mut generated = self.generated(&self.send(&body)?)?;
         if let Some(cover) = &cover {
@@ -200,6 +198,41 @@ impl Upstream {
         );
         Error::Upstream { url: self.url.clone(), reason: format!("{reason}; {advice}") }
     }
+}
+
+/// Hides personal data in all that a request's maker can choose.
+fn hide_all(body: &mut Value, cover: &mut Cover<'_>) -> Result<(), Error> {
+    hide_parted(&mut body["messages"], cover)?;
+    for part in ["messages", "stop"] {
+        hide(&mut body[part], cover)?;
+    }
+    // A seed is as good as a number: another one takes its place, always the same.
+    let seed = body["seed"].to_string();
+    if cover.hide(&seed)? != seed {
+        let digest = allod_corpus::Digest::of(seed.as_bytes()).0;
+        body["seed"] = json!(u16::from_le_bytes([digest[0], digest[1]]));
+    }
+    Ok(())
+}
+
+/// Hides numbers that are parted over messages: over those that follow each other, and over those
+/// of one role, whatever others say between.
+fn hide_parted(messages: &mut Value, cover: &mut Cover<'_>) -> Result<(), Error> {
+    let Some(messages) = messages.as_array_mut() else { return Ok(()) };
+    let roles: Vec<Value> = messages.iter().map(|message| message["role"].clone()).collect();
+    for role in [None, Some("user"), Some("assistant"), Some("tool"), Some("system")] {
+        let wanted = |number: &usize| role.is_none_or(|role| roles[*number] == role);
+        let these = messages.iter_mut().enumerate().filter(|(number, _)| wanted(number));
+        let contents = these.filter_map(|(_, message)| match message.get_mut("content") {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        });
+        let mut contents: Vec<&mut String> = contents.collect();
+        if contents.len() > 1 {
+            cover.hide_parted(&mut contents)?;
+        }
+    }
+    Ok(())
 }
 
 /// Hides personal data in every text of a value. What a role or a type is called is no text, and

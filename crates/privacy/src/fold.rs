@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use crate::wrapping::wrapped;
+
 /// A letter with its place in the original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Letter {
@@ -21,19 +23,23 @@ pub(crate) struct Folded {
     pub(crate) letters: Vec<Letter>,
 }
 
-/// Longest entity: `&#x10FFFF;`, with some zeros before.
-const ENTITY_BYTES_MAX: usize = 14;
-
 impl Folded {
     pub(crate) fn new(text: &str) -> Folded {
-        let mut letters = Vec::with_capacity(text.len());
+        let mut letters: Vec<Letter> = Vec::with_capacity(text.len());
         let mut at = 0;
         while let Some(first) = text[at..].chars().next() {
             let (char, bytes) = match first {
-                '&' => entity(&text[at..]).unwrap_or(('&', 1)),
+                '&' | '%' | '\\' | '\u{1b}' => {
+                    let last = letters.last().map_or(' ', |last| last.char);
+                    let in_number = last.is_ascii_digit() || last.is_ascii_uppercase();
+                    wrapped(&text[at..], in_number).unwrap_or((first, first.len_utf8()))
+                }
                 other => (other, other.len_utf8()),
             };
-            if let Some(char) = read(char) {
+            // A digit with an accent is a digit.
+            let on_digit = is_accent(char)
+                && letters.last().is_some_and(|last: &Letter| last.char.is_ascii_digit());
+            if let Some(char) = read(char).filter(|_| !on_digit) {
                 letters.push(Letter { char, start: at, bytes: bytes as u32 });
             }
             at += bytes;
@@ -71,63 +77,21 @@ impl Folded {
     }
 }
 
-/// An entity of HTML at the beginning of a text, and its bytes.
-fn entity(text: &str) -> Option<(char, usize)> {
-    let window = &text.as_bytes()[..text.len().min(ENTITY_BYTES_MAX)];
-    let end = window.iter().position(|byte| *byte == b';')?;
-    let name = text.get(1..end)?;
-    let char = match name.strip_prefix('#') {
-        Some(number) => {
-            let hexadecimal = number.strip_prefix(['x', 'X']);
-            let code = match hexadecimal {
-                Some(digits) => u32::from_str_radix(digits, 16).ok()?,
-                None => number.parse().ok()?,
-            };
-            char::from_u32(code)?
-        }
-        None => named(name)?,
-    };
-    Some((char, end + 1))
-}
-
-fn named(name: &str) -> Option<char> {
-    Some(match name {
-        "nbsp" | "ensp" | "emsp" | "thinsp" => ' ',
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" | "lsquo" | "rsquo" => '\'',
-        "period" => '.',
-        "sol" => '/',
-        "commat" => '@',
-        "colon" => ':',
-        "lowbar" => '_',
-        "hyphen" | "dash" | "ndash" | "mdash" | "minus" => '-',
-        "shy" | "zwnj" | "zwj" | "ZeroWidthSpace" => '\u{200b}',
-        "auml" => 'ä',
-        "ouml" => 'ö',
-        "uuml" => 'ü',
-        "Auml" => 'Ä',
-        "Ouml" => 'Ö',
-        "Uuml" => 'Ü',
-        "szlig" => 'ß',
-        "eacute" => 'é',
-        "egrave" => 'è',
-        "agrave" => 'à',
-        "ccedil" => 'ç',
-        "Eacute" => 'É',
-        _ => return None,
-    })
+/// Whether a mark stands over, under or around the letter before it.
+fn is_accent(char: char) -> bool {
+    matches!(char as u32, 0x300..=0x36f | 0x20d0..=0x20f0)
 }
 
 /// A letter as it is read; `None` for what is not seen.
 fn read(char: char) -> Option<char> {
     if char.is_ascii() {
-        return Some(char);
+        return Some(char).filter(|char| !char.is_ascii_control() || char.is_ascii_whitespace());
     }
     let code = char as u32;
     Some(match code {
+        // Tags are not shown, but a model reads them.
+        0xe0020..=0xe007e => char::from_u32(code - 0xe0000).unwrap_or(char),
+        0x80..=0x84 | 0x86..=0x9f => return None,
         0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180e => return None,
         0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f | 0x20e3 | 0xfeff => return None,
         0xfe00..=0xfe0f | 0xe0000..=0xe01ef => return None,
@@ -178,6 +142,11 @@ mod tests {
         assert_eq!(all("７５６．１２"), "756.12");
         assert_eq!(all("7\u{200b}5\u{ad}6"), "756");
         assert_eq!(all("&#55;&#x35;6&nbsp;1 &amp; &unknown; &"), "756 1 & &unknown; &");
+        assert_eq!(all("&amp;#55;%35%EF%BC%96 50 % 7%202 a%20b"), "756 50 % 7 2 a%20b");
+        assert_eq!(all("\\u0037\\x35\\u{36} 7\\n2 C:\\new \\ud835\\udfd5"), "756 7\n2 C:\\new 7");
+        assert_eq!(all("\u{1b}[3mid\u{1b}[0m=\u{1b}[0m75\u{1}6 7\u{301}5\u{301}"), "id=756 75");
+        assert_eq!(all("75\\u001b[1m6 RS\\nSM SERVER\\new"), "756 RS\nSM SERVER\\new");
+        assert_eq!(all("\u{e0037}\u{e0035}"), "75");
         assert_eq!(all("٧٥٦ \u{1d7d5} ①1\u{fe0f}\u{20e3} –"), "756 7 11 -");
     }
 

@@ -5,7 +5,7 @@ use crate::context::Surroundings;
 use crate::finding::{Finding, How};
 use crate::fold::Folded;
 use crate::kind::Kind;
-use crate::series::{Series, ends_before};
+use crate::series::{Series, ends_before, look_alike};
 
 /// Finds identifiers: at each place where one could begin, each kind is tried, and each looks at a
 /// bounded number of letters. So the time is linear in the text.
@@ -14,7 +14,7 @@ pub(crate) fn find(text: &Folded) -> Vec<Finding> {
     let mut place = 0;
     while place < text.len() {
         let char = text.at(place);
-        let begins = char.is_ascii_alphanumeric() && !continues(text, place);
+        let begins = look_alike(char).is_some() && !continues(text, place);
         match begins.then(|| at(text, place)).flatten() {
             Some((series, kind, score, how)) => {
                 let range = text.bytes(series.start..series.end);
@@ -291,7 +291,7 @@ fn tax_id(text: &Folded, place: usize) -> Option<Found> {
     }
     let named = || Surroundings::of(text, series.start, series.end).beside(TAX_ID_WORDS);
     let shaped = series.is_whole() || series.is_grouped(&[2, 5, 8]);
-    match shaped || series.is_alone(text) && named() {
+    match shaped || series.is_all(text) || series.is_alone(text) && named() {
         true => Some(checked(series, Kind::GermanTaxId)),
         false => None,
     }
@@ -328,7 +328,8 @@ fn id_card(text: &Folded, place: usize) -> Option<Found> {
     if !right || text.at(series.end).is_alphanumeric() {
         return None;
     }
-    let named = Surroundings::of(text, series.start, series.end).beside(ID_CARD_WORDS);
+    let named = series.is_all(text)
+        || Surroundings::of(text, series.start, series.end).beside(ID_CARD_WORDS);
     let upper = series.letters().iter().all(|letter| !letter.is_ascii_lowercase());
     match (named, series.is_whole() && upper) {
         (true, _) => Some(checked(series, Kind::GermanIdCard)),

@@ -26,6 +26,7 @@ mod shield;
 mod tagger;
 mod token;
 mod train;
+mod wrapping;
 
 pub use finding::{Finding, How};
 pub use kind::Kind;

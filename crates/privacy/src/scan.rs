@@ -21,6 +21,13 @@ pub fn scan(text: &str) -> Vec<Finding> {
     scan_with(text, &BUILT_IN)
 }
 
+/// Numbers with a checksum only.
+pub(crate) fn numbers(text: &str) -> Vec<Finding> {
+    let mut found = identifiers::find(&Folded::new(text));
+    found.retain(|one| one.kind.is_checked());
+    found
+}
+
 /// As [`scan`], with a tagger that [`crate::train`] made.
 ///
 /// # Errors

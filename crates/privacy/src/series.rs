@@ -1,6 +1,6 @@
 //! A series: the letters and digits of an identifier, whatever people put between them.
 
-use crate::fold::Folded;
+use crate::fold::{Folded, Letter};
 
 /// Longest identifier: an IBAN may have 34.
 pub(crate) const SERIES_MAX: usize = 34;
@@ -32,7 +32,7 @@ impl Series {
             if next != place {
                 series.gaps |= u64::from(index > 0) << index;
             }
-            series.letters[index] = text.at(next) as u8;
+            series.letters[index] = look_alike(text.at(next)).unwrap_or_default();
             place = next + 1;
         }
         series.end = place;
@@ -67,6 +67,15 @@ impl Series {
         ends_before(text, self.start) && ends_after(text, self.end)
     }
 
+    /// Whether the text is nothing else: it needs no word that says what it is.
+    pub(crate) fn is_all(&self, text: &Folded) -> bool {
+        let (before, after) = (&text.letters[..self.start], &text.letters[self.end..]);
+        let word = |letter: &Letter| letter.char.is_alphanumeric();
+        // A long text is something else; looking through it each time would not be linear.
+        let short = before.len() + after.len() <= GAP_MAX;
+        short && !before.iter().chain(after).any(word)
+    }
+
     /// Whether digits stand beside it with a space or hyphen between.
     pub(crate) fn is_alone(&self, text: &Folded) -> bool {
         let thin = |char: char| matches!(char, ' ' | '-');
@@ -77,18 +86,59 @@ impl Series {
     }
 }
 
-/// The next letter or digit of ASCII from a place on.
+/// The next letter or digit from a place on.
 fn joined(text: &Folded, place: usize) -> Option<usize> {
-    for next in place..(place + GAP_MAX + 1).min(text.len()) {
-        let char = text.at(next);
-        if char.is_ascii_alphanumeric() {
+    let mut next = place;
+    for _ in 0..=GAP_MAX {
+        let char = text.letters.get(next)?.char;
+        if look_alike(char).is_some() {
             return Some(next);
         }
-        if !is_gap(char) {
-            return None;
-        }
+        next = match char {
+            '<' => after_tag(text, next)?,
+            char if is_gap(char) => next + 1,
+            _ => return None,
+        };
     }
     None
+}
+
+/// Longest tag of HTML that is passed over between the digits of a number.
+const TAG_MAX: usize = 40;
+
+/// The place after a tag of HTML.
+fn after_tag(text: &Folded, place: usize) -> Option<usize> {
+    let first = text.at(place + 1);
+    let to = (place + TAG_MAX).min(text.len());
+    let end = (place..to).find(|at| text.at(*at) == '>')?;
+    (first.is_ascii_alphabetic() || first == '/').then_some(end + 1)
+}
+
+/// The letter or digit of ASCII that a letter looks like: itself, or capitals of Greek and Cyrillic.
+pub(crate) fn look_alike(char: char) -> Option<u8> {
+    if char.is_ascii() {
+        return char.is_ascii_alphanumeric().then_some(char as u8);
+    }
+    Some(match char {
+        'А' | 'Α' => b'A',
+        'В' | 'Β' => b'B',
+        'С' => b'C',
+        'Е' | 'Ε' => b'E',
+        'Н' | 'Η' => b'H',
+        'І' | 'Ι' => b'I',
+        'Ј' => b'J',
+        'К' | 'Κ' => b'K',
+        'М' | 'Μ' => b'M',
+        'Ν' => b'N',
+        'О' | 'Ο' => b'O',
+        'Р' | 'Ρ' => b'P',
+        'Ѕ' => b'S',
+        'Т' | 'Τ' => b'T',
+        'Х' | 'Χ' => b'X',
+        'Ү' | 'Υ' => b'Y',
+        'Ζ' => b'Z',
+        _ => return None,
+    })
 }
 
 /// What people put between the digits of a number.

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::finding::Finding;
 use crate::fold::Folded;
 use crate::kind::Kind;
-use crate::scan::scan;
+use crate::scan::{numbers, scan};
 
 /// What is done with personal data in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +120,43 @@ impl Cover<'_> {
         let left = self.shield.found(&text);
         let left: Vec<Finding> = left.into_iter().filter(|one| one.kind.is_checked()).collect();
         if left.is_empty() { Ok(text) } else { Err(Error::Remains(words(&left))) }
+    }
+
+    /// Hides numbers with a checksum that are parted over several texts, which lie beside each
+    /// other where they are read. What lies within one text is left to [`Cover::hide`].
+    ///
+    /// # Errors
+    /// [`Error::Blocked`] if that is the action and a number was found.
+    pub fn hide_parted(&mut self, texts: &mut [&mut String]) -> Result<(), Error> {
+        let mut ends = Vec::with_capacity(texts.len());
+        let mut joined = String::new();
+        for text in texts.iter() {
+            joined.push_str(text);
+            ends.push(joined.len());
+            joined.push('\n');
+        }
+        let across = |one: &Finding| {
+            let crosses = |end: &usize| one.range.start < *end && *end < one.range.end;
+            self.shield.kinds.contains(&one.kind) && ends.iter().any(crosses)
+        };
+        let found: Vec<Finding> = numbers(&joined).into_iter().filter(across).collect();
+        if self.shield.action == Action::Block && !found.is_empty() {
+            return Err(Error::Blocked(words(&found)));
+        }
+        // From the end, so that places before stay where they are.
+        for one in found.iter().rev() {
+            let mark = self.mark(one.kind, &joined[one.range.clone()]);
+            *self.hidden.entry(one.kind).or_insert(0) += 1;
+            for (text, end) in texts.iter_mut().zip(&ends).rev() {
+                let start = end - text.len().min(*end);
+                let from = one.range.start.max(start);
+                let to = one.range.end.min(*end);
+                if from < to {
+                    text.replace_range(from - start..to - start, &mark);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn replaced(&mut self, text: &str, found: &[Finding]) -> String {
@@ -251,6 +288,22 @@ mod tests {
         assert_eq!(error, Error::Blocked("ahv, email".into()));
         assert!(!error.to_string().contains("9217"));
         assert_eq!(shield.cover("t").hide("Was kostet es?"), Ok("Was kostet es?".into()));
+    }
+
+    #[test]
+    fn a_number_that_is_parted_over_texts_is_hidden_in_all_of_them() {
+        let shield = Shield::new(Action::Redact, &[]).unwrap();
+        let mut texts =
+            ["AHV 756.92".to_owned(), "17.07".into(), "69.85, and 4".into(), "no".into()];
+        shield.cover("t").hide_parted(&mut texts.each_mut()).unwrap();
+        assert_eq!(texts, ["AHV [AHV]", "[AHV]", "[AHV], and 4", "no"]);
+        let mut within = [LETTER.to_owned(), "x".into()];
+        shield.cover("t").hide_parted(&mut within.each_mut()).unwrap();
+        assert_eq!(within[0], LETTER);
+        let block = Shield::new(Action::Block, &[]).unwrap();
+        let mut texts = ["CH93 0076 2011".to_owned(), "6238 5295 7".into()];
+        let error = block.cover("t").hide_parted(&mut texts.each_mut()).unwrap_err();
+        assert_eq!(error, Error::Blocked("iban".into()));
     }
 
     #[test]

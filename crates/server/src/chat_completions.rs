@@ -11,7 +11,7 @@ use crate::completion::ChatForm;
 use crate::identity::Identity;
 use crate::problem::Problem;
 use crate::state::Shared;
-use crate::{parameters, turn};
+use crate::{parameters, subject, turn};
 
 /// What a chat completion may ask for; every other field is refused by its name.
 #[derive(ToSchema)]
@@ -73,7 +73,8 @@ pub(crate) struct ChatCompletionRequest {
     reasoning_effort: Option<String>,
     /// Variables that the model's chat template reads, such as `enable_thinking`.
     chat_template_kwargs: Option<Value>,
-    /// Accepted and without effect: who asks is decided by the key.
+    /// The person on whose behalf it is asked, as `x-allod-subject` names one: their words can be
+    /// exported and erased. What they may do is decided by the key.
     user: Option<String>,
 }
 
@@ -95,5 +96,6 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let (turn, counts) = parameters::read(&fields)?;
     let form = ChatForm::new(&turn.model, counts);
+    let identity = subject::on_behalf_of(&state, identity, &fields).await?;
     turn::respond(&state, identity, turn, Box::new(form)).await
 }

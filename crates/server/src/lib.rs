@@ -59,6 +59,7 @@ mod speaking;
 mod state;
 mod status;
 mod stream;
+mod subject;
 mod text_completions;
 mod thinking;
 mod tls;

@@ -20,7 +20,7 @@ use crate::speaking::{self, Speaking};
 use crate::state::{Shared, State as ServerState};
 use crate::tools::{self, ANTHROPIC_FIELDS};
 use crate::turn::{self, Delivery, Turn};
-use crate::{DOCUMENTS_MODEL, models, thinking};
+use crate::{DOCUMENTS_MODEL, models, subject, thinking};
 
 /// What both addresses take.
 const COUNTED: [&str; 4] = ["model", "messages", "system", "thinking"];
@@ -60,7 +60,7 @@ pub(crate) struct MessageRequest {
     tool_choice: Option<Value>,
     /// Whether the model is to think before it answers, where its chat template knows.
     thinking: Option<Value>,
-    /// `user_id` is accepted and without effect: who asks is decided by the key.
+    /// `user_id` names the person on whose behalf it is asked, as `x-allod-subject` does.
     metadata: Option<Value>,
 }
 
@@ -109,6 +109,7 @@ pub(crate) async fn create(
         tokens = state.read_with(count).await?;
     }
     let form = MessageForm::new(&turn.model, tokens);
+    let identity = subject::on_behalf_of(&state, identity, &fields).await?;
     turn::respond(&state, identity, turn, Box::new(form)).await
 }
 

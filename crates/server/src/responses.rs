@@ -21,7 +21,7 @@ use crate::speaking::Speaking;
 use crate::state::Shared;
 use crate::tools::{self, Dress, OPENAI_FIELDS};
 use crate::turn::{self, Delivery, Turn};
-use crate::{items, thinking};
+use crate::{items, subject, thinking};
 
 const HONOURED: [&str; 11] = [
     "model",
@@ -84,8 +84,11 @@ pub(crate) struct ResponseRequest {
     guided_regex: Option<String>,
     guided_choice: Option<Vec<String>>,
     guided_grammar: Option<String>,
-    /// Accepted and without effect: who asks is decided by the key.
+    /// The person on whose behalf it is asked, as `x-allod-subject` names one: their words can be
+    /// exported and erased. What they may do is decided by the key.
     user: Option<String>,
+    /// The same under its newer name.
+    safety_identifier: Option<String>,
 }
 
 /// `POST /v1/responses`
@@ -105,6 +108,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let turn = read(&fields)?;
     let form = ResponseForm::new(&fields, &turn);
+    let identity = subject::on_behalf_of(&state, identity, &fields).await?;
     turn::respond(&state, identity, turn, Box::new(form)).await
 }
 

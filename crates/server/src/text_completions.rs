@@ -18,6 +18,7 @@ use crate::parameters::{asks_for_nothing, delivery};
 use crate::problem::Problem;
 use crate::speaking::Speaking;
 use crate::state::Shared;
+use crate::subject;
 use crate::tokenize::{prompt_text, token_ids};
 use crate::turn::{self, Turn};
 
@@ -73,7 +74,8 @@ pub(crate) struct CompletionRequest {
     guided_regex: Option<String>,
     guided_choice: Option<Vec<String>>,
     guided_grammar: Option<String>,
-    /// Accepted and without effect: who asks is decided by the key.
+    /// The person on whose behalf it is asked, as `x-allod-subject` names one: their words can be
+    /// exported and erased. What they may do is decided by the key.
     user: Option<String>,
 }
 
@@ -95,6 +97,7 @@ pub(crate) async fn create(
     let (turn, counts, echoes) = read(&fields)?;
     let echo = if echoes { prompt_text(&state, &turn.prompt)? } else { String::new() };
     let form = TextForm::new(&turn.model, counts, echo);
+    let identity = subject::on_behalf_of(&state, identity, &fields).await?;
     turn::respond(&state, identity, turn, Box::new(form)).await
 }
 

@@ -207,3 +207,32 @@ fn a_draft_under_review_is_not_in_the_receipt_of_who_asked() {
     assert_eq!(receipt.json()["question"], WASTE_QUESTION);
     assert!(!receipt.text.contains("2.40"), "{}", receipt.text);
 }
+
+#[test]
+fn the_person_whom_a_request_names_is_the_data_subject() {
+    let house = House::new();
+    let key = house.key("a", &[], "user");
+    let server = house.serve();
+    let client = server.client_with(&key);
+    let subject = |body: serde_json::Value, path: &str| {
+        let answer = client.post(path, &body);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let index = answer.json()["allod"]["receipt"]["index"].as_u64().unwrap();
+        house.desk.ledger().read(index).unwrap().request.subject
+    };
+    let anna = house.desk.store().pseudonym("a", "anna").unwrap();
+    let messages = json!([{"role": "user", "content": WASTE_QUESTION}]);
+    let chat = json!({"model": "allod/documents", "messages": messages, "user": "anna"});
+    assert_eq!(subject(chat.clone(), "/v1/chat/completions"), anna);
+    let response =
+        json!({"model": "allod/documents", "input": WASTE_QUESTION, "safety_identifier": "anna"});
+    assert_eq!(subject(response, "/v1/responses"), anna);
+    let message = json!({"model": "allod/documents", "messages": messages, "max_tokens": 512,
+                         "metadata": {"user_id": "anna"}});
+    assert_eq!(subject(message, "/v1/messages"), anna);
+    let mut nobody = chat;
+    nobody["user"] = json!(" ");
+    assert!(!subject(nobody.clone(), "/v1/chat/completions").starts_with("u-"));
+    nobody["user"] = json!(7);
+    assert_eq!(client.post("/v1/chat/completions", &nobody).status, 400);
+}
