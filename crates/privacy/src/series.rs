@@ -67,8 +67,12 @@ impl Series {
         ends_before(text, self.start) && ends_after(text, self.end)
     }
 
-    /// Whether the text is nothing else: it needs no word that says what it is.
+    /// Whether the text is nothing else, or what stands in quotation marks: it needs no word that
+    /// says what it is.
     pub(crate) fn is_all(&self, text: &Folded) -> bool {
+        if text.before(self.start) == '"' && text.at(self.end) == '"' {
+            return true;
+        }
         let (before, after) = (&text.letters[..self.start], &text.letters[self.end..]);
         let word = |letter: &Letter| letter.char.is_alphanumeric();
         // A long text is something else; looking through it each time would not be linear.
