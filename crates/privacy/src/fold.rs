@@ -30,7 +30,8 @@ impl Folded {
         while let Some(first) = text[at..].chars().next() {
             let (char, bytes) = match first {
                 '&' | '%' | '\\' | '\u{1b}' => {
-                    let last = letters.last().map_or(' ', |last| last.char);
+                    let mut before = letters.iter().rev().map(|letter| letter.char);
+                    let last = before.find(|char| *char != '\\').unwrap_or(' ');
                     let in_number = last.is_ascii_digit() || last.is_ascii_uppercase();
                     wrapped(&text[at..], in_number).unwrap_or((first, first.len_utf8()))
                 }

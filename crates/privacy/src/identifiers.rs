@@ -15,7 +15,15 @@ pub(crate) fn find(text: &Folded) -> Vec<Finding> {
     while place < text.len() {
         let char = text.at(place);
         let begins = look_alike(char).is_some() && !continues(text, place);
-        match begins.then(|| at(text, place)).flatten() {
+        let identifier = match begins {
+            true => at(text, place),
+            // An account may stand at the end of a word: `IBANCH93…`.
+            false if char.is_alphabetic() && text.at(place + 2).is_ascii_digit() => {
+                iban(text, place)
+            }
+            false => None,
+        };
+        match identifier {
             Some((series, kind, score, how)) => {
                 let range = text.bytes(series.start..series.end);
                 found.push(Finding { range, kind, score, how });

@@ -1,6 +1,8 @@
 //! A series: the letters and digits of an identifier, whatever people put between them.
 
-use crate::fold::{Folded, Letter};
+use std::ops::Range;
+
+use crate::fold::Folded;
 
 /// Longest identifier: an IBAN may have 34.
 pub(crate) const SERIES_MAX: usize = 34;
@@ -70,14 +72,15 @@ impl Series {
     /// Whether the text is nothing else, or what stands in quotation marks: it needs no word that
     /// says what it is.
     pub(crate) fn is_all(&self, text: &Folded) -> bool {
-        if text.before(self.start) == '"' && text.at(self.end) == '"' {
+        let mut before = text.letters[..self.start].iter().rev().map(|letter| letter.char);
+        let quoted = before.find(|char| *char != '\\') == Some('"');
+        let after = text.at(self.end);
+        if quoted && matches!(after, '"' | '\\') {
             return true;
         }
-        let (before, after) = (&text.letters[..self.start], &text.letters[self.end..]);
-        let word = |letter: &Letter| letter.char.is_alphanumeric();
         // A long text is something else; looking through it each time would not be linear.
-        let short = before.len() + after.len() <= GAP_MAX;
-        short && !before.iter().chain(after).any(word)
+        let rest = self.start + text.len() - self.end;
+        rest <= TAG_MAX && is_bare(text, 0..self.start) && is_bare(text, self.end..text.len())
     }
 
     /// Whether digits stand beside it with a space or hyphen between.
@@ -118,7 +121,22 @@ fn after_tag(text: &Folded, place: usize) -> Option<usize> {
     (first.is_ascii_alphabetic() || first == '/').then_some(end + 1)
 }
 
-/// The letter or digit of ASCII that a letter looks like: itself, or capitals of Greek and Cyrillic.
+/// Whether there is neither a letter nor a digit, tags of HTML apart.
+fn is_bare(text: &Folded, letters: Range<usize>) -> bool {
+    let mut place = letters.start;
+    while place < letters.end {
+        let char = text.at(place);
+        match (char == '<').then(|| after_tag(text, place)).flatten() {
+            Some(next) => place = next,
+            None if char.is_alphanumeric() => return false,
+            None => place += 1,
+        }
+    }
+    true
+}
+
+/// The letter or digit of ASCII that a letter looks like: itself, or for capitals of Greek and
+/// Cyrillic that of Latin.
 pub(crate) fn look_alike(char: char) -> Option<u8> {
     if char.is_ascii() {
         return char.is_ascii_alphanumeric().then_some(char as u8);

@@ -1,5 +1,5 @@
-//! Letters in the wrappings of other languages: entities of HTML, percents of web addresses, escapes
-//! of JSON and of terminals.
+//! Letters in the wrappings of other languages: entities of HTML, percents of web addresses,
+//! escapes of JSON and of terminals.
 
 /// Longest entity: `&#x10FFFF;`, with some zeros before.
 const ENTITY_BYTES_MAX: usize = 14;
@@ -107,7 +107,8 @@ fn escape(text: &str, in_number: bool) -> Option<(char, usize)> {
 
 /// The bytes of an escape of a terminal, such as a colour, after its first. It is not shown.
 fn control(text: &str) -> Option<usize> {
-    let rest = text.strip_prefix('[')?;
+    // Fences of prompts turn square brackets into round ones.
+    let rest = text.strip_prefix(['[', '('])?;
     let end = rest.bytes().take(CONTROL_BYTES_MAX).position(|byte| matches!(byte, 0x40..=0x7e))?;
     Some(end + 2)
 }

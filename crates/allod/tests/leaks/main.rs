@@ -86,12 +86,12 @@ fn plant(identifier: &Identifier, spelling: &Spelling, chance: &mut Chance) -> P
     // Where nothing but its form says what it is, it is written as it is printed.
     let bare = matches!(spelling.name, "plain" | "full width" | "entities") && chance.below(3) == 0;
     let lead = if bare { "" } else { identifier.lead };
-    let letters: Vec<char> = written.chars().collect();
-    let half = letters.len() / 2;
-    let part = |part: &[char]| part.iter().collect::<String>();
+    let (first, second) = identifier.plain.split_at(identifier.plain.len() / 2);
+    let first = (spelling.write)(first, chance);
+    let second = (spelling.write)(second, chance);
     Plant {
         said: format!("{lead} {written}").trim().to_owned(),
-        parts: [format!("{lead} {}", part(&letters[..half])), part(&letters[half..])],
+        parts: [format!("{lead} {first}"), second],
         plain: identifier.plain.clone(),
         written,
     }

@@ -71,7 +71,7 @@ pub const SHAPES: [Shape; 30] = [
     }),
     ("a number in arguments", |plant, _| {
         let digits: String = plant.plain.chars().filter(char::is_ascii_digit).collect();
-        let arguments = format!("{{\"number\": {}}}", digits.trim_start_matches('0'));
+        let arguments = format!("{{\"value\": {}}}", digits.trim_start_matches('0'));
         chat("a number in arguments", called("call_1", "look_up", &arguments, "found"))
     }),
     ("result of a tool", |plant, _| {
