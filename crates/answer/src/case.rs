@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use allod_corpus::Language;
 use allod_engine::{GenerateRequest, Generated, Prompt};
+use allod_ledger::receipt::Model;
 use allod_policy::{CalibrationFacts, Decision, EvidenceFacts, Facts, Outcome, Policy};
-use allod_policy::{decide, observe};
+use allod_policy::{decide, destination, observe};
 use allod_retrieval::{Evidence, EvidenceSet, Manifest, Query};
 use jiff::Zoned;
 use jiff::civil::Date;
@@ -15,6 +16,7 @@ use crate::ask::Ask;
 use crate::derive::given;
 use crate::desk::Desk;
 use crate::draft::Draft;
+use crate::elsewhere::Elsewhere;
 use crate::error::Error;
 use crate::explanation::{Explanation, Look};
 use crate::generator::Generator;
@@ -48,6 +50,8 @@ pub struct Case<'a> {
     pub(crate) work: Option<Done>,
     /// The document that was summed up.
     pub(crate) summed_up: Option<Vec<Evidence>>,
+    /// The model of the approved server that wrote the draft.
+    pub(crate) elsewhere: Option<Model>,
 }
 
 impl<'a> Case<'a> {
@@ -60,7 +64,7 @@ impl<'a> Case<'a> {
         within_limits(question, means.policy)?;
         let language = ask.language.unwrap_or_else(|| Language::detect(question));
         let request = observe(means.policy, question, language.code());
-        let facts = Facts { request, evidence: None, answer: None };
+        let facts = Facts { request, ..Facts::default() };
         let decision = decide(means.policy, &facts);
         Ok(Case {
             means,
@@ -80,6 +84,7 @@ impl<'a> Case<'a> {
             quotation: None,
             work: None,
             summed_up: None,
+            elsewhere: None,
         })
     }
 
@@ -165,24 +170,64 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
+    /// Sends an escalated question to the approved server that the policy names for it, if nothing
+    /// stands against it; whatever comes of it is in the facts. What the server does not answer
+    /// stays with the review queue.
+    ///
+    /// # Errors
+    /// When the server of the policy was not opened.
+    pub(crate) fn escalate(&mut self, elsewhere: &Elsewhere) -> Result<(), Error> {
+        let policy = self.means.policy;
+        let escalated = self.work.is_none() && self.decision.outcome == Outcome::Escalated;
+        let to = destination(policy, &self.facts).filter(|_| escalated);
+        let (Some(to), Some(found)) = (to, &self.found) else { return Ok(()) };
+        let started = Instant::now();
+        let evidence: Vec<Evidence> = with_text(&found.evidence);
+        let request = self.request(&evidence);
+        let plan = elsewhere.plan(&to.name, &request)?;
+        let model = plan.model();
+        // The quotes that were drafted for a person are no answer of the server's.
+        let quoted = self.facts.answer.take();
+        self.facts.route = Some(plan.facts.clone());
+        self.decision = decide(policy, &self.facts);
+        if self.decision.outcome == Outcome::Answered {
+            let sent = plan.send();
+            self.facts.route = Some(sent.facts);
+            if let Some(written) = sent.written {
+                let draft = Draft::written(&written, &evidence, self.language, Mode::Upstream);
+                self.facts.answer = Some(draft.facts());
+                self.draft = Some(draft);
+                (self.prompt, self.elsewhere) = (Some(request), Some(model));
+            }
+        }
+        self.facts.answer = self.facts.answer.take().or(quoted);
+        self.decision = decide(policy, &self.facts);
+        self.generation_ms += millis(started);
+        Ok(())
+    }
+
+    /// What a model is asked: the question, with this evidence.
+    fn request(&self, evidence: &[Evidence]) -> GenerateRequest {
+        let question = self.ask.question.trim();
+        GenerateRequest {
+            prompt: Prompt::Chat(prompt::grounded(question, self.language, evidence)),
+            max_tokens: self.means.policy.limits.answer_tokens_max as usize,
+            tenant: self.ask.caller.tenant.clone(),
+            ..GenerateRequest::default()
+        }
+    }
+
     /// Lets the model write from the evidence, with fewer passages if they do not all fit.
     pub(crate) fn write(
         &self,
         generator: &Generator,
         evidence: &[Evidence],
     ) -> Result<(GenerateRequest, Generated, Draft), Error> {
-        let question = self.ask.question.trim();
-        let holds_any = |item: &&Evidence| !item.text.trim().is_empty();
-        let evidence: Vec<Evidence> = evidence.iter().filter(holds_any).cloned().collect();
+        let evidence = with_text(evidence);
         let mut passages = evidence.len();
         loop {
             let shown = &evidence[..passages];
-            let request = GenerateRequest {
-                prompt: Prompt::Chat(prompt::grounded(question, self.language, shown)),
-                max_tokens: self.means.policy.limits.answer_tokens_max as usize,
-                tenant: self.ask.caller.tenant.clone(),
-                ..GenerateRequest::default()
-            };
+            let request = self.request(shown);
             match generator.generate(&request, &mut |_| ControlFlow::Continue(())) {
                 Ok(completion) => {
                     let generated = completion.first();
@@ -240,6 +285,7 @@ impl<'a> Case<'a> {
         Explanation {
             citations: self.draft.map(|draft| draft.citations).unwrap_or_default(),
             policy: self.means.policy.digest().into(),
+            upstream: destination(self.means.policy, &self.facts).map(|to| to.name.clone()),
             decision: self.decision,
             facts: self.facts,
         }
@@ -260,6 +306,11 @@ impl<'a> Case<'a> {
     pub(crate) fn confidence(&self) -> f64 {
         self.facts.evidence.as_ref().map_or(0.0, |evidence| evidence.confidence)
     }
+}
+
+/// The passages that hold any text.
+fn with_text(evidence: &[Evidence]) -> Vec<Evidence> {
+    evidence.iter().filter(|item| !item.text.trim().is_empty()).cloned().collect()
 }
 
 fn checks(checks: &[crate::grounded::Checked]) -> Vec<Check> {

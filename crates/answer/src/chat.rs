@@ -5,17 +5,20 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use allod_corpus::Language;
-use allod_engine::{ChosenToken, Completion, Finish, GenerateRequest, Generated, Piece, Prompt};
+use allod_engine::{
+    ChosenToken, Completion, Finish, GenerateRequest, Generated, Piece, Prompt, Usage,
+};
 use allod_ledger::Receipt;
-use allod_ledger::receipt::{RequestKind, Timings};
+use allod_ledger::receipt::{Model, RequestKind, Timings};
 use allod_policy::{Decision, Facts, Fired, Outcome, Policy};
-use allod_policy::{decide, observe, plain_chat_permitted};
+use allod_policy::{decide, destination, observe, plain_chat_permitted};
 use allod_store::{NewReview, ReviewKind};
 use serde_json::{Value, json};
 
 use crate::ask::Chat;
 use crate::case::millis;
 use crate::desk::Desk;
+use crate::elsewhere::Elsewhere;
 use crate::error::Error;
 use crate::generator::Generator;
 use crate::kept::{self, shown};
@@ -79,7 +82,9 @@ impl Desk {
             return Err(elsewhere());
         }
         check_choices(&self.policy, chat)?;
-        Turn::take(&self.policy, generator, chat, on_piece)?.close(self)
+        let mut turn = Turn::take(&self.policy, generator, chat, on_piece)?;
+        turn.escalate(&self.elsewhere, on_piece)?;
+        turn.close(self)
     }
 }
 
@@ -165,6 +170,8 @@ pub(crate) struct Turn<'a> {
     decision: Decision,
     request: GenerateRequest,
     written: Option<Completion>,
+    /// The model of the approved server that wrote it.
+    elsewhere: Option<Model>,
     opened: Instant,
 }
 
@@ -182,18 +189,62 @@ impl<'a> Turn<'a> {
         let opened = Instant::now();
         let question = question(chat, generator)?;
         let language = Language::detect(&question);
-        let facts = Facts {
-            request: observe(policy, &question, language.code()),
-            evidence: None,
-            answer: None,
-        };
+        let asked = observe(policy, &question, language.code());
+        let facts = Facts { request: asked, ..Facts::default() };
         let decision = allowed(policy, decide(policy, &facts), &facts);
         let request = request(policy, chat);
         let written = match decision.outcome {
             Outcome::Answered => Some(generator.generate(&request, on_piece)?),
             _ => None,
         };
-        Ok(Turn { policy, chat, generator, language, facts, decision, request, written, opened })
+        let elsewhere = None;
+        Ok(Turn {
+            policy,
+            chat,
+            generator,
+            language,
+            facts,
+            decision,
+            request,
+            written,
+            elsewhere,
+            opened,
+        })
+    }
+
+    /// Sends an escalated turn to the approved server that the policy names for it, if nothing
+    /// stands against it; whatever comes of it is in the facts.
+    fn escalate(
+        &mut self,
+        elsewhere: &Elsewhere,
+        on_piece: &mut dyn FnMut(Piece) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let escalated = self.decision.outcome == Outcome::Escalated;
+        let to = destination(self.policy, &self.facts).filter(|_| escalated);
+        let Some(to) = to else { return Ok(()) };
+        let plan = elsewhere.plan(&to.name, &self.request)?;
+        let model = plan.model();
+        let planned = Facts { route: Some(plan.facts.clone()), ..self.facts.clone() };
+        let decision = decide(self.policy, &planned);
+        let free = allowed(self.policy, decision.clone(), &planned).outcome == Outcome::Answered;
+        if decision.outcome == Outcome::Answered && !free {
+            // What the policy does not let a model answer stays with the person.
+            return Ok(());
+        }
+        (self.facts, self.decision) = (planned, decision);
+        if free {
+            let sent = plan.send();
+            self.facts.route = Some(sent.facts);
+            self.decision = decide(self.policy, &self.facts);
+            if let Some(written) = sent.written {
+                let (text, finish) = (written.text.as_str(), Some(written.finish));
+                // The whole text is here already: whether the caller wants more changes nothing.
+                let _ = on_piece(Piece { choice: 0, text, token: None, finish });
+                self.written = Some(whole(written));
+                self.elsewhere = Some(model);
+            }
+        }
+        Ok(())
     }
 
     fn close(self, desk: &Desk) -> Result<ChatReply, Error> {
@@ -307,20 +358,36 @@ impl<'a> Turn<'a> {
     pub(crate) fn receipt(&self, words: Words) -> Receipt {
         let written = self.written.as_ref();
         let blank = blank(self.policy, words);
-        let ran = written.map(|_| self.generator);
+        let ours = written.filter(|_| self.elsewhere.is_none());
+        let ran = ours.map(|_| self.generator);
+        let model = ours.map(|written| self.generator.record(written.adapter.as_ref()));
+        let mode = match self.elsewhere {
+            Some(_) => Mode::Upstream,
+            None => ran.map_or(Mode::None, Generator::mode),
+        };
         Receipt {
-            model: written.map(|written| self.generator.record(written.adapter.as_ref())),
+            model: self.elsewhere.clone().or(model),
             sampling: written.map(|_| record::sampling(&self.request.sampling)),
             numerics: ran.map_or(record::NUMERICS, Generator::numerics).into(),
             facts: record::facts(&self.facts),
             rules: record::rules(&self.decision.rules),
             outcome: record::outcome(self.decision.outcome),
-            mode: record::mode(ran.map_or(Mode::None, Generator::mode)),
+            mode: record::mode(mode),
             tokens: record::tokens(self.tokens()),
             limits: record::with_context(blank.limits.clone(), ran),
             ..blank
         }
     }
+}
+
+/// What a server elsewhere wrote, as a completion.
+pub(crate) fn whole(generated: Generated) -> Completion {
+    let usage = Usage {
+        prompt_tokens: generated.prompt_tokens,
+        completion_tokens: generated.completion_tokens,
+        ..Usage::default()
+    };
+    Completion { choices: vec![generated], usage, adapter: None }
 }
 
 /// What is kept of the answers: the one as it is, several as a list.

@@ -17,6 +17,7 @@ use crate::adapters::AdapterFolder;
 use crate::ask::Ask;
 use crate::calibration::Calibrated;
 use crate::case::Case;
+use crate::elsewhere::Elsewhere;
 use crate::encoder::{EncoderChoice, open_library};
 use crate::error::Error;
 use crate::explanation::{Explanation, Look};
@@ -66,6 +67,7 @@ pub struct Desk {
     pub(crate) shelf: Shelf,
     /// Held while decisions of persons get their receipts.
     pub(crate) signing: Mutex<()>,
+    pub(crate) elsewhere: Elsewhere,
 }
 
 impl Desk {
@@ -87,6 +89,7 @@ impl Desk {
         let store = open_store(data)?;
         let library = open_library(data, Arc::clone(&store), &options.encoder)?;
         let ledger = open_ledger(&data.join("ledger"), store.as_ref())?;
+        let elsewhere = Elsewhere::open(&policy, &ledger)?;
         let adapters = options.adapters.clone().unwrap_or_else(|| data.join("adapters"));
         let adapters = AdapterFolder(adapters);
         let confinement = options.confinement.clone();
@@ -104,6 +107,7 @@ impl Desk {
             calibrated,
             shelf: Shelf::default(),
             signing: Mutex::default(),
+            elsewhere,
         };
         desk.finish_erasures()?;
         desk.sign_decisions()?;
@@ -119,6 +123,7 @@ impl Desk {
         let mut case = Case::open(self.means(), ask)?;
         case.search()?;
         case.draft()?;
+        case.escalate(&self.elsewhere)?;
         case.close(self)
     }
 

@@ -14,6 +14,10 @@ pub struct Explanation {
     pub facts: Facts,
     /// The places that the answer would cite.
     pub citations: Vec<Citation>,
+    /// The approved server that it would go to, unless the day's budget, the server's state or
+    /// personal data stand against it; nothing is sent to find out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
     /// The policy's digest.
     pub policy: String,
 }

@@ -5,17 +5,18 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use allod_engine::{AdapterIdentity, Speech, SpeechOptions, Usage};
+use allod_engine::{AdapterIdentity, Speech, SpeechOptions};
 use allod_engine::{Completion, Engine, GenerateRequest, Options, Piece, Prompt, Stats, Tokenizer};
 use allod_ledger::receipt::{Adapter, Model};
 use allod_policy::{Policy, Runtime, quantization_met, upstream_permitted};
 use allod_registry::Registry;
 
+use crate::chat::whole;
 use crate::error::Error;
 use crate::prompt::TEMPLATE;
 use crate::reply::Mode;
 use crate::shield::shield;
-use crate::upstream::Upstream;
+use crate::upstream::{Address, Upstream};
 
 /// A model that can be asked.
 pub enum Generator {
@@ -223,12 +224,7 @@ impl Generator {
                 let (text, finish) = (generated.text.as_str(), Some(generated.finish));
                 // The whole text is here already: whether the caller wants more changes nothing.
                 let _ = on_piece(Piece { choice: 0, text, token: None, finish });
-                let usage = Usage {
-                    prompt_tokens: generated.prompt_tokens,
-                    completion_tokens: generated.completion_tokens,
-                    ..Usage::default()
-                };
-                Ok(Completion { choices: vec![generated], usage, adapter: None })
+                Ok(whole(generated))
             }
         }
     }
@@ -293,16 +289,25 @@ fn upstream(policy: &Policy, runtime: Runtime, model: Option<&str>) -> Result<Ge
     })?;
     upstream_permitted(policy).map_err(|why| Error::NoModel(why.to_string()))?;
     let settings = policy.upstream.as_ref().expect("a permitted upstream is there");
-    let api_key = match &settings.api_key_env {
-        Some(variable) => Some(std::env::var(variable).map_err(|_| {
+    let address = Address {
+        url: &settings.url,
+        model,
+        api_key: api_key(settings.api_key_env.as_deref())?,
+        timeout: Duration::from_millis(settings.timeout_ms),
+    };
+    let shield = shield(policy.privacy.upstream, &policy.privacy)?;
+    Ok(Generator::Upstream(Upstream::new(address, shield)))
+}
+
+/// The key of a server, from the environment variable that the policy names.
+pub(crate) fn api_key(variable: Option<&str>) -> Result<Option<String>, Error> {
+    let read = |variable: &str| {
+        std::env::var(variable).map_err(|_| {
             Error::NoModel(format!(
-                "the policy takes the upstream's key from the environment variable {variable}, \
+                "the policy takes an upstream's key from the environment variable {variable}, \
                  which is not set"
             ))
-        })?),
-        None => None,
+        })
     };
-    let timeout = Duration::from_millis(settings.timeout_ms);
-    let shield = shield(policy.privacy.upstream, &policy.privacy)?;
-    Ok(Generator::Upstream(Upstream::new(&settings.url, model, api_key, timeout, shield)))
+    variable.map(read).transpose()
 }

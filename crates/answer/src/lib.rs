@@ -12,6 +12,7 @@ mod chat;
 mod derive;
 mod desk;
 mod draft;
+mod elsewhere;
 mod encoder;
 mod error;
 mod explanation;

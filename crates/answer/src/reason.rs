@@ -136,7 +136,7 @@ mod tests {
         let policy = Policy::built_in();
         let question = "Bitte verbinden Sie mich mit einem Mitarbeiter.";
         let request = observe(&policy, question, "de");
-        let facts = allod_policy::Facts { request, evidence: None, answer: None };
+        let facts = allod_policy::Facts { request, ..allod_policy::Facts::default() };
         let decision = decide(&policy, &facts);
         assert_eq!(deciding(&decision, Language::De), "Sie möchten mit einer Person sprechen");
         assert_eq!(deciding(&decision, Language::En), decision.rules[0].because);

@@ -142,7 +142,8 @@ impl<'a> Record<'a> {
     pub(crate) fn receipt(&self, words: Words) -> Receipt {
         let case = self.case;
         let draft = case.draft.as_ref();
-        let generator = case.means.generator.filter(|_| case.prompt.is_some());
+        let ours = case.prompt.is_some() && case.elsewhere.is_none();
+        let generator = case.means.generator.filter(|_| ours);
         let evidence = case.evidence();
         let answered = draft.filter(|_| self.outcome == Outcome::Answered);
         let blank = blank(case.means.policy, words);
@@ -154,7 +155,10 @@ impl<'a> Record<'a> {
         Receipt {
             request: request(&self.id, kind, &case.ask.caller),
             attempts: work::record::attempts(evidence),
-            model: generator.map(|generator| generator.record(None)),
+            model: case
+                .elsewhere
+                .clone()
+                .or_else(|| generator.map(|generator| generator.record(None))),
             sampling: case.prompt.as_ref().map(|request| sampling(&request.sampling)),
             numerics: generator.map_or(NUMERICS, Generator::numerics).into(),
             index: case.listed.as_ref().map(|listed| listed.digest().to_owned()),

@@ -78,6 +78,10 @@ impl Replayer {
             let reason = format!("{name} wrote the answer on another server");
             return Err(Stop::Impossible(reason));
         }
+        if crate::elsewhere::route_of(receipt).is_some() {
+            let reason = "another server was asked, or was not free to be asked";
+            return Err(Stop::Impossible(reason.into()));
+        }
         match receipt.request.kind {
             RequestKind::Ask => self.ask(receipt),
             RequestKind::Chat | RequestKind::Generate => self.chat(receipt),

@@ -1,9 +1,11 @@
 //! A model served elsewhere behind the OpenAI chat API (vLLM, llama.cpp, …), at the one address
 //! that the policy names.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use allod_engine::{Finish, GenerateRequest, Generated, Prompt};
+use allod_policy::AttemptEnd;
 use allod_privacy::{Cover, Shield};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,9 +17,83 @@ pub struct Upstream {
     url: String,
     model: String,
     api_key: Option<String>,
+    timeout: Duration,
     agent: ureq::Agent,
     /// Hides personal data in what is sent.
     shield: Option<Shield>,
+}
+
+/// Where an upstream is, and how it is asked.
+pub struct Address<'a> {
+    /// The part before `/chat/completions`, usually ending in `/v1`.
+    pub url: &'a str,
+    /// The model, as the upstream knows it.
+    pub model: &'a str,
+    /// Its key.
+    pub api_key: Option<String>,
+    /// How long to wait for it.
+    pub timeout: Duration,
+}
+
+/// A request as it is sent: without what the policy hides.
+pub(crate) struct Prepared<'a> {
+    body: Value,
+    cover: Option<Cover<'a>>,
+}
+
+impl Prepared<'_> {
+    /// What was hidden: how often, by kind.
+    pub(crate) fn hidden(&self) -> BTreeMap<String, u64> {
+        let hidden = self.cover.iter().flat_map(|cover| cover.hidden());
+        hidden.map(|(kind, count)| (kind.word().to_owned(), *count)).collect()
+    }
+
+    /// The bytes that are sent.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.body.to_string().len() as u64
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) struct NotSent {
+    /// How the attempt ended.
+    pub(crate) end: AttemptEnd,
+    /// When to come back, if the server said so.
+    pub(crate) retry_after: Option<Duration>,
+    /// What happened, in words.
+    pub(crate) reason: String,
+}
+
+impl NotSent {
+    fn failed(reason: String) -> NotSent {
+        NotSent { end: AttemptEnd::Failed, retry_after: None, reason }
+    }
+
+    /// An error before anything of the request was sent is one of the connection.
+    fn of(error: &ureq::Error) -> NotSent {
+        use std::io::ErrorKind;
+        use ureq::{Error, Timeout};
+        let unconnected = match error {
+            Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) => true,
+            Error::Timeout(Timeout::Resolve | Timeout::Connect) => true,
+            Error::Io(error) => matches!(
+                error.kind(),
+                ErrorKind::ConnectionRefused
+                    | ErrorKind::HostUnreachable
+                    | ErrorKind::NetworkUnreachable
+            ),
+            _ => false,
+        };
+        let end = if unconnected { AttemptEnd::NoConnection } else { AttemptEnd::Failed };
+        NotSent { end, ..NotSent::failed(error.to_string()) }
+    }
+}
+
+/// When a server says to come back: seconds only, as servers of models write them.
+fn retry_after(response: &ureq::http::Response<ureq::Body>) -> Option<Duration> {
+    let text = response.headers().get("retry-after")?.to_str().ok()?;
+    text.trim().parse().ok().map(Duration::from_secs)
 }
 
 const RESPONSE_BYTES_MAX: u64 = 16 << 20;
@@ -49,27 +125,26 @@ struct Usage {
 }
 
 impl Upstream {
-    /// An upstream at `url` (the part before `/chat/completions`, usually ending in `/v1`).
+    /// An upstream at an address.
     ///
     /// Redirects are not followed: they would lead to an address that the policy does not name.
     /// Proxies set in the environment are not used, for the same reason.
     #[must_use]
-    pub fn new(
-        url: &str,
-        model: &str,
-        api_key: Option<String>,
-        timeout: Duration,
-        shield: Option<Shield>,
-    ) -> Upstream {
+    pub fn new(address: Address<'_>, shield: Option<Shield>) -> Upstream {
         let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(timeout))
             .max_redirects(0)
             .proxy(None)
             .http_status_as_error(false)
             .build()
             .new_agent();
-        let url = url.trim_end_matches('/').into();
-        Upstream { url, model: model.into(), api_key, agent, shield }
+        Upstream {
+            url: address.url.trim_end_matches('/').into(),
+            model: address.model.into(),
+            api_key: address.api_key,
+            timeout: address.timeout,
+            agent,
+            shield,
+        }
     }
 
     /// The model's name, as the upstream knows it.
@@ -84,6 +159,16 @@ impl Upstream {
     /// [`Error::Upstream`] when it cannot be reached, answers with an error, or with something
     /// that is no chat completion; [`Error::Private`] when the policy lets the prompt go nowhere.
     pub fn generate(&self, request: &GenerateRequest) -> Result<Generated, Error> {
+        let prepared = self.prepare(request)?;
+        self.send(&prepared, self.timeout).map_err(|why| self.error(why.reason))
+    }
+
+    /// Makes a request ready to be sent, with nothing in it that the policy hides.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for what the upstream cannot do; [`Error::Private`] when the policy lets
+    /// the prompt go nowhere.
+    pub(crate) fn prepare(&self, request: &GenerateRequest) -> Result<Prepared<'_>, Error> {
         let Some(messages) = request.prompt.messages() else {
             let what = "it takes conversations only, no plain text";
             return Err(self.error(what.into()));
@@ -108,33 +193,47 @@ impl Upstream {
         if let Some(cover) = &mut cover {
             hide_all(&mut body, cover)?;
         }
-        let mut generated = self.generated(&self.send(&body)?)?;
-        if let Some(cover) = &cover {
+        Ok(Prepared { body, cover })
+    }
+
+    /// Sends a prepared request, and waits no longer than this.
+    pub(crate) fn send(
+        &self,
+        prepared: &Prepared<'_>,
+        timeout: Duration,
+    ) -> Result<Generated, NotSent> {
+        let mut generated = self.generated(&self.post(&prepared.body, timeout)?)?;
+        if let Some(cover) = &prepared.cover {
             generated.text = cover.reveal(&generated.text);
         }
         Ok(generated)
     }
 
     /// Sends a request and gives the text of the response.
-    fn send(&self, body: &Value) -> Result<String, Error> {
+    fn post(&self, body: &Value, timeout: Duration) -> Result<String, NotSent> {
         let url = format!("{}/chat/completions", self.url);
-        let mut post = self.agent.post(&url);
+        let mut post = self.agent.post(&url).config().timeout_global(Some(timeout)).build();
         if let Some(key) = &self.api_key {
             post = post.header("Authorization", format!("Bearer {key}"));
         }
-        let mut response = post.send_json(body).map_err(|e| self.error(e.to_string()))?;
+        let mut response = post.send_json(body).map_err(|error| NotSent::of(&error))?;
         let status = response.status();
+        let retry_after = retry_after(&response);
         let text = response
             .body_mut()
             .with_config()
             .limit(RESPONSE_BYTES_MAX)
             .read_to_string()
-            .map_err(|e| self.error(e.to_string()))?;
-        if !status.is_success() {
-            let said: String = text.chars().take(300).collect();
-            return Err(self.error(format!("it answered {status}: {said}")));
+            .map_err(|error| NotSent::failed(error.to_string()))?;
+        if status.is_success() {
+            return Ok(text);
         }
-        Ok(text)
+        let said: String = text.chars().take(300).collect();
+        let end = match status.as_u16() {
+            429 | 503 => AttemptEnd::TurnedAway,
+            _ => AttemptEnd::Failed,
+        };
+        Err(NotSent { end, retry_after, reason: format!("it answered {status}: {said}") })
     }
 
     fn body(&self, messages: &[Value], request: &GenerateRequest) -> Value {
@@ -169,9 +268,9 @@ impl Upstream {
         body
     }
 
-    fn generated(&self, text: &str) -> Result<Generated, Error> {
+    fn generated(&self, text: &str) -> Result<Generated, NotSent> {
         let unexpected =
-            |what: &str| self.error(format!("its answer is no chat completion: {what}"));
+            |what: &str| NotSent::failed(format!("its answer is no chat completion: {what}"));
         let completion: Completion =
             serde_json::from_str(text).map_err(|e| unexpected(&e.to_string()))?;
         let choice =

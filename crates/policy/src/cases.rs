@@ -3,6 +3,7 @@
 use crate::classify::observe;
 use crate::facts::{AnswerFacts, EvidenceFacts, Facts};
 use crate::policy::Policy;
+use crate::route::RouteFacts;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -125,12 +126,26 @@ impl Case {
                 "request" => value["request"].take(),
                 "evidence" => serde_json::to_value(EvidenceFacts::default()).expect("plain data"),
                 "answer" => serde_json::to_value(AnswerFacts::default()).expect("plain data"),
+                "route" => usual_route(),
                 other => return Err(wrong(format!("`facts.{other}` is no fact"))),
             };
             value[name] = laid(base, own, name).map_err(wrong)?;
         }
         serde_json::from_value(value).map_err(|error| wrong(error.to_string()))
     }
+}
+
+/// A route with every fact, so that each can be given.
+fn usual_route() -> Value {
+    let mut route = serde_json::to_value(RouteFacts::default()).expect("plain data");
+    for (name, empty) in [
+        ("hidden", Value::Object(Map::new())),
+        ("blocked", Value::Array(Vec::new())),
+        ("attempts", Value::Array(Vec::new())),
+    ] {
+        route[name] = empty;
+    }
+    route
 }
 
 /// A group of facts with what is given in place of what is usual.

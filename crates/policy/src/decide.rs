@@ -5,15 +5,21 @@
 //! more facts and asks more rules but none less, and a refusal is never taken back, so its outcome
 //! is never milder than that of an earlier stage.
 //!
+//! One thing makes an outcome milder: where the policy sends escalated questions to an approved
+//! server, and nothing known of the request stands against it, that server answers instead of a
+//! person.
+//!
 //! There are two kinds of refusal. One forbids: no person's time is spent on it. The other says
 //! that the documents give no answer, which is no reason to withhold a question from the person
 //! whom it asks for or whom the policy wants to decide it.
 
+use crate::approved::{ApprovedUpstream, EscalationReason};
 use crate::facts::{
     AnswerFacts, CalibrationFacts, EvidenceFacts, Facts, RequestFacts, WorkFacts, recorded,
 };
 use crate::office::RoutedBy;
 use crate::policy::{Citations, HumanReview, Policy, Settings, Trigger};
+use crate::route;
 use crate::rule::{Consequence, Rule, Signal};
 use serde::{Deserialize, Serialize};
 
@@ -79,7 +85,8 @@ pub struct Fired {
 pub struct Decision {
     /// What becomes of the question.
     pub outcome: Outcome,
-    /// Every rule that fired, the most severe first: the first one decided. Empty if answered.
+    /// Every rule that fired, the most severe first: the first one decided. Empty if answered,
+    /// unless an approved server answers what was escalated.
     pub rules: Vec<Fired>,
     /// How much was known.
     pub stage: Stage,
@@ -90,6 +97,8 @@ struct Finding {
     outcome: Outcome,
     /// Whether it says that there is nothing to answer with.
     empty_handed: bool,
+    /// What it is for the policy's `routing.escalate_to`.
+    reason: Option<EscalationReason>,
     fired: Fired,
 }
 
@@ -108,7 +117,7 @@ impl Finding {
 
 fn finding(outcome: Outcome, id: &str, because: String) -> Finding {
     let id = id.to_owned();
-    Finding { outcome, empty_handed: false, fired: Fired { id, because } }
+    Finding { outcome, empty_handed: false, reason: None, fired: Fired { id, because } }
 }
 
 fn empty_handed(outcome: Outcome, id: &str, because: &str) -> Finding {
@@ -117,6 +126,17 @@ fn empty_handed(outcome: Outcome, id: &str, because: &str) -> Finding {
 
 /// Decides what becomes of a question, from the policy and the facts known so far.
 pub fn decide(policy: &Policy, facts: &Facts) -> Decision {
+    let mut findings = all_findings(policy, facts);
+    // Stable: rules of one weight stay in the order in which they were asked.
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight()));
+    Decision {
+        outcome: findings.first().map_or(Outcome::Answered, |first| first.outcome),
+        rules: findings.into_iter().map(|finding| finding.fired).collect(),
+        stage: stage(facts),
+    }
+}
+
+fn all_findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
     let mut findings = request_findings(policy, &facts.request);
     let nothing = nothing_to_say(policy, facts);
     if let Some(answer) = &facts.answer {
@@ -129,13 +149,47 @@ pub fn decide(policy: &Policy, facts: &Facts) -> Decision {
     findings.extend(nothing);
     let own = policy.rules.iter().filter(|rule| fires(rule, facts));
     findings.extend(own.map(own_finding));
-    // Stable: rules of one weight stay in the order in which they were asked.
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight()));
-    Decision {
-        outcome: findings.first().map_or(Outcome::Answered, |first| first.outcome),
-        rules: findings.into_iter().map(|finding| finding.fired).collect(),
-        stage: stage(facts),
+    route_findings(policy, facts, &mut findings);
+    findings
+}
+
+/// Where every reason for an escalation sends the question to one approved server, that server may
+/// answer it, if nothing that is known of the request stands against it.
+fn route_findings(policy: &Settings, facts: &Facts, findings: &mut Vec<Finding>) {
+    let escalated = || findings.iter().filter(|finding| finding.outcome == Outcome::Escalated);
+    let reasons: Vec<_> = escalated().map(|finding| finding.reason).collect();
+    let Some(upstream) = route::destination(policy, &reasons) else { return };
+    let name = &upstream.name;
+    let Some(route) = facts.route.as_ref().filter(|route| route.upstream == *name) else { return };
+    if let Some(held) = route::held(upstream, facts, route) {
+        findings.push(finding(Outcome::Escalated, held.id, held.because));
+        return;
     }
+    if findings.iter().any(|finding| finding.outcome == Outcome::Refused && finding.empty_handed) {
+        let because = format!("the documents hold too little for the upstream `{name}` too");
+        findings.push(finding(Outcome::Escalated, "upstreams.no_evidence", because));
+        return;
+    }
+    for finding in findings.iter_mut().filter(|one| one.outcome == Outcome::Escalated) {
+        finding.outcome = Outcome::Answered;
+        finding.fired.because += &format!("; the upstream `{name}` answers it");
+    }
+}
+
+/// The approved server that an escalated question is to go to, if it may; `None` for the review
+/// queue, and where nothing is escalated.
+#[must_use]
+pub fn destination<'a>(policy: &'a Policy, facts: &Facts) -> Option<&'a ApprovedUpstream> {
+    // Without facts of a route nothing is settled, so what escalates still does.
+    let asked = Facts { route: None, ..facts.clone() };
+    let findings = all_findings(policy, &asked);
+    let heaviest = findings.iter().map(Finding::weight).max();
+    let escalated = || findings.iter().filter(|finding| finding.outcome == Outcome::Escalated);
+    if heaviest != escalated().map(Finding::weight).max() {
+        return None;
+    }
+    let reasons: Vec<_> = escalated().map(|finding| finding.reason).collect();
+    route::destination(policy, &reasons)
 }
 
 fn stage(facts: &Facts) -> Stage {
@@ -232,7 +286,8 @@ fn routed_findings(policy: &Settings, request: &RequestFacts) -> Vec<Finding> {
         .filter_map(|(trigger, _)| {
             let outcome = route(policy, trigger)?;
             let id = format!("routing.{}", trigger.word());
-            Some(finding(outcome, &id, reason(trigger).to_owned()))
+            let reason_of = Some(EscalationReason::of(trigger));
+            Some(Finding { reason: reason_of, ..finding(outcome, &id, reason(trigger).to_owned()) })
         })
         .collect()
 }
@@ -251,6 +306,8 @@ fn reason(trigger: Trigger) -> &'static str {
 fn nothing_to_say(policy: &Settings, facts: &Facts) -> Vec<Finding> {
     let evidence = facts.evidence.as_ref();
     let confidence = evidence.and_then(|evidence| confidence_finding(policy, evidence));
+    let reason = Some(EscalationReason::LowRetrievalConfidence);
+    let confidence = confidence.map(|finding| Finding { reason, ..finding });
     let grounded = evidence.is_some();
     let answer = facts.answer.as_ref().and_then(|answer| empty_finding(answer, grounded));
     confidence.into_iter().chain(answer).collect()
@@ -380,7 +437,8 @@ fn own_finding(rule: &Rule) -> Finding {
         Consequence::Escalate => Outcome::Escalated,
         Consequence::HumanReview => Outcome::HumanReview,
     };
-    finding(outcome, &format!("rules.{}", rule.id), rule.because.clone())
+    let reason = Some(EscalationReason::Policy);
+    Finding { reason, ..finding(outcome, &format!("rules.{}", rule.id), rule.because.clone()) }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::office::OfficeFacts;
+use crate::route::RouteFacts;
 use crate::tools::{ToolName, WorkName};
 
 /// All facts known at a stage: the later ones are `None` until they are known.
@@ -17,6 +18,9 @@ pub struct Facts {
     /// About the answer; `None` before there is one.
     #[serde(default)]
     pub answer: Option<AnswerFacts>,
+    /// About the approved server that it went to, or was to go to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteFacts>,
 }
 
 /// What the question itself shows.

@@ -5,6 +5,7 @@
 //! [`Decision`]: pure functions, so a recorded decision can be made again at any time. The facts
 //! hold no words of the question and go into the receipt whole.
 
+mod approved;
 mod cases;
 mod choice;
 mod classify;
@@ -17,12 +18,14 @@ mod office;
 mod permit;
 mod policy;
 mod read;
+mod route;
 mod rule;
 mod tools;
 
+pub use approved::{ApprovedUpstream, Breaker, Budget, DataClass, Destinations, EscalationReason};
 pub use cases::{Case, CaseKind, Cases, Expect, NotCases};
 pub use classify::{adverse_in_answer, classify, observe};
-pub use decide::{Decision, Fired, Outcome, Stage, decide};
+pub use decide::{Decision, Fired, Outcome, Stage, decide, destination};
 pub use facts::{AnswerFacts, CalibrationFacts, EvidenceFacts, Facts, RequestFacts, WorkFacts};
 pub use identity::{Identity, KeySource, Oidc, Quota, Role};
 pub use mistake::{Mistake, Mistakes};
@@ -33,5 +36,6 @@ pub use policy::{
     Prompts, Quantization, Retention, Retrieval, Routing, Runtime, Settings, Telemetry, Trigger,
     Upstream, Witness,
 };
+pub use route::{AttemptEnd, AttemptFacts, RouteFacts};
 pub use rule::{Condition, Consequence, Rule, Signal};
 pub use tools::{CallFacts, Grant, NotGranted, ToolName, Tools, WorkName, tool_permitted};

@@ -64,15 +64,21 @@ pub fn upstream_permitted(policy: &Policy) -> Result<(), Why> {
 pub(crate) fn permitted(settings: &Settings) -> Result<(), Why> {
     let none = || Why::NoUpstream { runtime: settings.runtime.word() };
     let upstream = settings.upstream.as_ref().ok_or_else(none)?;
-    let address = Address::parse(&upstream.url).ok_or_else(none)?;
     if settings.runtime == Runtime::Allod {
         return Err(none());
     }
+    in_region(settings, &upstream.url, upstream.region.as_deref())
+}
+
+/// Whether prompts may go to a server at this address, in this region.
+pub(crate) fn in_region(settings: &Settings, url: &str, region: Option<&str>) -> Result<(), Why> {
+    let none = || Why::NoUpstream { runtime: settings.runtime.word() };
+    let address = Address::parse(url).ok_or_else(none)?;
     let ours = settings.region.clone();
-    match &upstream.region {
+    match region {
         _ if settings.logging.prompts != Prompts::RetainedInRegion => Ok(()),
-        Some(theirs) if *theirs == ours => Ok(()),
-        Some(theirs) => Err(Why::OtherRegion { ours, theirs: theirs.clone() }),
+        Some(theirs) if theirs == ours => Ok(()),
+        Some(theirs) => Err(Why::OtherRegion { ours, theirs: theirs.to_owned() }),
         None if address.is_loopback() => Ok(()),
         None => Err(Why::UnknownRegion { ours, host: address.host }),
     }

@@ -1,5 +1,6 @@
 //! What a policy says.
 
+use crate::approved::{ApprovedUpstream, Destinations};
 use crate::choice::choice;
 use crate::identity::{Identity, Quota};
 use crate::mistake::Mistakes;
@@ -237,6 +238,8 @@ pub struct Routing {
     pub escalate_on: BTreeSet<Trigger>,
     /// These are refused.
     pub refuse_on: BTreeSet<Trigger>,
+    /// Where escalated questions go that do not go to the review queue.
+    pub escalate_to: Destinations,
 }
 
 /// What is recorded and who looks at it.
@@ -294,6 +297,8 @@ pub struct Settings {
     pub region: String,
     /// The server that runs the model, if the runtime is one.
     pub upstream: Option<Upstream>,
+    /// The servers that escalated questions may go to.
+    pub upstreams: Vec<ApprovedUpstream>,
     /// How documents are used.
     pub retrieval: Retrieval,
     /// What answers must keep to.

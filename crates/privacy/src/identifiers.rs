@@ -17,9 +17,12 @@ pub(crate) fn find(text: &Folded) -> Vec<Finding> {
         let begins = look_alike(char).is_some() && !continues(text, place);
         let identifier = match begins {
             true => at(text, place),
-            // An account may stand at the end of a word: `IBANCH93…`.
+            // An account or a tax code may stand at the end of a word: `IBANCH93…`.
             false if char.is_alphabetic() && text.at(place + 2).is_ascii_digit() => {
                 iban(text, place)
+            }
+            false if char.is_alphabetic() && text.at(place + 6).is_ascii_digit() => {
+                tax_code(text, place)
             }
             false => None,
         };
@@ -360,7 +363,8 @@ fn tax_code(text: &Folded, place: usize) -> Option<Found> {
         index if DIGITS.contains(&index) => digit(*byte),
         _ => byte.is_ascii_alphabetic(),
     });
-    let right = formed && checksum::tax_code(&upper) && !text.at(series.end).is_alphanumeric();
+    let goes_on = text.at(series.end).is_numeric();
+    let right = formed && checksum::tax_code(&upper) && !goes_on;
     right.then(|| checked(series, Kind::ItalianTaxCode))
 }
 

@@ -107,7 +107,7 @@ fn ask_witnesses(desk: &Arc<Desk>, data: &Path) -> anyhow::Result<()> {
 fn seal(place: &Place) -> anyhow::Result<()> {
     let policy = allod_answer::read_policy(&place.data, place.policy.as_deref())?;
     let named = [
-        ("an upstream", policy.upstream.is_some()),
+        ("an upstream", policy.upstream.is_some() || !policy.upstreams.is_empty()),
         ("a place for traces", policy.telemetry.traces_url.is_some()),
         ("witnesses", !policy.witnesses.is_empty()),
         ("an issuer of tokens without a file of its keys (`jwks_file`)", fetches_keys(&policy)),

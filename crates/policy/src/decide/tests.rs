@@ -390,7 +390,7 @@ proptest! {
     fn later_stages_are_never_milder_and_forget_no_rule(
         policy in policies(), request in requests(), evidence in evidences(), answer in answers(),
     ) {
-        let mut facts = Facts { request, evidence: None, answer: None };
+        let mut facts = Facts { request, ..Facts::default() };
         let mut earlier = decide(&policy, &facts);
         facts.evidence = Some(evidence);
         let evidence_decision = decide(&policy, &facts);
@@ -408,7 +408,7 @@ proptest! {
         policy in policies(), request in requests(), evidence in proptest::option::of(evidences()),
         answer in proptest::option::of(answers()),
     ) {
-        let facts = Facts { request, evidence, answer };
+        let facts = Facts { request, evidence, answer, route: None };
         let decision = decide(&policy, &facts);
         prop_assert_eq!(&decision, &decide(&policy.clone(), &facts.clone()));
         // From what a receipt and the stored policy text say, too.
@@ -443,7 +443,7 @@ proptest! {
             || !request.adverse_action.is_empty()
             || !request.regulated_decision.is_empty();
         let request = RequestFacts { work, ..request };
-        let outcome = decide(&policy, &Facts { request, evidence, answer }).outcome;
+        let outcome = decide(&policy, &Facts { request, evidence, answer, route: None }).outcome;
         prop_assert!(!decides || matches!(outcome, Outcome::HumanReview | Outcome::Refused));
     }
 

@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use crate::node::{Node, Place, Value};
-use crate::permit::{Why, permitted};
+use crate::permit::{Why, in_region, permitted};
 use crate::policy::{Citations, Runtime, Settings, Trigger};
 
 /// What a contradiction says: where, and what to do.
@@ -29,6 +29,11 @@ pub(super) fn check(reader: &mut Reader, root: &Node, settings: &Settings) {
     ];
     let triggers = settings.routing.escalate_on.intersection(&settings.routing.refuse_on);
     let clashes = clashes.into_iter().flatten().chain(triggers.map(|trigger| both(*trigger)));
+    for clash in elsewhere(settings) {
+        if reader.sound(&["upstreams", "routing", "region", "logging.prompts"]) {
+            reader.note(place(root, &clash.0), clash.1, clash.2);
+        }
+    }
     for clash in clashes.filter(|_| matches!(root.value, Value::Table(_))) {
         if reader.sound(clash.rests_on) {
             reader.note(place(root, clash.path), clash.message, clash.hint);
@@ -40,6 +45,15 @@ pub(super) fn check(reader: &mut Reader, root: &Node, settings: &Settings) {
 fn place(root: &Node, path: &str) -> Place {
     let (mut node, mut place) = (root, root.place);
     for key in path.split('.') {
+        let key = match key.split_once('[') {
+            Some((list, index)) => {
+                let listed = item(node, list, index.trim_end_matches(']'));
+                let Some(listed) = listed else { break };
+                (node, place) = (listed, listed.place);
+                continue;
+            }
+            None => key,
+        };
         let Value::Table(entries) = &node.value else {
             break;
         };
@@ -52,6 +66,15 @@ fn place(root: &Node, path: &str) -> Place {
         Value::Table(_) | Value::List(_) | Value::Nothing => place,
         _ => node.place,
     }
+}
+
+/// The item of a list.
+fn item<'a>(node: &'a Node, key: &str, index: &str) -> Option<&'a Node> {
+    let Value::Table(entries) = &node.value else { return None };
+    let Value::List(list) = &entries.iter().find(|entry| entry.key == key)?.node.value else {
+        return None;
+    };
+    list.get(index.parse::<usize>().ok()?)
 }
 
 fn is_set(root: &Node, path: &str) -> bool {
@@ -167,6 +190,33 @@ fn region(settings: &Settings) -> Option<Clash<'static>> {
                `logging.prompts`"
             .to_owned(),
     })
+}
+
+/// What stands against the approved servers: the path, the message, the hint.
+fn elsewhere(settings: &Settings) -> Vec<(String, String, String)> {
+    let mut all = Vec::new();
+    for (index, upstream) in settings.upstreams.iter().enumerate() {
+        let why = in_region(settings, &upstream.url, upstream.region.as_deref()).err();
+        if let Some(why @ (Why::OtherRegion { .. } | Why::UnknownRegion { .. })) = why {
+            let hint = "use a server in your region and say so with `region`, or change \
+                        `logging.prompts`";
+            all.push((format!("upstreams[{index}]"), why.to_string(), hint.to_owned()));
+        }
+    }
+    for (reason, name) in &settings.routing.escalate_to {
+        let (word, path) = (reason.word(), format!("routing.escalate_to.{}", reason.word()));
+        if settings.approved(name).is_none() {
+            let known: Vec<&str> = settings.upstreams.iter().map(|one| one.name.as_str()).collect();
+            let message = format!("`{path}` names `{name}`, which is no upstream");
+            let hint = format!("name one of `upstreams` ({}), or `queue`", known.join(", "));
+            all.push((path, message, hint));
+        } else if reason.trigger().is_some_and(|one| !settings.routing.escalate_on.contains(&one)) {
+            let message = format!("`{path}` is set, but `{word}` is not escalated");
+            let hint = format!("add `{word}` to `routing.escalate_on`, or remove it here");
+            all.push((path, message, hint));
+        }
+    }
+    all
 }
 
 fn both(trigger: Trigger) -> Clash<'static> {

@@ -7,6 +7,7 @@ mod privacy;
 mod reader;
 mod rules;
 mod tools;
+mod upstreams;
 mod witnesses;
 
 use crate::mistake::Mistakes;
@@ -29,6 +30,7 @@ const ROOT: &[&str] = &[
     "quantization",
     "region",
     "upstream",
+    "upstreams",
     "retrieval",
     "answers",
     "routing",
@@ -48,8 +50,38 @@ const UPSTREAM: &[&str] = &["url", "api_key_env", "region", "timeout_ms"];
 const RETRIEVAL: &[&str] =
     &["required_for_policy_answers", "cite_source_documents", "minimum_confidence", "passages"];
 const ANSWERS: &[&str] = &["max_error"];
-const ROUTING: &[&str] = &["escalate_on", "refuse_on"];
 const LOGGING: &[&str] = &["prompts", "citations", "human_review", "reviewers"];
+const ROUTING: &[&str] = &["escalate_on", "refuse_on", "escalate_to"];
+const ESCALATE_TO: &[&str] = &[
+    "complex_reasoning",
+    "low_retrieval_confidence",
+    "regulated_decision",
+    "user_request",
+    "adverse_action",
+    "policy",
+];
+const APPROVED: &[&str] = &[
+    "name",
+    "url",
+    "model",
+    "api_key_env",
+    "region",
+    "data_class_max",
+    "privacy",
+    "budget",
+    "timeout_ms",
+    "retries",
+    "breaker",
+];
+const DATA_CLASS: &[&str] = &["labels", "personal"];
+const BUDGET: &[&str] = &[
+    "tokens_per_day",
+    "cost_per_day",
+    "cost_per_million_prompt_tokens",
+    "cost_per_million_completion_tokens",
+    "currency",
+];
+const BREAKER: &[&str] = &["failures", "pause_ms"];
 const PRIVACY: &[&str] = &["upstream", "logs", "training", "kinds"];
 const RETENTION: &[&str] = &["payloads_days", "reviews_days"];
 const TELEMETRY: &[&str] = &["traces_url"];
@@ -109,6 +141,7 @@ fn document(reader: &mut Reader, node: &Node) -> Settings {
         quantization: reader.choice(&root, "quantization"),
         region: reader.word(&root, "region").unwrap_or_else(|| "local".to_owned()),
         upstream: upstream(reader, &root, runtime),
+        upstreams: upstreams::read(reader, &root),
         retrieval: retrieval(reader, &root),
         answers: answers(reader, &root),
         routing: routing(reader, &root),
@@ -203,7 +236,11 @@ fn routing(reader: &mut Reader, root: &Section<'_>) -> Routing {
     let section = reader.section(root, "routing", ROUTING);
     let escalate = reader.choices(&section, "escalate_on");
     let refuse = reader.choices(&section, "refuse_on");
-    Routing { escalate_on: escalate.into_iter().collect(), refuse_on: refuse.into_iter().collect() }
+    Routing {
+        escalate_on: escalate.into_iter().collect(),
+        refuse_on: refuse.into_iter().collect(),
+        escalate_to: upstreams::destinations(reader, &section),
+    }
 }
 
 fn logging(reader: &mut Reader, root: &Section<'_>) -> Logging {

@@ -410,7 +410,8 @@ fn every_key_and_value_is_documented() {
     let callers = [super::IDENTITY, super::OIDC, super::QUOTA];
     let keys = keys.into_iter().chain(callers);
     let privacy = [super::TELEMETRY, super::PRIVACY, super::RETENTION];
-    for key in keys.chain(more).chain(work).chain(privacy).flatten() {
+    let sent = [super::APPROVED, super::DATA_CLASS, super::BUDGET, super::ESCALATE_TO];
+    for key in keys.chain(more).chain(work).chain(privacy).chain(sent).flatten() {
         assert!(docs.contains(&format!("`{key}`")), "{key}");
     }
     fn words<T: Choice>() -> Vec<&'static str> {
@@ -606,4 +607,29 @@ fn quotas_name_each_tenant_once() {
     );
     one("quotas:\n  - tenants: [a]", "2:5", "bounds nothing", "tokens_per_day");
     one("quotas: [{requests_per_minute: 0}]", "1:32", "is 0", "from 1");
+}
+
+#[test]
+fn mistakes_in_approved_servers_have_their_place() {
+    let with =
+        |more: &str| format!("upstreams:\n  - name: s\n    url: http://127.0.0.1:1/v1\n    {more}");
+    one(&with("retries: 1\n"), "2:5", "has no `model`", "name, url and model");
+    let with = |more: &str| with(&format!("model: m\n    {more}\n"));
+    assert!(Policy::parse(&with("retries: 1")).is_ok());
+    one(&with("retry: 1"), "5:5", "unknown key `retry`", "retries");
+    one(&with("privacy: keep"), "5:14", "is `keep`", "personal");
+    one(&with("budget: {cost_per_day: 3}"), "5:28", "but no price", "cost_per_million");
+    one(&with("budget: {cost_per_day: much}"), "5:28", "must be a number", "2.50");
+    one(&with("breaker: {failures: 0}"), "5:25", "is 0", "from 1");
+    one(&with("data_class_max: {personal: [shoe_size]}"), "5:33", "shoe_size", "allowed");
+    one(&with("region: us"), "2:5", "the server is in `us`", "change `logging.prompts`");
+    let to = |to: &str| {
+        format!(
+            "{}routing: {{escalate_on: [user_request], escalate_to: {{{to}}}}}\n",
+            with("retries: 0")
+        )
+    };
+    assert!(Policy::parse(&to("user_request: s, policy: queue")).is_ok());
+    one(&to("user_request: t"), "6:68", "names `t`, which is no upstream", "(s)");
+    one(&to("complex_reasoning: s"), "6:73", "is not escalated", "escalate_on");
 }

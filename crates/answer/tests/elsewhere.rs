@@ -1,0 +1,190 @@
+//! Escalated questions on their way to an approved server, here a stub: what is sent, tried again,
+//! counted and held back, and that every decision follows again from its receipt.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use allod_answer::{Ask, Caller, Deriver, Desk, DeskOptions, Mode, Outcome, Rederived, Reply};
+use allod_policy::{AttemptEnd, Facts, RouteFacts};
+use allod_retrieval::{Clearance, IngestOptions, Silent};
+use serde_json::json;
+
+/// Asks for reasoning over several rules.
+const COMPLEX: &str = "What is the difference between the price of a stall on Saturday and the \
+                       price of a stall on Sunday?";
+
+/// A server that gives these responses in turn, and then the last for ever.
+struct Stub {
+    url: String,
+    bodies: Arc<Mutex<Vec<String>>>,
+}
+
+const ANSWER: &str =
+    "A stall costs CHF 35 a day [1]. The price of a stall on Sunday is CHF 40 [1].";
+
+fn response(status: &str, headers: &str, text: &str) -> String {
+    let body = json!({
+        "choices": [{"message": {"content": text}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100},
+    })
+    .to_string();
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+fn stub(responses: &[String]) -> Stub {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let (kept, responses) = (Arc::clone(&bodies), responses.to_vec());
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            kept.lock().unwrap().push(read_body(&mut BufReader::new(&stream)));
+            let response = responses.get(number).or(responses.last()).unwrap();
+            stream.write_all(response.as_bytes()).unwrap();
+        }
+    });
+    Stub { url, bodies }
+}
+
+fn read_body(reader: &mut impl BufRead) -> String {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    String::from_utf8(body).unwrap()
+}
+
+/// A policy whose complex questions go to a server, with more keys of it.
+fn policy(url: &str, more: &str) -> String {
+    format!(
+        "retrieval: {{minimum_confidence: 0.01}}\nrouting:\n  escalate_on: [complex_reasoning]\n  \
+         escalate_to: {{complex_reasoning: strong}}\nupstreams:\n  - name: strong\n    url: \
+         {url}\n    model: big\n{more}"
+    )
+}
+
+fn open(folder: &Path, policy: &str) -> Desk {
+    let documents = folder.join("documents");
+    let is_new = !documents.exists();
+    std::fs::create_dir_all(&documents).unwrap();
+    let text = "---\nlanguage: en\n---\n\n# Market rules\n\n## Article 1 Stalls\n\nA stall costs \
+                CHF 35 a day.\n\n## Article 2 Price of a stall\n\nThe price of a stall on Sunday \
+                is CHF 40.\n";
+    std::fs::write(documents.join("market.md"), text).unwrap();
+    std::fs::write(folder.join("allod.yaml"), policy).unwrap();
+    let desk = Desk::open(folder, &DeskOptions::default()).unwrap();
+    if is_new {
+        desk.library().ingest(&[documents], &IngestOptions::default(), &Silent).unwrap();
+    }
+    desk
+}
+
+fn ask(desk: &Desk, question: &str) -> (Reply, RouteFacts) {
+    let caller = Caller::operator(Clearance::default());
+    let ask = Ask { question: question.into(), caller, on: None, language: None };
+    let reply = desk.ask(&ask).unwrap();
+    let receipt = desk.ledger().read(reply.receipt.index).unwrap();
+    let mut deriver = Deriver::new(Arc::clone(desk.store()));
+    assert_eq!(deriver.rederive(&receipt).unwrap(), Rederived::Same, "{reply:?}");
+    let facts: Facts = serde_json::from_value(receipt.facts).unwrap();
+    (reply, facts.route.unwrap_or_default())
+}
+
+fn rules(reply: &Reply) -> Vec<&str> {
+    reply.rules.iter().map(|rule| rule.id.as_str()).collect()
+}
+
+#[test]
+fn a_complex_question_is_answered_by_the_server_and_the_receipt_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let stub = stub(&[response("200 OK", "", ANSWER)]);
+    let prices = "    budget:\n      cost_per_million_prompt_tokens: 500\n      \
+                  cost_per_million_completion_tokens: 1500\n";
+    let desk = open(folder.path(), &policy(&stub.url, prices));
+    let question = format!("{COMPLEX} My AHV number is 756.9217.0769.85.");
+    let (reply, route) = ask(&desk, &question);
+    assert_eq!((reply.outcome, reply.mode), (Outcome::Answered, Mode::Upstream), "{reply:?}");
+    assert!(reply.answer.contains("CHF") && !reply.citations.is_empty(), "{reply:?}");
+    assert_eq!(route.hidden["ahv"], 1);
+    assert_eq!((route.prompt_tokens, route.completion_tokens), (1000, 100));
+    assert_eq!(route.cost, 650_000, "0.5 and 0.15 of the currency");
+    assert_eq!(rules(&reply), ["routing.complex_reasoning"]);
+    let receipt = desk.ledger().read(reply.receipt.index).unwrap();
+    assert_eq!(receipt.model.unwrap().name, "big");
+    assert!(!stub.bodies.lock().unwrap()[0].contains("9217"));
+}
+
+#[test]
+fn a_server_that_turns_away_is_asked_again_and_one_that_failed_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let busy = response("429 Too Many Requests", "Retry-After: 0\r\n", "");
+    let broken = response("500 Internal Server Error", "", "");
+    let stub = stub(&[busy, response("200 OK", "", ANSWER), broken]);
+    let desk = open(folder.path(), &policy(&stub.url, ""));
+    let (reply, route) = ask(&desk, COMPLEX);
+    assert_eq!(reply.outcome, Outcome::Answered, "{reply:?}");
+    let ends: Vec<AttemptEnd> = route.attempts.iter().map(|attempt| attempt.end).collect();
+    assert_eq!(ends, [AttemptEnd::TurnedAway, AttemptEnd::Answered]);
+    assert!(route.attempts[1].waited_ms >= 125, "{route:?}");
+    let (reply, route) = ask(&desk, COMPLEX);
+    assert_eq!(reply.outcome, Outcome::Escalated);
+    assert!(rules(&reply).contains(&"upstreams.failed") && reply.review.is_some(), "{reply:?}");
+    assert_eq!(route.attempts.len(), 1);
+    assert_eq!(stub.bodies.lock().unwrap().len(), 3);
+}
+
+#[test]
+fn the_budget_of_a_day_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let stub = stub(&[response("200 OK", "", ANSWER)]);
+    let policy = policy(&stub.url, "    budget: {tokens_per_day: 1500}\n");
+    let (reply, route) = ask(&open(folder.path(), &policy), COMPLEX);
+    assert_eq!((reply.outcome, route.spent_tokens), (Outcome::Answered, 0), "{reply:?}");
+    // 1100 of 1500 are spent, and an answer alone may take 512.
+    let (reply, route) = ask(&open(folder.path(), &policy), COMPLEX);
+    assert_eq!((reply.outcome, route.spent_tokens), (Outcome::Escalated, 1100), "{route:?}");
+    assert!(rules(&reply).contains(&"upstreams.budget"), "{reply:?}");
+    assert_eq!(stub.bodies.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_left_alone_and_what_it_may_not_see_stays_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = "    retries: 0\n    breaker: {failures: 1, pause_ms: 60000}\n    privacy: \
+                block\nprivacy: {kinds: [ahv, iban]}\n";
+    let desk = open(folder.path(), &policy("http://127.0.0.1:9/v1", more));
+    let (reply, _) = ask(&desk, &format!("{COMPLEX} CH93 0076 2011 6238 5295 7"));
+    assert!(rules(&reply).contains(&"upstreams.personal_data"), "{reply:?}");
+    let (reply, route) = ask(&desk, COMPLEX);
+    assert!(rules(&reply).contains(&"upstreams.failed"), "{reply:?}");
+    assert_eq!(route.attempts[0].end, AttemptEnd::NoConnection);
+    let (reply, route) = ask(&desk, COMPLEX);
+    assert!(rules(&reply).contains(&"upstreams.breaker") && route.breaker_open, "{reply:?}");
+    assert!(route.attempts.is_empty());
+}
+
+#[test]
+fn what_the_documents_do_not_support_goes_to_a_person() {
+    let folder = tempfile::tempdir().unwrap();
+    let stub = stub(&[response("200 OK", "", "Dogs pay CHF 900 [1].")]);
+    let desk = open(folder.path(), &policy(&stub.url, ""));
+    let (reply, _) = ask(&desk, COMPLEX);
+    assert_eq!(reply.outcome, Outcome::Escalated, "{reply:?}");
+    assert!(rules(&reply).contains(&"upstreams.unsupported") && !reply.answer.contains("900"));
+}
