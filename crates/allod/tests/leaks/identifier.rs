@@ -12,7 +12,10 @@ pub struct Identifier {
     pub lead: &'static str,
 }
 
-const MAKERS: [(&str, fn(&mut Chance) -> String, &[&str]); 7] = [
+/// A kind, what makes one, and words that say what it is.
+type Maker = (&'static str, fn(&mut Chance) -> String, &'static [&'static str]);
+
+const MAKERS: [Maker; 7] = [
     ("ahv", ahv, &["Meine AHV-Nummer ist", "mon numéro AVS:", "AVS"]),
     ("iban", iban, &["IBAN", "Konto", "il mio conto è"]),
     ("credit_card", card, &["Kreditkarte", "my card number is", "carte de crédit"]),

@@ -76,9 +76,8 @@ fn unwrapped(text: &str) -> String {
 
 /// What the text begins with, if that is a letter in a wrapping or something that is not shown.
 fn wrapped(text: &str) -> Option<(Option<char>, usize)> {
-    let code = |digits: &str| {
-        u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).map(|char| Some(char))
-    };
+    let code =
+        |digits: &str| u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).map(Some);
     let until = |mark: char, most: usize| text.find(mark).filter(|end| *end <= most);
     match text.as_bytes()[0] {
         b'&' => {
