@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::acts::{files, kernel, network, processes};
 use crate::grounds::Grounds;
 use crate::layer::{Layer, Layers, Raised};
+use crate::setup::Purpose;
 
 /// Something that a cell must not be able to do, and how it is tried.
 #[derive(Debug, Clone, Copy)]
@@ -46,11 +47,22 @@ impl Hold {
 }
 
 impl Act {
-    /// Whether this layer must deny it alone, with this version of Landlock.
-    pub(crate) fn is_held_by(&self, layer: Layer, landlock_abi: u32) -> bool {
-        self.held_by.iter().any(|hold| hold.is(layer, landlock_abi))
+    /// Whether this layer must deny it alone, in a cell for this purpose and with this version of
+    /// Landlock. A resident has room for descriptors, so its limits deny less.
+    pub(crate) fn is_held_by(&self, layer: Layer, purpose: Purpose, landlock_abi: u32) -> bool {
+        let loose = purpose == Purpose::Resident && layer == Layer::Limits;
+        let held = self.held_by.iter().any(|hold| hold.is(layer, landlock_abi));
+        held && (!loose || LIMITED.contains(&self.name))
+    }
+
+    /// Whether a cell for this purpose must not do it.
+    pub(crate) fn is_forbidden(&self, purpose: Purpose) -> bool {
+        purpose == Purpose::Document || self.name != processes::THREAD
     }
 }
+
+/// What the limits of a resident deny by themselves.
+const LIMITED: [&str; 2] = [kernel::TAKE_MEMORY, kernel::MESSAGE_QUEUE];
 
 /// All acts that are tried.
 pub const ACTS: &[&[Act]] = &[network::ACTS, files::ACTS, processes::ACTS, kernel::ACTS];
@@ -73,11 +85,12 @@ pub(crate) fn attempt(grounds: &Grounds, layers: &Layers) -> Tried {
     let asked = |act: &&Act| match grounds.alone {
         None => true,
         Some(layer) => {
-            act.is_held_by(layer, grounds.landlock_abi)
+            act.is_held_by(layer, grounds.purpose, grounds.landlock_abi)
                 && layers.get(&layer).is_some_and(Raised::stands)
         }
     };
-    let tried = all().filter(asked).map(|act| {
+    let forbidden = all().filter(|act| act.is_forbidden(grounds.purpose));
+    let tried = forbidden.filter(asked).map(|act| {
         let error = (act.attempt)(grounds).err().map(Errno::raw_os_error);
         (act.name.to_owned(), error)
     });

@@ -23,7 +23,7 @@ impl Cells {
     /// # Errors
     /// [`Error::Start`] if there can be no further thread.
     pub fn new(setup: Setup) -> Result<Cells> {
-        let spawner = Spawner::new(&setup).map_err(Error::start)?;
+        let spawner = Spawner::new().map_err(Error::start)?;
         Ok(Cells { setup, spawner, idle: Mutex::default() })
     }
 
@@ -49,7 +49,7 @@ impl Cells {
                 answer => return answer,
             }
         }
-        let keeper = Keeper::start(&self.spawner).map_err(Error::start)?;
+        let keeper = Keeper::start(&self.spawner, &self.setup).map_err(Error::start)?;
         self.ask_keeper(keeper, kind, request)
     }
 

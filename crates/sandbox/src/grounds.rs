@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use crate::layer::Layer;
+use crate::setup::Purpose;
 
 /// What forbidden acts are aimed at.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub struct Grounds {
     pub(crate) folder: PathBuf,
     /// The folder that holds the program's state.
     pub(crate) data: PathBuf,
+    /// What the cell is for that they are tried in.
+    pub(crate) purpose: Purpose,
     /// More memory than a cell may have.
     pub(crate) memory_bytes: u64,
     /// Only the acts that this layer must deny alone, and only if it stands.
@@ -53,6 +56,13 @@ struct Listeners {
 }
 
 impl Prepared {
+    /// The same for a cell with this purpose.
+    #[must_use]
+    pub fn of(mut self, purpose: Purpose) -> Prepared {
+        self.grounds.purpose = purpose;
+        self
+    }
+
     /// Listens on loopback and lays out a folder. What cannot be had here (IPv6, a folder on a
     /// read-only disk) is left out: the acts aimed at it are tried all the same.
     /// `data` is the folder with the program's state, `memory_bytes` what a cell may have.
@@ -78,6 +88,7 @@ impl Prepared {
             abstract_name: mark,
             folder,
             data: data.to_owned(),
+            purpose: Purpose::Document,
             memory_bytes,
             alone: None,
             // Where there is none, it is missed all the same.

@@ -10,7 +10,7 @@ use crate::Work;
 use crate::cell::{self, NOTHING_ASKED};
 use crate::end::End;
 use crate::raise;
-use crate::setup::Order;
+use crate::setup::{KEEPER, Order};
 
 /// Begins a keeper if this program was started as one; call it first of all in `main`, before any
 /// thread exists, and end with the code that it gives.
@@ -18,7 +18,7 @@ use crate::setup::Order;
 /// The keeper's cells do `work` on what they are asked.
 pub fn enter(work: Work) -> Option<ExitCode> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let order = Order::parse(&arguments)?;
+    let order = Order::parse(KEEPER, &arguments)?;
     Some(keep(&order, work))
 }
 

@@ -14,14 +14,15 @@ use crate::error::{Error, Result};
 use crate::frame::{self, Kind};
 use crate::layer::Layer;
 use crate::limits::Limits;
-use crate::spawner::Spawner;
+use crate::setup::{KEEPER, Setup};
+use crate::spawner::{Spawner, command};
 
 /// So much of an answer is read at once.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// What the last words of a cell tell by (Rust's own, when memory or stack runs out).
-const NO_MEMORY: &[u8] = b"memory allocation of";
-const NO_STACK: &[u8] = b"has overflowed its stack";
+pub(crate) const NO_MEMORY: &[u8] = b"memory allocation of";
+pub(crate) const NO_STACK: &[u8] = b"has overflowed its stack";
 
 /// The longest word of a panic that is passed on.
 const MESSAGE_CHARS: usize = 300;
@@ -46,8 +47,8 @@ pub(crate) struct Asked {
 }
 
 impl Keeper {
-    pub(crate) fn start(spawner: &Spawner) -> io::Result<Keeper> {
-        let mut child = spawner.spawn()?;
+    pub(crate) fn start(spawner: &Spawner, setup: &Setup) -> io::Result<Keeper> {
+        let mut child = spawner.spawn(command(setup, KEEPER))?;
         let gone = || io::Error::other("a pipe to a new process is missing");
         let requests = child.stdin.take().ok_or_else(gone)?;
         let ends = child.stdout.take().ok_or_else(gone)?;
@@ -196,18 +197,24 @@ impl Talk<'_> {
     }
 
     fn fall(&self, signal: i32) -> Error {
-        let said = |words: &[u8]| self.answer.windows(words.len()).any(|piece| piece == words);
         match signal {
             libc::SIGXCPU => Error::CpuTime { seconds: self.limits.cpu_seconds },
-            _ if said(NO_MEMORY) => Error::Memory { mebibytes: self.limits.memory_bytes >> 20 },
-            _ if said(NO_STACK) => Error::Stack,
+            _ if says(&self.answer, NO_MEMORY) => {
+                Error::Memory { mebibytes: self.limits.memory_bytes >> 20 }
+            }
+            _ if says(&self.answer, NO_STACK) => Error::Stack,
             _ => Error::Crashed { signal: name(signal) },
         }
     }
 }
 
+/// Whether these words stand in what a process wrote.
+pub(crate) fn says(written: &[u8], words: &[u8]) -> bool {
+    written.windows(words.len()).any(|piece| piece == words)
+}
+
 /// What a cell says is shown to people: however it came about, it is one short line.
-fn one_short_line(said: &[u8]) -> String {
+pub(crate) fn one_short_line(said: &[u8]) -> String {
     let said = &said[..said.len().min(4 * MESSAGE_CHARS)];
     let shown = |letter: char| if letter.is_control() { ' ' } else { letter };
     String::from_utf8_lossy(said).chars().map(shown).take(MESSAGE_CHARS).collect()
@@ -232,7 +239,7 @@ fn read_some(pipe: &mut impl Read, into: &mut Vec<u8>) -> Result<bool> {
     }
 }
 
-fn name(signal: i32) -> String {
+pub(crate) fn name(signal: i32) -> String {
     match signal {
         libc::SIGSEGV => "SIGSEGV".to_owned(),
         libc::SIGABRT => "SIGABRT".to_owned(),

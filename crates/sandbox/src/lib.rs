@@ -43,6 +43,8 @@ mod frame;
 #[cfg(target_os = "linux")]
 mod grounds;
 #[cfg(target_os = "linux")]
+mod inside;
+#[cfg(target_os = "linux")]
 mod keep;
 #[cfg(target_os = "linux")]
 mod keeper;
@@ -51,11 +53,15 @@ mod lacking;
 #[cfg(target_os = "linux")]
 mod raise;
 #[cfg(target_os = "linux")]
+mod resident;
+#[cfg(target_os = "linux")]
 mod seal;
 #[cfg(target_os = "linux")]
 mod self_test;
 #[cfg(target_os = "linux")]
 mod setup;
+#[cfg(target_os = "linux")]
+mod shelf;
 #[cfg(target_os = "linux")]
 mod spawner;
 
@@ -74,15 +80,21 @@ pub use cells::Cells;
 #[cfg(target_os = "linux")]
 pub use grounds::{Grounds, Prepared};
 #[cfg(target_os = "linux")]
+pub use inside::{Inside, enter_resident};
+#[cfg(target_os = "linux")]
 pub use keep::enter;
 #[cfg(target_os = "linux")]
 pub use lacking::lack;
+#[cfg(target_os = "linux")]
+pub use resident::{Resident, Words};
 #[cfg(target_os = "linux")]
 pub use seal::seal;
 #[cfg(target_os = "linux")]
 pub use self_test::{attempt_all, self_test};
 #[cfg(target_os = "linux")]
-pub use setup::{Missing, Setup};
+pub use setup::{Missing, Purpose, Setup};
+#[cfg(target_os = "linux")]
+pub use shelf::{Shelf, ShelfRule};
 
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{Cells, Missing, Setup, enter, seal, self_test};

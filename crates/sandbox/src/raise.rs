@@ -6,8 +6,10 @@ mod limits;
 mod namespaces;
 mod privileges;
 mod seccomp;
+mod traps;
 
 pub(crate) use self::landlock::abi;
+pub(crate) use self::seccomp::SHELF;
 
 use std::io;
 
@@ -28,7 +30,7 @@ pub(crate) fn in_cell(order: &Order, layers: &mut Layers) {
     // Landlock needs a descriptor for a moment, and the limits leave none.
     raise(layers, order, Layer::Landlock, landlock::restrict);
     raise(layers, order, Layer::Limits, || limits::set(order));
-    raise(layers, order, Layer::Seccomp, seccomp::filter);
+    raise(layers, order, Layer::Seccomp, || seccomp::filter(order.purpose));
 }
 
 fn raise(

@@ -26,7 +26,7 @@ use crate::setup::Setup;
 /// [`Error::Start`] and what else keeps cells from being asked at all. An act that is not denied is
 /// no error; the report says it.
 pub fn self_test(setup: &Setup, data: &Path) -> Result<Report> {
-    let prepared = Prepared::new(data, setup.limits.memory_bytes);
+    let prepared = Prepared::new(data, setup.limits.memory_bytes).of(setup.purpose);
     let together = attempt_in(setup, &prepared.grounds)?;
     let mut report = Report::default();
     report.set_layers(&together.layers);
@@ -38,7 +38,7 @@ pub fn self_test(setup: &Setup, data: &Path) -> Result<Report> {
         let grounds = Grounds { alone: Some(layer), ..prepared.grounds.clone() };
         alone.insert(layer, attempt_in(&setup, &grounds)?);
     }
-    judge(&mut report, &together, &alone, prepared.grounds.landlock_abi);
+    judge(&mut report, &together, &alone, &prepared.grounds);
     Ok(report)
 }
 
@@ -56,11 +56,12 @@ fn attempt_in(setup: &Setup, grounds: &Grounds) -> Result<Tried> {
     serde_json::from_slice(&answer).map_err(|_| Error::Garbled { what: "no list of acts" })
 }
 
-fn judge(report: &mut Report, together: &Tried, alone: &BTreeMap<Layer, Tried>, abi: u32) {
-    for act in act::all() {
+fn judge(report: &mut Report, together: &Tried, alone: &BTreeMap<Layer, Tried>, grounds: &Grounds) {
+    let (purpose, abi) = (grounds.purpose, grounds.landlock_abi);
+    for act in act::all().filter(|act| act.is_forbidden(purpose)) {
         let denied = |tried: &Tried| tried.acts.get(act.name).copied().flatten();
         let error = denied(together);
-        let held = alone.iter().filter(|(layer, _)| act.is_held_by(**layer, abi));
+        let held = alone.iter().filter(|(layer, _)| act.is_held_by(**layer, purpose, abi));
         let (denied_alone, not_denied): (Vec<_>, Vec<_>) =
             held.partition(|(_, tried)| denied(tried).is_some());
         let failures =

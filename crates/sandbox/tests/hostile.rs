@@ -2,18 +2,25 @@
 //! The test is its own cell program, so it has a `main` of its own.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use allod_sandbox::{Cells, Error, Grounds, Missing, Prepared, Setup, attempt_all, self_test};
+use allod_sandbox::{
+    Cells, Error, Grounds, Inside, Layer, Limits, Missing, Prepared, Purpose, Resident, Setup,
+    Shelf, Words, attempt_all, self_test,
+};
 
 /// What one file leaves in its reader's memory.
 static MARK: AtomicBool = AtomicBool::new(false);
 
 fn main() -> ExitCode {
     if let Some(code) = allod_sandbox::enter(read) {
+        return code;
+    }
+    if let Some(code) = allod_sandbox::enter_resident(live) {
         return code;
     }
     if std::env::args().nth(1).as_deref() == Some(SEALED) {
@@ -28,6 +35,10 @@ fn main() -> ExitCode {
         ("code_that_a_file_brings_can_do_nothing", code_that_a_file_brings_can_do_nothing),
         ("one_file_does_not_meet_another", one_file_does_not_meet_another),
         ("a_forged_second_answer_is_refused", a_forged_second_answer_is_refused),
+        ("code_in_a_resident_can_do_nothing", code_in_a_resident_can_do_nothing),
+        ("a_resident_is_handed_what_lies_ready", a_resident_is_handed_what_lies_ready),
+        ("how_a_resident_ended_is_said", how_a_resident_ended_is_said),
+        ("each_layer_of_a_resident_is_missed", each_layer_of_a_resident_is_missed),
         ("a_sealed_program_gets_nothing_out", a_sealed_program_gets_nothing_out),
         ("here_the_same_code_can_do_most_of_it", here_the_same_code_can_do_most_of_it),
     ];
@@ -94,6 +105,105 @@ fn code_that_a_file_brings_can_do_nothing() {
     let done = attack(&cells);
     assert!(done.is_empty(), "hostile code could do: {done:?}");
     assert_eq!(cells.ask(b"next").unwrap(), b"NEXT");
+}
+
+/// A resident with a hole, which answers line by line.
+fn live(inside: Inside) -> ExitCode {
+    let mut replies = &inside.replies;
+    for line in BufReader::new(&inside.requests).lines() {
+        let line = line.unwrap();
+        let said = match line.split_once(' ').unwrap_or((&line, "")) {
+            ("attack", grounds) => {
+                let grounds: Grounds = serde_json::from_str(grounds).unwrap();
+                serde_json::to_string(&attempt_all(&grounds)).unwrap()
+            }
+            ("read", path) => {
+                let about = std::fs::metadata(path).map(|about| (about.len(), about.is_file()));
+                let text = std::fs::read_to_string(path);
+                format!("{about:?} {text:?}").replace('\n', " ")
+            }
+            ("thread", _) => std::thread::spawn(|| "from a thread").join().unwrap().to_owned(),
+            ("memory", _) => vec!["x"; 1 << 30].concat(),
+            ("panic", _) => panic!("in so many words"),
+            _ => std::process::abort(),
+        };
+        writeln!(replies, "{said}").unwrap();
+    }
+    ExitCode::SUCCESS
+}
+
+/// Says a line to a resident and gives the answer; none if it has fallen.
+fn say(words: &mut Words, line: &str) -> Option<String> {
+    writeln!(words.requests, "{line}").unwrap();
+    let (mut answer, mut byte) = (Vec::new(), [0]);
+    while words.replies.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+        answer.extend(byte);
+    }
+    (byte == *b"\n").then(|| String::from_utf8(answer).unwrap())
+}
+
+fn resident() -> Setup {
+    Setup { purpose: Purpose::Resident, ..Setup::default() }
+}
+
+fn code_in_a_resident_can_do_nothing() {
+    let (_resident, mut words) = Resident::start(&resident(), &Arc::default()).unwrap();
+    let prepared = Prepared::new(&std::env::temp_dir(), 2 << 30).of(Purpose::Resident);
+    let grounds = serde_json::to_string(&prepared.grounds).unwrap();
+    let done = say(&mut words, &format!("attack {grounds}")).unwrap();
+    assert_eq!(done, "[]", "hostile code could do this");
+    assert_eq!(say(&mut words, "thread").unwrap(), "from a thread");
+}
+
+fn a_resident_is_handed_what_lies_ready() {
+    let folder = std::env::temp_dir().join(format!("allod-handed-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (weights, secret) = (folder.join("weights"), folder.join("secret"));
+    std::fs::write(&weights, "0.5").unwrap();
+    std::fs::write(&secret, "no").unwrap();
+    let shelf: Arc<Shelf> = Arc::default();
+    let (allowed, inside) = (weights.clone(), folder.clone());
+    shelf.put("model", Box::new(move |path| path == allowed || path == inside));
+    let (_resident, mut words) = Resident::start(&resident(), &shelf).unwrap();
+    let mut read = |path: &Path| say(&mut words, &format!("read {}", path.display())).unwrap();
+    assert_eq!(read(&weights), "Ok((3, true)) Ok(\"0.5\")");
+    // A second reader begins at the beginning.
+    assert_eq!(read(&weights), "Ok((3, true)) Ok(\"0.5\")");
+    for other in [&secret, Path::new("/etc/passwd"), Path::new("/proc/self/mem")] {
+        let said = read(other);
+        assert!(!said.contains("Ok") && said.contains("NotFound"), "{said}");
+    }
+    let said = read(&folder);
+    assert!(said.starts_with("Ok((0, false)) Err("), "{said}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+fn how_a_resident_ended_is_said() {
+    let limits = Limits { memory_bytes: 512 << 20, ..Limits::default() };
+    let setup = Setup { limits, ..resident() };
+    for (line, expected) in
+        [("memory", "512 MiB of memory"), ("panic", "in so many words"), ("abort", "crashed")]
+    {
+        let (resident, mut words) = Resident::start(&setup, &Arc::default()).unwrap();
+        assert_eq!(say(&mut words, line), None);
+        let error = resident.fallen().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+fn each_layer_of_a_resident_is_missed() {
+    let report = self_test(&resident(), Path::new("/var")).unwrap();
+    assert!(report.holds(), "{report:#?}");
+    assert!(report.denied.len() >= 60 && !report.acts.contains_key("thread"));
+    for layer in [Layer::Privileges, Layer::Limits, Layer::Landlock, Layer::Seccomp] {
+        let report = self_test(&resident().without(layer), Path::new("/var")).unwrap();
+        assert!(!report.holds() && report.missing == [layer], "{report:#?}");
+        let weak = resident().without(layer);
+        let (resident, mut words) = Resident::start(&weak, &Arc::default()).unwrap();
+        assert_eq!(say(&mut words, "thread"), None);
+        let error = resident.fallen().to_string();
+        assert!(error.contains(&format!("lacks {}", layer.name())), "{error}");
+    }
 }
 
 /// The control: without a sandbox the same code succeeds, so the acts are real.

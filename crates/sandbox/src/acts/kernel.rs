@@ -13,10 +13,13 @@ type Result = std::result::Result<(), Errno>;
 
 const PAGE_BYTES: usize = 4096;
 
+pub(crate) const TAKE_MEMORY: &str = "take_memory";
+pub(crate) const MESSAGE_QUEUE: &str = "message_queue";
+
 /// The acts.
 pub(crate) const ACTS: &[Act] = &[
     Act {
-        name: "take_memory",
+        name: TAKE_MEMORY,
         what: "take more memory than allowed",
         held_by: &[Limits],
         attempt: take_memory,
@@ -46,7 +49,7 @@ pub(crate) const ACTS: &[Act] = &[
         attempt: sysv_memory,
     },
     Act {
-        name: "message_queue",
+        name: MESSAGE_QUEUE,
         what: "open a message queue",
         held_by: &[Limits, Seccomp],
         attempt: message_queue,

@@ -14,6 +14,9 @@ use crate::grounds::Grounds;
 
 type Result = std::result::Result<(), Errno>;
 
+/// The one act that a program with many processors needs.
+pub(crate) const THREAD: &str = "thread";
+
 /// The acts.
 pub(crate) const ACTS: &[Act] = &[
     Act {
@@ -35,7 +38,7 @@ pub(crate) const ACTS: &[Act] = &[
         held_by: &[Seccomp],
         attempt: fork,
     },
-    Act { name: "thread", what: "start a thread", held_by: &[Seccomp], attempt: thread },
+    Act { name: THREAD, what: "start a thread", held_by: &[Seccomp], attempt: thread },
     Act {
         name: "trace_parent",
         what: "trace the parent (ptrace)",
