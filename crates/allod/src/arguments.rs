@@ -25,8 +25,8 @@ pub struct Arguments {
     #[arg(long, global = true, env = "ALLOD_POLICY", value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
-    /// Read documents even where the sandbox is weaker than promised; it is named what is missing,
-    /// and receipts say so
+    /// Read documents and run models even where the sandbox is weaker than promised; it is named
+    /// what is missing, and receipts say so
     #[arg(long, global = true, env = "ALLOD_ALLOW_WEAKER_SANDBOX",
           value_parser = clap::builder::FalseyValueParser::new())]
     pub allow_weaker_sandbox: bool,
@@ -508,6 +508,9 @@ pub struct BenchArguments {
     /// How often each is measured; medians are printed
     #[arg(long, default_value_t = 3, value_name = "R")]
     pub repeat: usize,
+    /// Run the model in a cell, as `serve` does; the memory that is printed is then not the model's
+    #[arg(long)]
+    pub in_cell: bool,
 }
 
 /// `allod model`

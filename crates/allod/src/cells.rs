@@ -58,7 +58,7 @@ pub fn confine(data: &Path, weaker: Weaker) -> anyhow::Result<Confined> {
 }
 
 /// The layers that are missing, and the acts that could be done with all others.
-fn weaknesses(report: &Report) -> Vec<String> {
+pub fn weaknesses(report: &Report) -> Vec<String> {
     let missing = report.missing.iter().map(|layer| layer.name().to_owned());
     let done = report.acts.iter().filter(|(_, act)| act.error.is_none());
     let mut all: Vec<String> = missing.chain(done.map(|(name, _)| name.clone())).collect();
@@ -68,7 +68,8 @@ fn weaknesses(report: &Report) -> Vec<String> {
     all
 }
 
-fn setup(weaker: Weaker) -> Setup {
+/// How cells are made.
+pub fn setup(weaker: Weaker) -> Setup {
     let missing = match weaker {
         Weaker::Refused => Missing::Refuse,
         Weaker::Allowed => Missing::GoOn,

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use allod_answer::{Desk, DeskOptions, EncoderChoice, ModelChoice};
 use allod_ledger::Checkpoint;
-use allod_policy::Policy;
+use allod_ledger::receipt::Confinement;
+use allod_policy::{Policy, Runtime};
 use allod_registry::Registry;
 use allod_retrieval::Library;
 use allod_store::DATABASE_FILE;
 
 use crate::arguments::Arguments;
 use crate::cells::{self, Confined, Weaker};
+use crate::engine_cells;
 use crate::log;
 
 /// The data folder and the policy that were named.
@@ -37,6 +39,21 @@ impl Place {
         cells::confine(&self.data, self.weaker)
     }
 
+    /// A model's choice with the place where it is to run, if one is to, and what receipts say of
+    /// that place; refused where the sandbox does not hold.
+    pub fn confined_model(
+        &self,
+        choice: ModelChoice,
+    ) -> anyhow::Result<(ModelChoice, Vec<String>)> {
+        let named = || Ok::<bool, anyhow::Error>(runs_here(&self.read_policy()?));
+        if choice.none || (choice.path.is_none() && !named()?) {
+            return Ok((choice, Vec::new()));
+        }
+        let engine_cells::Confined { loader, weaknesses } =
+            engine_cells::confine(&self.data, self.weaker)?;
+        Ok((ModelChoice { loader: Some(loader), ..choice }, weaknesses))
+    }
+
     /// The models that were imported.
     pub fn models(&self) -> Registry {
         Registry::at(self.data.join("models"))
@@ -47,9 +64,11 @@ impl Place {
         Ok(allod_answer::locate(&self.data.join("models"), given)?)
     }
 
-    /// Opens the desk of this folder.
+    /// Opens the desk of this folder, with a model that runs in a cell.
     pub fn desk(&self, model: ModelChoice) -> anyhow::Result<Desk> {
-        let options = DeskOptions { model, ..self.options() };
+        let (model, weaknesses) = self.confined_model(model)?;
+        let confinement = Confinement { weaknesses, ..Confinement::default() };
+        let options = DeskOptions { model, confinement, ..self.options() };
         self.open(&options)
     }
 
@@ -81,6 +100,11 @@ impl Place {
         let model = ModelChoice { none: true, ..ModelChoice::default() };
         self.desk(model)
     }
+}
+
+/// Whether a policy names a model that this program runs.
+fn runs_here(policy: &Policy) -> bool {
+    policy.runtime == Runtime::Allod && policy.model.is_some()
 }
 
 /// The ledger's head that the store of a data folder remembers; a log that is shorter was cut.

@@ -4,6 +4,7 @@
 mod arguments;
 mod cells;
 mod commands;
+mod engine_cells;
 mod eval_arguments;
 mod folder;
 mod log;
@@ -47,6 +48,11 @@ impl From<Ending> for ExitCode {
 fn main() -> ExitCode {
     // A keeper of cells is this program too, and must be it before anything else has begun.
     if let Some(code) = allod_sandbox::enter(cells::work) {
+        return code;
+    }
+    // And so is a model's cell.
+    #[cfg(target_os = "linux")]
+    if let Some(code) = allod_sandbox::enter_resident(allod_cell::serve) {
         return code;
     }
     let arguments = Arguments::parse();

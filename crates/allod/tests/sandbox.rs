@@ -3,6 +3,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
+#[path = "common/tiny.rs"]
+mod tiny;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -51,6 +53,10 @@ fn doctor_lists_what_is_denied() {
     for layer in ["environment", "privileges", "limits", "landlock", "seccomp"] {
         assert!(!sandbox["layers"][layer].as_str().unwrap().starts_with("missing"), "{sandbox}");
     }
+    let cell = &found["engine_cell"];
+    assert!(cell["denied"].as_array().unwrap().len() >= 60, "{cell}");
+    assert!(cell["failed"].as_array().unwrap().is_empty() && cell["holds"] == true, "{cell}");
+    assert!(cell["acts"]["thread"].is_null() && !sandbox["acts"]["thread"].is_null());
     assert!(found["machine"]["threads"].as_u64().unwrap() > 0);
     let text = run(&mut command(folder.path(), &["doctor"]), 0);
     assert!(text.contains("open /etc/passwd"), "{text}");
@@ -156,4 +162,92 @@ fn documents_are_read_in_cells() {
     let report = json(&run(&mut command(folder.path(), &words), 0));
     assert_eq!(report["added"], 20, "{report}");
     assert_eq!(report["unreadable"][0]["reason"], "the document has no text", "{report}");
+}
+
+/// The cells that a process has started.
+fn cells_of(server: u32) -> Vec<String> {
+    let names = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        entry.ok()?.file_name().into_string().ok().filter(|name| name.parse::<u32>().is_ok())
+    });
+    let is_cell = |id: &String| {
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{id}/{file}"));
+        let parent = format!("PPid:\t{server}\n");
+        read("status").is_ok_and(|status| status.contains(&parent))
+            && read("cmdline").is_ok_and(|line| line.contains("allod-resident"))
+    };
+    names.filter(is_cell).collect()
+}
+
+#[test]
+fn a_model_is_served_from_a_cell_which_may_die() {
+    if !is_whole() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny::write_gguf(&folder.path().join("files"));
+    let words = ["serve", "--listen", "127.0.0.1:0", "--sealed", "--model"];
+    let server = Server::start(command(folder.path(), &words).arg(&model));
+    let url = format!("http://{}", server.address);
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let get = |path: &str| {
+        agent.get(format!("{url}{path}")).call().unwrap().body_mut().read_to_string().unwrap()
+    };
+    let name = json(&get("/api/status"))["model"].clone();
+    let asked = serde_json::json!({"model": name, "max_tokens": 8, "seed": 1,
+        "messages": [{"role": "user", "content": "ab"}]});
+    let write = || {
+        let mut reply = agent.post(format!("{url}/v1/chat/completions")).send_json(&asked).unwrap();
+        let text = reply.body_mut().read_to_string().unwrap();
+        (reply.status().as_u16(), json(&text))
+    };
+    let (status, first) = write();
+    assert_eq!(status, 200, "{first}");
+
+    let cells = cells_of(server.child.id());
+    let [cell] = cells.as_slice() else { panic!("{cells:?}") };
+    // Only root may look at an environment that is shut.
+    let read =
+        |file: &str| std::fs::read_to_string(format!("/proc/{cell}/{file}")).unwrap_or_default();
+    let about = read("status");
+    assert!(about.contains("Seccomp:\t2\n") && about.contains("NoNewPrivs:\t1\n"), "{about}");
+    assert!(about.contains("CapPrm:\t0000000000000000\n"), "{about}");
+    assert!(read("environ").is_empty());
+
+    assert!(Command::new("kill").args(["-9", cell]).status().unwrap().success());
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let again = loop {
+        match write() {
+            (200, again) => break again,
+            (status, error) => {
+                assert_eq!((status, &error["error"]["code"]), (503, &"model_restarting".into()));
+            }
+        }
+        assert!(std::time::Instant::now() < until, "no cell was started again");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert_eq!(again["choices"], first["choices"]);
+    assert!(get("/metrics").contains("allod_engine_restarts_total 1\n"));
+}
+
+#[test]
+fn without_a_layer_no_model_is_run() {
+    if !is_whole() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny::write_gguf(&folder.path().join("files"));
+    let words = ["ask", "What does a stall cost?", "--model", model.to_str().unwrap()];
+    for layer in [Layer::Landlock, Layer::Seccomp] {
+        let output = run_without(layer, command(folder.path(), &words));
+        assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+        assert!(told(&output).contains(&format!("missing: {}", layer.name())), "{}", told(&output));
+        let mut weaker = command(folder.path(), &words);
+        weaker.arg("--allow-weaker-sandbox");
+        let output = run_without(layer, weaker);
+        assert!(told(&output).contains("WARNING"), "{}", told(&output));
+        let shown = json(&run(&mut command(folder.path(), &["--json", "ledger", "show", "0"]), 0));
+        let named = &shown["receipt"]["software"]["confinement"]["weaknesses"][0];
+        assert_eq!(named, &format!("model: {}", Layer::Landlock.name()), "{shown}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use allod_engine::AdapterIdentity;
+use allod_engine::{AdapterIdentity, Runner};
 use allod_registry::{Name, Registry};
 
 use crate::desk::Desk;
@@ -77,15 +77,17 @@ impl Desk {
 
     /// The error without the place of the folder, which is nobody's business.
     fn told(&self, file: &str, error: allod_engine::Error) -> Error {
-        let allod_engine::Error::Model(error) = error else { return error.into() };
+        let (allod_engine::Error::Model(_) | allod_engine::Error::Unfit { .. }) = &error else {
+            return error.into();
+        };
         let folder = format!("{}{}", self.adapters.0.display(), std::path::MAIN_SEPARATOR);
         let reason = error.to_string().replace(&folder, "");
         Error::BadAdapter { name: shown(file), reason }
     }
 
-    fn engine(&self) -> Result<&allod_engine::Engine, Error> {
+    fn engine(&self) -> Result<&dyn Runner, Error> {
         match &self.generator {
-            Some(Generator::Local(engine)) => Ok(engine),
+            Some(Generator::Local(engine)) => Ok(engine.as_ref()),
             _ => Err(Error::NoModel(
                 "adapters go with a model that runs here: start with --model MODEL".into(),
             )),

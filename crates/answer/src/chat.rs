@@ -78,7 +78,7 @@ impl Desk {
                     .into(),
             )
         })?;
-        if generator.tokenizer().is_none() && chat.prompt.messages().is_none() {
+        if generator.vocabulary().is_none() && chat.prompt.messages().is_none() {
             return Err(elsewhere());
         }
         check_choices(&self.policy, chat)?;
@@ -104,10 +104,8 @@ fn check_choices(policy: &Policy, chat: &Chat) -> Result<(), Error> {
 fn question(chat: &Chat, generator: &Generator) -> Result<String, Error> {
     match &chat.prompt {
         Prompt::Text(text) => return Ok(text.clone()),
-        Prompt::Tokens(tokens) => {
-            let tokenizer = generator.tokenizer();
-            return tokenizer.map(|tokenizer| tokenizer.decode(tokens)).ok_or_else(elsewhere);
-        }
+        Prompt::Tokens(_) if generator.vocabulary().is_none() => return Err(elsewhere()),
+        Prompt::Tokens(tokens) => return generator.decode(tokens),
         Prompt::Chat(_) | Prompt::Conversation(_) => {}
     }
     let asked = chat.prompt.asked().map(|question| question.trim().to_owned());
@@ -277,11 +275,11 @@ impl<'a> Turn<'a> {
 
     /// The text of all tokens written still holds the stop text that the answer was cut at.
     fn stopped_by(&self, generated: &Generated) -> Option<String> {
-        if generated.finish != Finish::Stop {
+        let mut stops = self.chat.stop.iter().filter(|stop| !stop.is_empty()).peekable();
+        if generated.finish != Finish::Stop || stops.peek().is_none() {
             return None;
         }
-        let written = self.generator.tokenizer()?.decode(&generated.tokens);
-        let stops = self.chat.stop.iter().filter(|stop| !stop.is_empty());
+        let written = self.generator.decode(&generated.tokens).ok()?;
         let found = stops.filter_map(|stop| Some((written.find(stop.as_str())?, stop)));
         found.min_by_key(|(at, _)| *at).map(|(_, stop)| stop.clone())
     }
@@ -322,7 +320,7 @@ impl<'a> Turn<'a> {
             Prompt::Conversation(input) => review["messages"] = json!(input.messages),
             Prompt::Text(text) => review["question"] = json!(text),
             Prompt::Tokens(tokens) => {
-                let text = self.generator.tokenizer().map(|tokenizer| tokenizer.decode(tokens));
+                let text = self.generator.decode(tokens).ok();
                 review["question"] = json!(text);
             }
         }

@@ -3,10 +3,11 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use allod_engine::{AdapterIdentity, Speech, SpeechOptions};
-use allod_engine::{Completion, Engine, GenerateRequest, Options, Piece, Prompt, Stats, Tokenizer};
+use allod_engine::{AdapterIdentity, Framing, LoadEngine, Speech, SpeechOptions, Vocabulary};
+use allod_engine::{Completion, GenerateRequest, InProcess, Options, Piece, Prompt, Runner, Stats};
 use allod_ledger::receipt::{Adapter, Model};
 use allod_policy::{Policy, Runtime, quantization_met, upstream_permitted};
 use allod_registry::Registry;
@@ -20,8 +21,8 @@ use crate::upstream::{Address, Upstream};
 
 /// A model that can be asked.
 pub enum Generator {
-    /// The built-in engine.
-    Local(Box<Engine>),
+    /// The built-in engine, in this process or in a cell.
+    Local(Box<dyn Runner>),
     /// A server that the policy names.
     Upstream(Upstream),
 }
@@ -35,6 +36,8 @@ pub struct ModelChoice {
     pub threads: Option<usize>,
     /// How the built-in engine runs, apart from its threads.
     pub engine: Options,
+    /// Where the built-in engine runs; in this process when absent.
+    pub loader: Option<Arc<dyn LoadEngine>>,
     /// No model at all, whatever the policy names: answers are quotes.
     pub none: bool,
 }
@@ -89,12 +92,53 @@ impl Generator {
         }
     }
 
-    /// Text to tokens and back, as the model does it; `None` for a model that runs elsewhere.
+    /// What the model's tokens spell; `None` for a model that runs elsewhere.
     #[must_use]
-    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+    pub fn vocabulary(&self) -> Option<&Vocabulary> {
         match self {
-            Generator::Local(engine) => Some(engine.tokenizer()),
+            Generator::Local(engine) => Some(engine.vocabulary()),
             Generator::Upstream(_) => None,
+        }
+    }
+
+    /// The tokens of a text.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when there are none, [`Error::Limit`] for a model that runs elsewhere.
+    pub fn encode(&self, text: &str, framing: Framing) -> Result<Vec<u32>, Error> {
+        match self {
+            Generator::Local(engine) => Ok(engine.encode(text, framing)?),
+            Generator::Upstream(_) => Err(no_tokens()),
+        }
+    }
+
+    /// The text of tokens, special ones as they are spelled.
+    ///
+    /// # Errors
+    /// [`Error::Engine`], or [`Error::Limit`] for a model that runs elsewhere.
+    pub fn spelled(&self, tokens: &[u32]) -> Result<String, Error> {
+        match self {
+            Generator::Local(engine) => Ok(engine.spelled(tokens)?),
+            Generator::Upstream(_) => Err(no_tokens()),
+        }
+    }
+
+    /// The text of tokens; special ones give none.
+    ///
+    /// # Errors
+    /// As [`Generator::spelled`].
+    pub(crate) fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
+        let vocabulary = self.vocabulary().ok_or_else(no_tokens)?;
+        let plain = tokens.iter().copied().filter(|id| !vocabulary.is_special(*id));
+        self.spelled(&plain.collect::<Vec<u32>>())
+    }
+
+    /// How often what runs the model had to be started again.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        match self {
+            Generator::Local(engine) => engine.restarts(),
+            Generator::Upstream(_) => 0,
         }
     }
 
@@ -105,9 +149,7 @@ impl Generator {
     pub fn tokens(&self, prompt: &Prompt) -> Result<Vec<u32>, Error> {
         match self {
             Generator::Local(engine) => Ok(engine.tokens(prompt)?),
-            Generator::Upstream(_) => Err(Error::Limit(
-                "the model runs on another server, so its tokens are not known here".into(),
-            )),
+            Generator::Upstream(_) => Err(no_tokens()),
         }
     }
 
@@ -230,6 +272,10 @@ impl Generator {
     }
 }
 
+fn no_tokens() -> Error {
+    Error::Limit("the model runs on another server, so its tokens are not known here".into())
+}
+
 /// What the receipt says of an adapter.
 fn recorded(adapter: &AdapterIdentity) -> Adapter {
     Adapter { name: adapter.name.clone(), digest: adapter.digest.clone() }
@@ -253,10 +299,13 @@ pub fn locate(models: &Path, given: &Path) -> Result<PathBuf, Error> {
 
 fn local(policy: &Policy, path: &Path, choice: &ModelChoice) -> Result<Generator, Error> {
     let options = Options { threads: choice.threads, ..choice.engine };
-    let engine = Engine::load(path, options)?;
+    let engine = match &choice.loader {
+        Some(loader) => loader.load(path, options)?,
+        None => InProcess.load(path, options)?,
+    };
     quantization_met(policy, Some(&engine.format()))
         .map_err(|why| Error::NoModel(why.to_string()))?;
-    Ok(Generator::Local(Box::new(engine)))
+    Ok(Generator::Local(engine))
 }
 
 /// A model of the policy was imported under its name, or lies in the data folder under it.

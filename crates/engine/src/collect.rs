@@ -10,8 +10,12 @@ use std::time::{Duration, Instant};
 /// How long a caller that waits goes without being asked whether it still wants the answer.
 const ASKING: Duration = Duration::from_millis(50);
 
-/// Waits for all completions of a request; without an inlet there is nothing to come.
-pub(crate) fn collect(
+/// Waits for all completions of a request that was submitted; without an inlet there is nothing to
+/// come. `on_piece` is as [`crate::Engine::complete`] has it.
+///
+/// # Errors
+/// The one that ended the request, or [`Error::Stopped`] if nothing can come any more.
+pub fn collect(
     inlet: Option<Inlet>,
     request: &GenerateRequest,
     prompt_tokens: usize,

@@ -32,7 +32,7 @@ impl Shape<'_> {
     }
 
     fn reads(self, variable: &str) -> bool {
-        self.source.is_some_and(|source| reads(source, variable))
+        template_reads(self.source, variable)
     }
 
     fn knows(self, word: &str) -> bool {
@@ -89,9 +89,14 @@ impl Shape<'_> {
     }
 }
 
+/// Whether a chat template, if there is one, reads a variable of this name.
+pub fn template_reads(source: Option<&str>, variable: &str) -> bool {
+    source.is_some_and(|source| reads(source, variable))
+}
+
 /// Whether a template reads a variable: whether its name stands in the template's code, by itself
 /// and not as a text or a member of something else.
-pub(crate) fn reads(source: &str, variable: &str) -> bool {
+fn reads(source: &str, variable: &str) -> bool {
     let parts_of_names = |letter: char| letter.is_alphanumeric() || letter == '_';
     let in_code = |at: usize| {
         let opened = source[..at].rfind("{%").max(source[..at].rfind("{{"));

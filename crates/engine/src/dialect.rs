@@ -1,6 +1,7 @@
 //! How a model writes what is not text: reasoning and calls of tools. Each family of models has a
 //! form that it was trained to write, and its chat template shows which.
 
+use crate::request::Prompt;
 use serde_json::Value;
 
 /// The form that a model writes in.
@@ -265,6 +266,14 @@ impl Dialect {
             false => "",
         };
         Dialect { thought: thought.map(|found| found.1), text, calls }
+    }
+
+    /// The form that a completion of this prompt is in: what follows a text is text.
+    pub fn after(self, prompt: &Prompt) -> Dialect {
+        match prompt {
+            Prompt::Chat(_) | Prompt::Conversation(_) => self,
+            Prompt::Text(_) | Prompt::Tokens(_) => Dialect::PLAIN,
+        }
     }
 
     /// All that this form writes beside text.

@@ -1,20 +1,19 @@
 //! A loaded model that writes completions.
 
 use crate::collect::collect;
-use crate::conversation::{Shape, reads};
+use crate::conversation::{Shape, template_reads};
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::grammar::{Grammars, Guide};
-use crate::job::{Job, connection};
+use crate::job::{Job, Submitted, connection};
 use crate::random::Random;
 use crate::reader::Opening;
-use crate::request::{
-    CHOICES_MAX, Completion, GenerateRequest, Generated, Piece, Prompt, TOP_LOGPROBS_MAX,
-};
+use crate::request::{Completion, GenerateRequest, Generated, Piece, Prompt};
 use crate::sampler::Sampler;
 use crate::sampling::Sampling;
 use crate::scheduler::{Scheduler, Stats};
-use crate::speech::{Speech, SpeechOptions, speech};
+use crate::speech::{Speech, SpeechOptions, Told, told};
+use crate::vocabulary::{Framing, Vocabulary, spelled};
 use crate::worker::Limits;
 use allod_lm::{
     Adapter, CacheForm, Checkpoint, Infer, InferOptions, Isa, Model, Rendered, TemplateInput,
@@ -116,6 +115,8 @@ pub struct AdapterIdentity {
 pub struct Engine {
     model: Arc<Model>,
     identity: Arc<OnceLock<ModelIdentity>>,
+    /// Made when somebody asks what tokens spell.
+    vocabulary: OnceLock<Vocabulary>,
     cache: CacheForm,
     adapters: RwLock<BTreeMap<String, Arc<Adapter>>>,
     adapters_max: usize,
@@ -136,6 +137,16 @@ impl Engine {
     /// # Errors
     /// What is missing, damaged or not supported, by name.
     pub fn load(path: &Path, options: Options) -> Result<Engine> {
+        let engine = Engine::start(path, options)?;
+        identify(&engine.model, engine.isa, engine.cache, &engine.identity);
+        Ok(engine)
+    }
+
+    /// The same without working out the digest before anybody asks for it.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn start(path: &Path, options: Options) -> Result<Engine> {
         let isa = options.isa.unwrap_or_else(Isa::detect);
         let model = Model::load_while(path, |checkpoint| code(checkpoint, isa))?;
         let spec = model.checkpoint.spec();
@@ -150,11 +161,11 @@ impl Engine {
         let dialect = Dialect::of(model.template.source());
         let model = Arc::new(model);
         let identity = Arc::new(OnceLock::new());
-        identify(&model, isa, cache, &identity);
         let scheduler = Scheduler::start(model.clone(), infer, limits)?;
         Ok(Engine {
             model,
             identity,
+            vocabulary: OnceLock::new(),
             cache,
             adapters: RwLock::default(),
             adapters_max: options.adapters_max.unwrap_or(1024),
@@ -244,6 +255,48 @@ impl Engine {
         self.identity.get_or_init(|| identity(&self.model, self.cache))
     }
 
+    /// The chat template's source; none if the model has none.
+    pub fn template(&self) -> Option<&str> {
+        self.model.template.source()
+    }
+
+    /// SHA-256 of the vocabulary.
+    pub fn tokenizer_digest(&self) -> &str {
+        self.model.tokenizer.digest()
+    }
+
+    /// How many values the weights hold.
+    pub fn parameters(&self) -> u64 {
+        self.model.checkpoint.file().parameters()
+    }
+
+    /// How many tokens the model gives scores for.
+    pub fn vocabulary_tokens(&self) -> usize {
+        self.model.checkpoint.spec().vocabulary
+    }
+
+    /// What tokens spell.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        self.vocabulary.get_or_init(|| Vocabulary::of(&self.model.tokenizer))
+    }
+
+    /// The tokens of a text.
+    ///
+    /// # Errors
+    /// If the vocabulary cannot read it.
+    pub fn encode(&self, text: &str, framing: Framing) -> Result<Vec<u32>> {
+        let tokenizer = &self.model.tokenizer;
+        Ok(match framing {
+            Framing::Bare => tokenizer.encode_text(text)?,
+            Framing::Whole => tokenizer.encode_whole(text)?,
+        })
+    }
+
+    /// The text of tokens, special ones as they are spelled.
+    pub fn spelled(&self, tokens: &[u32]) -> String {
+        spelled(&self.model.tokenizer, tokens)
+    }
+
     /// Tokens that prompt and completion can have together.
     pub fn context_length(&self) -> usize {
         self.context_tokens
@@ -301,7 +354,17 @@ impl Engine {
         request: &GenerateRequest,
         on_piece: &mut dyn FnMut(Piece) -> ControlFlow<()>,
     ) -> Result<Completion> {
-        check_counts(request)?;
+        let submitted = self.submit(request)?;
+        let completion = collect(submitted.inlet, request, submitted.prompt_tokens, on_piece)?;
+        Ok(Completion { adapter: submitted.adapter, ..completion })
+    }
+
+    /// Puts a request in the line, for a caller that hears of it elsewhere.
+    ///
+    /// # Errors
+    /// As [`Engine::complete`].
+    pub fn submit(&self, request: &GenerateRequest) -> Result<Submitted> {
+        request.check()?;
         let samplers = self.samplers(request)?;
         let prompt = self.tokens(&request.prompt)?;
         self.check(&prompt)?;
@@ -330,8 +393,7 @@ impl Engine {
         // Nothing to write is written without a place.
         let inlet =
             if job.max_tokens == 0 { None } else { Some(self.scheduler.submit(job, inlet)?) };
-        let completion = collect(inlet, request, prompt_tokens, on_piece)?;
-        Ok(Completion { adapter: used, ..completion })
+        Ok(Submitted { prompt_tokens, adapter: used, inlet })
     }
 
     /// One for each completion.
@@ -341,7 +403,6 @@ impl Engine {
         if let Some(token) = request.sampling.logit_bias.keys().find(strange) {
             return Err(Error::BiasToken { token: *token, vocabulary });
         }
-        request.sampling.check()?;
         let breakers = Arc::new(self.breakers(&request.sampling));
         let of = |choice: usize| {
             let seed = match choice {
@@ -415,7 +476,7 @@ impl Engine {
 
     /// Whether the chat template reads a variable of this name.
     pub fn template_reads(&self, variable: &str) -> bool {
-        self.model.template.source().is_some_and(|source| reads(source, variable))
+        template_reads(self.model.template.source(), variable)
     }
 
     /// How to ask for a completion that may call tools or keeps to a format, and how to read it.
@@ -423,12 +484,20 @@ impl Engine {
     /// # Errors
     /// If the options contradict each other or the prompt cannot be rendered.
     pub fn speech(&self, prompt: &Prompt, options: &SpeechOptions) -> Result<Speech> {
+        Speech::of(self.told(prompt, options)?, self.dialect.after(prompt), options)
+    }
+
+    /// What of it only the tokenizer and the chat template can tell.
+    ///
+    /// # Errors
+    /// As [`Engine::speech`].
+    pub fn told(&self, prompt: &Prompt, options: &SpeechOptions) -> Result<Told> {
+        let dialect = self.dialect.after(prompt);
         let input = match prompt {
             Prompt::Chat(messages) => TemplateInput::new(messages),
             Prompt::Conversation(input) => input.clone(),
             Prompt::Text(_) | Prompt::Tokens(_) => {
-                let closed = Opening::Closed;
-                return speech(&self.model.tokenizer, Dialect::PLAIN, closed, options);
+                return told(&self.model.tokenizer, dialect, Opening::Closed, options);
             }
         };
         let opening = match self.dialect.thought {
@@ -442,7 +511,7 @@ impl Engine {
                 }
             }
         };
-        speech(&self.model.tokenizer, self.dialect, opening, options)
+        told(&self.model.tokenizer, dialect, opening, options)
     }
 
     fn check(&self, prompt: &[u32]) -> Result<()> {
@@ -463,19 +532,6 @@ impl Engine {
 impl std::fmt::Debug for Engine {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Engine").field("model", &self.model_name()).finish_non_exhaustive()
-    }
-}
-
-fn check_counts(request: &GenerateRequest) -> Result<()> {
-    let range = |name, value, range| Err(Error::Count { name, value, range });
-    let top = request.top_logprobs.unwrap_or(0);
-    match request {
-        _ if !(1..=CHOICES_MAX).contains(&request.n) => range("n", request.n, "from 1 to 128"),
-        _ if !(request.n..=CHOICES_MAX).contains(&request.written()) => {
-            range("best_of", request.best_of, "at least n and at most 128")
-        }
-        _ if top > TOP_LOGPROBS_MAX => range("top_logprobs", top, "from 0 to 20"),
-        _ => Ok(()),
     }
 }
 

@@ -81,6 +81,23 @@ pub enum Error {
         /// What happened.
         what: String,
     },
+    /// What another process says of a model or an adapter that it cannot use.
+    #[error("{what}")]
+    Unfit {
+        /// Its words.
+        what: String,
+    },
+    /// The process that runs the model has ended, and another is being started.
+    #[error(
+        "the process that runs the model ended ({what}) and is started again; try again in \
+         {retry_after_seconds} s"
+    )]
+    Down {
+        /// How it ended.
+        what: String,
+        /// When there is likely to be another.
+        retry_after_seconds: u64,
+    },
     /// The engine is shutting down.
     #[error("the engine is shutting down; ask another one")]
     Stopped,

@@ -1,5 +1,7 @@
-//! A request on its way through the worker, and what comes back to the caller.
+//! A request on its way through the worker, and what comes back to the caller, who may be in
+//! another process.
 
+use crate::engine::AdapterIdentity;
 use crate::error::Error;
 use crate::grammar::Guide;
 use crate::line::Tenant;
@@ -32,22 +34,43 @@ pub(crate) struct Job {
     pub outlet: Outlet,
 }
 
+/// A request that has its place in the line.
+#[derive(Debug)]
+pub struct Submitted {
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// The adapter that the model runs with.
+    pub adapter: Option<AdapterIdentity>,
+    /// Where its events come from; none if nothing is to be written.
+    pub inlet: Option<Inlet>,
+}
+
 /// What a caller hears of its request.
-pub(crate) enum Event {
+#[derive(Debug)]
+pub enum Event {
     /// The prompt begins to be read, or goes on being read.
     Reading {
         /// Tokens that did not have to be read.
         cached: usize,
     },
     /// Text became certain.
-    Text { choice: usize, text: String, token: Option<ChosenToken>, finish: Option<Finish> },
+    Text {
+        /// Of which completion.
+        choice: usize,
+        /// More of it.
+        text: String,
+        /// The token that was written, if one was.
+        token: Option<ChosenToken>,
+        /// Why it ended, at its end.
+        finish: Option<Finish>,
+    },
     /// All is over.
     Failed(Error),
 }
 
 /// Where the worker puts events. Clones belong to the same caller.
-#[derive(Clone)]
-pub(crate) struct Outlet {
+#[derive(Debug, Clone)]
+pub struct Outlet {
     events: Sender<Event>,
     unwanted: Arc<AtomicBool>,
 }
@@ -67,7 +90,9 @@ impl Outlet {
 }
 
 /// The caller's end. When it is dropped, the request is no longer wanted.
-pub(crate) struct Inlet {
+#[derive(Debug)]
+pub struct Inlet {
+    /// What there is to hear.
     pub events: Receiver<Event>,
     unwanted: Arc<AtomicBool>,
 }
@@ -79,7 +104,7 @@ impl Drop for Inlet {
 }
 
 /// A caller's end, and the worker's.
-pub(crate) fn connection() -> (Inlet, Outlet) {
+pub fn connection() -> (Inlet, Outlet) {
     let (sender, receiver) = channel();
     let unwanted = Arc::new(AtomicBool::new(false));
     (Inlet { events: receiver, unwanted: unwanted.clone() }, Outlet { events: sender, unwanted })

@@ -42,6 +42,7 @@ mod random;
 mod reader;
 mod request;
 mod rows;
+mod runner;
 mod sampler;
 mod sampling;
 mod scheduler;
@@ -51,22 +52,29 @@ mod speech;
 mod split;
 mod stop;
 mod thought;
+mod vocabulary;
 mod worker;
 
 pub use allod_lm::{CacheForm, Isa, Message, NUMERICS, TemplateInput, Tokenizer};
+pub use collect::collect;
+pub use conversation::template_reads;
 pub use dialect::{Arguments, Around, Calls, Dialect, Fields};
 pub use engine::{AdapterIdentity, CONTEXT_TOKENS_LEAST, Engine, ModelIdentity, Options};
 pub use error::{Error, Result};
 pub use grammar::Constraint;
+pub use jiff::civil::Date;
+pub use job::{Event, Inlet, Outlet, Submitted, connection};
 pub use random::Random;
-pub use reader::{Part, Reader};
+pub use reader::{Opening, Part, Reader};
 pub use request::{
     CHOICES_MAX, ChosenToken, Completion, Finish, GenerateRequest, Generated, Piece, Priority,
     Prompt, TOP_LOGPROBS_MAX, Usage,
 };
 pub use rows::{STEP_ROWS, StepRows};
+pub use runner::{InProcess, LoadEngine, Runner};
 pub use sampler::{Past, Sampler};
 pub use sampling::{Dry, Sampling};
 pub use scheduler::Stats;
-pub use speech::{Parallel, Speech, SpeechOptions, TOOLS_MAX, Tool, ToolChoice};
-pub use thought::Thought;
+pub use speech::{Parallel, Speech, SpeechOptions, TOOLS_MAX, Told, Tool, ToolChoice};
+pub use thought::{Thought, ThoughtBound};
+pub use vocabulary::{Framing, Vocabulary};

@@ -91,6 +91,15 @@ impl Reader {
         }
     }
 
+    /// How the prompt leaves reasoning, for a reader that has read nothing.
+    pub(crate) fn opening(&self) -> Opening {
+        match self.place {
+            Place::Start => Opening::Free,
+            Place::Reasoning => Opening::Opened,
+            _ => Opening::Closed,
+        }
+    }
+
     /// Whether what comes next is reasoning, as far as is known.
     pub(crate) fn is_reasoning(&self) -> bool {
         self.place == Place::Reasoning
@@ -325,7 +334,7 @@ pub(crate) enum Calling {
 
 /// How a prompt leaves reasoning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Opening {
+pub enum Opening {
     /// The model may think.
     Free,
     /// The prompt ends within reasoning.

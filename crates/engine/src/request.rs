@@ -1,6 +1,7 @@
 //! What is asked of the engine, and what it gives back.
 
 use crate::engine::AdapterIdentity;
+use crate::error::{Error, Result};
 use crate::grammar::Constraint;
 use crate::sampling::Sampling;
 use crate::thought::Thought;
@@ -70,8 +71,25 @@ impl Default for GenerateRequest {
 }
 
 impl GenerateRequest {
+    /// Whether numbers and parameters are in their ranges.
+    ///
+    /// # Errors
+    /// The first that is not, by name.
+    pub fn check(&self) -> Result<()> {
+        let range = |name, value, range| Err(Error::Count { name, value, range });
+        let top = self.top_logprobs.unwrap_or(0);
+        match self {
+            _ if !(1..=CHOICES_MAX).contains(&self.n) => range("n", self.n, "from 1 to 128"),
+            _ if !(self.n..=CHOICES_MAX).contains(&self.written()) => {
+                range("best_of", self.best_of, "at least n and at most 128")
+            }
+            _ if top > TOP_LOGPROBS_MAX => range("top_logprobs", top, "from 0 to 20"),
+            _ => self.sampling.check(),
+        }
+    }
+
     /// How many completions are written.
-    pub(crate) fn written(&self) -> usize {
+    pub fn written(&self) -> usize {
         if self.best_of == 0 { self.n } else { self.best_of }
     }
 

@@ -6,7 +6,7 @@ use crate::field_script::FieldScript;
 use crate::fields::{Forms, fields_of};
 use crate::grammar::Constraint;
 use crate::reader::{Calling, Opening, Reader};
-use crate::thought::Thought;
+use crate::thought::{Thought, ThoughtBound};
 use allod_lm::Tokenizer;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -119,26 +119,54 @@ impl SpeechOptions {
     }
 }
 
-/// How to ask a model that speaks `dialect` after a prompt that leaves reasoning as `opening`.
+/// What of a [`Speech`] only a tokenizer and a chat template can tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// What the completion keeps to.
+    pub constraint: Option<Constraint>,
+    /// The special tokens that are part of the form.
+    pub spelled: Vec<u32>,
+    /// How the prompt leaves reasoning.
+    pub opening: Opening,
+    /// The bound on reasoning, where there can be some.
+    pub thought: Option<ThoughtBound>,
+}
+
+impl Speech {
+    /// How to ask a model that speaks `dialect`, from what its tokenizer and template tell.
+    ///
+    /// # Errors
+    /// If the options contradict each other.
+    pub fn of(told: Told, dialect: Dialect, options: &SpeechOptions) -> Result<Speech> {
+        options.check()?;
+        let calling = options.calling();
+        let forms = match (dialect.calls.arguments, calling) {
+            (Arguments::Fields(_), Calling::Possible) => Forms::of(options.callable())?,
+            _ => Forms::default(),
+        };
+        let reader = Reader::new(dialect, calling, told.opening, Arc::new(forms));
+        let thought = told.thought.map(|bound| bound.thought(dialect));
+        Ok(Speech { constraint: told.constraint, spelled: told.spelled, thought, reader })
+    }
+}
+
+/// What can be told of asking a model that speaks `dialect` after a prompt that leaves reasoning as
+/// `opening`.
 ///
 /// # Errors
 /// If the options contradict each other.
-pub(crate) fn speech(
+pub(crate) fn told(
     tokenizer: &Tokenizer,
     dialect: Dialect,
     opening: Opening,
     options: &SpeechOptions,
-) -> Result<Speech> {
+) -> Result<Told> {
     options.check()?;
     let calling = options.calling();
     let mut spelled: Vec<u32> =
         dialect.marks().flat_map(|mark| Atoms { tokenizer, rest: mark }).filter_map(id).collect();
     spelled.sort_unstable();
     spelled.dedup();
-    let forms = match (dialect.calls.arguments, calling) {
-        (Arguments::Fields(_), Calling::Possible) => Forms::of(options.callable())?,
-        _ => Forms::default(),
-    };
     let plain = calling == Calling::Impossible;
     let constraint = match (&options.format, plain) {
         (None, true) => None,
@@ -148,8 +176,7 @@ pub(crate) fn speech(
         _ => Some(Script { tokenizer, dialect, opening, options }.constraint()?),
     };
     let thought = bound(tokenizer, dialect, opening, options)?;
-    let reader = Reader::new(dialect, calling, opening, Arc::new(forms));
-    Ok(Speech { constraint, spelled, thought, reader })
+    Ok(Told { constraint, spelled, opening, thought })
 }
 
 /// The bound on reasoning, where there can be some.
@@ -158,7 +185,7 @@ fn bound(
     dialect: Dialect,
     opening: Opening,
     options: &SpeechOptions,
-) -> Result<Option<Thought>> {
+) -> Result<Option<ThoughtBound>> {
     let (Some(thought), Some(most)) = (dialect.thought, options.thought_tokens) else {
         return Ok(None);
     };
@@ -169,8 +196,7 @@ fn bound(
             Atom::Text(text) => close.extend(tokenizer.encode_text(text)?),
         }
     }
-    let reader = Reader::new(dialect, Calling::Impossible, opening, Arc::default());
-    Ok((opening != Opening::Closed).then(|| Thought::new(most, close, reader)))
+    Ok((opening != Opening::Closed).then_some(ThoughtBound { most, close, opening }))
 }
 
 /// A literal text, in pieces that are special tokens and pieces that are not.

@@ -1,7 +1,8 @@
 //! Reasoning that may take only so many tokens: what closes it is written then, whatever the model
 //! would have gone on with.
 
-use crate::reader::Reader;
+use crate::dialect::Dialect;
+use crate::reader::{Calling, Opening, Reader};
 use std::sync::Arc;
 
 /// A bound on reasoning, and how far a completion is.
@@ -17,12 +18,37 @@ pub struct Thought {
     closing: Option<usize>,
 }
 
+/// The bound by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThoughtBound {
+    /// Tokens that it may have.
+    pub most: usize,
+    /// What closes it.
+    pub close: Vec<u32>,
+    /// How the prompt leaves it.
+    pub opening: Opening,
+}
+
+impl ThoughtBound {
+    /// The bound for a completion of a model that speaks `dialect`, which has not begun.
+    pub fn thought(self, dialect: Dialect) -> Thought {
+        let reader = Reader::new(dialect, Calling::Impossible, self.opening, Arc::default());
+        Thought::new(self.most, self.close, reader)
+    }
+}
+
 impl Thought {
     /// At most `most` tokens of what `reader` reads as reasoning, then `close`.
     pub(crate) fn new(most: usize, close: Vec<u32>, reader: Reader) -> Thought {
         let mut thought = Thought { most, close: close.into(), reader, used: 0, closing: None };
         thought.check();
         thought
+    }
+
+    /// The bound, for a completion that has not begun.
+    pub fn bound(&self) -> ThoughtBound {
+        let (most, close) = (self.most, self.close.to_vec());
+        ThoughtBound { most, close, opening: self.reader.opening() }
     }
 
     /// How many tokens it may have.
@@ -69,8 +95,6 @@ pub(crate) enum Inside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Dialect;
-    use crate::reader::{Calling, Opening};
 
     fn thought(most: usize, opening: Opening) -> Thought {
         let dialect = Dialect::of(Some("</think>"));

@@ -342,8 +342,8 @@ pub struct Software {
 /// What a program could reach beside what it was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confinement {
-    /// Where the sandbox for documents was weaker than promised: missing layers, and acts that it
-    /// did not deny.
+    /// Where the sandbox for documents, or for the model (`model: …`), was weaker than promised:
+    /// missing layers, and acts that it did not deny.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weaknesses: Vec<String>,
     /// Whether it could open no outgoing connection at all.

@@ -22,7 +22,8 @@ pub(crate) const FILE: u8 = b'f';
 pub(crate) const FOLDER: u8 = b'd';
 const NOTHING: u8 = b'n';
 
-/// Says which paths may be handed over: given a path as it was asked for, whether it is one.
+/// Says which paths may be handed over: given a path as it was asked for, whether it is one. It is
+/// asked until the file under a path has been handed over once.
 pub type ShelfRule = Box<dyn Fn(&Path) -> bool + Send>;
 
 /// Files that lie ready for a resident. Each is opened once, by this program, and kept: whatever
@@ -33,7 +34,8 @@ pub struct Shelf(Mutex<Content>);
 #[derive(Default)]
 struct Content {
     rules: BTreeMap<String, ShelfRule>,
-    files: BTreeMap<PathBuf, Arc<File>>,
+    /// By the rule that let them be handed over, and their path.
+    files: BTreeMap<(String, PathBuf), Arc<File>>,
 }
 
 impl Shelf {
@@ -46,17 +48,15 @@ impl Shelf {
     pub fn take_away(&self, name: &str) {
         let mut content = self.content();
         content.rules.remove(name);
-        let Content { rules, files } = &mut *content;
-        files.retain(|path, _| rules.values().any(|rule| rule(path)));
+        content.files.retain(|(rule, _), _| rule != name);
     }
 
-    /// The files that were handed over and keep to the rule of this name.
+    /// The files that were handed over by the rule of this name.
     #[must_use]
     pub fn handed(&self, name: &str) -> BTreeMap<PathBuf, Arc<File>> {
         let content = self.content();
-        let Some(rule) = content.rules.get(name) else { return BTreeMap::new() };
-        let files = content.files.iter().filter(|(path, _)| rule(path));
-        files.map(|(path, file)| (path.clone(), Arc::clone(file))).collect()
+        let files = content.files.iter().filter(|((rule, _), _)| rule == name);
+        files.map(|((_, path), file)| (path.clone(), Arc::clone(file))).collect()
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
@@ -66,21 +66,22 @@ impl Shelf {
     /// What lies under a path, for a reader of its own.
     fn find(&self, path: &Path) -> Found {
         let mut content = self.content();
-        if !path.is_absolute() || !content.rules.values().any(|rule| rule(path)) {
+        let Content { rules, files } = &mut *content;
+        let key = |name: &str| (name.to_owned(), path.to_owned());
+        let permit = |(name, rule): (&String, &ShelfRule)| {
+            (files.contains_key(&key(name)) || rule(path)).then(|| name.clone())
+        };
+        let permitting: Vec<String> = rules.iter().filter_map(permit).collect();
+        if permitting.is_empty() || !path.is_absolute() {
             return Found::Nothing;
         }
-        let known = content.files.get(path).cloned();
+        let known = permitting.iter().find_map(|name| files.get(&key(name)).cloned());
         let kept = known.map_or_else(|| open(path), |file| Ok(Found::File(file)));
-        match kept {
-            Ok(Found::File(file)) => {
-                content.files.insert(path.to_owned(), Arc::clone(&file));
-                // Each reader has a place of its own in it.
-                let again = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-                File::open(again).map_or(Found::Nothing, |file| Found::File(Arc::new(file)))
-            }
-            Ok(found) => found,
-            Err(_) => Found::Nothing,
-        }
+        let Ok(Found::File(file)) = kept else { return kept.unwrap_or(Found::Nothing) };
+        files.extend(permitting.iter().map(|name| (key(name), Arc::clone(&file))));
+        // Each reader has a place of its own in it.
+        let again = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        File::open(again).map_or(Found::Nothing, |file| Found::File(Arc::new(file)))
     }
 }
 

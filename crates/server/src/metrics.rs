@@ -284,6 +284,9 @@ impl Page {
         self.measured("vllm:num_requests_running", labels, "Sequences being computed.", running);
         self.measured("vllm:num_requests_waiting", labels, "Sequences in a line.", waiting);
         let generator = state.desk.generator();
+        let help = "How often the process that runs the model had to be started again.";
+        let restarts = generator.map_or(0, Generator::restarts);
+        self.counted("allod_engine_restarts_total", "", help, restarts);
         let turned_away = stats.as_ref().map_or(0, |stats| stats.turned_away);
         let help = "Requests that were turned away since too many waited.";
         let refused = turned_away + state.answering.turned_away();

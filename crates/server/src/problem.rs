@@ -253,6 +253,14 @@ impl From<allod_answer::Error> for Problem {
             Error::Engine(EngineError::TenantBusy { retry_after_seconds }) => {
                 Problem::too_many_requests().retry_after(retry_after_seconds)
             }
+            Error::Engine(EngineError::Down { what, retry_after_seconds }) => {
+                // What a cell says as it falls is for the log.
+                tracing::error!(%what, "a request found no process that runs the model");
+                let message = "the model is being started again; try again in a moment";
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Problem::new(status, "server_error", "model_restarting", message.into())
+                    .retry_after(retry_after_seconds)
+            }
             other => Problem::internal(&other),
         }
     }

@@ -1,6 +1,6 @@
 //! How likely tokens were, in the words of each interface.
 
-use allod_engine::{ChosenToken, Tokenizer};
+use allod_engine::{ChosenToken, Vocabulary};
 use serde_json::{Map, Value, json};
 
 /// A token of an answer and the likeliest ones at its place.
@@ -19,8 +19,8 @@ struct Token {
 }
 
 impl Token {
-    fn new(tokenizer: &Tokenizer, id: u32, logprob: f32) -> Token {
-        Token { bytes: tokenizer.token_bytes(id).to_vec(), logprob }
+    fn new(vocabulary: &Vocabulary, id: u32, logprob: f32) -> Token {
+        Token { bytes: vocabulary.bytes(id).to_vec(), logprob }
     }
 
     /// What it spells; a part of a character is shown as U+FFFD.
@@ -40,9 +40,9 @@ fn shown(logprob: f32) -> f32 {
 
 impl Scored {
     /// What the model says of a token; nothing where it was not asked.
-    pub(crate) fn of(tokenizer: &Tokenizer, token: &ChosenToken) -> Option<Scored> {
-        let chosen = Token::new(tokenizer, token.token, token.logprob?);
-        let top = token.top.iter().map(|(id, logprob)| Token::new(tokenizer, *id, *logprob));
+    pub(crate) fn of(vocabulary: &Vocabulary, token: &ChosenToken) -> Option<Scored> {
+        let chosen = Token::new(vocabulary, token.token, token.logprob?);
+        let top = token.top.iter().map(|(id, logprob)| Token::new(vocabulary, *id, *logprob));
         Some(Scored { chosen, top: top.collect() })
     }
 

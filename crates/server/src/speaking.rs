@@ -68,7 +68,7 @@ pub(crate) fn prepare(
     speaking: &Speaking,
 ) -> Result<Prepared, Problem> {
     let Some(generator) = state.desk.generator() else { return Ok(Prepared::default()) };
-    if generator.tokenizer().is_none()
+    if generator.vocabulary().is_none()
         && let Some(name) = speaking.names.first()
     {
         let message = "the model runs on another server, which is asked for plain text only";

@@ -2,7 +2,7 @@
 //! shapes of vLLM.
 
 use allod_answer::Generator;
-use allod_engine::{Prompt, Tokenizer};
+use allod_engine::{Framing, Prompt, Vocabulary};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -64,26 +64,26 @@ pub(crate) async fn detokenize(
     Body(asked): Body<DetokenizeRequest>,
 ) -> Result<Json<Value>, Problem> {
     let work = move |state: &ServerState| {
-        let (_, tokenizer) = local(state, asked.model.as_deref())?;
-        check(tokenizer, "tokens", &asked.tokens)?;
-        Ok(json!({"prompt": spelled(tokenizer, &asked.tokens)}))
+        let (generator, vocabulary) = local(state, asked.model.as_deref())?;
+        check(vocabulary, "tokens", &asked.tokens)?;
+        Ok(json!({"prompt": generator.spelled(&asked.tokens)?}))
     };
     state.read_with(work).await.map(Json)
 }
 
 fn tokens(state: &ServerState, asked: &TokenizeRequest) -> Result<Value, Problem> {
-    let (generator, tokenizer) = local(state, asked.model.as_deref())?;
+    let (generator, vocabulary) = local(state, asked.model.as_deref())?;
     let tokens = match (&asked.prompt, &asked.messages) {
         (Some(text), None) => {
             if asked.add_generation_prompt.is_some() {
                 let message = "`add_generation_prompt` is for `messages` only";
                 return Err(Problem::field("add_generation_prompt", message));
             }
-            match asked.add_special_tokens {
-                Some(false) => tokenizer.encode_text(text),
-                _ => tokenizer.encode_whole(text),
-            }
-            .map_err(|error| Problem::field("prompt", error.to_string()))?
+            let framing = match asked.add_special_tokens {
+                Some(false) => Framing::Bare,
+                _ => Framing::Whole,
+            };
+            generator.encode(text, framing).map_err(unreadable)?
         }
         (None, Some(messages)) => {
             generator.tokens(&parameters::conversation(conversation(asked, messages)?))?
@@ -92,13 +92,23 @@ fn tokens(state: &ServerState, asked: &TokenizeRequest) -> Result<Value, Problem
             return Err(Problem::field("prompt", "give either `prompt` or `messages`"));
         }
     };
-    let spelled = || tokens.iter().map(|id| tokenizer.token_text(*id)).collect::<Vec<String>>();
+    let spelled = || tokens.iter().map(|id| vocabulary.text(*id)).collect::<Vec<String>>();
     Ok(json!({
         "count": tokens.len(),
         "max_model_len": generator.context_length(),
         "tokens": tokens,
         "token_strs": asked.return_token_strs.unwrap_or(false).then(spelled),
     }))
+}
+
+/// Text that cannot be turned into tokens is the caller's; all else is not.
+fn unreadable(error: allod_answer::Error) -> Problem {
+    match error {
+        allod_answer::Error::Engine(allod_engine::Error::Model(error)) => {
+            Problem::field("prompt", error.to_string())
+        }
+        other => other.into(),
+    }
 }
 
 fn conversation(asked: &TokenizeRequest, messages: &Value) -> Result<Vec<Value>, Problem> {
@@ -117,9 +127,9 @@ fn conversation(asked: &TokenizeRequest, messages: &Value) -> Result<Vec<Value>,
 fn local<'a>(
     state: &'a ServerState,
     model: Option<&str>,
-) -> Result<(&'a Generator, &'a Tokenizer), Problem> {
+) -> Result<(&'a Generator, &'a Vocabulary), Problem> {
     let generator = state.desk.generator();
-    let found = generator.and_then(|generator| Some((generator, generator.tokenizer()?)));
+    let found = generator.and_then(|generator| Some((generator, generator.vocabulary()?)));
     let asked = model.map_or_else(|| found.map(|(g, _)| g.name()), |name| Some(name.to_owned()));
     match (found, asked) {
         (Some(found), Some(asked)) if models::is_writer(state, &asked) => Ok(found),
@@ -135,9 +145,9 @@ pub(crate) fn prompt_text(state: &ServerState, prompt: &Prompt) -> Result<String
     match prompt {
         Prompt::Text(text) => Ok(text.clone()),
         Prompt::Tokens(tokens) => {
-            let (_, tokenizer) = local(state, None)?;
-            check(tokenizer, "prompt", tokens)?;
-            Ok(spelled(tokenizer, tokens))
+            let (generator, vocabulary) = local(state, None)?;
+            check(vocabulary, "prompt", tokens)?;
+            Ok(generator.spelled(tokens)?)
         }
         Prompt::Chat(_) | Prompt::Conversation(_) => {
             Err(Problem::field("echo", "a conversation is not repeated"))
@@ -151,8 +161,8 @@ pub(crate) fn token_ids(value: &Value) -> Option<Vec<u32>> {
     value.as_array()?.iter().map(id).collect()
 }
 
-fn check(tokenizer: &Tokenizer, name: &'static str, tokens: &[u32]) -> Result<(), Problem> {
-    let count = tokenizer.vocabulary();
+fn check(vocabulary: &Vocabulary, name: &'static str, tokens: &[u32]) -> Result<(), Problem> {
+    let count = vocabulary.tokens();
     match tokens.iter().find(|id| **id as usize >= count) {
         None => Ok(()),
         Some(id) => {
@@ -160,22 +170,4 @@ fn check(tokenizer: &Tokenizer, name: &'static str, tokens: &[u32]) -> Result<()
             Err(Problem::field(name, message))
         }
     }
-}
-
-/// The text of tokens, special ones as they are spelled.
-fn spelled(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
-    let mut text = String::new();
-    let mut at = 0;
-    while at < tokens.len() {
-        let run = tokens[at..].iter().take_while(|id| !tokenizer.is_special(**id)).count();
-        let mut detokenizer = tokenizer.detokenizer(&tokens[..at]);
-        text.extend(tokens[at..at + run].iter().map(|id| detokenizer.push(*id)));
-        text += &detokenizer.finish();
-        at += run;
-        if let Some(special) = tokens.get(at) {
-            text += &tokenizer.token_text(*special);
-            at += 1;
-        }
-    }
-    text
 }

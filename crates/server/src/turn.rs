@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use allod_answer::{Ask, Chat, ChatReply, Choices, Generator, Outcome, Reply, Tokens};
+use allod_engine::Prompt;
 use allod_engine::Reader;
-use allod_engine::{ChosenToken, Error as EngineError, Finish, Part as SaidPart, Piece, Prompt};
+use allod_engine::{ChosenToken, Error as EngineError, Finish, Framing, Part as SaidPart, Piece};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -163,16 +164,16 @@ impl Finished {
 
 /// How many tokens a text is, where that is known.
 fn tokens_of(state: &State, text: &str) -> u64 {
-    let tokenizer = state.desk.generator().and_then(Generator::tokenizer);
-    let tokens = tokenizer.and_then(|tokenizer| tokenizer.encode_text(text).ok());
+    let generator = state.desk.generator().filter(|_| !text.is_empty());
+    let tokens = generator.and_then(|generator| generator.encode(text, Framing::Bare).ok());
     tokens.map_or(0, |tokens| tokens.len() as u64)
 }
 
 /// How likely tokens were, in words.
 fn scored(state: &State, tokens: &[ChosenToken]) -> Vec<Scored> {
-    let tokenizer = state.desk.generator().and_then(Generator::tokenizer);
-    let of = |tokenizer| tokens.iter().filter_map(move |token| Scored::of(tokenizer, token));
-    tokenizer.into_iter().flat_map(of).collect()
+    let vocabulary = state.desk.generator().and_then(Generator::vocabulary);
+    let of = |vocabulary| tokens.iter().filter_map(move |token| Scored::of(vocabulary, token));
+    vocabulary.into_iter().flat_map(of).collect()
 }
 
 /// Takes a turn and responds in the form of its interface.

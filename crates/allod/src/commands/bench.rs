@@ -7,13 +7,14 @@ mod serve;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use allod_engine::{Engine, Options};
+use allod_engine::{InProcess, LoadEngine, Options, Runner};
 use allod_lm::{Checkpoint, Isa, Work};
 use anyhow::{Context, ensure};
 use serde_json::json;
 
 use crate::Ending;
 use crate::arguments::{BenchArguments, BenchCommand, BenchWhat};
+use crate::engine_cells;
 use crate::folder::Place;
 use crate::output::Output;
 use peak::Peak;
@@ -35,9 +36,9 @@ fn run_model(arguments: &BenchArguments, place: &Place, output: &Output) -> anyh
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
     let begun = Instant::now();
-    let engine = load(&path, threads, arguments)?;
+    let engine = load(&path, threads, arguments, place)?;
     let load = begun.elapsed();
-    let run = Run::measure(&engine, &Load::of(arguments))?;
+    let run = Run::measure(engine.as_ref(), &Load::of(arguments))?;
     let resident = resident_bytes();
     drop(engine);
     let work = Checkpoint::open(&path)?.work();
@@ -47,7 +48,12 @@ fn run_model(arguments: &BenchArguments, place: &Place, output: &Output) -> anyh
     Ok(Ending::Done)
 }
 
-fn load(path: &Path, threads: usize, arguments: &BenchArguments) -> anyhow::Result<Engine> {
+fn load(
+    path: &Path,
+    threads: usize,
+    arguments: &BenchArguments,
+    place: &Place,
+) -> anyhow::Result<Box<dyn Runner>> {
     let tokens = arguments.prompt.max(arguments.depth + 1) + arguments.generate + 1;
     let context_tokens = Some(tokens.max(allod_engine::CONTEXT_TOKENS_LEAST));
     let options = Options {
@@ -58,7 +64,10 @@ fn load(path: &Path, threads: usize, arguments: &BenchArguments) -> anyhow::Resu
         prefix_bytes: Some(0),
         ..Options::default()
     };
-    Ok(Engine::load(path, options)?)
+    if arguments.in_cell {
+        return Ok(engine_cells::confine(&place.data, place.weaker)?.loader.load(path, options)?);
+    }
+    Ok(InProcess.load(path, options)?)
 }
 
 /// All that was measured.

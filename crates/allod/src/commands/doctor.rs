@@ -4,16 +4,20 @@ use std::path::Path;
 
 use allod_answer::read_policy;
 use allod_lm::Isa;
+use allod_sandbox::Report;
 use serde_json::{Value, json};
 
 use crate::Ending;
 use crate::cells;
+use crate::engine_cells;
 use crate::folder::Place;
 use crate::output::Output;
 
 /// Says what this machine can do and what of the installation is not as it should be.
 pub fn run(place: &Place, output: &Output) -> anyhow::Result<Ending> {
-    let (sandbox, sandbox_holds) = sandbox(&place.data);
+    let (sandbox, sandbox_holds) = sandbox(cells::test(&place.data));
+    let tested = engine_cells::test(&place.data, cells::Weaker::Allowed);
+    let (engine_cell, engine_cell_holds) = self::sandbox(tested);
     let (policy, policy_is_valid) = policy(place);
     let found = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -22,9 +26,14 @@ pub fn run(place: &Place, output: &Output) -> anyhow::Result<Ending> {
         "policy": policy,
         "models": models(place),
         "sandbox": sandbox,
+        "engine_cell": engine_cell,
     });
     output.print(&found, text)?;
-    Ok(if sandbox_holds && policy_is_valid { Ending::Done } else { Ending::Failed })
+    Ok(if sandbox_holds && engine_cell_holds && policy_is_valid {
+        Ending::Done
+    } else {
+        Ending::Failed
+    })
 }
 
 fn machine() -> Value {
@@ -79,8 +88,9 @@ fn models(place: &Place) -> Value {
     }
 }
 
-fn sandbox(data: &Path) -> (Value, bool) {
-    match cells::test(data) {
+/// What a self-test found, and whether all held.
+fn sandbox(tested: allod_sandbox::Result<Report>) -> (Value, bool) {
+    match tested {
         Ok(report) => {
             let mut value = json!(report);
             value["holds"] = json!(report.holds());
@@ -106,16 +116,32 @@ fn text(found: &Value) -> String {
         }
     }
     text.push_str(&format!("\nmodels\n  {}\n", plain(&found["models"])));
-    let sandbox = &found["sandbox"];
-    text.push_str(&format!("\nsandbox\n  {}\n", plain(&sandbox["summary"])));
+    text.push_str(&cell("sandbox (documents)", &found["sandbox"]));
+    text.push_str(&cell("engine cell (models)", &found["engine_cell"]));
+    text.push_str(
+        "\nforbidden acts, and the layers that deny each alone to documents; to models\n",
+    );
+    let alone = |sandbox: &str, name: &str| {
+        let act = &found[sandbox]["acts"][name];
+        if act.is_null() { "needed".to_owned() } else { plain(&act["denied_alone_by"]) }
+    };
+    for (name, act) in found["sandbox"]["acts"].as_object().into_iter().flatten() {
+        let of_models = &found["engine_cell"]["acts"][name];
+        let done =
+            act["error"].is_null() || (of_models.is_object() && of_models["error"].is_null());
+        let verdict = if done { "DONE" } else { "denied" };
+        let (what, by) = (plain(&act["what"]), alone("sandbox", name));
+        let by_models = alone("engine_cell", name);
+        text.push_str(&format!("  {verdict:<7}{name:<24}{what} ({by}; {by_models})\n"));
+    }
+    text
+}
+
+/// The layers of a cell.
+fn cell(title: &str, sandbox: &Value) -> String {
+    let mut text = format!("\n{title}\n  {}\n", plain(&sandbox["summary"]));
     for (layer, detail) in sandbox["layers"].as_object().into_iter().flatten() {
         text.push_str(&format!("  {layer:<22}{}\n", plain(detail)));
-    }
-    text.push_str("\nforbidden acts, and the layers that deny each alone\n");
-    for (name, act) in sandbox["acts"].as_object().into_iter().flatten() {
-        let verdict = if act["error"].is_null() { "DONE" } else { "denied" };
-        let (what, by) = (plain(&act["what"]), plain(&act["denied_alone_by"]));
-        text.push_str(&format!("  {verdict:<7}{name:<24}{what} ({by})\n"));
     }
     text
 }

@@ -27,12 +27,16 @@ pub fn run(arguments: &ServeArguments, place: &Place) -> anyhow::Result<Ending> 
         adapters_max: arguments.adapters.adapters_max,
         ..engine_options(&arguments.engine)
     };
+    let (model, weaker) =
+        place.confined_model(ModelChoice { engine, ..(&arguments.model).into() })?;
+    let mut confinement = Confinement { sealed, ..place.confined()?.confinement };
+    confinement.weaknesses.extend(weaker);
     let options = DeskOptions {
-        model: ModelChoice { engine, ..(&arguments.model).into() },
+        model,
         embedder: arguments.embedder.clone(),
         reranker: arguments.reranker.clone(),
         adapters: arguments.adapters.adapters.clone(),
-        confinement: Confinement { sealed, ..place.confined()?.confinement },
+        confinement,
         ..place.options()
     };
     let desk = Arc::new(place.open(&options)?);

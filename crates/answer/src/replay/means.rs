@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use allod_corpus::{Digest, Document};
-use allod_engine::{CacheForm, Engine, NUMERICS, Options};
+use allod_engine::{CacheForm, InProcess, LoadEngine, NUMERICS, Options, Runner};
 use allod_ledger::Receipt;
 use allod_ledger::receipt::Model;
 use allod_policy::Policy;
@@ -212,14 +212,14 @@ impl Replayer {
             cache: Some(cache_of(&receipt.numerics)?),
             ..choice.engine
         };
-        let engine = Engine::load(&path, options)?;
+        let engine = InProcess.load(&path, options)?;
         if let Some(adapter) = &model.adapter {
             let folder = AdapterFolder(self.options.adapters.clone());
             let found = folder.find(&adapter.name)?;
             engine.load_adapter(&adapter.name, &found)?;
         }
-        same_model(model, &engine)?;
-        Ok(Generator::Local(Box::new(engine)))
+        same_model(model, engine.as_ref())?;
+        Ok(Generator::Local(engine))
     }
 
     /// The file that was given, else what the policy or the receipt names.
@@ -262,7 +262,7 @@ fn cache_of(numerics: &str) -> Result<CacheForm, Stop> {
 }
 
 /// A file that is not the one that wrote is named, and by which of its parts.
-fn same_model(recorded: &Model, engine: &Engine) -> Result<(), Stop> {
+fn same_model(recorded: &Model, engine: &dyn Runner) -> Result<(), Stop> {
     let found = engine.identity();
     let parts = [
         ("the model's weights", recorded.digest.as_deref(), Some(found.digest.as_str())),

@@ -40,7 +40,7 @@ pub(super) fn carry_out(
     let tools = granted(toolbox, work);
     let written = match case.means.generator {
         // The server elsewhere knows no grammar of ours.
-        Some(generator) if generator.tokenizer().is_some() => {
+        Some(generator) if generator.vocabulary().is_some() => {
             if case.decision.outcome != Outcome::Answered || tools.is_empty() {
                 return Ok(Vec::new());
             }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use allod_engine::{Engine, GenerateRequest, Prompt, Sampling};
+use allod_engine::{GenerateRequest, Generated, Prompt, Runner, Sampling};
 use anyhow::{Context, ensure};
 
 use crate::arguments::BenchArguments;
@@ -40,8 +40,8 @@ impl Load {
 
 impl Run {
     /// Lets the engine work.
-    pub fn measure(engine: &Engine, load: &Load) -> anyhow::Result<Run> {
-        let mut prompts = Prompts { vocabulary: engine.tokenizer().vocabulary() as u32, made: 0 };
+    pub fn measure(engine: &dyn Runner, load: &Load) -> anyhow::Result<Run> {
+        let mut prompts = Prompts { vocabulary: engine.vocabulary().tokens() as u32, made: 0 };
         let first_cold = first_token(engine, prompts.next(load.prompt))?;
         let (mut firsts, mut rates) = (Vec::new(), Vec::new());
         for _ in 0..load.repeat {
@@ -91,10 +91,23 @@ fn request(prompt: Vec<u32>, max_tokens: usize) -> GenerateRequest {
     GenerateRequest { prompt, sampling, max_tokens, ..GenerateRequest::default() }
 }
 
-fn first_token(engine: &Engine, prompt: Vec<u32>) -> anyhow::Result<Duration> {
+fn first_token(engine: &dyn Runner, prompt: Vec<u32>) -> anyhow::Result<Duration> {
     let begun = Instant::now();
-    engine.generate(&request(prompt, 1), &mut |_| ControlFlow::Continue(()))?;
+    write(engine, &request(prompt, 1), &mut |_| ())?;
     Ok(begun.elapsed())
+}
+
+/// The one completion of a request; `on_text` gets its text as it comes.
+fn write(
+    engine: &dyn Runner,
+    request: &GenerateRequest,
+    on_text: &mut dyn FnMut(&str),
+) -> anyhow::Result<Generated> {
+    let completion = engine.complete(request, &mut |piece| {
+        on_text(piece.text);
+        ControlFlow::Continue(())
+    })?;
+    Ok(completion.first().clone())
 }
 
 /// When one sequence wrote its first text and its last, and how many tokens.
@@ -107,26 +120,25 @@ struct Written {
 /// All sequences at once; the clock runs from the first text of any to the last of all. A sequence
 /// that the model ends early counts with what it wrote.
 fn written_per_second(
-    engine: &Engine,
+    engine: &dyn Runner,
     prompts: Vec<Vec<u32>>,
     generate: usize,
 ) -> anyhow::Result<f64> {
-    let write = |prompt: Vec<u32>| -> anyhow::Result<Option<Written>> {
+    let write_one = |prompt: Vec<u32>| -> anyhow::Result<Option<Written>> {
         let mut first = None;
         let mut on_text = |text: &str| {
             if !text.is_empty() {
                 first.get_or_insert_with(Instant::now);
             }
-            ControlFlow::Continue(())
         };
-        let generated = engine.generate(&request(prompt, generate), &mut on_text)?;
+        let generated = write(engine, &request(prompt, generate), &mut on_text)?;
         let last = Instant::now();
         let tokens = generated.completion_tokens;
         Ok(first.map(|first| Written { first, last, tokens }))
     };
     let written: Vec<anyhow::Result<Option<Written>>> = std::thread::scope(|scope| {
         let threads: Vec<_> =
-            prompts.into_iter().map(|prompt| scope.spawn(move || write(prompt))).collect();
+            prompts.into_iter().map(|prompt| scope.spawn(move || write_one(prompt))).collect();
         let joined = threads.into_iter().map(|thread| thread.join());
         joined.map(|written| written.expect("a thread that writes does not panic")).collect()
     });

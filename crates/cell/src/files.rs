@@ -1,0 +1,158 @@
+//! Which files a cell is handed, and what they are.
+
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use allod_sandbox::ShelfRule;
+
+/// A rule for what belongs to a model or an adapter: the file, and its siblings if it is one part
+/// of several; or what lies in the folder.
+pub(crate) fn belonging(to: &Path) -> ShelfRule {
+    let to = to.to_path_buf();
+    if !to.is_dir() {
+        return Box::new(move |path| path == to || are_parts(path, &to));
+    }
+    Box::new(move |path| {
+        let Ok(inside) = path.strip_prefix(&to) else { return false };
+        let plain = inside.components().all(|part| matches!(part, Component::Normal(_)));
+        plain && stays(path, &to)
+    })
+}
+
+/// Whether a path leads to somewhere in a folder, links followed. Folders of the Hugging Face cache
+/// hold links into the folder of blobs beside them.
+fn stays(path: &Path, folder: &Path) -> bool {
+    let whole = |path: &Path| std::fs::canonicalize(path).ok();
+    let (Some(path), Some(folder)) = (whole(path), whole(folder)) else { return false };
+    let snapshots = folder.parent().filter(|parent| parent.ends_with("snapshots"));
+    let blobs = snapshots.and_then(Path::parent).map(|root| root.join("blobs"));
+    path.starts_with(&folder) || blobs.is_some_and(|blobs| path.starts_with(blobs))
+}
+
+/// Whether two files are parts of one GGUF: `NAME-00001-of-00003.gguf`.
+fn are_parts(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| {
+        let name = path.file_name()?.to_str()?.strip_suffix(".gguf")?;
+        let (rest, count) = name.rsplit_once("-of-")?;
+        let (stem, number) = rest.rsplit_once('-')?;
+        let digits = |text: &str| text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
+        (digits(count) && digits(number))
+            .then(|| (path.parent().map(Path::to_path_buf), stem.to_owned(), count.to_owned()))
+    };
+    whole(one).is_some_and(|parts| whole(other) == Some(parts))
+}
+
+/// The bytes of what belongs to a model.
+pub(crate) fn bytes(model: &Path) -> u64 {
+    let folder = if model.is_dir() { Some(model) } else { model.parent() };
+    let listed = folder.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten();
+    let rule = belonging(model);
+    let belongs = |path: &PathBuf| rule(path);
+    let paths = listed.filter_map(|entry| Some(entry.ok()?.path())).filter(belongs);
+    paths.filter_map(|path| std::fs::metadata(path).ok()).map(|about| about.len()).sum()
+}
+
+/// Whether a file holds weights.
+pub(crate) fn holds_weights(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gguf" || extension == "safetensors")
+}
+
+/// SHA-256 of a file as `sha256:<hex>`; of several, of the lines that `sha256sum` prints for them
+/// in order of name. So the engine has it of the files that it mapped.
+pub(crate) fn digest(files: &BTreeMap<PathBuf, Arc<File>>) -> io::Result<String> {
+    let mut all = files.iter();
+    if let (Some((_, file)), None) = (all.next(), all.next()) {
+        return Ok(format!("sha256:{}", hash(file)?));
+    }
+    let mut lines = String::new();
+    for (path, file) in files {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        lines += &format!("{}  {name}\n", hash(file)?);
+    }
+    Ok(format!("sha256:{}", hex(&Sha256::digest(lines.as_bytes()))))
+}
+
+const READ_BYTES: usize = 1 << 20;
+
+/// Reads without moving the place where others read.
+fn hash(file: &File) -> io::Result<String> {
+    let (mut hasher, mut at) = (Sha256::new(), 0);
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        match file.read_at(&mut buffer, at)? {
+            0 => return Ok(hex(&hasher.finalize())),
+            read => {
+                hasher.update(&buffer[..read]);
+                at += read as u64;
+            }
+        }
+    }
+}
+
+fn hex(hash: &[u8]) -> String {
+    hash.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_handed_with_its_parts_and_a_folder_with_what_lies_in_it() {
+        let place = tempfile::tempdir().unwrap();
+        let model = place.path().join("model");
+        std::fs::create_dir(&model).unwrap();
+        for name in ["config.json", "secret"] {
+            std::fs::write(place.path().join(name), "x").unwrap();
+            std::fs::write(model.join(name), "x").unwrap();
+        }
+        std::os::unix::fs::symlink(place.path().join("secret"), model.join("tokenizer.json"))
+            .unwrap();
+        std::os::unix::fs::symlink("config.json", model.join("inner.json")).unwrap();
+        let rule = belonging(&model);
+        assert!(
+            rule(&model) && rule(&model.join("config.json")) && rule(&model.join("inner.json"))
+        );
+        for other in ["../secret", "model/../secret", "tokenizer.json", "absent", "secret/.."] {
+            assert!(!rule(&model.join(other)), "{other}");
+        }
+        assert!(!rule(&place.path().join("secret")) && !rule(Path::new("/etc/passwd")));
+
+        let part = |number: u32| place.path().join(format!("m-{number:05}-of-00003.gguf"));
+        let rule = belonging(&part(1));
+        assert!(rule(&part(1)) && rule(&part(3)));
+        for other in ["n-00001-of-00003.gguf", "m-00001-of-00004.gguf", "m-1-of-00003.gguf", "m"] {
+            assert!(!rule(&place.path().join(other)), "{other}");
+        }
+        assert!(!rule(&place.path().join("x/m-00002-of-00003.gguf")));
+    }
+
+    #[test]
+    fn digests_are_those_that_everybody_takes() {
+        let place = tempfile::tempdir().unwrap();
+        let open = |name: &str, text: &str| {
+            let path = place.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let file = Arc::new(File::open(&path).unwrap());
+            (path, file)
+        };
+        let one = BTreeMap::from([open("a", "abc")]);
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(digest(&one).unwrap(), format!("sha256:{abc}"));
+        let two = BTreeMap::from([open("a", "abc"), open("b", "abc")]);
+        let lines = format!("{abc}  a\n{abc}  b\n");
+        assert_eq!(
+            digest(&two).unwrap(),
+            format!("sha256:{}", hex(&Sha256::digest(lines.as_bytes())))
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! The engine, inside its cell: reads what it is asked, and answers from threads of its own.
+
+use crate::frame::{self, ASK_BYTES_MAX};
+use crate::message::{Ask, Asked, Profile, Say};
+use allod_engine::{Engine, Error, Event, Inlet, Options, Submitted};
+use allod_sandbox::Inside;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How soon a request that nobody wants any more is let go of.
+const ASKING: Duration = Duration::from_millis(50);
+
+/// Loads the model that it is told to and does what it is asked, until nobody asks any more: the
+/// life of a cell.
+pub fn serve(inside: Inside) -> ExitCode {
+    let mut requests = BufReader::with_capacity(1 << 16, inside.requests);
+    let mouth = Mouth(Mutex::new(inside.replies));
+    let Ok((number, Ask::Load { path, options })) = frame::read(&mut requests, ASK_BYTES_MAX)
+    else {
+        return ExitCode::FAILURE;
+    };
+    let engine = match load(Path::new(&path), *options) {
+        Ok(engine) => engine,
+        Err(error) => {
+            mouth.say(number, &Say::Failed(error));
+            return ExitCode::SUCCESS;
+        }
+    };
+    mouth.say(number, &Say::Ready(Box::new(profile(&engine))));
+    let served = Arc::new(Served { engine, mouth, cancelled: Mutex::default() });
+    while let Ok((number, ask)) = frame::read(&mut requests, ASK_BYTES_MAX) {
+        served.take(number, ask);
+    }
+    ExitCode::SUCCESS
+}
+
+fn load(path: &Path, options: Options) -> Result<Engine, Error> {
+    if let Some(isa) = options.isa {
+        // Another one cannot have been named before.
+        let _ = isa.bound();
+    }
+    Engine::start(path, options)
+}
+
+fn profile(engine: &Engine) -> Profile {
+    Profile {
+        name: engine.model_name().to_owned(),
+        tokenizer: engine.tokenizer_digest().to_owned(),
+        template: engine.template().map(str::to_owned),
+        parameters: engine.parameters(),
+        format: engine.format(),
+        context_tokens: engine.context_length(),
+        adapters_max: engine.adapters_max(),
+        tokens: engine.vocabulary_tokens(),
+        vocabulary: engine.vocabulary().clone(),
+    }
+}
+
+/// The way out.
+struct Mouth(Mutex<File>);
+
+impl Mouth {
+    /// Where nobody listens any more, the end of the requests will come too.
+    fn say(&self, number: u64, said: &Say) {
+        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = frame::write(&mut *out, number, said);
+    }
+}
+
+struct Served {
+    engine: Engine,
+    mouth: Mouth,
+    /// Of the completions that are being written, whether nobody wants them any more.
+    cancelled: Mutex<HashMap<u64, Arc<AtomicBool>>>,
+}
+
+impl Served {
+    fn take(self: &Arc<Served>, number: u64, ask: Ask) {
+        if matches!(ask, Ask::Cancel) {
+            if let Some(flag) = self.flags().get(&number) {
+                flag.store(true, Ordering::Relaxed);
+            }
+            return;
+        }
+        let flag = Arc::new(AtomicBool::new(false));
+        self.flags().insert(number, Arc::clone(&flag));
+        let served = Arc::clone(self);
+        let work = move || {
+            let done = catch_unwind(AssertUnwindSafe(|| served.answer(number, ask, &flag)));
+            if done.is_err() {
+                let what = "a part of it panicked".to_owned();
+                served.mouth.say(number, &Say::Failed(Error::Run { what }));
+            }
+            served.flags().remove(&number);
+        };
+        if let Err(error) = thread::Builder::new().name("allod-asked".into()).spawn(work) {
+            self.flags().remove(&number);
+            self.mouth.say(number, &Say::Failed(Error::Thread(error)));
+        }
+    }
+
+    fn answer(&self, number: u64, ask: Ask, cancelled: &AtomicBool) {
+        let engine = &self.engine;
+        let said = match ask {
+            Ask::Generate(asked) => return self.generate(number, *asked, cancelled),
+            Ask::Tokens(prompt) => engine.tokens(&prompt).map(Say::Tokens),
+            Ask::Told { prompt, options } => {
+                engine.told(&prompt, &options).map(|told| Say::Told(Box::new(told)))
+            }
+            Ask::Encode { text, framing } => engine.encode(&text, framing).map(Say::Tokens),
+            Ask::Spelled(tokens) => Ok(Say::Text(engine.spelled(&tokens))),
+            Ask::LoadAdapter { name, path } => {
+                engine.load_adapter(&name, Path::new(&path)).map(|()| Say::Done)
+            }
+            Ask::UnloadAdapter(name) => engine.unload_adapter(&name).map(|()| Say::Done),
+            Ask::Stats => Ok(Say::Stats(Box::new(engine.stats()))),
+            Ask::Load { .. } | Ask::Cancel => Ok(Say::Done),
+        };
+        self.mouth.say(number, &said.unwrap_or_else(Say::Failed));
+    }
+
+    fn generate(&self, number: u64, asked: Asked, cancelled: &AtomicBool) {
+        let request = asked.request(self.engine.dialect());
+        match self.engine.submit(&request) {
+            Err(error) => self.mouth.say(number, &Say::Failed(error)),
+            Ok(Submitted { prompt_tokens, adapter, inlet }) => {
+                let comes = inlet.is_some();
+                self.mouth.say(number, &Say::Begun { prompt_tokens, adapter, comes });
+                if let Some(inlet) = inlet {
+                    self.pass_on(number, &inlet, request.written(), cancelled);
+                }
+            }
+        }
+    }
+
+    /// Hands on what comes of so many completions.
+    fn pass_on(&self, number: u64, inlet: &Inlet, mut open: usize, cancelled: &AtomicBool) {
+        while open > 0 && !cancelled.load(Ordering::Relaxed) {
+            let said = match inlet.events.recv_timeout(ASKING) {
+                Ok(Event::Failed(error)) => Say::Failed(error),
+                Ok(event) => {
+                    let ends = matches!(event, Event::Text { finish: Some(_), .. });
+                    open -= usize::from(ends);
+                    Say::Event(event)
+                }
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => Say::Failed(Error::Stopped),
+            };
+            self.mouth.say(number, &said);
+            if matches!(said, Say::Failed(_)) {
+                return;
+            }
+        }
+    }
+
+    fn flags(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<AtomicBool>>> {
+        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,42 @@
+//! The engine in a *cell*: a process that can reach nothing but the model's files.
+//!
+//! A model file comes from outside, and its weights, vocabulary and chat template are read by large
+//! programs. So the process that serves does not read them: it starts itself anew as a resident of
+//! [`allod_sandbox`], hands descriptors of the model's files over, and asks it. [`InCell`] loads
+//! models so; what it gives is a [`allod_engine::Runner`] like any other, with the same bits.
+//!
+//! What comes back is text of one who may have been taken over, and is looked at as such: frames
+//! have bounds, tokens are those of the vocabulary, no request gets more than it asked for. What is
+//! recorded of a model, the digest of its weights, is worked out here from the bytes that were
+//! handed over, and never asked for.
+//!
+//! A cell that ends, for whatever reason, fails the requests that it had, with the reason, and
+//! another one is started with the same files.
+
+#[cfg(target_os = "linux")]
+mod fault;
+#[cfg(target_os = "linux")]
+mod files;
+#[cfg(target_os = "linux")]
+mod frame;
+#[cfg(target_os = "linux")]
+mod inside;
+#[cfg(target_os = "linux")]
+mod keeping;
+#[cfg(target_os = "linux")]
+mod link;
+#[cfg(target_os = "linux")]
+mod message;
+#[cfg(target_os = "linux")]
+mod remote;
+#[cfg(target_os = "linux")]
+mod route;
+#[cfg(target_os = "linux")]
+mod types;
+#[cfg(target_os = "linux")]
+mod wire;
+
+#[cfg(target_os = "linux")]
+pub use inside::serve;
+#[cfg(target_os = "linux")]
+pub use remote::InCell;

@@ -1,0 +1,339 @@
+//! The tests themselves.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use allod_cell::InCell;
+use allod_engine::{
+    Completion, Constraint, Engine, Error, Framing, GenerateRequest, LoadEngine, Message, Options,
+    Piece, Prompt, Runner, SpeechOptions, Tool,
+};
+use allod_sandbox::{Grounds, Inside, Prepared, Purpose, Setup, attempt_all, self_test};
+use serde_json::json;
+
+use crate::{adapter, bytes, tiny};
+
+pub fn main() -> ExitCode {
+    if let Some(code) = allod_sandbox::enter(|_| Vec::new()) {
+        return code;
+    }
+    // A cell cannot ask for it any more.
+    let parent = std::os::unix::process::parent_id();
+    if let Some(code) = allod_sandbox::enter_resident(|inside| live(inside, parent)) {
+        return code;
+    }
+    let missing = self_test(&Setup::default(), Path::new("/var")).map(|report| report.missing);
+    if !missing.as_ref().is_ok_and(Vec::is_empty) {
+        println!("skipped: this system lacks a layer of the sandbox: {missing:?}");
+        return ExitCode::SUCCESS;
+    }
+    let tests: &[(&str, fn())] = &[
+        ("a_cell_gives_the_same_bits", a_cell_gives_the_same_bits),
+        ("a_cell_says_the_same_of_its_model", a_cell_says_the_same_of_its_model),
+        ("adapters_are_handed_over", adapters_are_handed_over),
+        ("a_cell_refuses_in_the_same_words", a_cell_refuses_in_the_same_words),
+        ("who_wants_no_more_gets_no_more", who_wants_no_more_gets_no_more),
+        ("a_cell_that_dies_fails_its_requests", a_cell_that_dies_fails_its_requests),
+        ("code_that_a_model_brings_can_do_nothing", code_that_a_model_brings_can_do_nothing),
+        ("a_model_that_is_none_is_named", a_model_that_is_none_is_named),
+    ];
+    for (name, test) in tests {
+        let begin = Instant::now();
+        test();
+        println!("test {name} ... ok ({} ms)", begin.elapsed().as_millis());
+    }
+    ExitCode::SUCCESS
+}
+
+/// A file in a model's folder that says what code that the model brings is to try.
+const ATTACK: &str = "attack.json";
+
+/// A cell with a hole: where a model brings an attack, it is begun when the model is loaded.
+fn live(inside: Inside, parent: u32) -> ExitCode {
+    let work = move || {
+        let Ok(grounds) = std::fs::read_to_string(folder_of(parent).join(ATTACK)) else { return };
+        std::thread::sleep(Duration::from_millis(700));
+        let grounds: Grounds = serde_json::from_str(&grounds).unwrap();
+        eprintln!("hostile code did {:?}", attempt_all(&grounds));
+        std::process::exit(3);
+    };
+    std::thread::spawn(work);
+    allod_cell::serve(inside)
+}
+
+/// Where the models of a test program lie.
+fn folder_of(program: u32) -> PathBuf {
+    PathBuf::from(format!("/tmp/allod-cell-models-{program}"))
+}
+
+fn write_models() -> PathBuf {
+    let folder = folder_of(std::process::id());
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("file.gguf"), bytes::model().build()).unwrap();
+    folder
+}
+
+fn one_thread() -> Options {
+    Options { threads: Some(1), ..Options::default() }
+}
+
+fn in_cell(path: &Path, options: Options) -> Box<dyn Runner> {
+    InCell { setup: Setup::default() }.load(path, options).unwrap()
+}
+
+fn go_on(_: Piece) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// What a completion is, but for the time that it took.
+fn complete(runner: &dyn Runner, request: &GenerateRequest) -> Completion {
+    let mut seen = String::new();
+    let completion = runner.complete(request, &mut |piece| {
+        if piece.choice == 0 {
+            seen += piece.text;
+        }
+        ControlFlow::Continue(())
+    });
+    let mut completion = completion.unwrap();
+    if request.written() == request.n {
+        assert_eq!(seen, completion.first().text);
+    }
+    completion.usage.queued = Duration::ZERO;
+    completion.usage.cached_tokens = 0;
+    completion
+}
+
+fn requests() -> Vec<GenerateRequest> {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}},
+        "required": ["a"], "additionalProperties": false});
+    let chat = vec![Message { role: "user".into(), content: "abc".into() }];
+    vec![
+        bytes::request("abc"),
+        bytes::warm(3),
+        GenerateRequest { n: 2, best_of: 4, top_logprobs: Some(3), ..bytes::warm(4) },
+        GenerateRequest { n: 3, top_logprobs: Some(0), ..bytes::warm(5) },
+        GenerateRequest {
+            constraint: Some(Constraint::Regex("[ab]{2,9}".into())),
+            ..bytes::warm(6)
+        },
+        GenerateRequest { constraint: Some(Constraint::JsonSchema(schema)), ..bytes::warm(7) },
+        GenerateRequest { prompt: Prompt::Chat(chat), ..bytes::warm(8) },
+        GenerateRequest { max_tokens: 0, ..bytes::request("abc") },
+        GenerateRequest { prompt: Prompt::Tokens(vec![70, 71]), ..bytes::warm(9) },
+    ]
+}
+
+fn a_cell_gives_the_same_bits() {
+    let folder = write_models();
+    let file = folder.join("file.gguf");
+    let here = Engine::load(&file, one_thread()).unwrap();
+    let there = in_cell(&file, Options { threads: Some(2), ..Options::default() });
+    for request in requests() {
+        assert_eq!(complete(&here, &request), complete(there.as_ref(), &request));
+    }
+    // Many at a time.
+    let expected: Vec<Completion> =
+        (0..16).map(|seed| complete(&here, &bytes::warm(seed))).collect();
+    let ask = |seed| complete(there.as_ref(), &bytes::warm(seed));
+    let together: Vec<Completion> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..16).map(|seed| scope.spawn(move || ask(seed))).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    assert_eq!(together, expected);
+    assert!(there.stats().completion_tokens > 0);
+}
+
+fn a_cell_says_the_same_of_its_model() {
+    let folder = write_models();
+    let layout = folder.join("layout");
+    std::fs::create_dir(&layout).unwrap();
+    tiny::write_folder(&layout);
+    for path in [folder.join("file.gguf"), layout] {
+        let here = Engine::load(&path, one_thread()).unwrap();
+        let there = in_cell(&path, one_thread());
+        assert_eq!(there.identity(), here.identity());
+        assert_eq!(there.vocabulary(), here.vocabulary());
+        assert_eq!(there.context_length(), here.context_length());
+        assert_eq!((there.dialect(), there.format()), (here.dialect(), here.format()));
+        assert_eq!(there.template_reads("tools"), here.template_reads("tools"));
+        for framing in [Framing::Bare, Framing::Whole] {
+            let (one, other) = (there.encode("ab c", framing), here.encode("ab c", framing));
+            assert_eq!(one.unwrap(), other.unwrap());
+        }
+        let tokens = here.encode("ab c", Framing::Whole).unwrap();
+        assert_eq!(there.spelled(&tokens).unwrap(), here.spelled(&tokens));
+        let tool = Tool { name: "f".into(), description: None, parameters: json!({}) };
+        let options = SpeechOptions { tools: vec![tool], ..SpeechOptions::default() };
+        let chat = Prompt::Chat(vec![Message { role: "user".into(), content: "a".into() }]);
+        let (one, other) =
+            (there.speech(&chat, &options).unwrap(), here.speech(&chat, &options).unwrap());
+        assert_eq!(one.constraint, other.constraint);
+        assert_eq!((one.spelled, one.thought), (other.spelled, other.thought));
+        assert_eq!(one.reader, other.reader);
+    }
+}
+
+fn adapters_are_handed_over() {
+    let folder = write_models();
+    let file = tiny::write_gguf(&folder);
+    let path = folder.join("formal");
+    adapter::write(&path, 1);
+    let here = Engine::load(&file, one_thread()).unwrap().with_adapter("formal", &path).unwrap();
+    let there = in_cell(&file, one_thread());
+    // No file is handed over before it is asked for.
+    there.load_adapter("formal", &path).unwrap();
+    assert_eq!(there.adapters(), here.adapters());
+    let formal = Some("formal".to_string());
+    let request = GenerateRequest { adapter: formal, max_tokens: 8, ..bytes::request("ab") };
+    let changed = complete(there.as_ref(), &request);
+    assert_eq!(changed, complete(&here, &request));
+    assert_ne!(changed.choices, complete(&here, &plain(&request)).choices);
+    assert!(matches!(there.load_adapter("formal", &path), Err(Error::AdapterTwice { .. })));
+
+    // Another cell has it too.
+    let cell = cells().pop().unwrap();
+    assert!(Command::new("kill").args(["-9", &cell]).status().unwrap().success());
+    let until = Instant::now() + Duration::from_secs(20);
+    while there.restarts() == 0 || there.complete(&request, &mut go_on).is_err() {
+        assert!(Instant::now() < until, "no cell was started again");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(complete(there.as_ref(), &request), changed);
+    there.unload_adapter("formal").unwrap();
+    assert!(matches!(there.complete(&request, &mut go_on), Err(Error::UnknownAdapter { .. })));
+}
+
+fn plain(request: &GenerateRequest) -> GenerateRequest {
+    GenerateRequest { adapter: None, ..request.clone() }
+}
+
+fn a_cell_refuses_in_the_same_words() {
+    let folder = write_models();
+    let file = folder.join("file.gguf");
+    let here = Engine::load(&file, one_thread()).unwrap();
+    let there = in_cell(&file, one_thread());
+    let long = Prompt::Tokens(vec![70; 5000]);
+    let refused = [
+        GenerateRequest { prompt: long, ..bytes::request("") },
+        GenerateRequest { n: 0, ..bytes::request("a") },
+        GenerateRequest { adapter: Some("none".into()), ..bytes::request("a") },
+        GenerateRequest { prompt: Prompt::Tokens(vec![9_999]), ..bytes::request("a") },
+        GenerateRequest { constraint: Some(Constraint::Regex("(".into())), ..bytes::request("a") },
+    ];
+    for request in refused {
+        let words = |runner: &dyn Runner| runner.complete(&request, &mut go_on).unwrap_err();
+        assert_eq!(words(there.as_ref()).to_string(), words(&here).to_string());
+    }
+    let missing = folder.join("no-adapter");
+    assert!(matches!(there.load_adapter("a", &missing), Err(Error::Unfit { .. })));
+    assert!(matches!(there.unload_adapter("a"), Err(Error::UnknownAdapter { .. })));
+    assert_eq!(there.adapters(), []);
+}
+
+fn who_wants_no_more_gets_no_more() {
+    let there = in_cell(&write_models().join("file.gguf"), one_thread());
+    let request = GenerateRequest { max_tokens: 400, ..bytes::warm(1) };
+    let mut pieces = 0;
+    let cut = there.complete(&request, &mut |piece| {
+        pieces += usize::from(piece.token.is_some());
+        if pieces < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    assert_eq!(cut.unwrap().first().completion_tokens, 3);
+    // The place is free again.
+    let until = Instant::now() + Duration::from_secs(10);
+    while there.stats().running > 0 {
+        assert!(Instant::now() < until, "it runs on: {:?}", there.stats());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The cells of this program that are alive.
+fn cells() -> Vec<String> {
+    let mine = std::process::id().to_string();
+    let names = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        entry.ok()?.file_name().into_string().ok().filter(|name| name.parse::<u32>().is_ok())
+    });
+    let is_cell = |id: &String| {
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{id}/{file}"));
+        let Ok(status) = read("stat") else { return false };
+        let after = status.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let parent = after.split_whitespace().nth(1);
+        parent == Some(mine.as_str()) && read("cmdline").is_ok_and(|line| line.contains("resident"))
+    };
+    names.filter(is_cell).collect()
+}
+
+fn a_cell_that_dies_fails_its_requests() {
+    let file = write_models().join("file.gguf");
+    let there = in_cell(&file, one_thread());
+    let expected = complete(there.as_ref(), &bytes::warm(2));
+    let digest = there.identity().digest.clone();
+    // The next one gets the same files, whatever lies under their names.
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, "another").unwrap();
+    let cell = cells().pop().unwrap();
+    let signal =
+        |name: &str| Command::new("kill").args([name, cell.as_str()]).status().unwrap().success();
+    // It is asked while it is held, so it cannot have answered before it dies.
+    assert!(signal("-STOP"));
+    let error = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| there.complete(&bytes::warm(1), &mut go_on).unwrap_err());
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(signal("-KILL"));
+        asked.join().unwrap()
+    });
+    assert!(matches!(&error, Error::Down { what, .. } if what.contains("SIGKILL")), "{error}");
+    let until = Instant::now() + Duration::from_secs(20);
+    let again = loop {
+        match there.complete(&bytes::warm(2), &mut go_on) {
+            Ok(_) => break complete(there.as_ref(), &bytes::warm(2)),
+            Err(Error::Down { retry_after_seconds, .. }) => assert!(retry_after_seconds > 0),
+            Err(error) => panic!("{error}"),
+        }
+        assert!(Instant::now() < until, "no cell was started again");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(again, expected);
+    assert_eq!((there.restarts(), &there.identity().digest), (1, &digest));
+    drop(there);
+    let until = Instant::now() + Duration::from_secs(10);
+    while !cells().is_empty() {
+        assert!(Instant::now() < until, "a cell outlives its model");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn code_that_a_model_brings_can_do_nothing() {
+    let folder = folder_of(std::process::id());
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).unwrap();
+    tiny::write_folder(&folder);
+    let prepared = Prepared::new(&std::env::temp_dir(), 1 << 40).of(Purpose::Resident);
+    std::fs::write(folder.join(ATTACK), serde_json::to_string(&prepared.grounds).unwrap()).unwrap();
+    let there = in_cell(&folder, one_thread());
+    let until = Instant::now() + Duration::from_secs(30);
+    let what = loop {
+        match there.complete(&bytes::request("abc"), &mut go_on) {
+            Err(Error::Down { what, .. }) => break what,
+            other => drop(other),
+        }
+        assert!(Instant::now() < until, "the attack did not end");
+    };
+    assert_eq!(what.trim(), "hostile code did []");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+fn a_model_that_is_none_is_named() {
+    let folder = write_models();
+    std::fs::write(folder.join("none.gguf"), "GGUF, but no more").unwrap();
+    for name in ["none.gguf", "absent.gguf"] {
+        let path = folder.join(name);
+        let loaded = InCell { setup: Setup::default() }.load(&path, one_thread());
+        let Err(error) = loaded else { panic!("{name} was loaded") };
+        let here = Engine::load(&path, one_thread()).unwrap_err();
+        assert!(error.to_string().contains(name), "{error} and {here}");
+    }
+}
