@@ -193,7 +193,6 @@ impl IntoResponse for Problem {
 impl From<allod_answer::Error> for Problem {
     fn from(error: allod_answer::Error) -> Problem {
         use allod_answer::Error;
-        use allod_engine::Error as EngineError;
         match error {
             Error::Limit(message) => Problem::request("limit", message),
             Error::Private(_) => {
@@ -210,50 +209,55 @@ impl From<allod_answer::Error> for Problem {
                 let status = StatusCode::BAD_GATEWAY;
                 Problem::new(status, "server_error", "upstream_failed", message.into())
             }
-            Error::Engine(error @ EngineError::PromptTooLong { .. }) => {
-                Problem::request("context_length_exceeded", error.to_string())
-            }
-            Error::Model(error @ allod_lm::Error::Text(_))
-            | Error::Engine(EngineError::Model(error @ allod_lm::Error::Text(_))) => {
+            Error::Engine(error) => Problem::from(error),
+            Error::Model(error @ allod_lm::Error::Text(_)) => {
                 Problem::request("invalid_value", error.to_string())
             }
-            // The chat template takes conversations of some shapes only, and says which.
-            Error::Engine(EngineError::Model(error @ allod_lm::Error::Template(_))) => {
-                Problem::request("invalid_value", error.to_string())
-            }
-            Error::Engine(EngineError::Vocabulary { token, vocabulary }) => {
-                let message = format!("{token} is no token: the vocabulary has {vocabulary}");
-                Problem::field("prompt", message)
-            }
-            Error::Engine(
-                error @ (EngineError::EmptyPrompt
-                | EngineError::Sampling { .. }
-                | EngineError::Count { .. }
-                | EngineError::BiasToken { .. }
-                | EngineError::Constraint { .. }),
-            ) => Problem::request("invalid_value", error.to_string()),
             error @ Error::AdapterName { .. } => {
                 Problem::request("invalid_value", error.to_string())
             }
             error @ Error::NoAdapter { .. } => Problem::missing(error.to_string()),
             error @ Error::NameTaken { .. } => Problem::conflict(error.to_string()),
-            Error::Engine(
-                error @ (EngineError::AdapterTwice { .. } | EngineError::TooManyAdapters { .. }),
-            ) => Problem::conflict(error.to_string()),
             error @ Error::BadAdapter { .. } => {
                 Problem::request("invalid_adapter", error.to_string())
             }
-            // It was unloaded since the request came.
-            Error::Engine(EngineError::UnknownAdapter { name, .. }) => {
-                Problem::unknown_model(&name, &[])
+            other => Problem::internal(&other),
+        }
+    }
+}
+
+impl From<allod_engine::Error> for Problem {
+    fn from(error: allod_engine::Error) -> Problem {
+        use allod_engine::Error;
+        match error {
+            Error::PromptTooLong { .. } => {
+                Problem::request("context_length_exceeded", error.to_string())
             }
-            Error::Engine(EngineError::Busy { retry_after_seconds }) => {
+            // The chat template takes conversations of some shapes only, and says which.
+            Error::Model(error @ (allod_lm::Error::Text(_) | allod_lm::Error::Template(_))) => {
+                Problem::request("invalid_value", error.to_string())
+            }
+            Error::Vocabulary { token, vocabulary } => {
+                let message = format!("{token} is no token: the vocabulary has {vocabulary}");
+                Problem::field("prompt", message)
+            }
+            Error::EmptyPrompt
+            | Error::Sampling { .. }
+            | Error::Count { .. }
+            | Error::BiasToken { .. }
+            | Error::Constraint { .. } => Problem::request("invalid_value", error.to_string()),
+            Error::AdapterTwice { .. } | Error::TooManyAdapters { .. } => {
+                Problem::conflict(error.to_string())
+            }
+            // It was unloaded since the request came.
+            Error::UnknownAdapter { name, .. } => Problem::unknown_model(&name, &[]),
+            Error::Busy { retry_after_seconds } => {
                 Problem::overloaded().retry_after(retry_after_seconds)
             }
-            Error::Engine(EngineError::TenantBusy { retry_after_seconds }) => {
+            Error::TenantBusy { retry_after_seconds } => {
                 Problem::too_many_requests().retry_after(retry_after_seconds)
             }
-            Error::Engine(EngineError::Down { what, retry_after_seconds }) => {
+            Error::Down { what, retry_after_seconds } => {
                 // What a cell says as it falls is for the log.
                 tracing::error!(%what, "a request found no process that runs the model");
                 let message = "the model is being started again; try again in a moment";
@@ -261,7 +265,7 @@ impl From<allod_answer::Error> for Problem {
                 Problem::new(status, "server_error", "model_restarting", message.into())
                     .retry_after(retry_after_seconds)
             }
-            other => Problem::internal(&other),
+            other => Problem::internal(&allod_answer::Error::from(other)),
         }
     }
 }
