@@ -29,7 +29,8 @@ const MAX_SEPARATORS: usize = 60_000;
 /// Reads an HTML file; if it has a `main` element, only what stands there.
 pub(crate) fn found(text: &str) -> Result<Found, Unreadable> {
     let page = tokenize(text)?;
-    let title = tidy(&page.title);
+    let act_title = tidy(&page.act_title);
+    let title = if act_title.is_empty() { tidy(&page.title) } else { act_title };
     let language = Language::from_code(&page.language).filter(|lang| *lang != Language::Other);
     let raws = page.into_text();
     check_count(&raws)?;
@@ -163,6 +164,17 @@ mod tests {
         let page = found(html).unwrap();
         assert_eq!((page.title.as_str(), page.language), ("Il & La", Some(Language::It)));
         assert_eq!(assemble(page.raws).0, "Tassa\n\nUno\ndue tre");
+    }
+
+    /// The page's own title of such a page is its number.
+    #[test]
+    fn an_act_of_the_union_has_the_title_that_its_text_has() {
+        let html = "<title>Consolidated TEXT: 32016R0679</title>\
+            <p class='title-doc-first'>REGULATION (EU) 2016/679\n<p class='title-doc-first'>of 27 \
+            April 2016<p class='title-doc-last'>(Text with EEA relevance)</p><p>Article 1</p>";
+        let page = found(html).unwrap();
+        assert_eq!(page.title, "REGULATION (EU) 2016/679 of 27 April 2016");
+        assert!(assemble(page.raws).0.starts_with("REGULATION (EU) 2016/679\n\nof 27 April 2016"));
     }
 
     #[test]

@@ -44,7 +44,14 @@ struct Open {
     effect: Effect,
     /// What its name in the page's style says it is.
     aside: Option<Aside>,
+    /// Whether it is the title of an act.
+    is_act_title: bool,
 }
+
+/// The classes that titles of acts have on EUR-Lex: consolidated, and in the Official Journal.
+const ACT_TITLES: &[&str] = &["title-doc-first", "oj-doc-ti", "doc-ti"];
+/// Most bytes of a title.
+const TITLE_BYTES_MAX: usize = 1000;
 
 struct List {
     /// The next item's number; `None` for bullets.
@@ -56,6 +63,8 @@ struct List {
 #[derive(Default)]
 pub(crate) struct Page {
     pub title: String,
+    /// The title that the text itself begins with, where the page marks the title of an act.
+    pub act_title: String,
     pub language: String,
     /// The line where nesting passed the limit.
     pub too_deep_line: Option<u64>,
@@ -68,6 +77,8 @@ pub(crate) struct Page {
     banners: usize,
     menus: usize,
     plain: usize,
+    /// How many open elements are titles of an act.
+    act_titles: usize,
     links: usize,
     /// How much of the block being read is links.
     link_bytes: usize,
@@ -92,7 +103,7 @@ type Attribute<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
 impl Page {
     pub(crate) fn text(&mut self, text: &str) {
         match self.stack.last().map(|open| open.effect) {
-            Some(Effect::Title) if self.title.len() < 1000 => self.title.push_str(text),
+            Some(Effect::Title) if self.title.len() < TITLE_BYTES_MAX => self.title.push_str(text),
             Some(Effect::Title) => {}
             _ if self.skipped > 0 => {}
             // Text never begins with blanks, so that "is it empty" is all that need be asked.
@@ -105,6 +116,9 @@ impl Page {
         self.text.push_str(text);
         if self.links > 0 {
             self.link_bytes += text.trim().len();
+        }
+        if self.act_titles > 0 && self.act_title.len() < TITLE_BYTES_MAX {
+            self.act_title.push_str(text);
         }
     }
 
@@ -135,7 +149,12 @@ impl Page {
         let is_part = effect == Effect::Block || matches!(effect, Effect::List { .. });
         let aside = if is_part { density::aside(get("class"), get("id")) } else { None };
         *self.asides(aside) += 1;
-        self.stack.push(Open { name: name.to_owned(), effect, aside });
+        let is_act_title = is_part && get("class").is_some_and(|name| ACT_TITLES.contains(&name));
+        if is_act_title {
+            self.act_titles += 1;
+            self.act_title.push(' ');
+        }
+        self.stack.push(Open { name: name.to_owned(), effect, aside, is_act_title });
     }
 
     /// The count of open elements of this kind; for those of none, one that nobody reads.
@@ -298,6 +317,7 @@ impl Page {
                 self.end(&open);
             }
             *self.asides(open.aside) -= 1;
+            self.act_titles -= usize::from(open.is_act_title);
         }
     }
 

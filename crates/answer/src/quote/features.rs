@@ -240,22 +240,8 @@ impl<'a> Asking<'a> {
     }
 
     fn of_search(&self, named: &mut Named, candidate: &Candidate) {
-        let names = [
-            "coverage",
-            "text_coverage",
-            "window_coverage",
-            "rarest",
-            "rarest_two",
-            "unknown",
-            "known_coverage",
-            "mass",
-            "margin",
-            "document_margin",
-            "brevity",
-            "nearness",
-            "nearness_lead",
-        ];
-        for (name, value) in names.into_iter().zip(self.found.signals.values()) {
+        // They come first.
+        for (name, value) in NAMES.into_iter().zip(self.found.signals.values()) {
             named.put(name, value);
         }
         let best = self.found.evidence.first().map_or(1.0, |e| e.score.max(f64::MIN_POSITIVE));
