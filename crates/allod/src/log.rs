@@ -48,13 +48,36 @@ impl Write for Lines {
             return io::stderr().write(line);
         };
         let text = String::from_utf8_lossy(line);
-        let hidden = shield.cover("log").hide(&text);
+        let (time, said) = text.split_at(time_len(&text));
+        let hidden = shield.cover("log").hide(said);
         let shown = hidden.unwrap_or_else(|_| "a line with personal data was left out\n".into());
-        io::stderr().write_all(shown.as_bytes())?;
+        io::stderr().write_all(format!("{time}{shown}").as_bytes())?;
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+/// Bytes of the time that a line begins with, colours included: its digits are nobody's number.
+fn time_len(line: &str) -> usize {
+    let first = line.split_inclusive(' ').next().unwrap_or_default();
+    let of_time = |byte: u8| byte.is_ascii_digit() || b"-:.TZ\x1b[m ".contains(&byte);
+    let is_time = first.contains('T') && first.contains('Z') && first.bytes().all(of_time);
+    if is_time { first.len() } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_line_is_known_with_and_without_colours() {
+        let time = "2026-11-22T09:46:33.123456Z ";
+        assert_eq!(time_len(&format!("{time}ERROR allod: 756.9217.0769.85")), time.len());
+        let time = "\u{1b}[2m2026-11-22T09:46:33.123456Z\u{1b}[0m ";
+        assert_eq!(time_len(&format!("{time}WARN allod: x")), time.len());
+        assert_eq!(time_len("756.9217.0769.85 was said"), 0);
     }
 }

@@ -14,6 +14,7 @@ mod replay_arguments;
 mod samples;
 mod scratch;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use allod_lm::Isa;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_env("ALLOD_LOG")
                 .unwrap_or_else(|_| "warn,tantivy=error".into()),
         )
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(|| log::Lines)
         .init();
     if let Some(Err(error)) = arguments.isa.map(Isa::bound) {

@@ -7,7 +7,7 @@
 use std::sync::PoisonError;
 
 use allod_ledger::receipt::{Outcome, Receipt, RequestKind};
-use allod_store::{Resolution, ReviewRow, ReviewState, Verdict};
+use allod_store::{Resolution, ReviewRow, Verdict};
 use serde_json::{Value, json};
 
 use crate::ask::Caller;
@@ -35,11 +35,8 @@ impl Desk {
     /// When the store or the log cannot be written.
     pub fn sign_decisions(&self) -> Result<(), Error> {
         let _alone = self.signing.lock().unwrap_or_else(PoisonError::into_inner);
-        for review in self.store.reviews(Some(ReviewState::Resolved))? {
+        for review in self.store.unsigned_decisions()? {
             let Some(decided) = &review.resolution else { continue };
-            if decided.receipt_index.is_some() {
-                continue;
-            }
             let index = match self.signed(&review.id, decided.log_size)? {
                 Some(index) => index,
                 None => self.sign(&review, decided)?,
@@ -105,7 +102,7 @@ fn facts(review: &ReviewRow, decided: &Resolution) -> Value {
 mod tests {
     use super::*;
     use crate::desk::DeskOptions;
-    use allod_store::{NewReview, ReviewKind};
+    use allod_store::{NewReview, ReviewKind, ReviewState};
     use std::path::Path;
 
     fn desk(folder: &Path, policy: &str) -> Desk {

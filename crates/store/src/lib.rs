@@ -102,6 +102,9 @@ pub trait Store: Send + Sync {
     /// [`Error::NoSuchReview`], [`Error::AlreadyResolved`].
     fn resolve_review(&self, id: &str, resolution: &Resolution, persons: u32) -> Result<ReviewRow>;
 
+    /// Resolved entries whose decision has no receipt yet, oldest first.
+    fn unsigned_decisions(&self) -> Result<Vec<ReviewRow>>;
+
     /// Notes the receipt that a resolved entry's decision has.
     fn link_decision(&self, id: &str, receipt_index: u64) -> Result<()>;
 

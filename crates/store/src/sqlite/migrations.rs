@@ -128,6 +128,10 @@ CREATE TABLE usage (
     tokens        INTEGER NOT NULL
 ) STRICT;
 ",
+    "
+ALTER TABLE reviews ADD COLUMN signed INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX reviews_unsigned ON reviews (number) WHERE state = 'resolved' AND signed = 0;
+",
 ];
 
 /// Brings the database at `path` to the newest schema, in one transaction.

@@ -260,6 +260,10 @@ impl Store for SqliteStore {
         reviews::resolve(self, id, resolution, persons)
     }
 
+    fn unsigned_decisions(&self) -> Result<Vec<ReviewRow>> {
+        reviews::unsigned(self)
+    }
+
     fn link_decision(&self, id: &str, receipt_index: u64) -> Result<()> {
         reviews::link_decision(self, id, receipt_index)
     }

@@ -6,7 +6,7 @@ use super::{SqliteStore, now};
 use crate::key::random_id;
 use crate::seal::Key;
 use crate::{Error, NewReview, Resolution, Result, ReviewRow, ReviewState};
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, named_params, params};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -91,10 +91,25 @@ pub(super) fn link(store: &SqliteStore, id: &str, receipt_index: u64) -> Result<
 }
 
 pub(super) fn all(store: &SqliteStore, state: Option<ReviewState>) -> Result<Vec<ReviewRow>> {
+    let query = format!("{REVIEW} WHERE ?1 IS NULL OR state = ?1 ORDER BY number");
+    opened_all(store, &query, params![state])
+}
+
+pub(super) fn unsigned(store: &SqliteStore) -> Result<Vec<ReviewRow>> {
+    // The word itself, so that the index serves.
+    let query = format!("{REVIEW} WHERE state = 'resolved' AND signed = 0 ORDER BY number");
+    opened_all(store, &query, params![])
+}
+
+fn opened_all(
+    store: &SqliteStore,
+    query: &str,
+    parameters: &[&dyn ToSql],
+) -> Result<Vec<ReviewRow>> {
     store.sealed(|connection| {
         let rows: Vec<Stored> = connection
-            .prepare_cached(&format!("{REVIEW} WHERE ?1 IS NULL OR state = ?1 ORDER BY number"))?
-            .query_map([state], stored)?
+            .prepare_cached(query)?
+            .query_map(parameters, stored)?
             .collect::<rusqlite::Result<_>>()?;
         let opened = rows.into_iter().map(|row| opened(connection, &store.operator, row));
         Ok(opened.collect::<std::result::Result<Vec<_>, Fault>>()?.into_iter().flatten().collect())
@@ -153,7 +168,8 @@ pub(super) fn link_decision(store: &SqliteStore, id: &str, receipt_index: u64) -
         let resolution = Resolution { receipt_index: Some(receipt_index), ..resolution };
         let sealed = sealed(transaction, &store.operator, &row, &resolution)?;
         transaction
-            .execute("UPDATE reviews SET sealed_resolution = ?2 WHERE id = ?1", (id, sealed))?;
+            .prepare_cached("UPDATE reviews SET sealed_resolution = ?2, signed = 1 WHERE id = ?1")?
+            .execute((id, sealed))?;
         Ok(())
     })
 }
