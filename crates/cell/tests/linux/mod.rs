@@ -44,6 +44,7 @@ pub fn main() -> ExitCode {
         test();
         println!("test {name} ... ok ({} ms)", begin.elapsed().as_millis());
     }
+    let _ = std::fs::remove_dir_all(folder_of(std::process::id()));
     ExitCode::SUCCESS
 }
 

@@ -1,4 +1,4 @@
-//! What the server's process holds in memory. Linux only.
+//! What the server's process, and those that it started, hold in memory. Linux only.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -52,9 +52,9 @@ impl Memory {
         median(&self.late)
     }
 
-    /// The most that it ever held.
+    /// The most that each of its processes ever held, together.
     pub fn peak(&self) -> Option<u64> {
-        self.process.and_then(|process| read(process, "VmHWM:"))
+        self.process.and_then(|process| all(process, "VmHWM:"))
     }
 
     /// By how much more it held late than early.
@@ -70,7 +70,24 @@ fn median(looks: &[u64]) -> Option<u64> {
 }
 
 fn resident(process: u32) -> Option<u64> {
-    read(process, "VmRSS:")
+    all(process, "VmRSS:")
+}
+
+/// A line of a process and of all that it started: the model runs in one of these.
+fn all(process: u32, name: &str) -> Option<u64> {
+    let started = started(process).into_iter().filter_map(|child| all(child, name));
+    Some(read(process, name)? + started.sum::<u64>())
+}
+
+/// The processes that the threads of a process started.
+fn started(process: u32) -> Vec<u32> {
+    let mut started = Vec::new();
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
+    for thread in threads.flatten() {
+        let list = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        started.extend(list.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+    }
+    started
 }
 
 /// A line of `/proc/PROCESS/status`, in bytes.
