@@ -12,31 +12,22 @@
 //!
 //! A cell that ends, for whatever reason, fails the requests that it had, with the reason, and
 //! another one is started with the same files.
+//!
+//! Cells are made of what Linux has; elsewhere this crate is empty.
 
-#[cfg(target_os = "linux")]
+#![cfg(target_os = "linux")]
+
 mod fault;
-#[cfg(target_os = "linux")]
 mod files;
-#[cfg(target_os = "linux")]
 mod frame;
-#[cfg(target_os = "linux")]
 mod inside;
-#[cfg(target_os = "linux")]
 mod keeping;
-#[cfg(target_os = "linux")]
 mod link;
-#[cfg(target_os = "linux")]
 mod message;
-#[cfg(target_os = "linux")]
 mod remote;
-#[cfg(target_os = "linux")]
 mod route;
-#[cfg(target_os = "linux")]
 mod types;
-#[cfg(target_os = "linux")]
 mod wire;
 
-#[cfg(target_os = "linux")]
 pub use inside::serve;
-#[cfg(target_os = "linux")]
 pub use remote::InCell;

@@ -18,13 +18,24 @@ use crate::role::{Right, Role};
 use crate::state::Shared;
 use crate::trace_parent::TraceParent;
 
+/// Who says whom a request's words belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// Nobody: the words belong to the key itself.
+    Key,
+    /// The issuer, whose token proves the person.
+    Issuer,
+    /// The caller's program, which proves nothing.
+    Program,
+}
+
 /// A caller and what they may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) caller: Caller,
     pub(crate) role: Role,
-    /// Whether the subject is whom the request names, and not the key itself.
-    pub(crate) is_named: bool,
+    /// What the caller's subject is.
+    pub(crate) subject: Subject,
     /// The trace of the caller's that the request is a part of.
     pub(crate) trace: Option<TraceParent>,
 }
@@ -34,19 +45,19 @@ impl Identity {
         let role = Role::read(&key.role);
         let clearance = Clearance::of(key.labels);
         let caller = Caller { tenant: key.tenant, subject: key.id, clearance };
-        Identity { caller, role, is_named: false, trace: None }
+        Identity { caller, role, subject: Subject::Key, trace: None }
     }
 
     fn of_person(desk: &Desk, person: Person) -> Result<Identity, Problem> {
         let subject = desk.store().pseudonym(&person.tenant, &person.name)?;
         let clearance = Clearance::of(person.labels);
         let caller = Caller { tenant: person.tenant, subject, clearance };
-        Ok(Identity { caller, role: person.role, is_named: false, trace: None })
+        Ok(Identity { caller, role: person.role, subject: Subject::Issuer, trace: None })
     }
 
     fn local_operator() -> Identity {
         let caller = Caller::operator(Clearance::public());
-        Identity { caller, role: Role::Operator, is_named: false, trace: None }
+        Identity { caller, role: Role::Operator, subject: Subject::Key, trace: None }
     }
 
     /// Whether the records of a tenant are this caller's to see.
@@ -62,7 +73,7 @@ impl Identity {
     /// Whether the words of a subject's request are this caller's to see. Whom a program names is
     /// no proof of who asks: the words of a named user are for reviewers.
     pub(crate) fn sees_words_of(&self, subject: &str) -> bool {
-        let own = !self.is_named && self.caller.subject == subject;
+        let own = self.subject != Subject::Program && self.caller.subject == subject;
         self.role.may(Right::Decide) || self.role.may(Right::Ask) && own
     }
 
@@ -70,7 +81,7 @@ impl Identity {
     fn on_behalf_of(mut self, desk: &Desk, name: Option<&str>) -> Result<Identity, Problem> {
         if let Some(name) = name {
             self.caller.subject = desk.store().pseudonym(&self.caller.tenant, name)?;
-            self.is_named = true;
+            self.subject = Subject::Program;
         }
         Ok(self)
     }
@@ -236,7 +247,7 @@ mod tests {
         for role in [Role::Auditor, Role::Monitor] {
             assert!(!with(role).sees_words_of(&own) && !with(role).sees_drafts(), "{role:?}");
         }
-        let named = Identity { is_named: true, ..with(Role::User) };
+        let named = Identity { subject: Subject::Program, ..with(Role::User) };
         assert!(!named.sees_words_of(&own));
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::identity::Identity;
+use crate::identity::{Identity, Subject};
 use crate::problem::Problem;
 use crate::state::Shared;
 
@@ -11,7 +11,8 @@ use crate::state::Shared;
 const NAME_BYTES_MAX: usize = 256;
 
 /// The identity, on behalf of the person whom the request names: its words then belong to that
-/// person, and can be exported and erased as theirs. The header `x-allod-subject` goes before.
+/// person, and can be exported and erased as theirs. The header `x-allod-subject` goes before, and a
+/// person whom an issuer proves is nobody else, whatever a field says.
 ///
 /// # Errors
 /// When the field holds something that is no name.
@@ -20,12 +21,13 @@ pub(crate) async fn on_behalf_of(
     identity: Identity,
     fields: &Map<String, Value>,
 ) -> Result<Identity, Problem> {
-    let Some(name) = named(fields)?.filter(|_| !identity.is_named) else { return Ok(identity) };
+    let is_open = identity.subject == Subject::Key;
+    let Some(name) = named(fields)?.filter(|_| is_open) else { return Ok(identity) };
     let (tenant, name) = (identity.caller.tenant.clone(), name.to_owned());
     let subject = move |desk: &allod_answer::Desk| Ok(desk.store().pseudonym(&tenant, &name)?);
     let subject = state.read(subject).await?;
     let caller = allod_answer::Caller { subject, ..identity.caller };
-    Ok(Identity { caller, is_named: true, ..identity })
+    Ok(Identity { caller, subject: Subject::Program, ..identity })
 }
 
 /// The name that stands in the first of the fields that has one; a blank one names nobody.

@@ -181,6 +181,13 @@ fn a_token_gives_what_the_policy_reads_from_its_claims() {
     assert_eq!(json!(receipt.request.subject), plain["subject"]);
     let colleague = server.client_with(&issuer.token(json!({"sub": "beat"})));
     assert_eq!(colleague.get("/api/receipts/0").json()["question"], json!(null));
+    // What a field of the request says does not make the words somebody else's.
+    let chat = json!({"model": "allod/documents", "user": "beat",
+        "messages": [{"role": "user", "content": WASTE_QUESTION}]});
+    let answer = client.post("/v1/chat/completions", &chat);
+    let index = answer.json()["allod"]["receipt"]["index"].as_u64().unwrap();
+    let receipt = house.desk.ledger().read(index).unwrap();
+    assert_eq!(json!(receipt.request.subject), plain["subject"]);
     // A key goes on being a key.
     let key = house.key("b", &[], "reviewer");
     assert_eq!(caller(&key)["role"], "reviewer");

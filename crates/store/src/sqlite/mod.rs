@@ -285,6 +285,12 @@ impl Store for SqliteStore {
     }
 
     fn pseudonym(&self, tenant: &str, name: &str) -> Result<String> {
+        // Asked with every request of a named person: only a tenant's first waits for the disk.
+        let known = self
+            .sealed(|connection| subjects::known_tenant_key(connection, &self.operator, tenant))?;
+        if let Some(key) = known {
+            return Ok(key.pseudonym(name));
+        }
         self.write_sealed(|transaction| {
             Ok(subjects::tenant_key(transaction, &self.operator, tenant)?.pseudonym(name))
         })

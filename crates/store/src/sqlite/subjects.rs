@@ -76,24 +76,33 @@ fn subject_place(tenant: &str, subject: &str) -> String {
     format!("subject\0{tenant}\0{subject}")
 }
 
-/// A tenant's key; made if there is none.
+/// A tenant's key, if it has one.
+pub(super) fn known_tenant_key(
+    connection: &Connection,
+    operator: &Key,
+    tenant: &str,
+) -> Result<Option<Key>, Fault> {
+    let wrapped: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT wrapped FROM tenant_keys WHERE tenant = ?1")?
+        .query_row([tenant], |row| row.get(0))
+        .optional()?;
+    let unwrap = |wrapped: Vec<u8>| operator.unwrap(&tenant_place(tenant), &wrapped);
+    Ok(wrapped.map(unwrap).transpose()?)
+}
+
+/// A tenant's key; made if there is none. Needs a transaction that holds the write lock.
 pub(super) fn tenant_key(
     connection: &Connection,
     operator: &Key,
     tenant: &str,
 ) -> Result<Key, Fault> {
-    let wrapped: Option<Vec<u8>> = connection
-        .prepare_cached("SELECT wrapped FROM tenant_keys WHERE tenant = ?1")?
-        .query_row([tenant], |row| row.get(0))
-        .optional()?;
-    let place = tenant_place(tenant);
-    if let Some(wrapped) = wrapped {
-        return Ok(operator.unwrap(&place, &wrapped)?);
+    if let Some(key) = known_tenant_key(connection, operator, tenant)? {
+        return Ok(key);
     }
     let key = Key::random()?;
     connection.execute(
         "INSERT INTO tenant_keys (tenant, wrapped) VALUES (?1, ?2)",
-        (tenant, operator.wrap(&place, &key)?),
+        (tenant, operator.wrap(&tenant_place(tenant), &key)?),
     )?;
     Ok(key)
 }
