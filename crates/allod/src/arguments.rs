@@ -8,6 +8,7 @@ use allod_lm::{Container, Format, Isa};
 use allod_registry::Name;
 use clap::{Args, Parser, Subcommand};
 
+use crate::engine_arguments::{EngineArguments, KvCacheDtype};
 use crate::eval_arguments::EvalCommand;
 use crate::replay_arguments::{ExportCommand, PolicyCommand, ReplayArguments};
 
@@ -331,30 +332,6 @@ pub struct TlsArguments {
     pub tls_client_ca: Option<PathBuf>,
 }
 
-/// How the built-in engine serves.
-#[derive(Debug, Clone, Default, Args)]
-pub struct EngineArguments {
-    /// Sequences that are computed together [default: 32]
-    #[arg(long, value_name = "N")]
-    pub slots: Option<usize>,
-    /// Tokens of prompts that go through the model together [default: 512]
-    #[arg(long, value_name = "N")]
-    pub step_tokens: Option<usize>,
-    /// Tokens that prompt and answer can have together [default: as the model says]
-    #[arg(long, value_name = "N")]
-    pub context_tokens: Option<usize>,
-    /// Memory for the keys and values of sequences [default: 2048]
-    #[arg(long, value_name = "MIB")]
-    pub cache_mib: Option<usize>,
-    /// Memory for keys and values that are kept to be used again; 0 keeps none [default: 512]
-    #[arg(long, value_name = "MIB")]
-    pub prefix_mib: Option<usize>,
-    /// Tokens that are guessed in a step, from what stands before; no answer depends on it
-    /// [default: 0]
-    #[arg(long, value_name = "N")]
-    pub draft_tokens: Option<usize>,
-}
-
 /// The adapters of the model.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AdapterArguments {
@@ -468,22 +445,6 @@ pub struct BenchServeArguments {
     pub engine: EngineArguments,
 }
 
-impl EngineArguments {
-    /// The flags that say the same.
-    pub fn flags(&self) -> Vec<String> {
-        let flags = [
-            ("--slots", self.slots),
-            ("--step-tokens", self.step_tokens),
-            ("--context-tokens", self.context_tokens),
-            ("--cache-mib", self.cache_mib),
-            ("--prefix-mib", self.prefix_mib),
-            ("--draft-tokens", self.draft_tokens),
-        ];
-        let given = flags.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        given.flat_map(|(name, value)| [name.to_owned(), value.to_string()]).collect()
-    }
-}
-
 /// `allod bench` of a model
 #[derive(Debug, Args)]
 pub struct BenchArguments {
@@ -508,6 +469,9 @@ pub struct BenchArguments {
     /// How often each is measured; medians are printed
     #[arg(long, default_value_t = 3, value_name = "R")]
     pub repeat: usize,
+    /// How keys and values are kept
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub kv_cache_dtype: KvCacheDtype,
     /// Run the model in a cell, as `serve` does; the memory that is printed is then not the model's
     #[arg(long)]
     pub in_cell: bool,

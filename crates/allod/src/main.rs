@@ -4,6 +4,7 @@
 mod arguments;
 mod cells;
 mod commands;
+mod engine_arguments;
 mod engine_cells;
 mod eval_arguments;
 mod folder;

@@ -219,6 +219,7 @@ fn answers_are_the_same_whoever_was_beside_them_and_however_it_is_computed() {
         ),
         (64, Options { draft_tokens: Some(4), slots: Some(64), ..Options::default() }),
         (4, Options { cache: Some(CacheForm::F32), prefix_bytes: Some(0), ..Options::default() }),
+        (7, Options { cache: Some(CacheForm::Mxint8), ..Options::default() }),
     ];
     let template = "{% for m in messages %}<|x|>{{ m.role }}: {{ m.content }}{% endfor %}<|x|>";
     let models = [bytes::model(), bytes::model_with(template, &["<|x|>"], &[])];

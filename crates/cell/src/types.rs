@@ -127,8 +127,7 @@ impl Wire for CacheForm {
     }
 
     fn take(input: &mut &[u8]) -> Option<Self> {
-        let name = String::take(input)?;
-        [CacheForm::Bf16, CacheForm::F32].into_iter().find(|form| form.numerics() == name)
+        CacheForm::of_numerics(&String::take(input)?)
     }
 }
 

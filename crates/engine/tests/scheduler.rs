@@ -133,6 +133,7 @@ fn who_loses_its_place_goes_on_with_the_same_bits() {
     // pages, of which nothing is kept for later that would not count.
     places_are_lost(CacheForm::F32, None, 4 * 256 * 2 * 32 * 4);
     places_are_lost(CacheForm::Bf16, Some(0), 4 * 8 * 2 * 3 * 1024);
+    places_are_lost(CacheForm::Mxint8, Some(0), 4 * 8 * 2 * (2 * 1024 + 64));
 }
 
 fn places_are_lost(cache: CacheForm, prefix_bytes: Option<usize>, cache_bytes: usize) {

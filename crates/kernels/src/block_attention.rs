@@ -1,4 +1,4 @@
-//! Attention over blocks of `bf16` keys and values, which sequences may share.
+//! Attention over blocks of keys and values, which sequences may share.
 #![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
 use crate::attention::Scoring;
@@ -6,12 +6,12 @@ use crate::bf16_product::Unit;
 #[cfg(target_arch = "x86_64")]
 use crate::block_attention_tiles;
 use crate::isa::{Isa, on_isa};
-use crate::kv_block::{BLOCK_POSITIONS, Block};
+use crate::kv_block::{BLOCK_POSITIONS, Block, BlockForm, Stored};
 use crate::lanes::{LANES, Lanes};
 use crate::packed::{EMPTY, TILE_DEPTH, Tile, round};
 use crate::scratch::Scratch;
 use crate::softmax_weights::{Slope, prepare, total};
-use crate::{block_attention_lanes, block_attention_weights};
+use crate::{block_attention_codes, block_attention_lanes, block_attention_weights};
 use std::ops::Range;
 
 /// Blocks whose weights are computed, then used, before the next: what they take stays in the
@@ -33,7 +33,7 @@ pub struct Visit<'a> {
     pub tokens: Range<usize>,
 }
 
-/// Attention of several tokens over keys and values in `bf16`: `queries` and `out` are `[tokens,
+/// Attention of several tokens over keys and values in blocks of one form: `queries` and `out` are `[tokens,
 /// group, head_dim]`; token t sees `positions[t]` of its sequence, and `scoring` says how. The
 /// visits of a token are sorted by index and are at least the blocks with positions that it sees.
 ///
@@ -80,7 +80,10 @@ pub(crate) fn attend_on(
     let buffers = &mut scratch.blocks;
     buffers.make_room(&band);
     buffers.pack_queries(isa, &band, queries);
-    score(unit, isa, &band, buffers);
+    match form(&band.visits) {
+        BlockForm::Bf16 => score(unit, isa, &band, &band.visits, buffers),
+        BlockForm::Mxint8 => block_attention_codes::score(unit, isa, &band, buffers),
+    }
     buffers.prepare(isa, &band, scoring);
     let mut rest = &band.visits[..];
     while let Some(first) = rest.first() {
@@ -88,32 +91,52 @@ pub(crate) fn attend_on(
         let alike = rest.iter().take(CHUNK);
         let alike = alike.take_while(|visit| is_by_lanes(unit, &band, visit) == by_lanes);
         let (visits, ahead) = rest.split_at(alike.count());
-        mix(by_lanes, isa, &band, visits, ahead, buffers);
+        block_attention_weights::weigh(isa, &band, visits, buffers);
+        match form(visits) {
+            BlockForm::Bf16 => mix(by_lanes, isa, &band, visits, ahead, buffers),
+            BlockForm::Mxint8 => {
+                block_attention_codes::mix(by_lanes, isa, &band, visits, ahead, buffers);
+            }
+        }
         rest = ahead;
     }
     buffers.divide(isa, &band, out);
 }
 
+/// How blocks that are of one kind are kept.
+fn form(visits: &[Visit]) -> BlockForm {
+    match visits.first().map(|visit| &visit.block.stored) {
+        Some(Stored::Codes(_)) => BlockForm::Mxint8,
+        _ => BlockForm::Bf16,
+    }
+}
+
 /// Whether the products of a visit are no work for tiles, which 16 rows fill.
-fn is_by_lanes(unit: Unit, band: &Band, visit: &Visit) -> bool {
+pub(crate) fn is_by_lanes(unit: Unit, band: &Band, visit: &Visit) -> bool {
     matches!(unit, Unit::Lanes(_)) || band.rows_of(visit).len() <= FEW_ROWS
 }
 
-/// All scores.
-fn score(unit: Unit, isa: Isa, band: &Band, buffers: &mut BlockBuffers) {
+/// The scores of visits whose keys are tiles.
+pub(crate) fn score(
+    unit: Unit,
+    isa: Isa,
+    band: &Band,
+    visits: &[Visit],
+    buffers: &mut BlockBuffers,
+) {
     let by_lanes = |visit: &Visit| is_by_lanes(unit, band, visit);
-    let few = band.visits.iter().filter(|visit| by_lanes(visit)).count();
+    let few = visits.iter().filter(|visit| by_lanes(visit)).count();
     if few > 0 {
-        block_attention_lanes::score(isa, band, buffers, by_lanes);
+        block_attention_lanes::score(isa, band, visits, buffers, by_lanes);
     }
     #[cfg(target_arch = "x86_64")]
-    if few < band.visits.len() {
-        block_attention_tiles::score(band, buffers, |visit| !by_lanes(visit));
+    if few < visits.len() {
+        block_attention_tiles::score(band, visits, buffers, |visit| !by_lanes(visit));
     }
 }
 
-/// Adds weighted values of visits that are alike; those of `ahead` come next.
-fn mix(
+/// Adds weighted values, which are tiles, of visits that are alike; those of `ahead` come next.
+pub(crate) fn mix(
     by_lanes: bool,
     isa: Isa,
     band: &Band,
@@ -121,7 +144,6 @@ fn mix(
     ahead: &[Visit],
     buffers: &mut BlockBuffers,
 ) {
-    block_attention_weights::weigh(isa, band, visits, buffers);
     // What is infinite or no number may not be multiplied by the zero of one who does not see it.
     if !visits.iter().all(|visit| visit.block.facts.finite) {
         return block_attention_lanes::mix_cleaned(band, visits, buffers);
@@ -160,13 +182,14 @@ impl<'a> Band<'a> {
         positions: &'a [Range<usize>],
     ) -> Band<'a> {
         assert!(positions.iter().all(|seen| seen.start < seen.end), "no positions to attend to");
+        let layout = visits[0].block.layout();
         let first = positions.iter().map(|seen| seen.start / BLOCK_POSITIONS).min().unwrap_or(0);
         let end = positions.iter().map(|seen| seen.end.div_ceil(BLOCK_POSITIONS)).max();
         let end = end.unwrap_or(first);
         let mut found = vec![0; positions.len()];
         let mut kept = Vec::with_capacity(visits.len());
         for visit in visits {
-            assert_eq!(visit.block.head_dim(), head_dim, "elements of a head");
+            assert_eq!(visit.block.layout(), layout, "blocks of one form and head");
             let sees = |token: &usize| sees(&positions[*token], visit.index);
             let (Some(from), Some(to)) =
                 (visit.tokens.clone().find(sees), visit.tokens.clone().rfind(sees))
@@ -231,6 +254,8 @@ pub(crate) struct BlockBuffers {
     pub slopes: Vec<(Slope, f32)>,
     /// Rows on the left of a product, as floats.
     pub left: Vec<f32>,
+    /// Keys or values of a few blocks that are kept as codes.
+    pub expanded: Vec<Tile>,
 }
 
 impl BlockBuffers {

@@ -12,21 +12,17 @@ use std::ops::Range;
 
 /// Whether sums of products of numbers with at least these biased exponents never come near a
 /// denormal number: each is a multiple of the product of both units in the last place.
-fn keeps_clear(left: u32, right: u32) -> bool {
+pub(crate) fn keeps_clear(left: u32, right: u32) -> bool {
     left + right >= 2 * (127 + 7) - 126
 }
 
 /// Visits by which what is multiplied is asked for beforehand: some micros of memory's time.
 const AHEAD: usize = 2;
 
-/// The scores of the visits that few rows have, if the unit is another for the rest.
-pub(crate) fn score(
-    isa: Isa,
-    band: &Band,
-    buffers: &mut BlockBuffers,
-    own: impl Fn(&Visit) -> bool,
-) {
-    let BlockBuffers { queries, scores, left, .. } = buffers;
+/// The queries of all rows as floats, `[rows][width]`; gives the width and the least biased
+/// exponent of what is not zero.
+pub(crate) fn expand_queries(isa: Isa, band: &Band, buffers: &mut BlockBuffers) -> (usize, u32) {
+    let BlockBuffers { queries, left, .. } = buffers;
     let steps = band.visits[0].block.layout().steps();
     let width = steps * TILE_DEPTH;
     left.resize((band.rows * width).max(left.len()), 0.0);
@@ -36,7 +32,21 @@ pub(crate) fn score(
         expand(isa, tiles.iter().map(|tile| &tile.0[row % LANES]), left);
         least = least.min(crate::kv_block::sizes(left).0);
     }
-    for (place, visit) in band.visits.iter().enumerate().filter(|(_, visit)| own(visit)) {
+    (width, least)
+}
+
+/// The scores of the visits that few rows have, if the unit is another for the rest.
+pub(crate) fn score(
+    isa: Isa,
+    band: &Band,
+    visits: &[Visit],
+    buffers: &mut BlockBuffers,
+    own: impl Fn(&Visit) -> bool,
+) {
+    let (width, least) = expand_queries(isa, band, buffers);
+    let BlockBuffers { queries, scores, left, .. } = buffers;
+    let steps = width / TILE_DEPTH;
+    for (place, visit) in visits.iter().enumerate().filter(|(_, visit)| own(visit)) {
         let (rows, at) = (band.rows_of(visit), band.score_of(visit.index));
         let tiles = visit.block.all_keys();
         if !keeps_clear(least, visit.block.facts.least_key) {
@@ -44,9 +54,9 @@ pub(crate) fn score(
             continue;
         }
         // After the last keys come the first values.
-        let ahead = match band.visits.get(place + AHEAD) {
+        let ahead = match visits.get(place + AHEAD) {
             Some(visit) => visit.block.all_keys(),
-            None => band.visits[(place + AHEAD - band.visits.len()).min(place)].block.values(),
+            None => visits[(place + AHEAD - visits.len()).min(place)].block.values(),
         };
         let job = Product { left, stride: width, rows, tiles, steps, ahead };
         multiply(isa, &job, &mut scores[at..], band.stride, Begin::Zero);
@@ -85,11 +95,8 @@ pub(crate) fn mix(
             mix_exactly(band, place, visit, weights, mixed);
             continue;
         }
-        for row in rows.clone() {
-            let weights = &weights[row / LANES * CHUNK + place].0[row % LANES];
-            let left = &mut left[row * BLOCK_POSITIONS..][..BLOCK_POSITIONS];
-            expand(isa, std::iter::once(weights), left);
-        }
+        let own = &mut left[rows.start * BLOCK_POSITIONS..rows.end * BLOCK_POSITIONS];
+        expand_weights(isa, rows.clone(), place, weights, own);
         let next = visits[place..].iter().chain(ahead).nth(AHEAD);
         let ahead = next.map_or(&[][..], |visit| visit.block.values());
         let tiles = visit.block.values();
@@ -134,6 +141,20 @@ fn add_row(weights: &[[u16; 2]; LANES], value: &Tile, sums: &mut [f32]) {
     let mut lanes = [0.0; LANES];
     lanes.copy_from_slice(&sums[..LANES]);
     sums[..LANES].copy_from_slice(&add_step(weights, value, lanes));
+}
+
+/// The weights of some rows for the block at `place` of its chunk, as floats: `[rows][32]`.
+pub(crate) fn expand_weights(
+    isa: Isa,
+    rows: Range<usize>,
+    place: usize,
+    weights: &[Tile],
+    out: &mut [f32],
+) {
+    for (row, out) in rows.zip(out.chunks_exact_mut(BLOCK_POSITIONS)) {
+        let weights = &weights[row / LANES * CHUNK + place].0[row % LANES];
+        expand(isa, std::iter::once(weights), out);
+    }
 }
 
 /// Rows of tiles as floats.

@@ -7,11 +7,16 @@ use crate::packed::Tile;
 use crate::panel::prefetch;
 
 /// The scores of `own` visits: for 32 rows at a time where a block is seen by both halves of them.
-pub(crate) fn score(band: &Band, buffers: &mut BlockBuffers, own: impl Fn(&Visit) -> bool) {
+pub(crate) fn score(
+    band: &Band,
+    visits: &[Visit],
+    buffers: &mut BlockBuffers,
+    own: impl Fn(&Visit) -> bool,
+) {
     let tiles = Tiles::new();
     for strip in (0..band.strips()).step_by(2) {
         let of = |visit: &&Visit, strip| touches(band, visit, strip);
-        let visits = || band.visits.iter().filter(|visit| own(visit));
+        let visits = || visits.iter().filter(|visit| own(visit));
         for visit in visits().filter(|one| of(one, strip) && of(one, strip + 1)) {
             score_pair(&tiles, band, visit, strip, buffers);
         }

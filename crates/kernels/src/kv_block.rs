@@ -1,7 +1,8 @@
-//! Keys and values of 32 positions of one kv head, as `bf16` in the order of the tile unit.
+//! Keys and values of 32 positions of one kv head, in the order of the tile unit.
 #![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
 use crate::isa::{Isa, on_isa};
+use crate::kv_codes::{self, Codes, CodesMut};
 use crate::lanes::LANES;
 use crate::packed::{TILE_DEPTH, Tile, round, turn};
 use crate::tile_memory::{Piece, TileMemory};
@@ -11,11 +12,21 @@ use std::sync::Arc;
 /// Positions of a block: one step of a product over positions.
 pub const BLOCK_POSITIONS: usize = TILE_DEPTH;
 
+/// How the elements of a block are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockForm {
+    /// Rounded to `bf16`.
+    Bf16,
+    /// Whole numbers of 8 bits, 32 of a position with one power of two: half the memory.
+    Mxint8,
+}
+
 /// The shape of a block. Keys are two columns of tiles, one for each 16 positions, `[pair of
 /// elements][position]`; values one tile for each 16 elements, `[pair of positions][element]`.
 /// Elements beyond the head's are zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockLayout {
+    form: BlockForm,
     head_dim: usize,
 }
 
@@ -24,9 +35,9 @@ impl BlockLayout {
     ///
     /// # Panics
     /// When `head_dim` is 0.
-    pub fn new(head_dim: usize) -> BlockLayout {
+    pub fn new(form: BlockForm, head_dim: usize) -> BlockLayout {
         assert!(head_dim > 0, "a head has at least one element");
-        BlockLayout { head_dim }
+        BlockLayout { form, head_dim }
     }
 
     /// Elements per head.
@@ -44,8 +55,25 @@ impl BlockLayout {
         self.head_dim.div_ceil(LANES)
     }
 
-    fn tiles(self) -> usize {
+    /// Tiles of keys and values in `bf16`.
+    pub(crate) fn rounded_tiles(self) -> usize {
         2 * self.steps() + self.strips()
+    }
+
+    /// Tiles of memory.
+    fn tiles(self) -> usize {
+        match self.form {
+            BlockForm::Bf16 => self.rounded_tiles(),
+            BlockForm::Mxint8 => kv_codes::tiles_of(self),
+        }
+    }
+
+    /// Bytes of scales.
+    fn scales(self) -> usize {
+        match self.form {
+            BlockForm::Bf16 => 0,
+            BlockForm::Mxint8 => kv_codes::scales_of(self),
+        }
     }
 }
 
@@ -70,7 +98,8 @@ impl BlockMemory {
     /// When the system has no memory.
     pub fn blocks(&self) -> Blocks {
         let (layout, facts) = (self.layout, vec![NOTHING; self.heads]);
-        Blocks { layout, tiles: self.memory.zeros(), facts }
+        let scales = vec![0; self.heads * layout.scales()];
+        Blocks { layout, tiles: self.memory.zeros(), scales, facts }
     }
 }
 
@@ -80,6 +109,8 @@ pub struct Blocks {
     layout: BlockLayout,
     /// `[heads][tiles]`
     tiles: Piece,
+    /// `[heads][scales]`
+    scales: Vec<u8>,
     /// By head.
     facts: Vec<Facts>,
 }
@@ -125,7 +156,7 @@ impl Blocks {
 
     /// Bytes that the blocks of `heads` heads take.
     pub fn bytes_of(layout: BlockLayout, heads: usize) -> usize {
-        heads * (layout.tiles() * size_of::<Tile>() + size_of::<Facts>())
+        heads * (layout.tiles() * size_of::<Tile>() + layout.scales() + size_of::<Facts>())
     }
 
     /// Bytes that these take.
@@ -138,10 +169,16 @@ impl Blocks {
     /// # Panics
     /// When there is no such head.
     pub fn block(&self, head: usize) -> Block<'_> {
-        let len = self.layout.tiles();
+        let (layout, facts) = (self.layout, self.facts[head]);
+        let (len, scales) = (layout.tiles(), layout.scales());
         let tiles = &self.tiles[head * len..][..len];
-        let (keys, values) = tiles.split_at(2 * self.layout.steps());
-        Block { layout: self.layout, keys, values, facts: self.facts[head] }
+        match layout.form {
+            BlockForm::Bf16 => Block::rounded(layout, tiles, facts),
+            BlockForm::Mxint8 => {
+                let scales = &self.scales[head * scales..][..scales];
+                Block { layout, stored: Stored::Codes(Codes::new(layout, tiles, scales)), facts }
+            }
+        }
     }
 
     /// The blocks of some heads, to write, each by a thread of its own if wanted.
@@ -149,10 +186,15 @@ impl Blocks {
     /// # Panics
     /// When there are no such heads.
     pub fn blocks_mut(&mut self, heads: Range<usize>) -> impl Iterator<Item = BlockMut<'_>> {
-        let (layout, len) = (self.layout, self.layout.tiles());
+        let layout = self.layout;
+        let (len, of_scales) = (layout.tiles(), layout.scales());
         let tiles = self.tiles[heads.start * len..heads.end * len].chunks_exact_mut(len);
+        let mut scales = &mut self.scales[heads.start * of_scales..heads.end * of_scales];
         let facts = self.facts[heads].iter_mut();
-        tiles.zip(facts).map(move |(tiles, facts)| BlockMut { layout, tiles, facts })
+        tiles.zip(facts).map(move |(tiles, facts)| {
+            let own = scales.split_off_mut(..of_scales).unwrap_or_default();
+            BlockMut { layout, tiles, scales: own, facts }
+        })
     }
 }
 
@@ -160,11 +202,24 @@ impl Blocks {
 #[derive(Clone, Copy)]
 pub struct Block<'a> {
     layout: BlockLayout,
-    /// `[2][steps]`
-    keys: &'a [Tile],
-    /// `[strips]`
-    values: &'a [Tile],
+    pub(crate) stored: Stored<'a>,
     pub(crate) facts: Facts,
+}
+
+/// What a block holds.
+#[derive(Clone, Copy)]
+pub(crate) enum Stored<'a> {
+    Rounded(Rounded<'a>),
+    Codes(Codes<'a>),
+}
+
+/// Tiles of `bf16`.
+#[derive(Clone, Copy)]
+pub(crate) struct Rounded<'a> {
+    /// `[2][steps]`, or none while only values are asked for
+    keys: &'a [Tile],
+    /// `[strips]`, or none while only keys are asked for
+    values: &'a [Tile],
 }
 
 impl std::fmt::Debug for Block<'_> {
@@ -174,6 +229,21 @@ impl std::fmt::Debug for Block<'_> {
 }
 
 impl<'a> Block<'a> {
+    fn rounded(layout: BlockLayout, tiles: &'a [Tile], facts: Facts) -> Block<'a> {
+        let (keys, values) = tiles.split_at(2 * layout.steps());
+        Block { layout, stored: Stored::Rounded(Rounded { keys, values }), facts }
+    }
+
+    /// The same block with its keys expanded to these tiles.
+    pub(crate) fn with_keys(&self, keys: &'a [Tile]) -> Block<'a> {
+        Block { stored: Stored::Rounded(Rounded { keys, values: &[] }), ..*self }
+    }
+
+    /// The same block with its values expanded to these tiles.
+    pub(crate) fn with_values(&self, values: &'a [Tile]) -> Block<'a> {
+        Block { stored: Stored::Rounded(Rounded { keys: &[], values }), ..*self }
+    }
+
     /// Its shape.
     pub(crate) fn layout(&self) -> BlockLayout {
         self.layout
@@ -186,18 +256,25 @@ impl<'a> Block<'a> {
 
     /// The tiles of the first 16 keys and of the others.
     pub(crate) fn keys(&self) -> [&'a [Tile]; 2] {
-        let (first, second) = self.keys.split_at(self.keys.len() / 2);
+        let keys = self.all_keys();
+        let (first, second) = keys.split_at(keys.len() / 2);
         [first, second]
     }
 
     /// The tiles of all keys, in the order of memory.
     pub(crate) fn all_keys(&self) -> &'a [Tile] {
-        self.keys
+        match self.stored {
+            Stored::Rounded(rounded) => rounded.keys,
+            Stored::Codes(_) => unreachable!("keys are expanded before they are tiles"),
+        }
     }
 
     /// The tile of each 16 elements of the values.
     pub(crate) fn values(&self) -> &'a [Tile] {
-        self.values
+        match self.stored {
+            Stored::Rounded(rounded) => rounded.values,
+            Stored::Codes(_) => unreachable!("values are expanded before they are tiles"),
+        }
     }
 }
 
@@ -205,6 +282,7 @@ impl<'a> Block<'a> {
 pub struct BlockMut<'a> {
     layout: BlockLayout,
     tiles: &'a mut [Tile],
+    scales: &'a mut [u8],
     facts: &'a mut Facts,
 }
 
@@ -226,7 +304,7 @@ impl<'a> HeadRows<'a> {
 
 impl BlockMut<'_> {
     /// Stores keys (rotated already) and values of `count` positions from place `first` of the
-    /// block on, rounded to `bf16`.
+    /// block on, rounded to what the block keeps.
     ///
     /// # Panics
     /// When the places are not in the block, or there are fewer rows.
@@ -240,6 +318,15 @@ impl BlockMut<'_> {
     ) {
         assert!(first + count <= BLOCK_POSITIONS, "places of a block");
         let (block, places) = (self, first..first + count);
+        if block.layout.form == BlockForm::Mxint8 {
+            return on_isa!(
+                isa,
+                write_codes_body(
+                    block: &mut BlockMut, isa: Isa, places: Range<usize>, keys: HeadRows,
+                    values: HeadRows
+                )
+            );
+        }
         on_isa!(
             isa,
             write_body(
@@ -332,6 +419,36 @@ fn write_body(
         let (least, finite) = sizes(values.row(row, head_dim));
         facts.least_value = facts.least_value.min(least);
         facts.finite &= finite;
+    }
+}
+
+#[inline(always)]
+fn write_codes_body(
+    block: &mut BlockMut,
+    isa: Isa,
+    places: Range<usize>,
+    keys: HeadRows,
+    values: HeadRows,
+) {
+    let (first, head_dim) = (places.start, block.layout.head_dim);
+    let mut codes = CodesMut::new(block.layout, block.tiles, block.scales);
+    let facts = &mut block.facts;
+    let mut place = first;
+    while place < places.end {
+        let half = place / LANES;
+        let end = ((half + 1) * LANES).min(places.end);
+        let key = |at: usize| keys.row(at - first, head_dim);
+        let least = match end - place {
+            LANES => codes.write_half(isa, half, |lane| key(place + lane)),
+            _ => (place..end).map(|at| codes.write_key(at, key(at))).min().unwrap_or(255),
+        };
+        facts.least_key = facts.least_key.min(least);
+        place = end;
+    }
+    for (row, place) in places.enumerate() {
+        let value = values.row(row, head_dim);
+        facts.least_value = facts.least_value.min(codes.write_value(place, value));
+        facts.finite &= codes.is_number(place);
     }
 }
 

@@ -54,6 +54,8 @@ mod avx2_lanes;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
+mod avx512_codes;
+#[cfg(target_arch = "x86_64")]
 mod avx512_lanes;
 #[cfg(target_arch = "x86_64")]
 mod avx512_tile;
@@ -61,6 +63,7 @@ mod avx512_tile;
 mod avx512_weights;
 mod bf16_product;
 mod block_attention;
+mod block_attention_codes;
 mod block_attention_lanes;
 #[cfg(target_arch = "x86_64")]
 mod block_attention_tiles;
@@ -87,6 +90,7 @@ mod gelu;
 mod input_gradient;
 mod isa;
 mod kv_block;
+mod kv_codes;
 mod lanes;
 mod linear;
 mod matrix;
@@ -144,7 +148,9 @@ pub use gated::GatedUnit;
 pub use gelu::{gelu, gelu_mul, gelu_slope, tanh};
 pub use input_gradient::linear_input_gradient;
 pub use isa::{Isa, Unavailable};
-pub use kv_block::{BLOCK_POSITIONS, Block, BlockLayout, BlockMemory, BlockMut, Blocks, HeadRows};
+pub use kv_block::{
+    BLOCK_POSITIONS, Block, BlockForm, BlockLayout, BlockMemory, BlockMut, Blocks, HeadRows,
+};
 pub use linear::linear;
 pub use matrix::{Error, Matrix};
 pub use memory::Memory;
@@ -167,4 +173,6 @@ pub use weight_gradient::linear_weight_gradient;
 pub const NUMERICS: &str = "allod-4";
 /// The rule where keys and values are kept in `f32`: the same but for attention.
 pub const NUMERICS_F32: &str = "allod-4-f32";
+/// The rule where keys and values are kept in MXINT8: the same but for what is kept.
+pub const NUMERICS_MXINT8: &str = "allod-4-mxint8";
 pub use weights::Weights;

@@ -102,7 +102,7 @@ fn every_architecture_has_the_same_bits_however_it_is_run() {
             let logits = all_logits(&mut infer, 0, &ids[..40], chunk);
             logits.iter().map(|logit| logit.to_bits()).collect()
         };
-        for form in [CacheForm::F32, CacheForm::Bf16] {
+        for form in CacheForm::ALL {
             let expected = run(form, Isa::Scalar, 1, 40);
             for isa in Isa::available() {
                 for (threads, chunk) in [(1, 40), (1, 1), (2, 7), (3, 40)] {

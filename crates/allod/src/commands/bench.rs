@@ -60,6 +60,7 @@ fn load(
         threads: Some(threads),
         context_tokens,
         slots: Some(arguments.batch),
+        cache: Some(arguments.kv_cache_dtype.form()),
         // No prompt comes twice, so what is kept would only take memory.
         prefix_bytes: Some(0),
         ..Options::default()
@@ -95,12 +96,12 @@ impl Report<'_> {
         wanted / self.peak.multiplications_per_second
     }
 
-    /// What the keys and values of the longest sequences take, in bf16.
+    /// What the keys and values of the longest sequences take.
     fn cache_bytes(&self) -> u64 {
         let arguments = self.arguments;
         let depth = arguments.depth.max(1) + arguments.generate;
         let tokens = arguments.prompt.max(depth * arguments.batch);
-        self.work.cached * 2 * tokens as u64
+        arguments.kv_cache_dtype.form().bytes_of(self.work.cached * tokens as u64)
     }
 
     fn json(&self) -> serde_json::Value {

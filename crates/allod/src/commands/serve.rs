@@ -12,7 +12,8 @@ use allod_server::{Keyless, ServeOptions, TlsFiles};
 use anyhow::bail;
 
 use crate::Ending;
-use crate::arguments::{EngineArguments, ServeArguments, TlsArguments};
+use crate::arguments::{ServeArguments, TlsArguments};
+use crate::engine_arguments::EngineArguments;
 use crate::folder::Place;
 use crate::output::say;
 
@@ -163,6 +164,7 @@ fn engine_options(arguments: &EngineArguments) -> Options {
         slots: arguments.slots,
         step_tokens: arguments.step_tokens,
         context_tokens: arguments.context_tokens,
+        cache: Some(arguments.kv_cache_dtype.form()),
         cache_bytes: arguments.cache_mib.map(bytes),
         prefix_bytes: arguments.prefix_mib.map(bytes),
         draft_tokens: arguments.draft_tokens,

@@ -253,8 +253,7 @@ fn encoder(identity: Option<&str>) -> Result<EncoderChoice, Stop> {
 
 /// How the cache is kept under a numerics rule.
 fn cache_of(numerics: &str) -> Result<CacheForm, Stop> {
-    let forms = [CacheForm::Bf16, CacheForm::F32];
-    forms.into_iter().find(|form| form.numerics() == numerics).ok_or_else(|| {
+    CacheForm::of_numerics(numerics).ok_or_else(|| {
         Stop::Impossible(format!(
             "it was computed under the rule {numerics}, and this program computes by {NUMERICS}"
         ))

@@ -20,8 +20,8 @@
 #![allow(clippy::print_stdout, missing_docs)]
 
 use allod_kernels::{
-    BlockLayout, BlockMemory, Blocks, CacheLayout, HeadRows, Isa, KeyValues, Scoring, Scratch,
-    Visit, attend_blocks, attend_rows, tile_multiplications,
+    BlockForm, BlockLayout, BlockMemory, Blocks, CacheLayout, HeadRows, Isa, KeyValues, Scoring,
+    Scratch, Visit, attend_blocks, attend_rows, tile_multiplications,
 };
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -276,7 +276,7 @@ struct Rounded {
 impl Rounded {
     fn new(positions: usize, heads: usize) -> Rounded {
         let [k, v] = [1, 2].map(|seed| values(positions * HEAD, seed));
-        let memory = BlockMemory::new(BlockLayout::new(HEAD), heads);
+        let memory = BlockMemory::new(BlockLayout::new(BlockForm::Bf16, HEAD), heads);
         let blocks = (0..positions).step_by(32).map(|start| {
             let mut blocks = memory.blocks();
             for mut block in blocks.blocks_mut(0..heads) {

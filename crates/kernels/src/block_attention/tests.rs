@@ -3,6 +3,7 @@
 use super::*;
 use crate::bf16_product::{flush, flushed_fma, single, units};
 use crate::kv_block::{BlockLayout, Blocks, HeadRows};
+use crate::kv_codes;
 use crate::reference::{assert_same_bits, reduce};
 use crate::samples::{self, Values};
 use crate::softmax_weights::weight;
@@ -11,6 +12,7 @@ use proptest::prelude::*;
 
 /// Keys and values `[positions][head_dim]` of a sequence, and blocks of them.
 struct Sequence {
+    form: BlockForm,
     head_dim: usize,
     rows: [Vec<f32>; 2],
     blocks: Vec<Blocks>,
@@ -18,10 +20,16 @@ struct Sequence {
 
 impl Sequence {
     /// Written in pieces whose ends are multiples of `piece`.
-    fn new(head_dim: usize, positions: usize, piece: usize, values: Values, seed: u64) -> Sequence {
+    fn new(
+        (form, head_dim): (BlockForm, usize),
+        positions: usize,
+        piece: usize,
+        values: Values,
+        seed: u64,
+    ) -> Sequence {
         let rows = [seed, !seed].map(|seed| samples::floats(positions * head_dim, values, seed));
         let blocks = Vec::new();
-        let mut sequence = Sequence { head_dim, rows, blocks };
+        let mut sequence = Sequence { form, head_dim, rows, blocks };
         for start in (0..positions).step_by(piece) {
             sequence.write(start..(start + piece).min(positions));
         }
@@ -33,7 +41,7 @@ impl Sequence {
         while start < positions.end {
             let index = start / BLOCK_POSITIONS;
             if self.blocks.len() <= index {
-                self.blocks.push(Blocks::new(BlockLayout::new(self.head_dim), 2));
+                self.blocks.push(Blocks::new(BlockLayout::new(self.form, self.head_dim), 2));
             }
             let end = positions.end.min((index + 1) * BLOCK_POSITIONS);
             let [keys, values] = [0, 1].map(|side: usize| HeadRows {
@@ -55,8 +63,15 @@ impl Sequence {
 
     fn at(&self, side: usize, position: usize) -> Vec<u16> {
         let row = &self.rows[side][position * self.head_dim..][..self.head_dim];
-        row.iter().map(|x| round(*x)).collect()
+        match self.form {
+            BlockForm::Bf16 => row.iter().map(|x| round(*x)).collect(),
+            BlockForm::Mxint8 => kv_codes::kept(row),
+        }
     }
+}
+
+fn forms() -> impl Strategy<Value = BlockForm> {
+    prop_oneof![Just(BlockForm::Bf16), Just(BlockForm::Mxint8)]
 }
 
 /// The sum of products of the rule, going on from `sum`.
@@ -139,11 +154,12 @@ proptest! {
 
     #[test]
     fn every_unit_gives_the_bits_of_the_rule(
-        head_dim in head_dims(), group in 1usize..5, first in 0usize..100, tokens in 1usize..24,
+        form in forms(), head_dim in head_dims(), group in 1usize..5, first in 0usize..100, tokens in 1usize..24,
         window in prop_oneof![Just(usize::MAX), 1usize..70], cap in caps(), with_sinks: bool,
         piece in 1usize..70, values in samples::values(), seed: u64,
     ) {
-        let sequence = Sequence::new(head_dim, first + tokens + 9, piece, values, seed);
+        let shape = (form, head_dim);
+        let sequence = Sequence::new(shape, first + tokens + 9, piece, values, seed);
         let queries = samples::floats(tokens * group * head_dim, values, seed ^ 1);
         let positions: Vec<Range<usize>> = (first..first + tokens)
             .map(|position| (position + 1).saturating_sub(window)..position + 1)
@@ -166,15 +182,15 @@ proptest! {
 
     #[test]
     fn sequences_that_share_blocks_have_the_bits_that_they_have_alone(
-        head_dim in head_dims(), group in 1usize..5, shared in 0usize..5,
+        form in forms(), head_dim in head_dims(), group in 1usize..5, shared in 0usize..5,
         lengths in prop::collection::vec(1usize..90, 1..12), values in samples::values(),
         window in prop_oneof![Just(usize::MAX), 1usize..70], seed: u64,
     ) {
         let before = shared * BLOCK_POSITIONS;
         let each: Vec<Sequence> = lengths.iter().enumerate().map(|(number, length)| {
-            Sequence::new(head_dim, before + length, 7, values, seed + number as u64)
+            Sequence::new((form, head_dim), before + length, 7, values, seed + number as u64)
         }).collect();
-        let whole = Sequence::new(head_dim, before + 1, 50, values, seed ^ 5);
+        let whole = Sequence::new((form, head_dim), before + 1, 50, values, seed ^ 5);
         let positions: Vec<Range<usize>> = lengths.iter()
             .map(|length| (before + length).saturating_sub(window)..before + length).collect();
         let queries = samples::floats(each.len() * group * head_dim, values, seed ^ 1);
@@ -220,7 +236,7 @@ fn exact(sequence: &Sequence, query: &[f32], seen: Range<usize>, scale: f64) -> 
 
 #[test]
 fn the_result_is_attention_within_the_rounding_of_its_operands() {
-    let sequence = Sequence::new(128, 700, 64, Values::Plain, 3);
+    let sequence = Sequence::new((BlockForm::Bf16, 128), 700, 64, Values::Plain, 3);
     let query = samples::floats(128, Values::Plain, 4);
     for (scale, seen) in [(0.09, 0..700), (0.5, 40..333), (2.0, 0..31)] {
         let by = Scoring { scale, cap: None, sinks: &[] };
@@ -243,7 +259,7 @@ fn the_result_is_attention_within_the_rounding_of_its_operands() {
 #[test]
 #[should_panic(expected = "a token sees positions of which there is no block")]
 fn a_missing_block_is_refused() {
-    let sequence = Sequence::new(8, 64, 64, Values::Plain, 1);
+    let sequence = Sequence::new((BlockForm::Bf16, 8), 64, 64, Values::Plain, 1);
     let by = Scoring { scale: 1.0, cap: None, sinks: &[] };
     let visits = &sequence.visits(0..1)[1..];
     let seen = 3..64;

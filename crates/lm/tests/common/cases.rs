@@ -60,7 +60,7 @@ impl Case {
             0 => packed(&mut numbers),
             _ => gguf(&mut numbers),
         };
-        let form = [CacheForm::F32, CacheForm::Bf16, CacheForm::Bf16][numbers.below(3)];
+        let form = CacheForm::ALL[numbers.below(3)];
         let length = 1 + numbers.below(2 * PAGE_TOKENS + 40);
         let tokens = draw_tokens(&mut numbers, length);
         let role = [Role::Prompt, Role::Answer][numbers.below(2)];

@@ -1,4 +1,4 @@
-//! The cache in `bf16`: a table of pages for each sequence, and pages that sequences share.
+//! The cache in blocks: a table of pages for each sequence, and pages that sequences share.
 
 use super::PAGE_TOKENS;
 use allod_kernels::{Block, BlockLayout, BlockMemory, BlockMut, Blocks};
@@ -25,8 +25,7 @@ pub(in crate::infer) struct HeadWrite<'a> {
 }
 
 impl Pages {
-    pub fn new(head_dim: usize, layers: usize, kv_heads: usize, slots: usize) -> Pages {
-        let layout = BlockLayout::new(head_dim);
+    pub fn new(layout: BlockLayout, layers: usize, kv_heads: usize, slots: usize) -> Pages {
         let memory = BlockMemory::new(layout, layers * kv_heads);
         Pages { layout, memory, layers, kv_heads, slots: vec![Vec::new(); slots] }
     }
