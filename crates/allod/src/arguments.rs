@@ -460,6 +460,9 @@ pub struct BenchArguments {
     /// Tokens that stand before what is written
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub depth: usize,
+    /// Tokens that all sequences have in common before that; they are read once
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub shared: usize,
     /// Sequences that are written at one time
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub batch: usize,

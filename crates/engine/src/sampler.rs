@@ -14,6 +14,9 @@ use allod_lm::{Isa, argmax, softmax};
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// Shares that are added up before the sum is noted.
+const DRAW_PART: usize = 2048;
+
 /// Chooses the tokens of one sequence.
 #[derive(Debug, Clone)]
 pub struct Sampler {
@@ -76,8 +79,36 @@ impl Sampler {
         }
         match self.sampling.temperature {
             0.0 => Some(best as u32),
+            _ if self.sampling.leaves_all() && !has_nan(&self.scores) => {
+                Some(self.draw_of_all(self.scores[best]))
+            }
             _ => Some(self.draw()),
         }
+    }
+
+    /// What [`Sampler::draw`] gives where no filter is asked for and all scores are numbers.
+    fn draw_of_all(&mut self, best_score: f32) -> u32 {
+        let temperature = self.sampling.temperature;
+        for score in &mut self.scores {
+            // The best becomes 0, so that no temperature is low enough to make it infinite.
+            *score = (*score - best_score) / temperature;
+        }
+        softmax(self.isa, &mut self.scores);
+        // Where each part begins, so that only one has to be gone through again.
+        let (mut begins, mut total) = (Vec::new(), 0.0);
+        for part in self.scores.chunks(DRAW_PART) {
+            begins.push(total);
+            total = part.iter().fold(total, |sum, share| sum + f64::from(*share));
+        }
+        let mark = f64::from(self.random.next_unit()) * total;
+        let later = begins.iter().skip(1).take_while(|begin| **begin <= mark).count();
+        let from = later * DRAW_PART;
+        let mut end = begins[later];
+        let found = self.scores[from..].iter().position(|share| {
+            end += f64::from(*share);
+            mark < end
+        });
+        found.map_or(0, |place| (from + place) as u32)
     }
 
     /// A token by the probabilities of those that the filters leave: they are laid end to end in
@@ -120,6 +151,11 @@ impl Sampler {
         let log_share = libm::log(f64::from(share));
         move |score| (f64::from(score) - f64::from(best) + log_share) as f32
     }
+}
+
+/// Whether any score is no number; looks at all, which is faster than to stop at one.
+fn has_nan(scores: &[f32]) -> bool {
+    scores.iter().fold(false, |found, score| found | score.is_nan())
 }
 
 #[cfg(test)]
@@ -223,6 +259,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_draw_of_all_is_the_draw_of_what_no_filter_took(
+            scores in prop::collection::vec(-30.0_f32..3.0, 1..9000), seed: u64,
+            temperature in 0.1_f32..5.0, excluded in 0usize..9000,
+        ) {
+            let mut scores = scores;
+            if scores.len() > 1 {
+                let place = excluded % scores.len();
+                scores[place] = f32::NEG_INFINITY;
+            }
+            let mut quick = sampler(Sampling { temperature, seed, ..Sampling::default() });
+            let mut slow = quick.clone();
+            for _ in 0..5 {
+                let found = quick.choose(&scores, Past::default());
+                slow.scores = scores.clone();
+                prop_assert_eq!(found, Some(slow.draw()));
+            }
+        }
+
         #[test]
         fn the_same_seed_chooses_the_same_on_every_instruction_set(
             scores in prop::collection::vec(-20.0_f32..20.0, 1..300),

@@ -86,6 +86,11 @@ impl Default for Sampling {
 }
 
 impl Sampling {
+    /// Whether every token may be drawn, however unlikely.
+    pub(crate) fn leaves_all(&self) -> bool {
+        self.top_k == 0 && self.typical_p >= 1.0 && self.top_p >= 1.0 && self.min_p <= 0.0
+    }
+
     /// Whether every parameter is in its range.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::scratch::Scratch;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-/// Strips of 16 outputs that meet the tokens together: 32 KiB of codes in the first cache.
+/// Strips of 16 outputs that meet many tokens together: 32 KiB of codes in the first cache.
 const GROUP_STRIPS: usize = 4;
 /// Strips of 16 tokens whose activations and sums stay in the second cache.
 const BAND_STRIPS: usize = 32;
@@ -93,8 +93,10 @@ pub(crate) fn linear(
     let strips = inputs.tokens().div_ceil(LANES);
     for band in (0..strips).step_by(BAND_STRIPS) {
         let band = band..(band + BAND_STRIPS).min(strips);
-        for first in rows.clone().step_by(GROUP_STRIPS * LANES) {
-            let end = (first + GROUP_STRIPS * LANES).min(rows.end);
+        // What few tokens meet is best read in the order of memory.
+        let together = (strips.next_power_of_two() / 2).clamp(1, GROUP_STRIPS);
+        for first in rows.clone().step_by(together * LANES) {
+            let end = (first + together * LANES).min(rows.end);
             group.multiply(&band, first / LANES..end.div_ceil(LANES), sums);
             put(sums, &band, first - rows.start..end - rows.start, inputs.tokens(), out);
         }
@@ -150,7 +152,7 @@ impl Group<'_> {
                 for (output, sums) in sums.iter_mut().enumerate().take(strips.len()) {
                     // What is decoded next is asked for while the first tokens are computed.
                     let lines = if token == band.start { len / 64 } else { 0 };
-                    let start = self.w.ahead(strips.start + output, at + len, GROUP_STRIPS);
+                    let start = self.w.ahead(strips.start + output, at + len, strips.len());
                     let ahead = Ahead { start, lines };
                     // SAFETY: as above.
                     unsafe { self.add(token, output, from..from + count, ahead, sums) };

@@ -54,15 +54,16 @@ fn load(
     arguments: &BenchArguments,
     place: &Place,
 ) -> anyhow::Result<Box<dyn Runner>> {
-    let tokens = arguments.prompt.max(arguments.depth + 1) + arguments.generate + 1;
+    let before = arguments.shared + arguments.depth + 1;
+    let tokens = arguments.prompt.max(before) + arguments.generate + 1;
     let context_tokens = Some(tokens.max(allod_engine::CONTEXT_TOKENS_LEAST));
     let options = Options {
         threads: Some(threads),
         context_tokens,
         slots: Some(arguments.batch),
         cache: Some(arguments.kv_cache_dtype.form()),
-        // No prompt comes twice, so what is kept would only take memory.
-        prefix_bytes: Some(0),
+        // No prompt comes twice, so what is kept would only take memory, but for what is shared.
+        prefix_bytes: Some(0).filter(|_| arguments.shared == 0),
         ..Options::default()
     };
     if arguments.in_cell {
@@ -100,7 +101,7 @@ impl Report<'_> {
     fn cache_bytes(&self) -> u64 {
         let arguments = self.arguments;
         let depth = arguments.depth.max(1) + arguments.generate;
-        let tokens = arguments.prompt.max(depth * arguments.batch);
+        let tokens = arguments.prompt.max(arguments.shared + depth * arguments.batch);
         arguments.kv_cache_dtype.form().bytes_of(self.work.cached * tokens as u64)
     }
 

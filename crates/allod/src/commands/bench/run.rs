@@ -13,6 +13,7 @@ pub struct Load {
     prompt: usize,
     generate: usize,
     depth: usize,
+    shared: usize,
     batch: usize,
     repeat: usize,
 }
@@ -33,8 +34,8 @@ pub struct Run {
 impl Load {
     /// As the command line has it.
     pub fn of(arguments: &BenchArguments) -> Load {
-        let BenchArguments { prompt, generate, depth, batch, repeat, .. } = *arguments;
-        Load { prompt, generate, depth, batch, repeat }
+        let BenchArguments { prompt, generate, depth, shared, batch, repeat, .. } = *arguments;
+        Load { prompt, generate, depth, shared, batch, repeat }
     }
 }
 
@@ -47,9 +48,13 @@ impl Run {
         for _ in 0..load.repeat {
             firsts.push(first_token(engine, prompts.next(load.prompt))?.as_secs_f64());
         }
+        let shared = if load.shared > 0 { prompts.next(load.shared) } else { Vec::new() };
+        if load.shared > 0 {
+            first_token(engine, [&shared[..], &prompts.next(1)].concat())?;
+        }
         for _ in 0..load.repeat {
-            let begun: Vec<Vec<u32>> =
-                (0..load.batch).map(|_| prompts.next(load.depth.max(1))).collect();
+            let mut next = || [&shared[..], &prompts.next(load.depth.max(1))].concat();
+            let begun: Vec<Vec<u32>> = (0..load.batch).map(|_| next()).collect();
             rates.push(written_per_second(engine, begun, load.generate)?);
         }
         let first_warm = median(firsts);
