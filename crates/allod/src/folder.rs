@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use allod_answer::{Desk, DeskOptions, EncoderChoice, ModelChoice};
+use allod_engine::InProcess;
 use allod_ledger::Checkpoint;
 use allod_ledger::receipt::Confinement;
 use allod_policy::{Policy, Runtime};
@@ -12,7 +13,7 @@ use allod_store::DATABASE_FILE;
 
 use crate::arguments::Arguments;
 use crate::cells::{self, Confined, Weaker};
-use crate::engine_cells;
+use crate::engine_cells::{self, WhenNeeded};
 use crate::log;
 
 /// The data folder and the policy that were named.
@@ -39,19 +40,30 @@ impl Place {
         cells::confine(&self.data, self.weaker)
     }
 
-    /// A model's choice with the place where it is to run, if one is to, and what receipts say of
-    /// that place; refused where the sandbox does not hold.
-    pub fn confined_model(
+    /// The models of a desk with the place where they are to run, if there are any, and what
+    /// receipts say of that place; refused where the sandbox does not hold.
+    pub fn confined_models(
         &self,
-        choice: ModelChoice,
-    ) -> anyhow::Result<(ModelChoice, Vec<String>)> {
-        let named = || Ok::<bool, anyhow::Error>(runs_here(&self.read_policy()?));
-        if choice.none || (choice.path.is_none() && !named()?) {
-            return Ok((choice, Vec::new()));
+        options: DeskOptions,
+    ) -> anyhow::Result<(DeskOptions, Vec<String>)> {
+        let reads = options.embedder.is_some() || options.reranker.is_some();
+        if !reads && !self.writes(&options.model)? {
+            return Ok((options, Vec::new()));
         }
         let engine_cells::Confined { loader, weaknesses } =
             engine_cells::confine(&self.data, self.weaker)?;
-        Ok((ModelChoice { loader: Some(loader), ..choice }, weaknesses))
+        let model = ModelChoice { loader: Some(loader.clone()), ..options.model };
+        Ok((DeskOptions { model, encoders: Some(loader), ..options }, weaknesses))
+    }
+
+    /// Whether a model is to write here.
+    fn writes(&self, choice: &ModelChoice) -> anyhow::Result<bool> {
+        Ok(!choice.none && (choice.path.is_some() || runs_here(&self.read_policy()?)))
+    }
+
+    /// Loads models into cells, once one is needed.
+    pub fn cells(&self) -> WhenNeeded {
+        WhenNeeded::new(&self.data, self.weaker)
     }
 
     /// The models that were imported.
@@ -66,10 +78,10 @@ impl Place {
 
     /// Opens the desk of this folder, with a model that runs in a cell.
     pub fn desk(&self, model: ModelChoice) -> anyhow::Result<Desk> {
-        let (model, weaknesses) = self.confined_model(model)?;
+        let options = DeskOptions { model, ..self.options() };
+        let (options, weaknesses) = self.confined_models(options)?;
         let confinement = Confinement { weaknesses, ..Confinement::default() };
-        let options = DeskOptions { model, confinement, ..self.options() };
-        self.open(&options)
+        self.open(&DeskOptions { confinement, ..options })
     }
 
     /// Opens the desk of this folder as said; from then on, lines of the log are as its policy
@@ -87,7 +99,8 @@ impl Place {
     /// Opens the library of this folder, without policy and ledger.
     pub fn library(&self) -> anyhow::Result<Library> {
         let store = allod_answer::open_store(&self.data)?;
-        Ok(allod_answer::open_library(&self.data, store, &EncoderChoice::default())?)
+        let choice = (&EncoderChoice::default(), (&InProcess as &_, None));
+        Ok(allod_answer::open_library(&self.data, store, choice)?)
     }
 
     /// How this folder's desk is opened when nothing more is said.

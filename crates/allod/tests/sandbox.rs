@@ -3,6 +3,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
+#[path = "../../server/tests/common/ranker.rs"]
+mod ranker;
 #[path = "common/tiny.rs"]
 mod tiny;
 
@@ -228,6 +230,89 @@ fn a_model_is_served_from_a_cell_which_may_die() {
     };
     assert_eq!(again["choices"], first["choices"]);
     assert!(get("/metrics").contains("allod_engine_restarts_total 1\n"));
+}
+
+#[test]
+fn models_that_read_are_served_from_cells_which_may_die() {
+    if !is_whole() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (embedder, ranker) = (folder.path().join("embedder"), folder.path().join("ranker"));
+    tiny::write_embedder(&embedder);
+    ranker::write_folder(&ranker);
+    let mut serve = command(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--sealed"]);
+    serve.arg("--embedder").arg(&embedder).arg("--reranker").arg(&ranker);
+    let server = Server::start(&mut serve);
+    let url = format!("http://{}", server.address);
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let post = |path: &str, body: &serde_json::Value| {
+        let mut reply = agent.post(format!("{url}{path}")).send_json(body).unwrap();
+        let text = reply.body_mut().read_to_string().unwrap();
+        (reply.status().as_u16(), json(&text))
+    };
+    let asked = [
+        ("/v1/embeddings", serde_json::json!({"model": "embedder", "input": ["ab", "c"]}), "data"),
+        (
+            "/v1/rerank",
+            serde_json::json!({"model": "ranker", "query": "a cat", "documents": ["a dog", "mat"]}),
+            "results",
+        ),
+    ];
+    let first = asked.clone().map(|(path, body, part)| {
+        let (status, reply) = post(path, &body);
+        assert_eq!(status, 200, "{reply}");
+        reply[part].clone()
+    });
+    let cells = cells_of(server.child.id());
+    assert_eq!(cells.len(), 2, "one for each model");
+    for cell in &cells {
+        assert!(Command::new("kill").args(["-9", cell]).status().unwrap().success());
+    }
+    for ((path, body, part), first) in asked.iter().zip(first) {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        let again = loop {
+            match post(path, body) {
+                (200, again) => break again[*part].clone(),
+                (status, error) => {
+                    let code = &error["error"]["code"];
+                    assert_eq!((status, code), (503, &"model_restarting".into()), "{error}");
+                }
+            }
+            assert!(std::time::Instant::now() < until, "no cell was started again");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        };
+        assert_eq!(again, first);
+    }
+    let page = agent.get(format!("{url}/metrics")).call().unwrap().body_mut().read_to_string();
+    let page = page.unwrap();
+    for name in ["embedder", "ranker"] {
+        let line = format!("allod_encoder_restarts_total{{model=\"{name}\"}} 1\n");
+        assert!(page.contains(&line), "{line} in {page}");
+    }
+}
+
+#[test]
+fn without_a_layer_no_model_that_reads_is_loaded() {
+    if !is_whole() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (embedder, gguf) = (folder.path().join("embedder"), folder.path().join("files"));
+    tiny::write_embedder(&embedder);
+    let writer = tiny::write_gguf(&gguf);
+    let (embedder, writer) = (embedder.to_str().unwrap(), writer.to_str().unwrap());
+    for words in [
+        &["serve", "--listen", "127.0.0.1:0", "--embedder", embedder][..],
+        &["embed", "--model", embedder],
+        &["generate", "--model", writer, "--prompt", "ab"],
+    ] {
+        let output = run_without(Layer::Seccomp, command(folder.path(), words));
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {}", told(&output));
+        let said = told(&output);
+        assert!(said.contains(&format!("missing: {}", Layer::Seccomp.name())), "{words:?}: {said}");
+    }
 }
 
 #[test]

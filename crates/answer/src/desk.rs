@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use allod_engine::{InProcess, LoadEncoder};
 use allod_ledger::receipt::Confinement;
 use allod_ledger::{Checkpoint, Ledger};
-use allod_lm::{CrossEncoder, Embedder};
 use allod_policy::Policy;
 use allod_retrieval::Library;
 use allod_store::{HeadRow, OperatorKey, SqliteStore, Store};
@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::explanation::{Explanation, Look};
 use crate::generator::{Generator, ModelChoice};
 use crate::means::Means;
-use crate::reader::Reader;
+use crate::reader::{EmbedReader, RankReader, Reader};
 use crate::reply::Reply;
 use crate::shelf::Shelf;
 
@@ -43,6 +43,8 @@ pub struct DeskOptions {
     pub embedder: Option<PathBuf>,
     /// A model that scores documents beside a query: a folder, or a name in the registry.
     pub reranker: Option<PathBuf>,
+    /// Where models that read run; in this process when absent.
+    pub encoders: Option<Arc<dyn LoadEncoder>>,
     /// The folder that adapters can be loaded from; `adapters` in the data folder when absent.
     pub adapters: Option<PathBuf>,
     /// What this program can reach, for the receipts.
@@ -59,8 +61,8 @@ pub struct Desk {
     pub(crate) ledger: Ledger,
     pub(crate) policy: Policy,
     pub(crate) generator: Option<Generator>,
-    pub(crate) embedder: Option<Reader<Embedder>>,
-    pub(crate) reranker: Option<Reader<CrossEncoder>>,
+    pub(crate) embedder: Option<EmbedReader>,
+    pub(crate) reranker: Option<RankReader>,
     pub(crate) adapters: AdapterFolder,
     pub(crate) confinement: Confinement,
     pub(crate) calibrated: Calibrated,
@@ -80,14 +82,13 @@ impl Desk {
         let calibrated = Calibrated::open(data, options.calibration.as_deref())?;
         let (models, threads) = (data.join("models"), options.model.threads);
         let generator = Generator::open(&policy, &models, &options.model)?;
+        let place = (options.encoders.as_deref().unwrap_or(&InProcess), threads);
         let embedder = options.embedder.as_deref();
-        let embedder =
-            embedder.map(|given| Reader::embedder(&models, given, threads)).transpose()?;
+        let embedder = embedder.map(|given| Reader::embedder(&models, given, place)).transpose()?;
         let reranker = options.reranker.as_deref();
-        let reranker =
-            reranker.map(|given| Reader::reranker(&models, given, threads)).transpose()?;
+        let reranker = reranker.map(|given| Reader::reranker(&models, given, place)).transpose()?;
         let store = open_store(data)?;
-        let library = open_library(data, Arc::clone(&store), &options.encoder)?;
+        let library = open_library(data, Arc::clone(&store), (&options.encoder, place))?;
         let ledger = open_ledger(&data.join("ledger"), store.as_ref())?;
         let elsewhere = Elsewhere::open(&policy, &ledger)?;
         let adapters = options.adapters.clone().unwrap_or_else(|| data.join("adapters"));
@@ -209,13 +210,13 @@ impl Desk {
 
     /// The model that turns texts into vectors, if there is one.
     #[must_use]
-    pub fn embedder(&self) -> Option<&Reader<Embedder>> {
+    pub fn embedder(&self) -> Option<&EmbedReader> {
         self.embedder.as_ref()
     }
 
     /// The model that scores documents beside a query, if there is one.
     #[must_use]
-    pub fn reranker(&self) -> Option<&Reader<CrossEncoder>> {
+    pub fn reranker(&self) -> Option<&RankReader> {
         self.reranker.as_ref()
     }
 

@@ -1,15 +1,17 @@
 //! What turns passages and questions into vectors for the search.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use allod_corpus::Language;
-use allod_lm::{EmbedOptions, Embedder, Isa, TableEmbedder};
+use allod_engine::{EmbedTexts, LoadEncoder};
+use allod_lm::TableEmbedder;
 use allod_retrieval::analysis::is_stop_word;
 use allod_retrieval::{Encoder, Library, Purpose};
 use allod_store::Store;
 
 use crate::error::Error;
+use crate::reader::options;
 
 /// What turns texts into vectors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,30 +26,36 @@ pub enum EncoderChoice {
 }
 
 impl EncoderChoice {
-    /// Opens it.
+    /// Opens it; a model runs where `loader` puts it.
     ///
     /// # Errors
     /// When the model cannot be loaded.
-    pub fn open(&self, threads: Option<usize>) -> Result<Option<Arc<dyn Encoder>>, Error> {
+    pub fn open(
+        &self,
+        (loader, threads): (&dyn LoadEncoder, Option<usize>),
+    ) -> Result<Option<Arc<dyn Encoder>>, Error> {
         match self {
             EncoderChoice::None => Ok(None),
             EncoderChoice::BuiltIn => Ok(Some(Arc::new(TableEncoder::built_in()))),
-            EncoderChoice::Model(path) => Ok(Some(Arc::new(ModelEncoder::load(path, threads)?))),
+            EncoderChoice::Model(path) => {
+                let model = loader.load_embedder(path, options(threads))?;
+                Ok(Some(Arc::new(ModelEncoder::of(model))))
+            }
         }
     }
 }
 
-/// Opens the library of a data folder with an encoder.
+/// Opens the library of a data folder with an encoder, which runs where it is said.
 ///
 /// # Errors
 /// When the folder or the model cannot be used.
 pub fn open_library(
     data: &Path,
     store: Arc<dyn Store>,
-    choice: &EncoderChoice,
+    (choice, place): (&EncoderChoice, (&dyn LoadEncoder, Option<usize>)),
 ) -> Result<Library, Error> {
     let library = Library::open(data, store)?;
-    Ok(match choice.open(None)? {
+    Ok(match choice.open(place)? {
         Some(encoder) => library.with_encoder(encoder),
         None => library,
     })
@@ -106,19 +114,15 @@ impl Encoder for TableEncoder {
 /// A model as an encoder. Calls come one at a time, each with all threads.
 struct ModelEncoder {
     identity: String,
-    dimension: usize,
-    model: Mutex<Embedder>,
+    model: Box<dyn EmbedTexts>,
 }
 
 impl ModelEncoder {
-    fn load(path: &Path, threads: Option<usize>) -> Result<ModelEncoder, Error> {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
-        let model = Embedder::load(path, EmbedOptions { threads, isa: Isa::detect() })?;
-        let digest = model.file().digest();
-        let tokenizer = model.tokenizer().digest();
-        let identity = format!("{digest} {tokenizer} {:?} {}", model.pooling(), allod_lm::NUMERICS);
-        Ok(ModelEncoder { identity, dimension: model.dimensions(), model: Mutex::new(model) })
+    fn of(model: Box<dyn EmbedTexts>) -> ModelEncoder {
+        let (digest, about) = (model.digest(), model.profile());
+        let (tokenizer, pooling) = (&about.tokenizer, &about.pooling);
+        let identity = format!("{digest} {tokenizer} {pooling} {}", allod_lm::NUMERICS);
+        ModelEncoder { identity, model }
     }
 }
 
@@ -128,7 +132,7 @@ impl Encoder for ModelEncoder {
     }
 
     fn dimension(&self) -> usize {
-        self.dimension
+        self.model.profile().outputs
     }
 
     fn encode(&self, purpose: Purpose, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
@@ -136,10 +140,9 @@ impl Encoder for ModelEncoder {
             Purpose::Query => allod_lm::Purpose::Query,
             Purpose::Passage => allod_lm::Purpose::Document,
         };
-        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
         // Models have no vector for nothing.
         let said = texts.iter().map(|text| if text.trim().is_empty() { "-" } else { text });
         let texts: Vec<&str> = said.collect();
-        model.embed(purpose, &texts).map_err(|error| error.to_string())
+        self.model.embed(purpose, &texts).map_err(|error| error.to_string())
     }
 }

@@ -57,7 +57,7 @@ pub use explanation::{Explanation, Look};
 pub use forget::{Erased, SubjectExport};
 pub use generator::{Generator, ModelChoice, locate};
 pub use quote::feature_names;
-pub use reader::{Embedded, Reader, Reranked};
+pub use reader::{EmbedReader, Embedded, RankReader, Reader, Reranked};
 pub use replay::{Difference, ReplayOptions, Replayed, Replayer};
 pub use reply::{Check, Citation, Mode, ReceiptRef, Reply, Tokens};
 pub use shield::shield;

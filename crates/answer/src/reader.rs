@@ -3,11 +3,11 @@
 //! for whom and on what, is recorded like everything else.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use allod_engine::{EmbedTexts, Encodes, LoadEncoder, RankTexts};
 use allod_ledger::receipt::{Model, Outcome, RequestKind, Timings};
-use allod_lm::{CrossEncoder, EmbedOptions, Embedder, Isa, Tokenizer, digest_bytes};
+use allod_lm::{EmbedOptions, Isa, digest_bytes};
 use serde_json::{Value, json};
 
 use crate::ask::{Caller, Embed, Rerank};
@@ -18,11 +18,16 @@ use crate::generator::locate;
 use crate::record::{self, Keeper, append, blank, new_id};
 use crate::reply::{ReceiptRef, Tokens};
 
-/// A model that reads. Requests are served one at a time, each with all threads.
-pub struct Reader<M> {
+/// A model that reads: `dyn` [`EmbedTexts`] or [`RankTexts`], in this process or in a cell.
+pub struct Reader<M: ?Sized> {
     identity: Model,
-    model: Mutex<M>,
+    model: Box<M>,
 }
+
+/// A model that turns texts into vectors.
+pub type EmbedReader = Reader<dyn EmbedTexts>;
+/// A model that scores documents.
+pub type RankReader = Reader<dyn RankTexts>;
 
 /// Vectors of texts.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,60 +51,56 @@ pub struct Reranked {
     pub receipt: ReceiptRef,
 }
 
-impl<M> Reader<M> {
+impl<M: Encodes + ?Sized> Reader<M> {
     /// The model's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.identity.name
     }
 
-    fn model(&self) -> MutexGuard<'_, M> {
-        // A model that panicked holds no state that the next request could see.
-        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How often what runs the model had to be started again.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.model.restarts()
     }
 }
 
-impl Reader<Embedder> {
+impl EmbedReader {
     /// Opens a model that turns texts into vectors; a path or a name in the registry.
     pub(crate) fn embedder(
         models: &Path,
         given: &Path,
-        threads: Option<usize>,
-    ) -> Result<Reader<Embedder>, Error> {
-        let path = locate(models, given)?;
-        let model = Embedder::load(&path, options(threads))?;
-        let digest = model.file().digest();
-        let identity = identity(given, digest, model.tokenizer());
-        Ok(Reader { identity, model: Mutex::new(model) })
+        (loader, threads): (&dyn LoadEncoder, Option<usize>),
+    ) -> Result<EmbedReader, Error> {
+        let model = loader.load_embedder(&locate(models, given)?, options(threads))?;
+        Ok(Reader { identity: identity(given, model.as_ref()), model })
     }
 
     /// Elements of a vector.
     #[must_use]
     pub fn dimensions(&self) -> usize {
-        self.model().dimensions()
+        self.model.profile().outputs
     }
 }
 
-impl Reader<CrossEncoder> {
+impl RankReader {
     /// Opens a model that scores pairs of texts; a path or a name in the registry.
     pub(crate) fn reranker(
         models: &Path,
         given: &Path,
-        threads: Option<usize>,
-    ) -> Result<Reader<CrossEncoder>, Error> {
+        (loader, threads): (&dyn LoadEncoder, Option<usize>),
+    ) -> Result<RankReader, Error> {
         let path = locate(models, given)?;
-        let model = CrossEncoder::load(&path, options(threads))?;
-        if model.labels() != 1 {
+        let model = loader.load_ranker(&path, options(threads))?;
+        let scores = model.profile().outputs;
+        if scores != 1 {
             let what = format!(
-                "{} gives {} scores for a pair of texts; to rank documents it must give one",
+                "{} gives {scores} scores for a pair of texts; to rank documents it must give one",
                 path.display(),
-                model.labels()
             );
             return Err(Error::NoModel(what));
         }
-        let digest = model.file().digest();
-        let identity = identity(given, digest, model.tokenizer());
-        Ok(Reader { identity, model: Mutex::new(model) })
+        Ok(Reader { identity: identity(given, model.as_ref()), model })
     }
 }
 
@@ -170,44 +171,37 @@ struct Reading {
     opened: Instant,
 }
 
-impl Reader<Embedder> {
+impl EmbedReader {
     /// The vectors, and how many tokens were read for them.
     fn vectors(&self, asked: &Embed) -> Result<(Vec<Vec<f32>>, usize), Error> {
-        let mut model = self.model();
-        let before = model.prompt(asked.purpose).to_owned();
-        let mut tokens = 0;
-        for (at, text) in asked.texts.iter().enumerate() {
-            let count = model.tokenizer().encode_whole(&format!("{before}{text}"))?.len();
-            if text.is_empty() || count == 0 {
+        let texts: Vec<&str> = asked.texts.iter().map(String::as_str).collect();
+        let most = self.model.profile().max_tokens;
+        let counts = self.model.text_tokens(asked.purpose, &texts)?;
+        for (at, (text, count)) in texts.iter().zip(&counts).enumerate() {
+            if text.is_empty() || *count == 0 {
                 return Err(Error::Limit(format!("text {at} is empty")));
             }
-            if count > model.max_tokens() {
-                let most = model.max_tokens();
+            if *count > most {
                 let what = format!("text {at} has {count} tokens; the model reads {most}");
                 return Err(Error::Limit(what));
             }
-            tokens += count;
         }
-        let texts: Vec<&str> = asked.texts.iter().map(String::as_str).collect();
-        Ok((model.embed(asked.purpose, &texts)?, tokens))
+        let tokens = counts.iter().fold(0, |sum: usize, count| sum.saturating_add(*count));
+        Ok((self.model.embed(asked.purpose, &texts)?, tokens))
     }
 }
 
-impl Reader<CrossEncoder> {
+impl RankReader {
     /// The scores, and how many tokens were read for them.
     fn scores(&self, asked: &Rerank) -> Result<(Vec<f32>, usize), Error> {
-        let mut model = self.model();
-        let mut tokens = 0;
-        for text in &asked.documents {
-            let most = model.max_tokens();
-            tokens += model.tokenizer().encode_pair(&asked.query, text, most)?.tokens.len();
-        }
         let documents: Vec<&str> = asked.documents.iter().map(String::as_str).collect();
-        Ok((model.scores(&asked.query, &documents)?, tokens))
+        let counts = self.model.pair_tokens(&asked.query, &documents)?;
+        let tokens = counts.iter().fold(0, |sum: usize, count| sum.saturating_add(*count));
+        Ok((self.model.scores(&asked.query, &documents)?, tokens))
     }
 }
 
-fn options(threads: Option<usize>) -> EmbedOptions {
+pub(crate) fn options(threads: Option<usize>) -> EmbedOptions {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
     EmbedOptions { threads, isa: Isa::detect() }
@@ -215,7 +209,7 @@ fn options(threads: Option<usize>) -> EmbedOptions {
 
 /// The model goes by the name that it was given by: a name in the registry, or that of the file or
 /// folder.
-fn identity(given: &Path, digest: String, tokenizer: &Tokenizer) -> Model {
+fn identity(given: &Path, model: &(impl Encodes + ?Sized)) -> Model {
     let name = if given.extension().is_some_and(|extension| extension == "gguf") {
         given.file_stem()
     } else {
@@ -223,8 +217,8 @@ fn identity(given: &Path, digest: String, tokenizer: &Tokenizer) -> Model {
     };
     Model {
         name: name.unwrap_or(given.as_os_str()).to_string_lossy().into_owned(),
-        digest: Some(digest),
-        tokenizer: Some(tokenizer.digest().to_string()),
+        digest: Some(model.digest().to_owned()),
+        tokenizer: Some(model.profile().tokenizer.clone()),
         template: None,
         prompt: None,
         adapter: None,

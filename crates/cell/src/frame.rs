@@ -11,8 +11,8 @@ pub(crate) const SAY_BYTES_MAX: usize = 32 << 20;
 
 const HEADER_BYTES: usize = 12;
 
-/// Writes one message in one piece.
-pub(crate) fn write<T: Wire>(out: &mut impl Write, number: u64, message: &T) -> io::Result<()> {
+/// One message as it is written.
+pub(crate) fn bytes<T: Wire>(number: u64, message: &T) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; HEADER_BYTES];
     message.put(&mut bytes);
     let length = bytes.len() - HEADER_BYTES;
@@ -21,7 +21,12 @@ pub(crate) fn write<T: Wire>(out: &mut impl Write, number: u64, message: &T) -> 
     }
     bytes[..4].copy_from_slice(&(length as u32).to_le_bytes());
     bytes[4..HEADER_BYTES].copy_from_slice(&number.to_le_bytes());
-    out.write_all(&bytes)
+    Ok(bytes)
+}
+
+/// Writes one message in one piece.
+pub(crate) fn write<T: Wire>(out: &mut impl Write, number: u64, message: &T) -> io::Result<()> {
+    out.write_all(&bytes(number, message)?)
 }
 
 /// Reads one message of at most `most` bytes, and its number; an error also where it is none, and

@@ -1,5 +1,7 @@
-//! The engine, inside its cell: reads what it is asked, and answers from threads of its own.
+//! What a cell does inside: it loads the model that it is told to. An engine answers from threads
+//! of its own; a model that only reads answers in order.
 
+use crate::encoding;
 use crate::frame::{self, ASK_BYTES_MAX};
 use crate::message::{Ask, Asked, Profile, Say};
 use allod_engine::{Engine, Error, Event, Inlet, Options, Submitted};
@@ -19,16 +21,37 @@ use std::time::Duration;
 /// How soon a request that nobody wants any more is let go of.
 const ASKING: Duration = Duration::from_millis(50);
 
+/// How often it is looked whether the model has computed something.
+const PULSE: Duration = Duration::from_millis(500);
+
+/// Where a cell is asked.
+pub(crate) type Ears = BufReader<File>;
+
 /// Loads the model that it is told to and does what it is asked, until nobody asks any more: the
 /// life of a cell.
 pub fn serve(inside: Inside) -> ExitCode {
     let mut requests = BufReader::with_capacity(1 << 16, inside.requests);
     let mouth = Mouth(Mutex::new(inside.replies));
-    let Ok((number, Ask::Load { path, options })) = frame::read(&mut requests, ASK_BYTES_MAX)
-    else {
-        return ExitCode::FAILURE;
-    };
-    let engine = match load(Path::new(&path), *options) {
+    match frame::read(&mut requests, ASK_BYTES_MAX) {
+        Ok((number, Ask::Load { path, options })) => {
+            let loaded = load(Path::new(&path), *options);
+            write(requests, mouth, (number, loaded))
+        }
+        Ok((number, Ask::LoadEncoder { path, task, options })) => {
+            let loaded = encoding::load(Path::new(&path), task, options);
+            encoding::read(requests, &mouth, (number, loaded))
+        }
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// The life of a model that writes.
+fn write(
+    mut requests: Ears,
+    mouth: Mouth,
+    (number, loaded): (u64, Result<Engine, Error>),
+) -> ExitCode {
+    let engine = match loaded {
         Ok(engine) => engine,
         Err(error) => {
             mouth.say(number, &Say::Failed(error));
@@ -37,6 +60,9 @@ pub fn serve(inside: Inside) -> ExitCode {
     };
     mouth.say(number, &Say::Ready(Box::new(profile(&engine))));
     let served = Arc::new(Served { engine, mouth, cancelled: Mutex::default() });
+    let beating = Arc::clone(&served);
+    // Without it, a long prompt on a slow machine is taken for silence, and no worse.
+    drop(thread::Builder::new().name("allod-pulse".into()).spawn(move || beating.beat()));
     while let Ok((number, ask)) = frame::read(&mut requests, ASK_BYTES_MAX) {
         served.take(number, ask);
     }
@@ -66,11 +92,11 @@ fn profile(engine: &Engine) -> Profile {
 }
 
 /// The way out.
-struct Mouth(Mutex<File>);
+pub(crate) struct Mouth(Mutex<File>);
 
 impl Mouth {
     /// Where nobody listens any more, the end of the requests will come too.
-    fn say(&self, number: u64, said: &Say) {
+    pub(crate) fn say(&self, number: u64, said: &Say) {
         let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = frame::write(&mut *out, number, said);
     }
@@ -84,6 +110,19 @@ struct Served {
 }
 
 impl Served {
+    /// Says so whenever the model has computed something: a prompt that is long gives no token for
+    /// a while.
+    fn beat(&self) -> ! {
+        let mut before = 0;
+        loop {
+            thread::sleep(PULSE);
+            let steps = self.engine.stats().steps;
+            if std::mem::replace(&mut before, steps) != steps {
+                self.mouth.say(0, &Say::Pulse);
+            }
+        }
+    }
+
     fn take(self: &Arc<Served>, number: u64, ask: Ask) {
         if matches!(ask, Ask::Cancel) {
             if let Some(flag) = self.flags().get(&number) {
@@ -123,7 +162,7 @@ impl Served {
             }
             Ask::UnloadAdapter(name) => engine.unload_adapter(&name).map(|()| Say::Done),
             Ask::Stats => Ok(Say::Stats(Box::new(engine.stats()))),
-            Ask::Load { .. } | Ask::Cancel => Ok(Say::Done),
+            _ => Ok(Say::Done),
         };
         self.mouth.say(number, &said.unwrap_or_else(Say::Failed));
     }

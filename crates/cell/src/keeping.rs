@@ -1,12 +1,18 @@
 //! Keeps a cell running: when one ends, another is started with the same files.
 
-use crate::link::{Link, Replies};
-use crate::message::{Ask, Profile, Say};
-use allod_engine::{AdapterIdentity, Error, Options};
-use allod_sandbox::{Setup, Shelf};
+use crate::files::{belonging, bytes};
+use crate::link::{Ended, Link, Replies};
+use crate::message::{Ask, Say};
+use crate::route::Route;
+use crate::watch::{Pace, Takes, reading};
+use crate::wire::Wire;
+use allod_engine::{AdapterIdentity, Error};
+use allod_lm::digest_bytes;
+use allod_sandbox::{Limits, Setup, Shelf};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,19 +22,103 @@ const BACK_OFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs
 /// A cell that lived so long had no reason to end that holds for the next one as well.
 const LONG: Duration = Duration::from_secs(60);
 
+/// A cell that lived so long is not slower than it was thought to be.
+const CALM: Duration = Duration::from_secs(600);
+/// How often the patience is doubled at most.
+const DOUBLINGS_MAX: u32 = 4;
+/// The name of the model on the shelf; those of adapters begin otherwise.
+pub(crate) const MODEL: &str = "model";
+/// Memory that any model may take.
+const MEMORY_BYTES: u64 = 8 << 30;
+
+/// A model that is to run in cells.
+pub(crate) struct Wanted {
+    pub(crate) setup: Setup,
+    /// The model's path, which is absolute.
+    pub(crate) model: PathBuf,
+    /// What a cell is asked first.
+    pub(crate) load: Ask,
+    /// Memory beyond what any model may take.
+    pub(crate) more_bytes: u64,
+    pub(crate) patience: Duration,
+}
+
 /// What cells of a model are started from.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    pub(crate) setup: Setup,
-    pub(crate) shelf: Arc<Shelf>,
-    pub(crate) model: PathBuf,
-    pub(crate) options: Options,
-    pub(crate) profile: Profile,
-    /// How long the model took to load.
-    pub(crate) loading: Duration,
-    pub(crate) adapters: Mutex<BTreeMap<String, Loaded>>,
-    pub(crate) state: Mutex<State>,
-    pub(crate) restarts: AtomicU64,
+    setup: Setup,
+    shelf: Arc<Shelf>,
+    load: Ask,
+    /// The digest of what the first said of the model.
+    ready: String,
+    pace: Pace,
+    /// How long the model may take to load, beyond the patience.
+    takes: Duration,
+    /// How long it took.
+    loading: Duration,
+    patience: Duration,
+    /// How many cells were ended since they were silent.
+    silences: AtomicU32,
+    adapters: Mutex<BTreeMap<String, Loaded>>,
+    state: Mutex<State>,
+    restarts: AtomicU64,
+}
+
+/// A path as a cell is told it.
+///
+/// # Errors
+/// If it is not in UTF-8.
+pub(crate) fn told(model: &Path) -> Result<String, Error> {
+    let text = model.to_str().map(str::to_owned);
+    text.ok_or_else(|| Error::Unfit {
+        what: format!("{}: give the model a path in UTF-8", model.display()),
+    })
+}
+
+fn digest_of(said: &Say) -> String {
+    let mut bytes = Vec::new();
+    said.put(&mut bytes);
+    digest_bytes(&bytes)
+}
+
+/// Starts the first cell of a model, and keeps it running. `known` says how fast the model
+/// computes, from what the cell says of it, and gives what the caller wants of that.
+///
+/// # Errors
+/// What the cell says of the model, or how it ended.
+pub(crate) fn start_first<T>(
+    wanted: Wanted,
+    known: impl FnOnce(&Say) -> Option<(Pace, T)>,
+) -> Result<(Arc<Kept>, T), Error> {
+    let Wanted { setup, model, load, more_bytes, patience } = wanted;
+    let file_bytes = bytes(&model);
+    let memory_bytes = MEMORY_BYTES + file_bytes.saturating_mul(4).saturating_add(more_bytes);
+    let limits = Limits { memory_bytes, ..setup.limits };
+    let setup = Setup { limits, ..setup };
+    let shelf = Arc::new(Shelf::default());
+    shelf.put(MODEL, belonging(&model));
+    let (begun, takes) = (Instant::now(), reading(file_bytes));
+    let (link, replies, said) = Link::start(&setup, &shelf, &load, (takes, patience))?;
+    let (pace, rest) = known(&said).ok_or_else(|| Error::Unfit {
+        what: format!("{}: its process did not answer as agreed", model.display()),
+    })?;
+    link.watch.paced(pace);
+    let kept = Arc::new(Kept {
+        setup,
+        shelf,
+        load,
+        ready: digest_of(&said),
+        pace,
+        takes,
+        loading: begun.elapsed(),
+        patience,
+        silences: AtomicU32::new(0),
+        adapters: Mutex::default(),
+        state: Mutex::new(State::Up(Arc::clone(&link))),
+        restarts: AtomicU64::new(0),
+    });
+    keep(Arc::clone(&kept), link, replies).map_err(Error::Thread)?;
+    Ok((kept, rest))
 }
 
 /// An adapter that is loaded.
@@ -53,6 +143,33 @@ pub(crate) enum State {
 }
 
 impl Kept {
+    /// What lies before the cells.
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// How often another cell had to be started.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// One question, one answer.
+    ///
+    /// # Errors
+    /// What the cell says, or [`Error::Down`].
+    pub(crate) fn ask(&self, ask: &Ask, takes: Takes) -> Result<Say, Error> {
+        let link = self.link()?;
+        let (asker, answer) = channel();
+        link.ask(ask, Route::Once(asker), takes)?;
+        // A cell that is silent is ended, and all who wait are told.
+        answer.recv().unwrap_or(Err(Error::Stopped))
+    }
+
+    /// The time that so many rows take.
+    pub(crate) fn rows(&self, rows: usize) -> Duration {
+        self.pace.rows(rows)
+    }
+
     /// The cell that runs.
     ///
     /// # Errors
@@ -85,6 +202,21 @@ impl Kept {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A cell that was silent may only have been slow: the next one gets twice as long.
+    fn learn(&self, ended: Option<Ended>, lived: Duration) {
+        if lived > CALM {
+            self.silences.store(0, Ordering::Relaxed);
+        }
+        if matches!(ended, Some(Ended::Silent(_))) {
+            self.silences.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let doublings = self.silences.load(Ordering::Relaxed).min(DOUBLINGS_MAX);
+        self.patience * 2_u32.pow(doublings)
+    }
+
     /// Changes the state; `false` if it is over.
     fn turn(&self, state: State) -> bool {
         let mut now = self.state();
@@ -97,17 +229,19 @@ impl Kept {
 }
 
 /// Listens to a cell and starts another whenever it has ended, in a thread of its own.
-pub(crate) fn keep(kept: Arc<Kept>, link: Arc<Link>, replies: Replies) -> std::io::Result<()> {
+fn keep(kept: Arc<Kept>, link: Arc<Link>, replies: Replies) -> std::io::Result<()> {
     let work = move || {
         let mut running = Some((link, replies));
         let mut wait = BACK_OFF[0];
         while let Some((link, mut replies)) = running {
             let begun = Instant::now();
             let what = link.listen(&mut replies);
-            drop(link);
-            if begun.elapsed() > LONG {
+            let lived = begun.elapsed();
+            if lived > LONG {
                 wait = BACK_OFF[0];
             }
+            kept.learn(link.ended(), lived);
+            drop(link);
             running = again(&kept, what, &mut wait);
         }
     };
@@ -127,7 +261,6 @@ fn again(kept: &Kept, mut what: String, wait: &mut Duration) -> Option<(Arc<Link
         kept.restarts.fetch_add(1, Ordering::Relaxed);
         match start(kept) {
             Ok((link, replies)) => {
-                let link = Arc::new(link);
                 return kept.turn(State::Up(Arc::clone(&link))).then_some((link, replies));
             }
             Err(error) => what = error.to_string(),
@@ -135,19 +268,20 @@ fn again(kept: &Kept, mut what: String, wait: &mut Duration) -> Option<(Arc<Link
     }
 }
 
-fn start(kept: &Kept) -> Result<(Link, Replies), Error> {
-    let (link, mut replies, profile) =
-        Link::start(&kept.setup, &kept.shelf, &kept.model, kept.options)?;
+fn start(kept: &Kept) -> Result<(Arc<Link>, Replies), Error> {
+    let times = (kept.takes, kept.patience());
+    let (link, mut replies, said) = Link::start(&kept.setup, &kept.shelf, &kept.load, times)?;
     // The same files say the same.
-    if profile != kept.profile {
+    if digest_of(&said) != kept.ready {
         return Err(Error::Unfit { what: "the model says another thing of itself".into() });
     }
+    link.watch.paced(kept.pace);
     let mut adapters = kept.adapters();
     let mut lost = Vec::new();
     for (name, loaded) in adapters.iter() {
         let path = loaded.path.to_string_lossy().into_owned();
         let ask = Ask::LoadAdapter { name: name.clone(), path };
-        match link.ask_first(&mut replies, &ask) {
+        match link.ask_first(&mut replies, &ask, reading(bytes(&loaded.path))) {
             Ok(Say::Done) => {}
             Ok(_) => lost.push((name.clone(), "its process did not answer as agreed".into())),
             Err(error) => lost.push((name.clone(), error.to_string())),

@@ -1,17 +1,17 @@
 //! One cell, and what it is asked.
 
 use crate::frame::{self, SAY_BYTES_MAX};
-use crate::message::{Ask, Profile, Say};
+use crate::message::{Ask, Say};
 use crate::route::{More, Route};
-use allod_engine::{Error, Options};
+use crate::watch::{TICK, Takes, Watch};
+use allod_engine::Error;
 use allod_sandbox::{Resident, Setup, Shelf};
 use std::collections::HashMap;
-use std::io::BufReader;
+use std::io::{BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::ChildStdout;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 /// So long a cell may leave what it is asked unread.
 const UNREAD: Duration = Duration::from_secs(60);
@@ -25,6 +25,30 @@ pub(crate) struct Link {
     resident: Resident,
     requests: Mutex<UnixStream>,
     routes: Mutex<Routes>,
+    pub(crate) watch: Watch,
+    /// Why it was ended here, if it was.
+    ended: Mutex<Option<Ended>>,
+}
+
+/// Why a cell was ended from here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It said something that was not agreed.
+    Strange(&'static str),
+    /// It said nothing for so long.
+    Silent(Duration),
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Ended::Strange(what) => write!(out, "it did not answer as agreed: {what}"),
+            Ended::Silent(waited) => {
+                write!(out, "it was stuck: nothing came of what it was asked for ")?;
+                write!(out, "{:.1} s, and it was ended", waited.as_secs_f64())
+            }
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -36,55 +60,72 @@ struct Routes {
 }
 
 impl Link {
-    /// Starts a cell and has it load a model; waits until it has.
+    /// Starts a cell and asks it the first thing, which is to load a model; waits until it has, at
+    /// most as long as that takes and `patience` beyond it.
     ///
     /// # Errors
     /// What the cell says of the model, or how it ended.
     pub(crate) fn start(
         setup: &Setup,
         shelf: &Arc<Shelf>,
-        model: &Path,
-        options: Options,
-    ) -> Result<(Link, Replies, Profile), Error> {
+        load: &Ask,
+        (takes, patience): (Duration, Duration),
+    ) -> Result<(Arc<Link>, Replies, Say), Error> {
         let unfit = |what: String| Error::Unfit { what };
         let started = Resident::start(setup, shelf).map_err(|error| unfit(error.to_string()))?;
         let (resident, words) = started;
         let timed = words.requests.set_write_timeout(Some(UNREAD));
         timed.map_err(|error| unfit(error.to_string()))?;
-        let (requests, routes) = (Mutex::new(words.requests), Mutex::default());
-        let link = Link { resident, requests, routes };
+        let link = Arc::new(Link {
+            resident,
+            requests: Mutex::new(words.requests),
+            routes: Mutex::default(),
+            watch: Watch::new(patience),
+            ended: Mutex::default(),
+        });
+        guard(&link).map_err(Error::Thread)?;
         let mut replies = BufReader::with_capacity(1 << 16, words.replies);
-        let path = model
-            .to_str()
-            .ok_or_else(|| unfit(format!("{}: give the model a path in UTF-8", model.display())))?;
-        let load = Ask::Load { path: path.to_owned(), options: Box::new(options) };
-        match link.ask_first(&mut replies, &load)? {
-            Say::Ready(profile) => Ok((link, replies, *profile)),
-            _ => Err(unfit(format!("{path}: its process did not answer as agreed"))),
-        }
+        let said = link.ask_first(&mut replies, load, takes)?;
+        Ok((link, replies, said))
     }
 
     /// Asks while nobody else does, and nobody listens yet.
     ///
     /// # Errors
     /// What the cell says, or how it ended.
-    pub(crate) fn ask_first(&self, replies: &mut Replies, ask: &Ask) -> Result<Say, Error> {
+    pub(crate) fn ask_first(
+        &self,
+        replies: &mut Replies,
+        ask: &Ask,
+        takes: Duration,
+    ) -> Result<Say, Error> {
+        self.watch.expect(0, Takes::Own(takes));
         let asked = frame::write(&mut *self.requests(), 0, ask);
-        match asked.and_then(|()| frame::read(replies, SAY_BYTES_MAX)) {
+        let said = asked.and_then(|()| {
+            loop {
+                match frame::read(replies, SAY_BYTES_MAX) {
+                    Ok((_, Say::Pulse)) => {}
+                    other => break other,
+                }
+            }
+        });
+        self.watch.met(0);
+        match said {
             Ok((_, Say::Failed(error))) => Err(error),
             Ok((_, said)) => Ok(said),
             Err(_) => {
-                let what = format!("the model's process ended: {}", how(&self.resident.fallen()));
+                let what = format!("the model's process ended: {}", self.how());
                 Err(Error::Unfit { what })
             }
         }
     }
 
     /// Asks; what is said goes along the route. Gives the number that the request is known by.
+    /// `takes` says how long it takes once the cell has read it.
     ///
     /// # Errors
     /// [`Error::Down`] if the cell has ended.
-    pub(crate) fn ask(&self, ask: &Ask, route: Route) -> Result<u64, Error> {
+    pub(crate) fn ask(&self, ask: &Ask, route: Route, takes: Takes) -> Result<u64, Error> {
         let number = {
             let mut routes = self.routes();
             if let Some(what) = &routes.fallen {
@@ -93,28 +134,34 @@ impl Link {
             routes.last += 1;
             let number = routes.last;
             routes.open.insert(number, route);
+            self.watch.expect(number, takes);
             number
         };
-        match frame::write(&mut *self.requests(), number, ask) {
-            Ok(()) => Ok(number),
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
-                self.routes().open.remove(&number);
-                Err(Error::Constraint { what: error.to_string() })
+        let bytes = match frame::bytes(number, ask) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.close(&mut self.routes(), number);
+                return Err(Error::Constraint { what: error.to_string() });
             }
-            Err(_) => {
-                self.end();
-                Err(down("it takes no more requests"))
-            }
-        }
+        };
+        let written = self.requests().write_all(&bytes);
+        written.map(|()| number).map_err(|_| {
+            self.end();
+            down("it takes no more requests")
+        })
     }
 
     /// What was asked under this number is no longer wanted.
     pub(crate) fn forget(&self, number: u64) {
-        if self.routes().open.remove(&number).is_some()
-            && frame::write(&mut *self.requests(), number, &Ask::Cancel).is_err()
-        {
+        let was_open = self.close(&mut self.routes(), number);
+        if was_open && frame::write(&mut *self.requests(), number, &Ask::Cancel).is_err() {
             self.end();
         }
+    }
+
+    fn close(&self, routes: &mut Routes, number: u64) -> bool {
+        self.watch.met(number);
+        routes.open.remove(&number).is_some()
     }
 
     /// Ends the cell; whoever listens to it then sees to the rest.
@@ -131,14 +178,22 @@ impl Link {
                 Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                     break self.contain("no message");
                 }
-                Err(_) => break how(&self.resident.fallen()),
+                Err(_) => break self.how(),
             };
+            if matches!(said, Say::Pulse) {
+                self.watch.pulsed();
+                continue;
+            }
+            self.watch.heard(number);
             let mut routes = self.routes();
             // Whoever asked may have gone.
             let Some(route) = routes.open.get_mut(&number) else { continue };
             match route.take(said) {
                 Ok(More::Comes) => {}
-                Ok(More::None) => drop(routes.open.remove(&number)),
+                Ok(More::Begins(rows)) => {
+                    self.watch.expect(number, Takes::Turn(self.watch.rows(rows)));
+                }
+                Ok(More::None) => drop(self.close(&mut routes, number)),
                 Err(wrong) => {
                     drop(routes);
                     break self.contain(wrong.0);
@@ -153,9 +208,30 @@ impl Link {
         what
     }
 
-    fn contain(&self, wrong: &str) -> String {
+    fn contain(&self, wrong: &'static str) -> String {
+        self.end_for(Ended::Strange(wrong));
+        self.how()
+    }
+
+    /// Ends the cell, and says so to whoever hears that it ended.
+    fn end_for(&self, why: Ended) {
+        self.ended_mut().get_or_insert(why);
         self.resident.end();
-        format!("it did not answer as agreed: {wrong}")
+    }
+
+    /// Why the cell was ended from here, if it was.
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        self.ended_mut().clone()
+    }
+
+    fn ended_mut(&self) -> MutexGuard<'_, Option<Ended>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the cell ended, in words.
+    fn how(&self) -> String {
+        let fallen = self.resident.fallen();
+        self.ended().map_or_else(|| how(&fallen), |ended| ended.to_string())
     }
 
     fn requests(&self) -> MutexGuard<'_, UnixStream> {
@@ -165,6 +241,28 @@ impl Link {
     fn routes(&self) -> MutexGuard<'_, Routes> {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Ends a cell that is silent for too long, from a thread of its own that goes with it.
+fn guard(link: &Arc<Link>) -> std::io::Result<()> {
+    let link: Weak<Link> = Arc::downgrade(link);
+    let work = move || {
+        let mut before = Instant::now();
+        loop {
+            std::thread::sleep(TICK);
+            let Some(link) = link.upgrade() else { return };
+            if link.routes().fallen.is_some() {
+                return;
+            }
+            let elapsed = before.elapsed();
+            before = Instant::now();
+            if let Some(waited) = link.watch.pass(elapsed) {
+                link.end_for(Ended::Silent(waited));
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("allod-cell-watch".into()).spawn(work).map(drop)
 }
 
 /// The error of those whose cell has ended.

@@ -2,9 +2,10 @@
 
 use crate::wire::{wire_enum, wire_struct};
 use allod_engine::{
-    AdapterIdentity, Constraint, Dialect, Error, Event, Framing, GenerateRequest, Options,
-    Priority, Prompt, Sampling, SpeechOptions, Stats, ThoughtBound, Told, Vocabulary,
+    AdapterIdentity, Constraint, Dialect, EncoderProfile, Error, Event, Framing, GenerateRequest,
+    Options, Priority, Prompt, Sampling, SpeechOptions, Stats, ThoughtBound, Told, Vocabulary,
 };
+use allod_lm::{EmbedOptions, Purpose};
 
 /// What a cell is asked.
 #[derive(Debug)]
@@ -39,7 +40,42 @@ pub(crate) enum Ask {
     UnloadAdapter(String),
     /// How it fares.
     Stats,
+    /// The first, where the model reads and does not write.
+    LoadEncoder {
+        path: String,
+        task: Task,
+        options: EmbedOptions,
+    },
+    /// How many tokens texts have.
+    TextTokens {
+        purpose: Purpose,
+        texts: Vec<String>,
+    },
+    /// The vectors of texts.
+    Embed {
+        purpose: Purpose,
+        texts: Vec<String>,
+    },
+    /// How many tokens a query has with each document.
+    PairTokens {
+        query: String,
+        documents: Vec<String>,
+    },
+    /// The scores of documents beside a query.
+    Score {
+        query: String,
+        documents: Vec<String>,
+    },
 }
+
+/// What a model that reads is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    Embed,
+    Rank,
+}
+
+wire_enum!(Task { 0 => Embed, 1 => Rank });
 
 wire_enum!(Ask {
     0 => Load { path, options },
@@ -52,6 +88,11 @@ wire_enum!(Ask {
     7 => LoadAdapter { name, path },
     8 => UnloadAdapter(name),
     9 => Stats,
+    10 => LoadEncoder { path, task, options },
+    11 => TextTokens { purpose, texts },
+    12 => Embed { purpose, texts },
+    13 => PairTokens { query, documents },
+    14 => Score { query, documents },
 });
 
 /// What a cell says.
@@ -75,6 +116,16 @@ pub(crate) enum Say {
     Stats(Box<Stats>),
     /// It is done.
     Done,
+    /// A model that reads is loaded, and this is what it is.
+    Reads(Box<EncoderProfile>),
+    /// Numbers of tokens.
+    Counts(Vec<usize>),
+    /// Vectors.
+    Vectors(Vec<Vec<f32>>),
+    /// Scores.
+    Scores(Vec<f32>),
+    /// The model computes; under no request's number.
+    Pulse,
 }
 
 wire_enum!(Say {
@@ -87,6 +138,11 @@ wire_enum!(Say {
     6 => Text(text),
     7 => Stats(stats),
     8 => Done,
+    9 => Reads(profile),
+    10 => Counts(counts),
+    11 => Vectors(vectors),
+    12 => Scores(scores),
+    13 => Pulse,
 });
 
 /// What a model says of itself.

@@ -12,6 +12,8 @@ pub(crate) struct NotAsAgreed(pub(crate) &'static str);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum More {
     Comes,
+    /// Completions, of so many rows to begin with.
+    Begins(usize),
     /// Nothing.
     None,
 }
@@ -97,9 +99,10 @@ impl Stream {
                 Ok(More::None)
             }
             (Say::Begun { prompt_tokens, adapter, comes }, true) => {
+                let rows = prompt_tokens.saturating_add(self.left.len());
                 let begun = Begun { prompt_tokens, adapter, comes };
                 let _ = self.begun.take().map(|asker| asker.send(Ok(begun)));
-                Ok(if comes { More::Comes } else { More::None })
+                Ok(if comes { More::Begins(rows) } else { More::None })
             }
             (Say::Event(event), false) => self.hear(event),
             _ => Err(NotAsAgreed("an answer to another question")),
@@ -172,7 +175,8 @@ mod tests {
         };
         let stop = Some(Finish::Stop);
         let good = vec![begun(), text(0, 9, stop), text(1, 0, None), text(1, 0, stop)];
-        assert_eq!(stream(good).unwrap(), [More::Comes, More::Comes, More::Comes, More::None]);
+        let taken = [More::Begins(5), More::Comes, More::Comes, More::None];
+        assert_eq!(stream(good).unwrap(), taken);
         assert!(stream(vec![text(0, 1, None)]).is_err());
         assert!(stream(vec![begun(), begun()]).is_err());
         assert!(stream(vec![begun(), Say::Done]).is_err());

@@ -2,10 +2,12 @@
 
 use crate::wire::{Wire, wire_enum, wire_struct};
 use allod_engine::{
-    AdapterIdentity, CacheForm, ChosenToken, Constraint, Dry, Event, Finish, Framing, Isa, Message,
-    Opening, Options, Parallel, Priority, Prompt, STEP_ROWS, Sampling, SpeechOptions, Stats,
-    StepRows, TemplateInput, ThoughtBound, Told, Tool, ToolChoice, Vocabulary,
+    AdapterIdentity, CacheForm, ChosenToken, Constraint, Dry, EncoderProfile, Event, Finish,
+    Framing, Isa, Message, Opening, Options, Parallel, Priority, Prompt, STEP_ROWS, Sampling,
+    SpeechOptions, Stats, StepRows, TemplateInput, ThoughtBound, Told, Tool, ToolChoice,
+    Vocabulary,
 };
+use allod_lm::{EmbedOptions, Purpose};
 
 wire_struct!(Message { role, content });
 wire_enum!(Prompt {
@@ -80,6 +82,9 @@ wire_struct!(Options {
     adapters_max,
     cache,
 });
+wire_struct!(EncoderProfile { tokenizer, pooling, outputs, max_tokens, parameters });
+wire_struct!(EmbedOptions { threads, isa });
+wire_enum!(Purpose { 0 => Any, 1 => Query, 2 => Document });
 wire_struct!(TemplateInput { messages, tools, add_generation_prompt, variables, date });
 
 impl Wire for StepRows {

@@ -1,4 +1,4 @@
-//! An engine in a cell, beside one in this process. The test is its own cell program, so it has a
+//! Models in cells, beside the same in this process. The test is its own cell program, so it has a
 //! `main` of its own.
 #![cfg_attr(not(target_os = "linux"), allow(unused))]
 #![allow(
@@ -14,6 +14,8 @@
 mod adapter;
 #[path = "../../engine/tests/common/mod.rs"]
 mod bytes;
+#[path = "../../server/tests/common/ranker.rs"]
+mod ranker;
 #[path = "../../allod/tests/common/tiny.rs"]
 mod tiny;
 

@@ -287,6 +287,7 @@ impl Page {
         let help = "How often the process that runs the model had to be started again.";
         let restarts = generator.map_or(0, Generator::restarts);
         self.counted("allod_engine_restarts_total", "", help, restarts);
+        self.encoders(state);
         let turned_away = stats.as_ref().map_or(0, |stats| stats.turned_away);
         let help = "Requests that were turned away since too many waited.";
         let refused = turned_away + state.answering.turned_away();
@@ -295,6 +296,17 @@ impl Page {
             self.engine(stats, labels, generator.map_or(0, Generator::adapters_max));
         }
         self.log(state);
+    }
+
+    /// The models that read.
+    fn encoders(&mut self, state: &ServerState) {
+        let embedder = state.desk.embedder().map(|reader| (reader.name(), reader.restarts()));
+        let ranker = state.desk.reranker().map(|reader| (reader.name(), reader.restarts()));
+        let name = "allod_encoder_restarts_total";
+        self.family(name, "counter", "How often a process of a model that reads ended.");
+        for (model, restarts) in embedder.into_iter().chain(ranker) {
+            self.sample(name, &format!("model=\"{}\"", escaped(model)), restarts);
+        }
     }
 
     /// What is so of the log.

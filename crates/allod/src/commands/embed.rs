@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, stdin};
 use std::path::Path;
 
-use allod_lm::{EmbedOptions, Embedder, Isa, Purpose};
+use allod_engine::LoadEncoder;
+use allod_lm::{EmbedOptions, Isa, Purpose};
 use anyhow::Context;
 use serde_json::json;
 
@@ -21,7 +22,7 @@ pub fn run(arguments: &EmbedArguments, place: &Place, output: &Output) -> anyhow
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
     let options = EmbedOptions { threads, isa: Isa::detect() };
-    let mut embedder = Embedder::load(&place.model(&arguments.model)?, options)?;
+    let embedder = place.cells().load_embedder(&place.model(&arguments.model)?, options)?;
     let purpose = match (arguments.query, arguments.document) {
         (true, _) => Purpose::Query,
         (_, true) => Purpose::Document,

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use allod_engine::{Engine, GenerateRequest, Message, Options, Prompt, Sampling};
+use allod_engine::{GenerateRequest, LoadEngine, Message, Options, Prompt, Sampling};
 use serde_json::json;
 
 use crate::Ending;
@@ -10,7 +10,7 @@ use crate::arguments::GenerateArguments;
 use crate::folder::Place;
 use crate::output::Output;
 
-/// Lets a model go on from a prompt and prints the prompt with what follows.
+/// Lets a model, in a cell, go on from a prompt and prints the prompt with what follows.
 ///
 /// It answers nobody and uses no documents, so it leaves no receipt.
 pub fn run(
@@ -19,20 +19,21 @@ pub fn run(
     output: &Output,
 ) -> anyhow::Result<Ending> {
     let options = Options { threads: arguments.threads, ..Options::default() };
-    let engine = Engine::load(&place.model(&arguments.model)?, options)?;
+    let engine = place.cells().load(&place.model(&arguments.model)?, options)?;
     let request = request(arguments);
     let shows_prompt = !output.json && !arguments.chat;
     if shows_prompt {
         output.raw(&arguments.prompt)?;
     }
     let mut printed = Ok(());
-    let generated = engine.generate(&request, &mut |text| {
+    let completion = engine.complete(&request, &mut |piece| {
         if !output.json {
-            printed = output.raw(text);
+            printed = output.raw(piece.text);
         }
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     printed?;
+    let generated = completion.first();
     if output.json {
         let value = json!({
             "text": generated.text,

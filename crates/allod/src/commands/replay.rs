@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use allod_answer::{Bundle, Difference, ReplayOptions, Replayed, Replayer};
+use allod_answer::{Bundle, Difference, ModelChoice, ReplayOptions, Replayed, Replayer};
 use allod_ledger::{Ledger, Receipt};
 use allod_store::Store;
 use anyhow::Context;
@@ -88,7 +88,10 @@ impl Work {
         let options = ReplayOptions {
             data: living.then(|| place.data.clone()),
             scratch: scratch.path.clone(),
-            model: (&arguments.model).into(),
+            model: ModelChoice {
+                loader: Some(Arc::new(place.cells())),
+                ..(&arguments.model).into()
+            },
             models: place.data.join("models"),
             adapters: adapters.unwrap_or_else(|| place.data.join("adapters")),
         };

@@ -28,18 +28,17 @@ pub fn run(arguments: &ServeArguments, place: &Place) -> anyhow::Result<Ending> 
         adapters_max: arguments.adapters.adapters_max,
         ..engine_options(&arguments.engine)
     };
-    let (model, weaker) =
-        place.confined_model(ModelChoice { engine, ..(&arguments.model).into() })?;
-    let mut confinement = Confinement { sealed, ..place.confined()?.confinement };
-    confinement.weaknesses.extend(weaker);
     let options = DeskOptions {
-        model,
+        model: ModelChoice { engine, ..(&arguments.model).into() },
         embedder: arguments.embedder.clone(),
         reranker: arguments.reranker.clone(),
         adapters: arguments.adapters.adapters.clone(),
-        confinement,
         ..place.options()
     };
+    let (options, weaker) = place.confined_models(options)?;
+    let mut confinement = Confinement { sealed, ..place.confined()?.confinement };
+    confinement.weaknesses.extend(weaker);
+    let options = DeskOptions { confinement, ..options };
     let desk = Arc::new(place.open(&options)?);
     for name in &arguments.adapters.loaded {
         desk.load_adapter(name, name)?;

@@ -131,3 +131,22 @@ pub fn write_folder(folder: &Path) {
     write("LICENSE", b"as you like");
     write("pytorch_model.bin", b"not to be taken");
 }
+
+/// A folder of a model that turns texts into vectors.
+pub fn write_embedder(folder: &Path) {
+    write_folder(folder);
+    let put = |path: &str, value: Value| {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, value.to_string()).unwrap();
+    };
+    let module = |path: &str, kind: &str| json!({"path": path, "type": format!("x.{kind}")});
+    let modules = json!([
+        module("", "Transformer"),
+        module("1_Pooling", "Pooling"),
+        module("2", "Normalize")
+    ]);
+    put("modules.json", modules);
+    put("1_Pooling/config.json", json!({"pooling_mode": "lasttoken"}));
+    put("config_sentence_transformers.json", json!({"prompts": {"query": "ab ", "document": ""}}));
+}

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use allod_engine::InProcess;
 use allod_retrieval::Library;
 use allod_store::{SqliteStore, Store};
 
@@ -102,7 +103,8 @@ pub(super) fn memory() -> Result<Arc<dyn Store>, Error> {
 }
 
 pub(super) fn with_encoder(library: Library, encoder: &EncoderChoice) -> Result<Library, Error> {
-    Ok(match encoder.open(None)? {
+    // Only the built-in one can be had again, so no model is loaded.
+    Ok(match encoder.open((&InProcess, None))? {
         Some(encoder) => library.with_encoder(encoder),
         None => library,
     })

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use allod_corpus::{Digest, Document};
-use allod_engine::{CacheForm, InProcess, LoadEngine, NUMERICS, Options, Runner};
+use allod_engine::{CacheForm, InProcess, NUMERICS, Options, Runner};
 use allod_ledger::Receipt;
 use allod_ledger::receipt::Model;
 use allod_policy::Policy;
@@ -212,7 +212,8 @@ impl Replayer {
             cache: Some(cache_of(&receipt.numerics)?),
             ..choice.engine
         };
-        let engine = InProcess.load(&path, options)?;
+        let loader = choice.loader.as_deref().unwrap_or(&InProcess);
+        let engine = loader.load(&path, options)?;
         if let Some(adapter) = &model.adapter {
             let folder = AdapterFolder(self.options.adapters.clone());
             let found = folder.find(&adapter.name)?;

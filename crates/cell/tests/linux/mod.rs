@@ -1,5 +1,7 @@
 //! The tests themselves.
 
+mod encoders;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -11,6 +13,7 @@ use allod_engine::{
     Piece, Prompt, Runner, SpeechOptions, Tool,
 };
 use allod_sandbox::{Grounds, Inside, Prepared, Purpose, Setup, attempt_all, self_test};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::{adapter, bytes, tiny};
@@ -38,8 +41,9 @@ pub fn main() -> ExitCode {
         ("a_cell_that_dies_fails_its_requests", a_cell_that_dies_fails_its_requests),
         ("code_that_a_model_brings_can_do_nothing", code_that_a_model_brings_can_do_nothing),
         ("a_model_that_is_none_is_named", a_model_that_is_none_is_named),
+        ("a_cell_that_is_stuck_is_ended", a_cell_that_is_stuck_is_ended),
     ];
-    for (name, test) in tests {
+    for (name, test) in tests.iter().chain(encoders::TESTS) {
         let begin = Instant::now();
         test();
         println!("test {name} ... ok ({} ms)", begin.elapsed().as_millis());
@@ -82,7 +86,7 @@ fn one_thread() -> Options {
 }
 
 fn in_cell(path: &Path, options: Options) -> Box<dyn Runner> {
-    InCell { setup: Setup::default() }.load(path, options).unwrap()
+    InCell::new(Setup::default()).load(path, options).unwrap()
 }
 
 fn go_on(_: Piece) -> ControlFlow<()> {
@@ -287,17 +291,8 @@ fn a_cell_that_dies_fails_its_requests() {
         asked.join().unwrap()
     });
     assert!(matches!(&error, Error::Down { what, .. } if what.contains("SIGKILL")), "{error}");
-    let until = Instant::now() + Duration::from_secs(20);
-    let again = loop {
-        match there.complete(&bytes::warm(2), &mut go_on) {
-            Ok(_) => break complete(there.as_ref(), &bytes::warm(2)),
-            Err(Error::Down { retry_after_seconds, .. }) => assert!(retry_after_seconds > 0),
-            Err(error) => panic!("{error}"),
-        }
-        assert!(Instant::now() < until, "no cell was started again");
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    assert_eq!(again, expected);
+    until_answered(|| there.complete(&bytes::warm(2), &mut go_on));
+    assert_eq!(complete(there.as_ref(), &bytes::warm(2)), expected);
     assert_eq!((there.restarts(), &there.identity().digest), (1, &digest));
     drop(there);
     let until = Instant::now() + Duration::from_secs(10);
@@ -307,23 +302,93 @@ fn a_cell_that_dies_fails_its_requests() {
     }
 }
 
-fn code_that_a_model_brings_can_do_nothing() {
+/// Sends a signal at once: a program that does it would take longer than a tiny model.
+fn send(signal: Signal, cell: &str) {
+    let id = Pid::from_raw(cell.parse().unwrap()).unwrap();
+    kill_process(id, signal).unwrap();
+}
+
+/// Asks until the cell that was ended has a successor that answers.
+fn until_answered<T>(mut ask: impl FnMut() -> Result<T, Error>) -> T {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(Error::Down { retry_after_seconds, .. }) => assert!(retry_after_seconds > 0),
+            Err(error) => panic!("{error}"),
+        }
+        assert!(Instant::now() < until, "no cell was started again");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Cells that may be silent for a short time only.
+fn impatient() -> InCell {
+    InCell { patience: PATIENCE, ..InCell::new(Setup::default()) }
+}
+
+fn is_stuck(error: &Error, since: Instant) {
+    assert!(matches!(error, Error::Down { what, .. } if what.contains("stuck")), "{error}");
+    // It is looked now and then, so it may seem a little less.
+    let waited = since.elapsed();
+    assert!(waited > PATIENCE / 2 && waited < 5 * PATIENCE, "{waited:?}");
+}
+
+fn a_cell_that_is_stuck_is_ended() {
+    let there = impatient().load(&write_models().join("file.gguf"), one_thread()).unwrap();
+    let expected = complete(there.as_ref(), &bytes::warm(2));
+    // One that waits for its first word, and one that is being written.
+    for pieces in [0, 1] {
+        let (mut seen, mut since) = (0, Instant::now());
+        if pieces == 0 {
+            send(Signal::STOP, &cells().pop().unwrap());
+        }
+        let request = GenerateRequest { max_tokens: 400, n: 8, ..bytes::warm(1) };
+        let error = there.complete(&request, &mut |piece| {
+            seen += usize::from(piece.token.is_some());
+            if pieces > 0 && seen == pieces {
+                (seen, since) = (pieces + 1, Instant::now());
+                send(Signal::STOP, &cells().pop().unwrap());
+            }
+            ControlFlow::Continue(())
+        });
+        is_stuck(&error.unwrap_err(), since);
+        until_answered(|| there.complete(&bytes::warm(2), &mut go_on));
+        assert_eq!(complete(there.as_ref(), &bytes::warm(2)), expected);
+    }
+    assert_eq!(there.restarts(), 2);
+}
+
+/// Writes a model's folder, with an attack beside it.
+fn write_hostile(write: fn(&Path)) -> PathBuf {
     let folder = folder_of(std::process::id());
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir(&folder).unwrap();
-    tiny::write_folder(&folder);
+    write(&folder);
     let prepared = Prepared::new(&std::env::temp_dir(), 1 << 40).of(Purpose::Resident);
     std::fs::write(folder.join(ATTACK), serde_json::to_string(&prepared.grounds).unwrap()).unwrap();
-    let there = in_cell(&folder, one_thread());
+    folder
+}
+
+/// Asks until the attack is over; no act may have been done.
+fn nothing_is_done(mut ask: impl FnMut() -> Result<(), Error>) {
     let until = Instant::now() + Duration::from_secs(30);
     let what = loop {
-        match there.complete(&bytes::request("abc"), &mut go_on) {
+        match ask() {
             Err(Error::Down { what, .. }) => break what,
             other => drop(other),
         }
         assert!(Instant::now() < until, "the attack did not end");
     };
     assert_eq!(what.trim(), "hostile code did []");
+}
+
+fn code_that_a_model_brings_can_do_nothing() {
+    let folder = write_hostile(tiny::write_folder);
+    let there = in_cell(&folder, one_thread());
+    nothing_is_done(|| there.complete(&bytes::request("abc"), &mut go_on).map(drop));
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
@@ -332,7 +397,7 @@ fn a_model_that_is_none_is_named() {
     std::fs::write(folder.join("none.gguf"), "GGUF, but no more").unwrap();
     for name in ["none.gguf", "absent.gguf"] {
         let path = folder.join(name);
-        let loaded = InCell { setup: Setup::default() }.load(&path, one_thread());
+        let loaded = InCell::new(Setup::default()).load(&path, one_thread());
         let Err(error) = loaded else { panic!("{name} was loaded") };
         let here = Engine::load(&path, one_thread()).unwrap_err();
         assert!(error.to_string().contains(name), "{error} and {here}");

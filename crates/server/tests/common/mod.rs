@@ -52,23 +52,7 @@ const DOCUMENTS: [(&str, &str); 4] = [
 /// Models under `folder`: `writer.gguf`, `embedder`, `ranker`.
 fn tiny_models(folder: &Path) -> DeskOptions {
     let (embedder, ranker) = (folder.join("embedder"), folder.join("ranker"));
-    tiny::write_folder(&embedder);
-    let put = |path: PathBuf, value: Value| {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, value.to_string()).unwrap();
-    };
-    let module = |path: &str, kind: &str| json!({"path": path, "type": format!("x.{kind}")});
-    let modules = json!([
-        module("", "Transformer"),
-        module("1_Pooling", "Pooling"),
-        module("2", "Normalize")
-    ]);
-    put(embedder.join("modules.json"), modules);
-    put(embedder.join("1_Pooling/config.json"), json!({"pooling_mode": "lasttoken"}));
-    put(
-        embedder.join("config_sentence_transformers.json"),
-        json!({"prompts": {"query": "ab ", "document": ""}}),
-    );
+    tiny::write_embedder(&embedder);
     ranker::write_folder(&ranker);
     let model = ModelChoice {
         path: Some(tiny::write_gguf(folder)),

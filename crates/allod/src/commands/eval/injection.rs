@@ -1,6 +1,7 @@
 //! `allod eval injection`: whether planted instructions have an effect.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use allod_answer::{DeskOptions, ModelChoice};
 use allod_eval::injection::{
@@ -34,7 +35,8 @@ pub fn run(
             file
         }
     };
-    let model: ModelChoice = (&arguments.model).into();
+    let loader = Some(Arc::new(place.cells()) as _);
+    let model = ModelChoice { loader, ..(&arguments.model).into() };
     let options = DeskOptions { policy: Some(policy), model, ..DeskOptions::default() };
     let mut report = injection(&trial, &options, &scratch.path.join("trial"))?;
     if !arguments.differences {

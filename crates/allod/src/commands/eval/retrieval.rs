@@ -40,7 +40,8 @@ pub fn run(
         (None, false) => EncoderChoice::BuiltIn,
     };
     let store = allod_answer::open_store(&scratch.path)?;
-    let library = allod_answer::open_library(&scratch.path, store, &choice)?;
+    let place = (&place.cells() as &_, None);
+    let library = allod_answer::open_library(&scratch.path, store, (&choice, place))?;
     let index_seconds = index(&set, &library)?;
     let scores = RetrievalScores { index_seconds, ..measure(&set, &library)? };
     let report = Report {
