@@ -6,7 +6,7 @@ use std::time::Instant;
 use allod_corpus::Language;
 use allod_engine::{GenerateRequest, Generated, Prompt};
 use allod_ledger::receipt::Model;
-use allod_policy::{CalibrationFacts, Decision, EvidenceFacts, Facts, Outcome, Policy};
+use allod_policy::{CalibrationFacts, Decision, EvidenceFacts, Facts, Outcome, Policy, RouteFacts};
 use allod_policy::{decide, destination, observe};
 use allod_retrieval::{Evidence, EvidenceSet, Manifest, Query};
 use jiff::Zoned;
@@ -19,7 +19,7 @@ use crate::draft::Draft;
 use crate::elsewhere::Elsewhere;
 use crate::error::Error;
 use crate::explanation::{Explanation, Look};
-use crate::generator::Generator;
+use crate::generator::{Finished, Generator};
 use crate::means::Means;
 use crate::prompt;
 use crate::quote::{Quotation, quote};
@@ -156,10 +156,11 @@ impl<'a> Case<'a> {
         let started = Instant::now();
         let draft = match self.means.generator {
             Some(generator) if self.decision.outcome == Outcome::Answered => {
-                let (request, written, draft) = self.write(generator, &found.evidence)?;
-                self.prompt = Some(request);
-                self.written = Some(written);
-                draft
+                let wrote = self.write(generator, &found.evidence)?;
+                self.prompt = Some(wrote.request);
+                self.written = Some(wrote.written);
+                self.facts.server = wrote.server;
+                wrote.draft
             }
             _ => Draft::quoted(&quotation.quotes, &found.evidence),
         };
@@ -193,7 +194,7 @@ impl<'a> Case<'a> {
         if self.decision.outcome == Outcome::Answered {
             let sent = plan.send();
             self.facts.route = Some(sent.facts);
-            if let Some(written) = sent.written {
+            if let Ok(written) = sent.written {
                 let draft = Draft::written(&written, &evidence, self.language, Mode::Upstream);
                 self.facts.answer = Some(draft.facts());
                 self.draft = Some(draft);
@@ -222,18 +223,17 @@ impl<'a> Case<'a> {
         &self,
         generator: &Generator,
         evidence: &[Evidence],
-    ) -> Result<(GenerateRequest, Generated, Draft), Error> {
+    ) -> Result<Wrote, Error> {
         let evidence = with_text(evidence);
         let mut passages = evidence.len();
         loop {
             let shown = &evidence[..passages];
             let request = self.request(shown);
             match generator.generate(&request, &mut |_| ControlFlow::Continue(())) {
-                Ok(completion) => {
-                    let generated = completion.first();
-                    let mode = generator.mode();
-                    let draft = Draft::written(generated, shown, self.language, mode);
-                    return Ok((request, generated.clone(), draft));
+                Ok(Finished { completion, server }) => {
+                    let written = completion.first().clone();
+                    let draft = Draft::written(&written, shown, self.language, generator.mode());
+                    return Ok(Wrote { request, written, draft, server });
                 }
                 Err(Error::Engine(allod_engine::Error::PromptTooLong { .. })) if passages > 1 => {
                     passages = passages.div_ceil(2).min(passages - 1);
@@ -306,6 +306,15 @@ impl<'a> Case<'a> {
     pub(crate) fn confidence(&self) -> f64 {
         self.facts.evidence.as_ref().map_or(0.0, |evidence| evidence.confidence)
     }
+}
+
+/// What a model wrote from evidence.
+pub(crate) struct Wrote {
+    pub(crate) request: GenerateRequest,
+    pub(crate) written: Generated,
+    pub(crate) draft: Draft,
+    /// What the server took for it, if one runs the model.
+    pub(crate) server: Option<RouteFacts>,
 }
 
 /// The passages that hold any text.

@@ -20,7 +20,7 @@ use crate::case::millis;
 use crate::desk::Desk;
 use crate::elsewhere::Elsewhere;
 use crate::error::Error;
-use crate::generator::Generator;
+use crate::generator::{Finished, Generator};
 use crate::kept::{self, shown};
 use crate::output::Output;
 use crate::reason;
@@ -188,11 +188,15 @@ impl<'a> Turn<'a> {
         let question = question(chat, generator)?;
         let language = Language::detect(&question);
         let asked = observe(policy, &question, language.code());
-        let facts = Facts { request: asked, ..Facts::default() };
+        let mut facts = Facts { request: asked, ..Facts::default() };
         let decision = allowed(policy, decide(policy, &facts), &facts);
         let request = request(policy, chat);
         let written = match decision.outcome {
-            Outcome::Answered => Some(generator.generate(&request, on_piece)?),
+            Outcome::Answered => {
+                let Finished { completion, server } = generator.generate(&request, on_piece)?;
+                facts.server = server;
+                Some(completion)
+            }
             _ => None,
         };
         let elsewhere = None;
@@ -234,7 +238,7 @@ impl<'a> Turn<'a> {
             let sent = plan.send();
             self.facts.route = Some(sent.facts);
             self.decision = decide(self.policy, &self.facts);
-            if let Some(written) = sent.written {
+            if let Ok(written) = sent.written {
                 let (text, finish) = (written.text.as_str(), Some(written.finish));
                 // The whole text is here already: whether the caller wants more changes nothing.
                 let _ = on_piece(Piece { choice: 0, text, token: None, finish });

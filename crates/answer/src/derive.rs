@@ -6,7 +6,8 @@ use std::sync::Arc;
 use allod_engine::Prompt;
 use allod_ledger::receipt::{Outcome as Recorded, Receipt, RequestKind};
 use allod_policy::{
-    Decision, Facts, Outcome, Policy, RequestFacts, WorkFacts, decide, observe, office_of,
+    Decision, Facts, Outcome, Policy, RequestFacts, RouteFacts, WorkFacts, decide, destination,
+    observe, office_of,
 };
 use allod_store::Store;
 use serde::Serialize;
@@ -79,11 +80,20 @@ pub enum Rederived {
 pub struct Under {
     /// The decision.
     pub brief: Brief,
-    /// Whether it would go on where the recorded request ended: what would then be found, and so
-    /// the end, is not known.
-    pub goes_on: bool,
+    /// Where it would go on, if it does not end where the recorded request ended: what would then
+    /// be found or written, and so the end, is not known.
+    pub goes_on: Option<GoesOn>,
     /// The question, if it is kept; without it the policy's own words are not looked for.
     pub question: Option<String>,
+}
+
+/// Where a request goes on that ended before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GoesOn {
+    /// The documents are searched, and an answer is written.
+    Documents,
+    /// The upstream of this name is asked.
+    Upstream(String),
 }
 
 /// Makes recorded decisions again.
@@ -161,10 +171,14 @@ impl Deriver {
         let unknown = kind == RequestKind::Ask && facts.answer.is_none();
         // What was not looked for, or not written, would now be.
         let searched = facts.evidence.as_ref();
-        let goes_on = decision.outcome == Outcome::Answered
+        let written = decision.outcome == Outcome::Answered
             && unknown
             && searched.is_none_or(|evidence| evidence.passages > 0);
-        let decision = if goes_on { decision } else { derive(policy, kind, &facts) };
+        let goes_on = match written {
+            true => Some(GoesOn::Documents),
+            false => sent_to(policy, kind, &facts).map(GoesOn::Upstream),
+        };
+        let decision = if written { decision } else { derive(policy, kind, &facts) };
         Ok(Some(Under { brief: brief(&decision), goes_on, question }))
     }
 
@@ -195,6 +209,22 @@ impl Deriver {
 }
 
 fn facts(receipt: &Receipt) -> Option<Facts> {
+/// The upstream that a policy sends an escalated request to, where the record does not say what
+/// became of it there.
+fn sent_to(policy: &Policy, kind: RequestKind, facts: &Facts) -> Option<String> {
+    let asked = Facts { answer: None, ..facts.clone() };
+    let name = destination(policy, &asked)?.name.clone();
+    let known = facts.route.as_ref().is_some_and(|route| route.upstream == name);
+    let route = RouteFacts { upstream: name.clone(), ..RouteFacts::default() };
+    let planned = Facts { route: Some(route), ..asked };
+    let free = match kind {
+        // What is written there is not known yet, and so nothing is given.
+        RequestKind::Ask => decide(policy, &planned),
+        _ => derive(policy, kind, &planned),
+    };
+    (!known && free.outcome == Outcome::Answered).then_some(name)
+}
+
     serde_json::from_value(receipt.facts.clone()).ok()
 }
 

@@ -17,7 +17,7 @@ use crate::adapters::AdapterFolder;
 use crate::ask::Ask;
 use crate::calibration::Calibrated;
 use crate::case::Case;
-use crate::elsewhere::Elsewhere;
+use crate::elsewhere::{Elsewhere, UpstreamState};
 use crate::encoder::{EncoderChoice, open_library};
 use crate::error::Error;
 use crate::explanation::{Explanation, Look};
@@ -90,7 +90,8 @@ impl Desk {
         let store = open_store(data)?;
         let library = open_library(data, Arc::clone(&store), (&options.encoder, place))?;
         let ledger = open_ledger(&data.join("ledger"), store.as_ref())?;
-        let elsewhere = Elsewhere::open(&policy, &ledger)?;
+        let elsewhere =
+            Elsewhere::open(&policy, &ledger, generator.as_ref().and_then(Generator::server))?;
         let adapters = options.adapters.clone().unwrap_or_else(|| data.join("adapters"));
         let adapters = AdapterFolder(adapters);
         let confinement = options.confinement.clone();
@@ -206,6 +207,12 @@ impl Desk {
     #[must_use]
     pub fn generator(&self) -> Option<&Generator> {
         self.generator.as_ref()
+    }
+
+    /// How the servers of the policy fare, by name.
+    #[must_use]
+    pub fn upstreams(&self) -> Vec<UpstreamState> {
+        self.elsewhere.states()
     }
 
     /// The model that turns texts into vectors, if there is one.

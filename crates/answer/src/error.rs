@@ -66,6 +66,14 @@ pub enum Error {
         /// What went wrong and what to do.
         reason: String,
     },
+    /// Nothing is sent to the upstream for now.
+    #[error("{reason}; try again in {retry_after_seconds} s, or change the policy")]
+    Held {
+        /// Why.
+        reason: String,
+        /// When something may be sent again.
+        retry_after_seconds: u64,
+    },
     /// A witness did not cosign the log.
     #[error("the witness {url}: {reason}")]
     Witness {

@@ -4,27 +4,25 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use allod_engine::{AdapterIdentity, Framing, LoadEngine, Speech, SpeechOptions, Vocabulary};
 use allod_engine::{Completion, GenerateRequest, InProcess, Options, Piece, Prompt, Runner, Stats};
 use allod_ledger::receipt::{Adapter, Model};
-use allod_policy::{Policy, Runtime, quantization_met, upstream_permitted};
+use allod_policy::{Policy, RouteFacts, Runtime, quantization_met, upstream_permitted};
 use allod_registry::Registry;
 
 use crate::chat::whole;
+use crate::elsewhere::Approved;
 use crate::error::Error;
 use crate::prompt::TEMPLATE;
 use crate::reply::Mode;
-use crate::shield::shield;
-use crate::upstream::{Address, Upstream};
 
 /// A model that can be asked.
 pub enum Generator {
     /// The built-in engine, in this process or in a cell.
     Local(Box<dyn Runner>),
     /// A server that the policy names.
-    Upstream(Upstream),
+    Upstream(Arc<Approved>),
 }
 
 /// Which model to use, apart from what the policy says.
@@ -249,27 +247,43 @@ impl Generator {
         }
     }
 
+    /// The server that runs the model, if one does.
+    pub(crate) fn server(&self) -> Option<&Arc<Approved>> {
+        match self {
+            Generator::Local(_) => None,
+            Generator::Upstream(upstream) => Some(upstream),
+        }
+    }
+
     /// Writes completions; `on_piece` sees each piece as it comes and may end them. Only the desk
     /// asks for one: what is written elsewhere would have no receipt.
     ///
     /// # Errors
-    /// [`Error::Engine`] or [`Error::Upstream`].
+    /// [`Error::Engine`], or as [`Approved::write`].
     pub(crate) fn generate(
         &self,
         request: &GenerateRequest,
         on_piece: &mut dyn FnMut(Piece) -> ControlFlow<()>,
-    ) -> Result<Completion, Error> {
+    ) -> Result<Finished, Error> {
         match self {
-            Generator::Local(engine) => Ok(engine.complete(request, on_piece)?),
+            Generator::Local(engine) => {
+                Ok(Finished { completion: engine.complete(request, on_piece)?, server: None })
+            }
             Generator::Upstream(upstream) => {
-                let generated = upstream.generate(request)?;
+                let (generated, facts) = upstream.write(request)?;
                 let (text, finish) = (generated.text.as_str(), Some(generated.finish));
                 // The whole text is here already: whether the caller wants more changes nothing.
                 let _ = on_piece(Piece { choice: 0, text, token: None, finish });
-                Ok(whole(generated))
+                Ok(Finished { completion: whole(generated), server: Some(facts) })
             }
         }
     }
+}
+
+/// What a model wrote, and what the server took for it, if it is one.
+pub(crate) struct Finished {
+    pub(crate) completion: Completion,
+    pub(crate) server: Option<RouteFacts>,
 }
 
 fn no_tokens() -> Error {
@@ -332,20 +346,14 @@ pub(crate) fn find(models: &Path, name: &str) -> Result<PathBuf, Error> {
 }
 
 fn upstream(policy: &Policy, runtime: Runtime, model: Option<&str>) -> Result<Generator, Error> {
-    let runtime = runtime.word();
-    let model = model.ok_or_else(|| {
-        Error::NoModel(format!("the policy names runtime `{runtime}` but no `model:` for it"))
-    })?;
+    if model.is_none() {
+        let runtime = runtime.word();
+        let what = format!("the policy names runtime `{runtime}` but no `model:` for it");
+        return Err(Error::NoModel(what));
+    }
     upstream_permitted(policy).map_err(|why| Error::NoModel(why.to_string()))?;
     let settings = policy.upstream.as_ref().expect("a permitted upstream is there");
-    let address = Address {
-        url: &settings.url,
-        model,
-        api_key: api_key(settings.api_key_env.as_deref())?,
-        timeout: Duration::from_millis(settings.timeout_ms),
-    };
-    let shield = shield(policy.privacy.upstream, &policy.privacy)?;
-    Ok(Generator::Upstream(Upstream::new(address, shield)))
+    Ok(Generator::Upstream(Arc::new(Approved::open(policy, settings)?)))
 }
 
 /// The key of a server, from the environment variable that the policy names.

@@ -49,8 +49,9 @@ pub use calibration::{
     Judged, Node, Step, Tree, pick,
 };
 pub use chat::{ChatReply, Choice};
-pub use derive::{Brief, Deriver, Rederived, Under, derive};
+pub use derive::{Brief, Deriver, GoesOn, Rederived, Under, derive};
 pub use desk::{Desk, DeskOptions, LEDGER_ORIGIN, open_store, read_policy, remembered_head};
+pub use elsewhere::{Approved, UpstreamCounts, UpstreamState};
 pub use encoder::{EncoderChoice, open_library};
 pub use error::Error;
 pub use explanation::{Explanation, Look};

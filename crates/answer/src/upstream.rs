@@ -1,5 +1,5 @@
-//! A model served elsewhere behind the OpenAI chat API (vLLM, llama.cpp, …), at the one address
-//! that the policy names.
+//! A model served elsewhere behind the OpenAI chat API (vLLM, llama.cpp, …), at an address that the
+//! policy names.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,26 +13,23 @@ use serde_json::{Value, json};
 use crate::error::Error;
 
 /// An upstream, ready to be asked.
-pub struct Upstream {
+pub(crate) struct Upstream {
     url: String,
     model: String,
     api_key: Option<String>,
-    timeout: Duration,
     agent: ureq::Agent,
     /// Hides personal data in what is sent.
     shield: Option<Shield>,
 }
 
 /// Where an upstream is, and how it is asked.
-pub struct Address<'a> {
+pub(crate) struct Address<'a> {
     /// The part before `/chat/completions`, usually ending in `/v1`.
     pub url: &'a str,
     /// The model, as the upstream knows it.
     pub model: &'a str,
     /// Its key.
     pub api_key: Option<String>,
-    /// How long to wait for it.
-    pub timeout: Duration,
 }
 
 /// A request as it is sent: without what the policy hides.
@@ -129,8 +126,7 @@ impl Upstream {
     ///
     /// Redirects are not followed: they would lead to an address that the policy does not name.
     /// Proxies set in the environment are not used, for the same reason.
-    #[must_use]
-    pub fn new(address: Address<'_>, shield: Option<Shield>) -> Upstream {
+    pub(crate) fn new(address: Address<'_>, shield: Option<Shield>) -> Upstream {
         let agent = ureq::Agent::config_builder()
             .max_redirects(0)
             .proxy(None)
@@ -141,26 +137,9 @@ impl Upstream {
             url: address.url.trim_end_matches('/').into(),
             model: address.model.into(),
             api_key: address.api_key,
-            timeout: address.timeout,
             agent,
             shield,
         }
-    }
-
-    /// The model's name, as the upstream knows it.
-    #[must_use]
-    pub fn model(&self) -> &str {
-        &self.model
-    }
-
-    /// Asks the upstream for a completion.
-    ///
-    /// # Errors
-    /// [`Error::Upstream`] when it cannot be reached, answers with an error, or with something
-    /// that is no chat completion; [`Error::Private`] when the policy lets the prompt go nowhere.
-    pub fn generate(&self, request: &GenerateRequest) -> Result<Generated, Error> {
-        let prepared = self.prepare(request)?;
-        self.send(&prepared, self.timeout).map_err(|why| self.error(why.reason))
     }
 
     /// Makes a request ready to be sent, with nothing in it that the policy hides.
@@ -289,7 +268,8 @@ impl Upstream {
         })
     }
 
-    fn error(&self, reason: String) -> Error {
+    /// The error of a request that got no answer, with what to do.
+    pub(crate) fn error(&self, reason: String) -> Error {
         let advice = format!(
             "is it running? Start it (vLLM: `vllm serve {}`), set `upstream.url` in the policy to \
              where it runs, or set `runtime: allod` and pass --model PATH",

@@ -7,8 +7,10 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use allod_answer::{Ask, Caller, Deriver, Desk, DeskOptions, Mode, Outcome, Rederived, Reply};
-use allod_policy::{AttemptEnd, Facts, RouteFacts};
+use allod_answer::{
+    Ask, Caller, Deriver, Desk, DeskOptions, Error, GoesOn, Mode, Outcome, Rederived, Reply,
+};
+use allod_policy::{AttemptEnd, Facts, Policy, RouteFacts};
 use allod_retrieval::{Clearance, IngestOptions, Silent};
 use serde_json::json;
 
@@ -187,4 +189,68 @@ fn what_the_documents_do_not_support_goes_to_a_person() {
     let (reply, _) = ask(&desk, COMPLEX);
     assert_eq!(reply.outcome, Outcome::Escalated, "{reply:?}");
     assert!(rules(&reply).contains(&"upstreams.unsupported") && !reply.answer.contains("900"));
+}
+
+/// A new policy is held against recorded requests that went to a server.
+#[test]
+fn another_policy_says_where_recorded_requests_would_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let stub = stub(&[response("200 OK", "", ANSWER)]);
+    let text = policy(&stub.url, "");
+    let desk = open(folder.path(), &text);
+    let (sent, _) = ask(&desk, COMPLEX);
+    let queued =
+        open(folder.path(), &text.replace("  escalate_to: {complex_reasoning: strong}\n", ""));
+    let (kept, _) = ask(&queued, COMPLEX);
+    let plain = ask(&queued, "How much does a stall cost?").0;
+    assert_eq!((sent.outcome, kept.outcome), (Outcome::Answered, Outcome::Escalated));
+    let mut deriver = Deriver::new(Arc::clone(queued.store()));
+    let mut under = |policy: &str, reply: &Reply| {
+        let policy = Policy::parse(policy).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let receipt = queued.ledger().read(reply.receipt.index).unwrap();
+        let under = deriver.under(&policy, &receipt).unwrap().unwrap();
+        (under.brief.outcome, under.goes_on)
+    };
+    let to = |name: &str| Some(GoesOn::Upstream(name.to_owned()));
+    // Under the policy that sent it, it ended as it did; one that was queued would be sent.
+    assert_eq!(under(&text, &sent), ("answered", None));
+    assert_eq!(under(&text, &kept).1, to("strong"));
+    assert_eq!(under(&text, &plain), ("answered", None));
+    // Another server, a class of data that may not go there, a budget, no routing.
+    let other = text.replace("strong", "other");
+    assert_eq!(under(&other, &sent).1, to("other"));
+    let nowhere = text.replace("  escalate_to: {complex_reasoning: strong}\n", "");
+    assert_eq!(under(&nowhere, &sent), ("escalated", None));
+    let never = text.replace("complex_reasoning", "user_request");
+    assert_eq!(under(&never, &kept), ("answered", None), "what would be quoted is recorded");
+    let reviewed = format!("{text}logging: {{human_review: required_for_all}}\n");
+    assert_eq!(under(&reviewed, &sent), ("human_review", None));
+    let own = "rules: [{id: stalls, when: {contains_any: [stall]}, then: escalate, because: b}]\n";
+    assert_eq!(under(&format!("{text}{own}"), &sent), ("escalated", None), "a reason of its own");
+    let poor = format!("{text}    budget: {{tokens_per_day: 10}}\n");
+    assert_eq!(under(&poor, &sent), ("escalated", None), "what it took is recorded");
+}
+
+/// What the server of the model took is in the receipts, so its budget survives a restart.
+#[test]
+fn the_budget_of_the_server_of_the_model_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let stub = stub(&[response("200 OK", "", "A stall costs CHF 35 a day [1].")]);
+    let text = format!(
+        "model: m\nruntime: vllm\nupstream:\n  url: {}\n  budget: {{tokens_per_day: 1500}}\n",
+        stub.url
+    );
+    let question = "How much does a stall cost?";
+    let (reply, _) = ask(&open(folder.path(), &text), question);
+    assert_eq!((reply.outcome, reply.mode), (Outcome::Answered, Mode::Upstream), "{reply:?}");
+    let desk = open(folder.path(), &text);
+    let receipt = desk.ledger().read(reply.receipt.index).unwrap();
+    let facts: Facts = serde_json::from_value(receipt.facts).unwrap();
+    let server = facts.server.unwrap();
+    assert_eq!((server.upstream.as_str(), server.completion_tokens), ("upstream", 100));
+    let caller = Caller::operator(Clearance::default());
+    let asked = Ask { question: question.into(), caller, on: None, language: None };
+    let error = desk.ask(&asked).unwrap_err();
+    assert!(matches!(error, Error::Held { .. }), "{error}");
+    assert_eq!(stub.bodies.lock().unwrap().len(), 1);
 }

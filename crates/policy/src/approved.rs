@@ -90,7 +90,10 @@ pub struct Breaker {
     pub pause_ms: u64,
 }
 
-/// A server that escalated questions may go to.
+/// The name of the server that runs the model, which no other may have.
+pub const MAIN_UPSTREAM: &str = "upstream";
+
+/// A server that runs the model, or that escalated questions may go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovedUpstream {
     /// Its name in the policy.

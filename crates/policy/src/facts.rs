@@ -21,6 +21,10 @@ pub struct Facts {
     /// About the approved server that it went to, or was to go to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<RouteFacts>,
+    /// About the server that runs the policy's model, where it wrote: what it took. It decides
+    /// nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<RouteFacts>,
 }
 
 /// What the question itself shows.

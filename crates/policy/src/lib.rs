@@ -22,7 +22,9 @@ mod route;
 mod rule;
 mod tools;
 
-pub use approved::{ApprovedUpstream, Breaker, Budget, DataClass, Destinations, EscalationReason};
+pub use approved::{
+    ApprovedUpstream, Breaker, Budget, DataClass, Destinations, EscalationReason, MAIN_UPSTREAM,
+};
 pub use cases::{Case, CaseKind, Cases, Expect, NotCases};
 pub use classify::{adverse_in_answer, classify, observe};
 pub use decide::{Decision, Fired, Outcome, Stage, decide, destination};
@@ -34,8 +36,8 @@ pub use permit::{Why, plain_chat_permitted, quantization_met, upstream_permitted
 pub use policy::{
     Answers, Citations, HumanReview, Limits, Logging, Personal, PersonalKind, Policy, Privacy,
     Prompts, Quantization, Retention, Retrieval, Routing, Runtime, Settings, Telemetry, Trigger,
-    Upstream, Witness,
+    Witness,
 };
-pub use route::{AttemptEnd, AttemptFacts, RouteFacts};
+pub use route::{AttemptEnd, AttemptFacts, Held, RouteFacts, withheld};
 pub use rule::{Condition, Consequence, Rule, Signal};
 pub use tools::{CallFacts, Grant, NotGranted, ToolName, Tools, WorkName, tool_permitted};

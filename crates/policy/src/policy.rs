@@ -197,19 +197,6 @@ pub struct Retention {
     pub reviews_days: Option<u32>,
 }
 
-/// A server that runs the model.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upstream {
-    /// Base address of the OpenAI interface (`http://127.0.0.1:8000/v1`).
-    pub url: String,
-    /// Name of the environment variable that holds its key.
-    pub api_key_env: Option<String>,
-    /// Region where it stands.
-    pub region: Option<String>,
-    /// How long to wait for it.
-    pub timeout_ms: u64,
-}
-
 /// How documents are used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retrieval {
@@ -232,7 +219,7 @@ pub struct Answers {
 }
 
 /// Which questions leave the ordinary path.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Routing {
     /// These go to a person or an approved stronger model.
     pub escalate_on: BTreeSet<Trigger>,
@@ -295,8 +282,9 @@ pub struct Settings {
     pub quantization: Option<Quantization>,
     /// Region of this installation.
     pub region: String,
-    /// The server that runs the model, if the runtime is one.
-    pub upstream: Option<Upstream>,
+    /// The server that runs the model, if the runtime is one: like those of `upstreams`, under the
+    /// name [`crate::MAIN_UPSTREAM`].
+    pub upstream: Option<ApprovedUpstream>,
     /// The servers that escalated questions may go to.
     pub upstreams: Vec<ApprovedUpstream>,
     /// How documents are used.

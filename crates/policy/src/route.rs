@@ -80,10 +80,13 @@ impl RouteFacts {
     }
 }
 
-/// Why a question that was to go to a server goes to the review queue: the rule's id, and words.
-pub(crate) struct Held {
-    pub(crate) id: &'static str,
-    pub(crate) because: String,
+/// Why a question that was to go to a server does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The rule's id.
+    pub id: &'static str,
+    /// Why, in words.
+    pub because: String,
 }
 
 /// The server that all these reasons send a question to; `None` for the review queue. Reasons that
@@ -112,16 +115,8 @@ pub(crate) fn held(upstream: &ApprovedUpstream, facts: &Facts, route: &RouteFact
         let what = format!("there is no evidence that the upstream `{name}` could answer from");
         return because("upstreams.no_evidence", what);
     }
-    if let Some(kind) = route.blocked.first() {
-        let what = format!("personal data ({kind}) may not go to the upstream `{name}`");
-        return because("upstreams.personal_data", what);
-    }
-    if let Some(what) = overspent(upstream, route) {
-        return because("upstreams.budget", what);
-    }
-    if route.breaker_open {
-        let what = format!("the upstream `{name}` failed too often and is left alone for now");
-        return because("upstreams.breaker", what);
+    if let Some(held) = withheld(upstream, route) {
+        return Some(held);
     }
     if !route.attempts.is_empty() && !route.is_answered() {
         return because("upstreams.failed", format!("the upstream `{name}` gave no answer"));
@@ -132,6 +127,25 @@ pub(crate) fn held(upstream: &ApprovedUpstream, facts: &Facts, route: &RouteFact
     if facts.answer.as_ref().is_some_and(unsupported) {
         let what = format!("what the upstream `{name}` wrote is not supported by the documents");
         return because("upstreams.unsupported", what);
+    }
+    None
+}
+
+/// Why nothing may be sent to a server, whatever the request; `None` if something may.
+#[must_use]
+pub fn withheld(upstream: &ApprovedUpstream, route: &RouteFacts) -> Option<Held> {
+    let name = &upstream.name;
+    let because = |id, because: String| Some(Held { id, because });
+    if let Some(kind) = route.blocked.first() {
+        let what = format!("personal data ({kind}) may not go to the upstream `{name}`");
+        return because("upstreams.personal_data", what);
+    }
+    if let Some(what) = overspent(upstream, route) {
+        return because("upstreams.budget", what);
+    }
+    if route.breaker_open {
+        let what = format!("the upstream `{name}` failed too often and is left alone for now");
+        return because("upstreams.breaker", what);
     }
     None
 }

@@ -3,6 +3,7 @@
 //! Some names are those of vLLM, so that its dashboards work, but only where they mean the same.
 
 mod engine;
+mod upstreams;
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -288,6 +289,7 @@ impl Page {
         let restarts = generator.map_or(0, Generator::restarts);
         self.counted("allod_engine_restarts_total", "", help, restarts);
         self.encoders(state);
+        self.upstreams(&state.desk.upstreams());
         let turned_away = stats.as_ref().map_or(0, |stats| stats.turned_away);
         let help = "Requests that were turned away since too many waited.";
         let refused = turned_away + state.answering.turned_away();

@@ -209,6 +209,14 @@ impl From<allod_answer::Error> for Problem {
                 let status = StatusCode::BAD_GATEWAY;
                 Problem::new(status, "server_error", "upstream_failed", message.into())
             }
+            Error::Held { retry_after_seconds, .. } => {
+                tracing::error!(cause = %error, "nothing is sent to the upstream");
+                let message = "the model's server is left alone for now: it failed too often, or \
+                               the day's budget for it is spent";
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Problem::new(status, "server_error", "upstream_held", message.into())
+                    .retry_after(retry_after_seconds)
+            }
             Error::Engine(error) => Problem::from(error),
             Error::Model(error @ allod_lm::Error::Text(_)) => {
                 Problem::request("invalid_value", error.to_string())

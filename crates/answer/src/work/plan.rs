@@ -45,7 +45,8 @@ pub(super) fn carry_out(
                 return Ok(Vec::new());
             }
             let request = request(work, &tools);
-            generator.generate(&request, &mut |_| ControlFlow::Continue(()))?.first().text.clone()
+            let written = generator.generate(&request, &mut |_| ControlFlow::Continue(()))?;
+            written.completion.first().text.clone()
         }
         _ => return Ok(Vec::new()),
     };

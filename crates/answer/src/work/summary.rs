@@ -79,10 +79,11 @@ impl Case<'_> {
             chosen.iter().map(|(range, score)| part(&evidence[0], *range, *score)).collect();
         let draft = match self.means.generator {
             Some(generator) if self.decision.outcome == allod_policy::Outcome::Answered => {
-                let (request, written, draft) = self.write(generator, &parts)?;
-                self.prompt = Some(request);
-                self.written = Some(written);
-                draft
+                let wrote = self.write(generator, &parts)?;
+                self.prompt = Some(wrote.request);
+                self.written = Some(wrote.written);
+                self.facts.server = wrote.server;
+                wrote.draft
             }
             _ => Draft::quoted(&quotes, &evidence),
         };

@@ -408,7 +408,7 @@ proptest! {
         policy in policies(), request in requests(), evidence in proptest::option::of(evidences()),
         answer in proptest::option::of(answers()),
     ) {
-        let facts = Facts { request, evidence, answer, route: None };
+        let facts = Facts { request, evidence, answer, ..Facts::default() };
         let decision = decide(&policy, &facts);
         prop_assert_eq!(&decision, &decide(&policy.clone(), &facts.clone()));
         // From what a receipt and the stored policy text say, too.
@@ -443,7 +443,7 @@ proptest! {
             || !request.adverse_action.is_empty()
             || !request.regulated_decision.is_empty();
         let request = RequestFacts { work, ..request };
-        let outcome = decide(&policy, &Facts { request, evidence, answer, route: None }).outcome;
+        let outcome = decide(&policy, &Facts { request, evidence, answer, ..Facts::default() }).outcome;
         prop_assert!(!decides || matches!(outcome, Outcome::HumanReview | Outcome::Refused));
     }
 

@@ -15,13 +15,14 @@ use crate::node::{self, Node};
 use crate::permit::Address;
 use crate::policy::{
     Answers, Citations, HumanReview, Limits, Logging, Prompts, Retrieval, Routing, Runtime,
-    Settings, Telemetry, Upstream,
+    Settings, Telemetry,
 };
 use reader::{Reader, Section};
 
 /// Where vLLM listens unless it is told otherwise.
 const VLLM_URL: &str = "http://127.0.0.1:8000/v1";
 const TIMEOUT_MS: u64 = 60_000;
+const MINIMUM_COMPLEXITY: f64 = 0.9;
 
 const ROOT: &[&str] = &[
     "name",
@@ -46,7 +47,8 @@ const ROOT: &[&str] = &[
     "offices",
     "rules",
 ];
-const UPSTREAM: &[&str] = &["url", "api_key_env", "region", "timeout_ms"];
+const UPSTREAM: &[&str] =
+    &["url", "api_key_env", "region", "budget", "timeout_ms", "retries", "breaker"];
 const RETRIEVAL: &[&str] =
     &["required_for_policy_answers", "cite_source_documents", "minimum_confidence", "passages"];
 const ANSWERS: &[&str] = &["max_error"];
@@ -140,7 +142,7 @@ fn document(reader: &mut Reader, node: &Node) -> Settings {
         runtime,
         quantization: reader.choice(&root, "quantization"),
         region: reader.word(&root, "region").unwrap_or_else(|| "local".to_owned()),
-        upstream: upstream(reader, &root, runtime),
+        upstream: upstreams::main(reader, &root, runtime),
         upstreams: upstreams::read(reader, &root),
         retrieval: retrieval(reader, &root),
         answers: answers(reader, &root),
@@ -157,25 +159,6 @@ fn document(reader: &mut Reader, node: &Node) -> Settings {
         offices: tools::offices(reader, &root),
         rules: rules::read(reader, &root),
     }
-}
-
-/// The server that is named, or vLLM's own default on this machine.
-fn upstream(reader: &mut Reader, root: &Section<'_>, runtime: Runtime) -> Option<Upstream> {
-    let section = reader.child(root, "upstream", UPSTREAM);
-    if section.is_none() && runtime != Runtime::Vllm {
-        return None;
-    }
-    let section = section.unwrap_or(Section::EMPTY);
-    let default = match runtime {
-        Runtime::Vllm => VLLM_URL,
-        _ => "",
-    };
-    Some(Upstream {
-        url: url(reader, &section, "url").unwrap_or_else(|| default.to_owned()),
-        api_key_env: api_key_env(reader, &section),
-        region: reader.word(&section, "region"),
-        timeout_ms: reader.whole(&section, "timeout_ms", 1..=3_600_000).unwrap_or(TIMEOUT_MS),
-    })
 }
 
 fn url(reader: &mut Reader, section: &Section<'_>, key: &'static str) -> Option<String> {

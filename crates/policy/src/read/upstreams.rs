@@ -1,17 +1,18 @@
 //! The servers that escalated questions may go to, and which go where.
 
 use super::reader::{Field, Reader, Section};
-use super::{APPROVED, BUDGET, DATA_CLASS, ESCALATE_TO, api_key_env, url};
+use super::{
+    APPROVED, BUDGET, DATA_CLASS, ESCALATE_TO, TIMEOUT_MS, UPSTREAM, VLLM_URL, api_key_env, url,
+};
 use crate::approved::{
-    ApprovedUpstream, Breaker, Budget, DataClass, Destinations, EscalationReason,
+    ApprovedUpstream, Breaker, Budget, DataClass, Destinations, EscalationReason, MAIN_UPSTREAM,
 };
 use crate::choice::Choice as _;
 use crate::node::{Node, Value};
-use crate::policy::{Personal, PersonalKind};
+use crate::policy::{Personal, PersonalKind, Runtime};
 use std::collections::BTreeSet;
 
 const UPSTREAMS_MAX: usize = 16;
-const TIMEOUT_MS: u64 = 60_000;
 const RETRIES: u32 = 2;
 const RETRIES_MAX: u32 = 10;
 const STANDARD: Breaker = Breaker { failures: 5, pause_ms: 30_000 };
@@ -19,6 +20,37 @@ const DAY_MS: u64 = 86_400_000;
 
 /// The word for the review queue.
 const QUEUE: &str = "queue";
+
+/// The server that runs the model: the one that is named, or vLLM's own default on this machine.
+pub(super) fn main(
+    reader: &mut Reader,
+    root: &Section<'_>,
+    runtime: Runtime,
+) -> Option<ApprovedUpstream> {
+    let section = reader.child(root, "upstream", UPSTREAM);
+    if section.is_none() && runtime != Runtime::Vllm {
+        return None;
+    }
+    let section = section.unwrap_or(Section::EMPTY);
+    let default = if runtime == Runtime::Vllm { VLLM_URL } else { "" };
+    Some(ApprovedUpstream {
+        name: MAIN_UPSTREAM.to_owned(),
+        url: url(reader, &section, "url").unwrap_or_else(|| default.to_owned()),
+        model: text(root, "model").unwrap_or_default(),
+        // What `privacy.upstream` says holds, and nothing beside it.
+        privacy: Personal::Keep,
+        data_class_max: DataClass::default(),
+        ..asked(reader, &section)
+    })
+}
+
+/// A text whose mistakes are told elsewhere.
+fn text(root: &Section<'_>, key: &str) -> Option<String> {
+    match &root.field(key)?.node.value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
 
 pub(super) fn read(reader: &mut Reader, root: &Section<'_>) -> Vec<ApprovedUpstream> {
     let Some(field) = root.field("upstreams") else { return Vec::new() };
@@ -54,16 +86,28 @@ fn approved(
         name: name.clone().unwrap_or_default(),
         url: url(reader, &section, "url").unwrap_or_default(),
         model: reader.text(&section, "model").unwrap_or_default(),
-        api_key_env: api_key_env(reader, &section),
-        region: reader.word(&section, "region"),
         data_class_max: data_class(reader, &section),
         privacy: personal(reader, &section),
-        budget: budget(reader, &section),
-        timeout_ms: reader.whole(&section, "timeout_ms", 1..=3_600_000).unwrap_or(TIMEOUT_MS),
-        retries: reader.whole(&section, "retries", 0..=RETRIES_MAX).unwrap_or(RETRIES),
-        breaker: breaker(reader, &section),
+        ..asked(reader, &section)
     };
     name.map(|_| upstream)
+}
+
+/// How any server is asked; what it is, and what may go there, is said elsewhere.
+fn asked(reader: &mut Reader, section: &Section<'_>) -> ApprovedUpstream {
+    ApprovedUpstream {
+        name: String::new(),
+        url: String::new(),
+        model: String::new(),
+        api_key_env: api_key_env(reader, section),
+        region: reader.word(section, "region"),
+        data_class_max: DataClass::default(),
+        privacy: Personal::Block,
+        budget: budget(reader, section),
+        timeout_ms: reader.whole(section, "timeout_ms", 1..=3_600_000).unwrap_or(TIMEOUT_MS),
+        retries: reader.whole(section, "retries", 0..=RETRIES_MAX).unwrap_or(RETRIES),
+        breaker: breaker(reader, section),
+    }
 }
 
 fn name(
@@ -76,6 +120,11 @@ fn name(
     if name == QUEUE {
         let hint = "`queue` is the word for the review queue; take another name";
         reader.reject(&field, "is `queue`".to_owned(), hint);
+        return None;
+    }
+    if name == MAIN_UPSTREAM {
+        let hint = "`upstream` is the one that runs the model; take another name";
+        reader.reject(&field, "is `upstream`".to_owned(), hint);
         return None;
     }
     if !names.insert(name.clone()) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use allod_answer::{Deriver, Under, read_policy};
+use allod_answer::{Deriver, GoesOn, Under, read_policy};
 use allod_policy::Policy;
 use serde_json::{Value, json};
 
@@ -77,10 +77,11 @@ fn named(given: &str, place: &Place, deriver: &mut Deriver) -> anyhow::Result<Ar
 /// The outcome, and which rule decided it.
 fn end(under: &Under) -> String {
     let outcome = under.brief.outcome;
-    match under.brief.rules.first() {
-        _ if under.goes_on => "goes on to the documents".to_owned(),
-        Some(rule) => format!("{outcome} ({rule})"),
-        None => outcome.to_owned(),
+    match (&under.goes_on, under.brief.rules.first()) {
+        (Some(GoesOn::Documents), _) => "goes on to the documents".to_owned(),
+        (Some(GoesOn::Upstream(name)), _) => format!("goes on to the upstream `{name}`"),
+        (None, Some(rule)) => format!("{outcome} ({rule})"),
+        (None, None) => outcome.to_owned(),
     }
 }
 
