@@ -163,8 +163,9 @@ impl Deriver {
         let question = self.question(receipt)?;
         if let Some(question) = &question {
             let work = facts.request.work.take().map(|work| under_work(policy, work, question));
-            facts.request =
-                RequestFacts { work, ..observe(policy, question, &facts.request.language) };
+            let seen = observe(policy, question, &facts.request.language);
+            let complexity = facts.request.complexity.or(seen.complexity);
+            facts.request = RequestFacts { work, complexity, ..seen };
         }
         self.calibrate(policy, receipt, &mut facts);
         let decision = decide(policy, &facts);
@@ -208,7 +209,6 @@ impl Deriver {
     }
 }
 
-fn facts(receipt: &Receipt) -> Option<Facts> {
 /// The upstream that a policy sends an escalated request to, where the record does not say what
 /// became of it there.
 fn sent_to(policy: &Policy, kind: RequestKind, facts: &Facts) -> Option<String> {
@@ -225,6 +225,7 @@ fn sent_to(policy: &Policy, kind: RequestKind, facts: &Facts) -> Option<String> 
     (!known && free.outcome == Outcome::Answered).then_some(name)
 }
 
+fn facts(receipt: &Receipt) -> Option<Facts> {
     serde_json::from_value(receipt.facts.clone()).ok()
 }
 

@@ -147,7 +147,7 @@ fn all_findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
         findings.extend(memory_finding(policy, facts));
     }
     findings.extend(nothing);
-    let own = policy.rules.iter().filter(|rule| fires(rule, facts));
+    let own = policy.rules.iter().filter(|rule| fires(policy, rule, facts));
     findings.extend(own.map(own_finding));
     route_findings(policy, facts, &mut findings);
     findings
@@ -276,7 +276,7 @@ fn tool_findings(work: &WorkFacts) -> Vec<Finding> {
 /// The triggers that the question alone shows.
 fn routed_findings(policy: &Settings, request: &RequestFacts) -> Vec<Finding> {
     let seen = [
-        (Trigger::ComplexReasoning, !request.complex_reasoning.is_empty()),
+        (Trigger::ComplexReasoning, is_complex(policy, request)),
         (Trigger::RegulatedDecision, !request.regulated_decision.is_empty()),
         (Trigger::AdverseAction, !request.adverse_action.is_empty()),
         (Trigger::UserRequest, request.user_wants_person),
@@ -408,7 +408,7 @@ fn review_finding(policy: &Settings, answer: &AnswerFacts) -> Option<Finding> {
 }
 
 /// Whether every condition of the policy's own rule holds. What is not known yet does not hold.
-fn fires(rule: &Rule, facts: &Facts) -> bool {
+fn fires(policy: &Settings, rule: &Rule, facts: &Facts) -> bool {
     let when = &rule.when;
     let request = &facts.request;
     let labels = facts.evidence.as_ref().map_or(&[][..], |evidence| &evidence.labels);
@@ -418,12 +418,20 @@ fn fires(rule: &Rule, facts: &Facts) -> bool {
     any(&when.language, std::slice::from_ref(&request.language))
         && any(&when.label, labels)
         && (when.contains_any.is_empty() || request.matched_rules.contains(&rule.id))
-        && (when.signal.is_empty() || when.signal.iter().any(|signal| shows(request, *signal)))
+        && (when.signal.is_empty()
+            || when.signal.iter().any(|signal| shows(policy, request, *signal)))
 }
 
-fn shows(request: &RequestFacts, signal: Signal) -> bool {
+/// Whether a question takes several steps: a pattern says so, whatever the classifier says, or the
+/// classifier is as sure as the policy wants it.
+fn is_complex(policy: &Settings, request: &RequestFacts) -> bool {
+    let surely = |score: u16| f64::from(score) / 1000.0 >= policy.routing.minimum_complexity;
+    !request.complex_reasoning.is_empty() || request.complexity.is_some_and(surely)
+}
+
+fn shows(policy: &Settings, request: &RequestFacts, signal: Signal) -> bool {
     match signal {
-        Signal::ComplexReasoning => !request.complex_reasoning.is_empty(),
+        Signal::ComplexReasoning => is_complex(policy, request),
         Signal::RegulatedDecision => !request.regulated_decision.is_empty(),
         Signal::AdverseAction => !request.adverse_action.is_empty(),
         Signal::PolicyQuestion => request.policy_question,

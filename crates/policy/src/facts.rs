@@ -36,6 +36,10 @@ pub struct RequestFacts {
     pub language: String,
     /// Patterns that say: needs reasoning over several rules.
     pub complex_reasoning: Vec<String>,
+    /// How much it looks like a question that takes several steps, in thousandths, by
+    /// [`crate::Complexity`]; not recorded before there was a classifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complexity: Option<u16>,
     /// Patterns that say: asks to decide a person's case.
     pub regulated_decision: Vec<String>,
     /// Patterns that say: asks for an act against a person.

@@ -26,7 +26,9 @@ pub use approved::{
     ApprovedUpstream, Breaker, Budget, DataClass, Destinations, EscalationReason, MAIN_UPSTREAM,
 };
 pub use cases::{Case, CaseKind, Cases, Expect, NotCases};
-pub use classify::{adverse_in_answer, classify, observe};
+pub use classify::{
+    Complexity, ComplexityExample, adverse_in_answer, classify, observe, train_complexity,
+};
 pub use decide::{Decision, Fired, Outcome, Stage, decide, destination};
 pub use facts::{AnswerFacts, CalibrationFacts, EvidenceFacts, Facts, RequestFacts, WorkFacts};
 pub use identity::{Identity, KeySource, Oidc, Quota, Role};

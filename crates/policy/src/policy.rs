@@ -227,6 +227,8 @@ pub struct Routing {
     pub refuse_on: BTreeSet<Trigger>,
     /// Where escalated questions go that do not go to the review queue.
     pub escalate_to: Destinations,
+    /// From which score on (0 to 1) the classifier's word is enough for `complex_reasoning`.
+    pub minimum_complexity: f64,
 }
 
 /// What is recorded and who looks at it.

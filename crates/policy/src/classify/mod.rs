@@ -3,14 +3,17 @@
 //! Patterns of five languages are searched in every question, whatever its language is said to
 //! be: a wrong language must not hide a signal. The patterns are data (`words/`), one file per
 //! language. They are a first, lexical look that a person can read and argue about; what they
-//! miss is still caught by confidence and by the check of the answer.
+//! miss is still caught by confidence and by the check of the answer. Whether a question takes
+//! several steps, a classifier says beside them ([`Complexity`]).
 
+mod complexity;
 mod pattern;
 mod tokens;
 mod words;
 
 use crate::facts::RequestFacts;
 use crate::policy::Policy;
+pub use complexity::{Complexity, ComplexityExample, train_complexity};
 use pattern::Pattern;
 use tokens::{Token, tokens};
 use words::{Kind, entries};
@@ -24,11 +27,13 @@ const STORY_WORDS_MIN: usize = 120;
 pub fn classify(question: &str, language: &str) -> RequestFacts {
     let tokens = tokens(question);
     let mut complex_reasoning = found(Kind::ComplexReasoning, &tokens);
+    let complexity = Complexity::built_in().score_of(question, &tokens, complex_reasoning.len());
     complex_reasoning.extend(structure(question, &tokens));
     RequestFacts {
         question_chars: u32::try_from(question.chars().count()).unwrap_or(u32::MAX),
         language: language.to_owned(),
         complex_reasoning,
+        complexity: Some(complexity),
         regulated_decision: found(Kind::RegulatedDecision, &tokens),
         adverse_action: found(Kind::AdverseAction, &tokens),
         policy_question: !found(Kind::PolicyQuestion, &tokens).is_empty(),

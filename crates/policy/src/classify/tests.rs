@@ -512,6 +512,7 @@ const COMPLEX: &[&str] = &[
 fn near_misses_raise_no_alarm() {
     all(ORDINARY, |facts| {
         facts.complex_reasoning.is_empty()
+            && facts.complexity.is_some_and(|score| score < 500)
             && facts.regulated_decision.is_empty()
             && facts.adverse_action.is_empty()
             && !facts.user_wants_person

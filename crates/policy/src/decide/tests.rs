@@ -352,6 +352,7 @@ fn requests() -> impl Strategy<Value = RequestFacts> {
                 question_chars: chars,
                 language,
                 complex_reasoning: complex,
+                complexity: flags.0.then_some((chars % 1001) as u16),
                 regulated_decision: regulated,
                 adverse_action: adverse,
                 policy_question: flags.0,
@@ -443,7 +444,8 @@ proptest! {
             || !request.adverse_action.is_empty()
             || !request.regulated_decision.is_empty();
         let request = RequestFacts { work, ..request };
-        let outcome = decide(&policy, &Facts { request, evidence, answer, ..Facts::default() }).outcome;
+        let facts = Facts { request, evidence, answer, ..Facts::default() };
+        let outcome = decide(&policy, &facts).outcome;
         prop_assert!(!decides || matches!(outcome, Outcome::HumanReview | Outcome::Refused));
     }
 
@@ -481,4 +483,24 @@ fn a_score_must_keep_to_the_rate_of_wrong_answers() {
     let routing = "routing:\n  escalate_on: [low_retrieval_confidence]\n";
     let routed = policy(&format!("answers:\n  max_error: 0.05\n{routing}"));
     assert_eq!(decided(&routed, &asked).0, Outcome::Escalated);
+}
+
+#[test]
+fn the_classifier_is_believed_from_the_minimum_on_and_patterns_whatever_it_says() {
+    let decided = |more: &str, complexity: Option<u16>, patterns: &[&str]| {
+        let text = format!("routing: {{escalate_on: [complex_reasoning]{more}}}\n");
+        let policy = Policy::parse(&text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let complex_reasoning = patterns.iter().map(ToString::to_string).collect();
+        let request = RequestFacts { complexity, complex_reasoning, ..RequestFacts::default() };
+        decide(&policy, &Facts { request, ..Facts::default() }).outcome
+    };
+    assert_eq!(decided("", Some(900), &[]), Outcome::Escalated);
+    assert_eq!(decided("", Some(899), &[]), Outcome::Answered);
+    assert_eq!(decided(", minimum_complexity: 0.5", Some(500), &[]), Outcome::Escalated);
+    assert_eq!(decided(", minimum_complexity: 1", Some(999), &[]), Outcome::Answered);
+    assert_eq!(decided(", minimum_complexity: 1", Some(0), &["compare"]), Outcome::Escalated);
+    // Receipts from before there was a classifier.
+    assert_eq!(decided("", None, &[]), Outcome::Answered);
+    assert_eq!(decided("", None, &["compare"]), Outcome::Escalated);
+    assert!(Policy::parse("routing: {minimum_complexity: 1.5}\n").is_err());
 }

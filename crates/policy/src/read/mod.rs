@@ -53,7 +53,7 @@ const RETRIEVAL: &[&str] =
     &["required_for_policy_answers", "cite_source_documents", "minimum_confidence", "passages"];
 const ANSWERS: &[&str] = &["max_error"];
 const LOGGING: &[&str] = &["prompts", "citations", "human_review", "reviewers"];
-const ROUTING: &[&str] = &["escalate_on", "refuse_on", "escalate_to"];
+const ROUTING: &[&str] = &["escalate_on", "refuse_on", "escalate_to", "minimum_complexity"];
 const ESCALATE_TO: &[&str] = &[
     "complex_reasoning",
     "low_retrieval_confidence",
@@ -223,6 +223,9 @@ fn routing(reader: &mut Reader, root: &Section<'_>) -> Routing {
         escalate_on: escalate.into_iter().collect(),
         refuse_on: refuse.into_iter().collect(),
         escalate_to: upstreams::destinations(reader, &section),
+        minimum_complexity: reader
+            .fraction(&section, "minimum_complexity")
+            .unwrap_or(MINIMUM_COMPLEXITY),
     }
 }
 
