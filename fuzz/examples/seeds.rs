@@ -34,6 +34,11 @@ fn main() -> std::io::Result<()> {
         let bytes = [config.to_string().as_bytes(), b"\0", &adapter_tensors()].concat();
         seed("peft", &index.to_string(), &bytes)?;
     }
+    for (index, said) in allod_cell::hostile::seeds().iter().enumerate() {
+        seed("cell", &index.to_string(), said)?;
+    }
+    let (keys, token) = (allod_server::hostile::KEYS, allod_server::hostile::TOKEN);
+    seed("token", "sound", format!("{keys}\0{}", token.trim_end()).as_bytes())?;
     // 9 chooses PDF and no sidecar.
     seed("documents", "pdf", &[&[9], PDF].concat())?;
     seed("sentencepiece", "small", &sentencepiece())

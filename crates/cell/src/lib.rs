@@ -3,8 +3,9 @@
 //! A model file comes from outside, and its weights, vocabulary and chat template are read by large
 //! programs. So the process that serves does not read them: it starts itself anew as a resident of
 //! [`allod_sandbox`], hands descriptors of the model's files over, and asks it. [`InCell`] loads
-//! models so; what it gives is a [`allod_engine::Runner`] like any other, with the same bits. Models
-//! that only read, which make vectors or scores, are run so as well, each in a cell of its own.
+//! models so; what it gives is a [`allod_engine::Runner`] like any other, with the same bits.
+//! Models that only read, which make vectors or scores, are run so as well, each in a cell of its
+//! own.
 //!
 //! What comes back is text of one who may have been taken over, and is looked at as such: frames
 //! have bounds, tokens are those of the vocabulary, no request gets more than it asked for. What is
@@ -23,6 +24,8 @@ mod encoding;
 mod fault;
 mod files;
 mod frame;
+#[doc(hidden)]
+pub mod hostile;
 mod inside;
 mod keeping;
 mod link;

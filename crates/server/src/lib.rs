@@ -75,6 +75,8 @@ mod workers;
 
 pub use error::Error;
 pub use limits::{Keyless, ServeOptions};
+#[doc(hidden)]
+pub use oidc::hostile;
 pub use role::{ALL_TENANTS, ROLES};
 pub use serve::{serve, serve_until};
 pub use tls::TlsFiles;

@@ -2,6 +2,8 @@
 //! cannot be checked is none.
 
 mod fetch;
+#[doc(hidden)]
+pub mod hostile;
 mod keys;
 mod person;
 mod token;
