@@ -145,17 +145,29 @@ impl Link {
             }
         };
         let written = self.requests().write_all(&bytes);
-        written.map(|()| number).map_err(|_| {
-            self.end();
-            down("it takes no more requests")
-        })
+        if let Err(error) = written {
+            self.unwritten(&error);
+        }
+        // What could not be asked is answered with how the cell ended.
+        Ok(number)
+    }
+
+    /// A cell whose end is shut is about to end, and whoever listens hears how. One that reads
+    /// nothing is ended: the rest of a message would be taken for the next.
+    fn unwritten(&self, error: &std::io::Error) {
+        use std::io::ErrorKind;
+        if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) {
+            self.end_for(Ended::Silent(UNREAD));
+        }
     }
 
     /// What was asked under this number is no longer wanted.
     pub(crate) fn forget(&self, number: u64) {
-        let was_open = self.close(&mut self.routes(), number);
-        if was_open && frame::write(&mut *self.requests(), number, &Ask::Cancel).is_err() {
-            self.end();
+        if !self.close(&mut self.routes(), number) {
+            return;
+        }
+        if let Err(error) = frame::write(&mut *self.requests(), number, &Ask::Cancel) {
+            self.unwritten(&error);
         }
     }
 

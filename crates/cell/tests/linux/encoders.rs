@@ -88,7 +88,7 @@ fn an_encoder_refuses_in_the_same_words() {
     for text in ["", "ab"] {
         assert_eq!(words(here.as_ref(), text), words(there.as_ref(), text), "{text}");
     }
-    // One does not say how its tokens become a vector, one has no head for scores, one is not there.
+    // One does not say how its tokens become a vector, one has no head for scores, two are absent.
     let bare = embedder.with_file_name("bare");
     tiny::write_folder(&bare);
     let cells = InCell::new(Setup::default());
@@ -112,6 +112,7 @@ fn an_encoder_that_dies_is_started_again() {
     let expected = bits(&there.embed(Purpose::Query, &["abc"]).unwrap());
     let digest = there.digest().to_owned();
     // The next one gets the same files, whatever lies under their names.
+    std::fs::remove_file(embedder.join("config.json")).unwrap();
     std::fs::write(embedder.join("config.json"), "{}").unwrap();
     let cell = cells().pop().unwrap();
     send(Signal::STOP, &cell);
