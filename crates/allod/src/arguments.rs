@@ -403,6 +403,21 @@ pub struct BenchCommand {
 pub enum BenchWhat {
     /// Load a server with many clients: short chats, long prompts, cancellations, schemas, tools
     Serve(BenchServeArguments),
+    /// Search the library of this data folder, one question after the other
+    Search(BenchSearchArguments),
+}
+
+/// `allod bench search`
+#[derive(Debug, Args)]
+pub struct BenchSearchArguments {
+    /// A file with a question on each line
+    #[arg(long, value_name = "FILE")]
+    pub questions: PathBuf,
+    /// Passages that each search gives
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub limit: usize,
+    #[command(flatten)]
+    pub caller: CallerArguments,
 }
 
 /// `allod bench serve`

@@ -117,6 +117,8 @@ mod routing;
 #[cfg(test)]
 mod samples;
 mod scan;
+#[cfg(target_arch = "x86_64")]
+mod scan_avx;
 mod scratch;
 mod softmax_gradient;
 mod softmax_weights;

@@ -1,7 +1,9 @@
 //! Products of vectors of 8-bit integers, as a search through all of them needs.
 #![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
-use crate::isa::{Isa, on_isa};
+use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::scan_avx;
 
 /// Longer vectors could overflow the sum.
 const LONGEST: usize = 1 << 16;
@@ -19,17 +21,24 @@ pub fn scan(isa: Isa, query: &[i8], rows: &[i8], out: &mut [i32]) {
     if query.is_empty() {
         return out.fill(0);
     }
-    on_isa!(isa, scan_body(query: &[i8], rows: &[i8], out: &mut [i32]));
+    match isa.checked() {
+        // SAFETY: `checked` made sure of AVX-512, and this processor has VNNI beside it.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 if scan_avx::has_vnni() => unsafe { scan_avx::vnni(query, rows, out) },
+        // SAFETY: `checked` made sure of AVX2, which is part of AVX-512 too.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 | Isa::Avx512 => unsafe { scan_avx::avx2(query, rows, out) },
+        _ => portable(query, rows, out),
+    }
 }
 
-#[inline(always)]
-fn scan_body(query: &[i8], rows: &[i8], out: &mut [i32]) {
+fn portable(query: &[i8], rows: &[i8], out: &mut [i32]) {
     for (row, out) in rows.chunks_exact(query.len()).zip(out) {
         *out = product(query, row);
     }
 }
 
-/// Compilers turn this into multiplications of pairs (`vpmaddwd`, `smull`).
+/// Compilers turn this into multiplications of several at once (`smull`).
 #[inline(always)]
 fn product(a: &[i8], b: &[i8]) -> i32 {
     a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()

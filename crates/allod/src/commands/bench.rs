@@ -1,7 +1,9 @@
-//! `allod bench`: how fast a model runs here, through the same engine that serves.
+//! `allod bench`: how fast a model runs here, through the same engine that serves; and a server, and
+//! searches.
 
 mod peak;
 mod run;
+mod search;
 mod serve;
 
 use std::path::Path;
@@ -24,6 +26,7 @@ use run::{Load, Run};
 pub fn run(command: &BenchCommand, place: &Place, output: &Output) -> anyhow::Result<Ending> {
     match (&command.what, &command.model) {
         (Some(BenchWhat::Serve(arguments)), _) => serve::run(arguments, place, output),
+        (Some(BenchWhat::Search(arguments)), _) => search::run(arguments, place, output),
         (None, model) => run_model(model.as_ref().context("give --model MODEL")?, place, output),
     }
 }
