@@ -5,10 +5,11 @@ use crate::code::Codes;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::evidence::above;
-use crate::suspicion::{attempts, masked};
+use crate::suspicion::{Attempt, attempts, masked};
 use crate::vectors::Vectors;
 use crate::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,10 +18,14 @@ use tantivy::query::TermQuery;
 use tantivy::schema::{
     FAST, Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value,
 };
-use tantivy::{DocAddress, Index, ReloadPolicy, Searcher, TantivyDocument, Term};
+use tantivy::{DocAddress, Index, IndexSettings, ReloadPolicy, Searcher, TantivyDocument, Term};
 
-/// Changes whenever what is written to the index changes; an index of another format is rebuilt.
-pub(crate) const FORMAT: u32 = 3;
+/// Changes whenever what is written to the index changes, the rules of [`attempts`] included; an
+/// index of another format is rebuilt.
+pub(crate) const FORMAT: u32 = 4;
+/// Bytes of passages that are packed together. A search reads single passages from all over the
+/// index, and unpacks the whole block of each.
+const BLOCK_BYTES: usize = 4 << 10;
 const DOCUMENT: &str = "document";
 const ROW: &str = "row";
 
@@ -59,9 +64,21 @@ pub(crate) struct PassageEntry {
     pub(crate) valid_from: Option<jiff::civil::Date>,
     pub(crate) valid_until: Option<jiff::civil::Date>,
     pub(crate) text: String,
+    /// The places of the text that speak to a model, looked for when it was taken in. `None` in an
+    /// index of an older format.
+    #[serde(default)]
+    pub(crate) attempts: Option<Vec<Attempt>>,
 }
 
 impl PassageEntry {
+    /// The places of the text that speak to a model.
+    pub(crate) fn attempts(&self) -> Cow<'_, [Attempt]> {
+        match &self.attempts {
+            Some(known) => Cow::Borrowed(known),
+            None => Cow::Owned(attempts(&self.text, self.language)),
+        }
+    }
+
     /// What stands above the passage: its place, its headings, the sentence that introduces it,
     /// the name of its file.
     pub(crate) fn above(&self) -> String {
@@ -71,16 +88,21 @@ impl PassageEntry {
 
     /// The text without what speaks to a model: that is written to be found, so it is not what the
     /// passage is found by.
-    pub(crate) fn clear_text(&self) -> String {
-        masked(&self.text, &attempts(&self.text, self.language))
+    pub(crate) fn clear_text(&self) -> Cow<'_, str> {
+        let attempts = self.attempts();
+        match attempts.is_empty() {
+            true => Cow::Borrowed(&self.text),
+            false => Cow::Owned(masked(&self.text, &attempts)),
+        }
     }
 
     /// What an encoder reads beside the title: headings, place, introduction, and the text.
     pub(crate) fn meaning(&self) -> String {
         let text = self.clear_text();
         let headings = self.heading_path.iter().filter(|heading| **heading != self.title);
-        let lines = headings.chain([&self.place]).chain(&self.introduction).chain([&text]);
-        let lines: Vec<&str> = lines.map(String::as_str).filter(|line| !line.is_empty()).collect();
+        let lines = headings.chain([&self.place]).chain(&self.introduction);
+        let lines = lines.map(String::as_str).chain([text.as_ref()]);
+        let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
         lines.join("\n")
     }
 }
@@ -146,7 +168,9 @@ impl Compartment {
         std::fs::remove_dir_all(&folder).map_err(io)?;
         std::fs::create_dir_all(&folder).map_err(io)?;
         let (schema, fields) = schema();
-        let index = Index::create_in_dir(&folder, schema).map_err(|e| failed(&folder, e))?;
+        let settings = IndexSettings { docstore_blocksize: BLOCK_BYTES, ..Default::default() };
+        let builder = Index::builder().schema(schema).settings(settings);
+        let index = builder.create_in_dir(&folder).map_err(|e| failed(&folder, e))?;
         Ok(Compartment { label: label.map(str::to_owned), folder, index, fields })
     }
 

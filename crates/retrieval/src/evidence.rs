@@ -1,5 +1,6 @@
 //! What a search asks and what it finds.
 
+use crate::beside::Beside;
 use crate::clearance::Clearance;
 use crate::confidence::Signals;
 use crate::filter::Filter;
@@ -69,6 +70,9 @@ pub struct Evidence {
     pub attempts: Vec<Attempt>,
     /// Whether the question names this very place (`§ 5 UrhG`).
     pub named: bool,
+    /// Why it is there, if it was not found but stands beside what is quoted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
     /// Passages of other copies of the document that say the same.
     pub copies: Vec<Duplicate>,
     /// The question as it was searched, to score sentences by.
@@ -78,7 +82,8 @@ pub struct Evidence {
 
 impl Evidence {
     /// The same, with blanks in the place of what speaks to a model.
-    fn cleared(self) -> Evidence {
+    #[must_use]
+    pub fn cleared(self) -> Evidence {
         match self.attempts.is_empty() {
             true => self,
             false => Evidence { text: masked(&self.text, &self.attempts), ..self },
@@ -127,7 +132,7 @@ pub(crate) fn above<'a>(path: &str, lines: impl Iterator<Item = &'a String>) -> 
 
 /// The name of a document's file without its ending, or of its folder where all files are called
 /// the same.
-fn file_name(path: &str) -> &str {
+pub(crate) fn file_name(path: &str) -> &str {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let name = file.split_once('.').map_or(file, |(name, _)| name);
     match name.to_ascii_lowercase().as_str() {

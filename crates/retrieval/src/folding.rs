@@ -3,7 +3,7 @@
 
 use crate::analysis::words;
 use crate::search::Ranked;
-use allod_corpus::{ByteRange, Language};
+use allod_corpus::ByteRange;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -37,28 +37,48 @@ pub struct Duplicate {
 /// Folds passages that say the same as a better one into it. Only the passages that the search
 /// found are looked at, so that what the caller may not read plays no part.
 pub(crate) fn fold(ranked: Vec<Ranked>) -> Vec<Ranked> {
+    let hasher = BuildHasherDefault::<DefaultHasher>::default();
     let mut exact = HashSet::new();
     let mut kept: Vec<Ranked> = Vec::with_capacity(ranked.len());
-    let mut prints: Vec<Print> = Vec::new();
+    // Of the best that are kept; made once another passage stands at the same place.
+    let mut prints: Vec<Option<Print>> = Vec::new();
     for one in ranked {
-        let print = (prints.len() < COMPARED).then(|| Print::of(&one));
-        let like = |print: &Print| prints.iter().position(|other| other.says_the_same(print));
-        let copied = match print.as_ref().and_then(like) {
-            Some(original) => Some(original),
-            None if !exact.insert((one.entry.title.clone(), one.entry.text.clone())) => kept
-                .iter()
-                .position(|k| k.entry.text == one.entry.text && k.entry.title == one.entry.title),
-            None => None,
-        };
-        match copied {
+        let compared = prints.len() < COMPARED;
+        let original = if compared { like(&one, &kept, &mut prints) } else { None };
+        let seen = !exact.insert(hasher.hash_one((&one.entry.title, &one.entry.text)));
+        let same = |k: &Ranked| k.entry.text == one.entry.text && k.entry.title == one.entry.title;
+        let original = original.or_else(|| kept.iter().position(same).filter(|_| seen));
+        match original {
             Some(original) => kept[original].copies.push(copy(&one)),
             None => {
-                prints.extend(print);
+                prints.extend(compared.then_some(None));
                 kept.push(one);
             }
         }
     }
     kept
+}
+
+/// Which of the passages that are kept says the same as this one.
+fn like(one: &Ranked, kept: &[Ranked], prints: &mut [Option<Print>]) -> Option<usize> {
+    let mut own = None;
+    for (at, (other, print)) in kept.iter().zip(prints).enumerate() {
+        if !at_one_place(one, other) {
+            continue;
+        }
+        let print = print.get_or_insert_with(|| Print::of(other));
+        if print.says_the_same(own.get_or_insert_with(|| Print::of(one))) {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// Whether two passages stand at the same place of copies of one document: those have one title and
+/// one order of places.
+fn at_one_place(one: &Ranked, other: &Ranked) -> bool {
+    let (one, other) = (&one.entry, &other.entry);
+    (&one.title, &one.place, one.language) == (&other.title, &other.place, other.language)
 }
 
 fn copy(ranked: &Ranked) -> Duplicate {
@@ -67,12 +87,8 @@ fn copy(ranked: &Ranked) -> Duplicate {
     Duplicate { path: entry.path.clone(), digest: entry.digest.clone(), range }
 }
 
-/// What is compared of a passage.
+/// What is compared of passages at one place.
 struct Print {
-    /// Copies of a document have one title and one order of places.
-    title: String,
-    place: String,
-    language: Language,
     /// Numbers and negations: a fee that changed is not the same fee.
     telling: Vec<String>,
     /// Sorted, each once.
@@ -92,19 +108,11 @@ impl Print {
         let mut shingles: Vec<u64> = windows.map(|words| hasher.hash_one(words)).collect();
         shingles.sort_unstable();
         shingles.dedup();
-        Print {
-            title: entry.title.clone(),
-            place: entry.place.clone(),
-            language: entry.language,
-            telling,
-            shingles,
-        }
+        Print { telling, shingles }
     }
 
     fn says_the_same(&self, other: &Print) -> bool {
-        let of_one_document = (&self.title, &self.place, self.language)
-            == (&other.title, &other.place, other.language);
-        of_one_document && self.telling == other.telling && self.overlap(other) >= SAME_SHARE
+        self.telling == other.telling && self.overlap(other) >= SAME_SHARE
     }
 
     /// The share of all shingles that both have.

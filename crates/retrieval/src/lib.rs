@@ -5,7 +5,9 @@
 //! own; a search opens only those that its caller may read, so that a forbidden document changes
 //! neither what is found nor any score. What is not in force on the day asked about is not found.
 
+mod act;
 pub mod analysis;
+mod beside;
 mod clearance;
 mod code;
 mod compartment;
@@ -21,6 +23,7 @@ mod fusion;
 mod ingest;
 mod library;
 mod likeness;
+mod lookup;
 mod manifest;
 mod question;
 mod rank;
@@ -32,6 +35,7 @@ mod validity;
 mod vectors;
 mod vocabulary;
 
+pub use beside::Beside;
 pub use clearance::{Clearance, PUBLIC};
 pub use confidence::Signals;
 pub use conversation::resolve;

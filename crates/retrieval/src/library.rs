@@ -1,23 +1,29 @@
 //! The library: the store's documents and the index over them.
 
+use crate::beside::beside;
 use crate::clearance::{Clearance, label_of_folder};
 use crate::compartment::{Compartment, Loaded};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
-use crate::evidence::{EvidenceSet, Query};
+use crate::evidence::{Evidence, EvidenceSet, Query};
 use crate::ingest::{self, IngestOptions, IngestReport, Progress};
 use crate::manifest::{Manifest, Pages};
 use crate::search;
+use crate::validity::Amendments;
 use allod_corpus::Document;
 use allod_store::{DocumentState, Store, VersionRow};
 use serde::Serialize;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 /// Setting that changes with every commit to any compartment.
 pub(crate) const GENERATION: &str = "index.generation";
 /// Setting that holds the batch being written, as JSON; empty between batches.
 pub(crate) const INTENT: &str = "index.intent";
+
+/// So many choices of compartments are kept ready.
+const CHOICES_KEPT: usize = 64;
 
 /// Documents and the index over them. Searches go on while an ingest runs, in this process or in
 /// another one.
@@ -32,8 +38,22 @@ pub struct Library {
 struct Snapshot {
     generation: String,
     compartments: Vec<Loaded>,
+    /// What ends documents or parts of them, for each choice of compartments that was searched.
+    amendments: Mutex<HashMap<Vec<usize>, Arc<Amendments>>>,
     /// The documents of each compartment, once they were listed.
     pages: OnceLock<Vec<Pages>>,
+}
+
+impl Snapshot {
+    /// The amendments that these compartments state; they stand at `at` among all.
+    fn amendments(&self, at: Vec<usize>, permitted: &[&Loaded]) -> Arc<Amendments> {
+        let mut known = self.amendments.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= CHOICES_KEPT && !known.contains_key(&at) {
+            known.clear();
+        }
+        let made = known.entry(at).or_insert_with(|| Arc::new(Amendments::of(permitted)));
+        Arc::clone(made)
+    }
 }
 
 /// How much the library holds.
@@ -173,13 +193,41 @@ impl Library {
     }
 
     fn search_in(&self, snapshot: &Snapshot, query: &Query) -> Result<EvidenceSet> {
-        let permitted: Vec<&Loaded> = snapshot
-            .compartments
-            .iter()
-            .filter(|c| query.clearance.permits(c.label.as_deref()))
-            .filter(|c| query.filter.is_none_or(|filter| filter.opens(c.label.as_deref())))
-            .collect();
-        search::search(&permitted, query, self.encoder.as_deref())
+        let opens = |c: &Loaded| {
+            let filter = query.filter.is_none_or(|filter| filter.opens(c.label.as_deref()));
+            query.clearance.permits(c.label.as_deref()) && filter
+        };
+        let all = snapshot.compartments.iter().enumerate();
+        let (at, permitted): (Vec<usize>, Vec<&Loaded>) = all.filter(|(_, c)| opens(c)).unzip();
+        let amendments = snapshot.amendments(at, &permitted);
+        search::search(&permitted, &amendments, query, self.encoder.as_deref())
+    }
+
+    /// What is needed to read a passage that is quoted: the paragraphs of the same article that
+    /// `quoted` refers to and definitions of its words, at most two, all from the passage's own
+    /// document and in force on the day.
+    ///
+    /// # Errors
+    /// What the store and the index say.
+    pub fn beside(
+        &self,
+        evidence: &Evidence,
+        quoted: &str,
+        query: &Query,
+    ) -> Result<Vec<Evidence>> {
+        let label = evidence.label.as_deref();
+        if !query.clearance.permits(label) {
+            return Ok(Vec::new());
+        }
+        let snapshot = self.snapshot()?;
+        let all = snapshot.compartments.iter().enumerate();
+        let permitted = all.filter(|(_, c)| query.clearance.permits(c.label.as_deref()));
+        let (at, permitted): (Vec<usize>, Vec<&Loaded>) = permitted.unzip();
+        let Some(own) = permitted.iter().find(|c| c.label.as_deref() == label) else {
+            return Ok(Vec::new());
+        };
+        let amendments = snapshot.amendments(at, &permitted);
+        beside(own, &amendments, query.on, evidence, quoted)
     }
 
     /// A document version by its digest, current or old, if the caller may read it. The same text
@@ -236,7 +284,8 @@ impl Library {
         for compartment in open_compartments(&self.index_folder)? {
             compartments.push(compartment.load(self.encoder.as_deref())?);
         }
-        let snapshot = Arc::new(Snapshot { generation, compartments, pages: OnceLock::new() });
+        let (amendments, pages) = (Mutex::default(), OnceLock::new());
+        let snapshot = Arc::new(Snapshot { generation, compartments, amendments, pages });
         *self.snapshot.write().unwrap_or_else(|poisoned| poisoned.into_inner()) =
             Some(Arc::clone(&snapshot));
         Ok(snapshot)

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::question::Question;
 use crate::search::Ranked;
 use allod_corpus::Language;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// So many of the best passages are compared word by word.
@@ -30,7 +31,10 @@ const SAME_SPELLING: f64 = 0.45;
 /// A word at least so like one of the question surely stands for it.
 const SURE: f64 = 0.6;
 
-/// A word of a passage and how like it is to each word of the question.
+/// So many words are compared by one thread at least.
+const WORDS_TOGETHER: usize = 64;
+
+/// How like a word is to each word of the question.
 type Likes = Vec<f64>;
 
 /// The words of a question, ready to be compared.
@@ -44,7 +48,8 @@ pub(crate) struct Likeness<'a> {
 struct Known {
     folded: String,
     vector: Vec<f32>,
-    pieces: HashSet<String>,
+    /// Each piece as one number; sorted, each once.
+    pieces: Vec<u64>,
 }
 
 impl Likeness<'_> {
@@ -65,10 +70,10 @@ impl Likeness<'_> {
             |r: &Ranked| Some(r.entry.language) != own && !r.named && r.attempts.is_empty();
         let foreign = best.filter(|(_, r)| foreign(r));
         let foreign: Vec<usize> = foreign.map(|(at, _)| at).collect();
-        let mut likes = Vec::with_capacity(foreign.len());
-        for at in &foreign {
-            likes.push(self.beyond_chance(&ranked[*at].entry)?);
-        }
+        let read: Vec<Vec<String>> =
+            foreign.par_iter().map(|at| telling(&read(&ranked[*at].entry))).collect();
+        self.learn(&read)?;
+        let likes: Vec<f64> = read.iter().map(|words| self.beyond_chance(words)).collect();
         let scores: Vec<f64> = foreign.iter().map(|at| ranked[*at].score).collect();
         let (scale, like) = (Scale::of(&scores), Scale::of(&likes));
         let both = scores.iter().zip(&likes);
@@ -83,17 +88,17 @@ impl Likeness<'_> {
 
     /// How well the question's words are met, less what a passage of so many words reaches by
     /// chance: lists of key words hold something like every word.
-    fn beyond_chance(&mut self, entry: &PassageEntry) -> Result<f64> {
-        let words = telling(&read(entry)).len().max(1) as f64;
-        let chance = CHANCE * words.ln();
-        Ok(self.of(entry)?.iter().map(|like| like - chance).sum())
+    fn beyond_chance(&self, words: &[String]) -> f64 {
+        let chance = CHANCE * (words.len().max(1) as f64).ln();
+        self.of(words).iter().map(|like| like - chance).sum()
     }
 
     /// Lets words of these passages that surely stand for words of the question count as such.
     pub(crate) fn link(&mut self, question: &mut Question, entry: &PassageEntry) -> Result<()> {
-        self.of(entry)?;
+        let words = telling(&read(entry));
+        self.learn(std::slice::from_ref(&words))?;
         let mut links: BTreeMap<(String, usize), f64> = BTreeMap::new();
-        for word in telling(&read(entry)) {
+        for word in words {
             let Some(likes) = self.seen.get(&word) else { continue };
             for (known, like) in self.words.iter().zip(likes).filter(|(_, like)| **like >= SURE) {
                 let concept = question.concepts.iter().position(|c| c.word == known.folded);
@@ -104,42 +109,79 @@ impl Likeness<'_> {
         Ok(())
     }
 
-    /// How well each word of the question is met by a word of the passage or of its title.
-    fn of(&mut self, entry: &PassageEntry) -> Result<Likes> {
-        let words = telling(&read(entry));
-        let new: Vec<String> =
-            words.iter().filter(|word| !self.seen.contains_key(*word)).cloned().collect();
-        if let Some(vectors) = vectors(self.encoder, &new)? {
-            for (word, vector) in new.into_iter().zip(vectors) {
-                let one = Known::new(&word, vector);
-                let likes = self.words.iter().map(|known| known.like(&one)).collect();
-                self.seen.insert(word, likes);
-            }
-        }
+    /// Compares the words of passages that are new with those of the question.
+    fn learn(&mut self, texts: &[Vec<String>]) -> Result<()> {
+        let mut new: Vec<&String> =
+            texts.iter().flatten().filter(|word| !self.seen.contains_key(*word)).collect();
+        new.sort_unstable();
+        new.dedup();
+        let compare = |words: &[&String]| -> Result<Vec<(String, Likes)>> {
+            let Some(vectors) = vectors(self.encoder, words)? else { return Ok(Vec::new()) };
+            let one = |(word, vector): (&&String, Vec<f32>)| {
+                let known = Known::new(word, vector);
+                ((*word).clone(), self.words.iter().map(|own| own.like(&known)).collect())
+            };
+            Ok(words.iter().zip(vectors).map(one).collect())
+        };
+        let learnt: Result<Vec<Vec<(String, Likes)>>> =
+            new.par_chunks(WORDS_TOGETHER).map(compare).collect();
+        self.seen.extend(learnt?.into_iter().flatten());
+        Ok(())
+    }
+
+    /// How well each word of the question is met by one of these words.
+    fn of(&self, words: &[String]) -> Likes {
         let mut best = vec![0.0_f64; self.words.len()];
         for likes in words.iter().filter_map(|word| self.seen.get(word)) {
             best.iter_mut().zip(likes).for_each(|(best, like)| *best = best.max(*like));
         }
-        Ok(best)
+        best
     }
 }
 
 impl Known {
     fn new(word: &str, vector: Vec<f32>) -> Known {
         let folded = fold(word);
-        let letters: Vec<char> = format!("<{folded}>").chars().collect();
-        let pieces = letters.windows(PIECE_LETTERS).map(|piece| piece.iter().collect()).collect();
+        let letters = "<".chars().chain(folded.chars()).chain(">".chars());
+        let letters: Vec<u64> = letters.map(u64::from).collect();
+        // A letter has 21 bits, so that three fit in a number.
+        let piece = |piece: &[u64]| piece.iter().fold(0, |all, letter| all << 21 | letter);
+        let mut pieces: Vec<u64> = letters.windows(PIECE_LETTERS).map(piece).collect();
+        pieces.sort_unstable();
+        pieces.dedup();
         Known { folded, vector, pieces }
     }
 
     /// The cosine of two words, or the share of the pieces of their spelling that both have.
     fn like(&self, other: &Known) -> f64 {
-        let cosine: f32 = self.vector.iter().zip(&other.vector).map(|(a, b)| a * b).sum();
-        let both = 2 * self.pieces.intersection(&other.pieces).count();
+        let cosine = product(&self.vector, &other.vector);
+        let both = 2 * common(&self.pieces, &other.pieces);
         let share = both as f64 / (self.pieces.len() + other.pieces.len()).max(1) as f64;
         let spelling = if share >= SAME_SPELLING { share } else { 0.0 };
         f64::from(cosine).max(spelling).clamp(0.0, 1.0)
     }
+}
+
+/// The product of two vectors, added in 16 chains and then from the first chain to the last: in the
+/// same order on every machine, and many at a time.
+fn product(a: &[f32], b: &[f32]) -> f32 {
+    let mut chains = [0.0_f32; 16];
+    for (a, b) in a.chunks(16).zip(b.chunks(16)) {
+        for ((chain, a), b) in chains.iter_mut().zip(a).zip(b) {
+            *chain += a * b;
+        }
+    }
+    chains.iter().sum()
+}
+
+/// How many numbers two sorted lists have in common.
+fn common(a: &[u64], b: &[u64]) -> usize {
+    let (mut at, mut count) = (0, 0);
+    for one in a {
+        at += b[at..].iter().take_while(|other| *other < one).count();
+        count += usize::from(b.get(at) == Some(one));
+    }
+    count
 }
 
 /// The words of a text that are no stop words in any language, as they are written in lower case,
@@ -159,9 +201,9 @@ fn read(entry: &PassageEntry) -> String {
     format!("{}\n{}", entry.title, entry.meaning())
 }
 
-fn vectors(encoder: &dyn Encoder, words: &[String]) -> Result<Option<Vec<Vec<f32>>>> {
+fn vectors(encoder: &dyn Encoder, words: &[impl AsRef<str>]) -> Result<Option<Vec<Vec<f32>>>> {
     let failed = |detail| Error::Encoder { encoder: encoder.identity().to_owned(), detail };
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     match encoder.words(&words) {
         None => Ok(None),
         Some(vectors) if vectors.len() == words.len() => Ok(Some(vectors)),
@@ -188,5 +230,30 @@ impl Scale {
     /// How far a value lies from the mean, in units of the spread.
     pub(crate) fn place(&self, value: f64) -> f64 {
         if self.spread > 0.0 { (value - self.mean) / self.spread } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(word: &str) -> Known {
+        Known::new(word, Vec::new())
+    }
+
+    #[test]
+    fn spellings_are_compared_by_the_pieces_that_both_have() {
+        // `<im imm mmu mun uni nit` of nine and eight pieces.
+        let like = known("Immunität").like(&known("immunity"));
+        assert_eq!(like, 12.0 / 17.0);
+        assert_eq!(known("Hund").like(&known("Katze")), 0.0);
+        assert_eq!(known("aaaa").pieces.len(), 3);
+        assert_eq!(common(&[1, 3, 5, 9], &[0, 3, 4, 5, 10]), 2);
+    }
+
+    #[test]
+    fn products_add_all_elements() {
+        let (a, b): (Vec<f32>, Vec<f32>) = ((0..35).map(|i| i as f32).collect(), vec![2.0; 35]);
+        assert_eq!(product(&a, &b), 2.0 * (34.0 * 35.0 / 2.0));
     }
 }

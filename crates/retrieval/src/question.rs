@@ -3,11 +3,12 @@
 mod expand;
 mod range;
 
+use crate::act::Named;
 use crate::analysis::{self, Word};
 use crate::vocabulary::Vocabularies;
 use allod_corpus::Language;
+use foldhash::HashMap;
 use range::Amount;
-use std::collections::HashMap;
 
 /// A passage is taken as one of at least so many, so that a handful of documents does not make
 /// every word look common.
@@ -64,6 +65,8 @@ pub struct Question {
     compounds: Vec<usize>,
     /// Its numbers: the concept that each is, and what is counted.
     numbers: Vec<(usize, Amount)>,
+    /// Acts that it names by another name than their title's.
+    pub(crate) acts: Vec<Named>,
 }
 
 /// What a word of a passage stands for.
@@ -121,8 +124,8 @@ impl Question {
     }
 
     fn assemble(text: &str, language: Language, concepts: Vec<Concept>) -> Question {
-        let mut by_stem: HashMap<String, Vec<Target>> = HashMap::new();
-        let mut by_folded: HashMap<String, Vec<Target>> = HashMap::new();
+        let mut by_stem: HashMap<String, Vec<Target>> = HashMap::default();
+        let mut by_folded: HashMap<String, Vec<Target>> = HashMap::default();
         for (at, concept) in concepts.iter().enumerate() {
             for (form, strength) in &concept.forms {
                 let target = Target { concept: at, part: None, strength: *strength };
@@ -146,7 +149,8 @@ impl Question {
         let compounds =
             concepts.iter().enumerate().filter(|(_, c)| !c.parts.is_empty()).map(|(at, _)| at);
         let compounds = compounds.collect();
-        Question { language: Some(language), concepts, by_stem, by_folded, compounds, numbers }
+        let (acts, language) = (Named::all(text), Some(language));
+        Question { language, concepts, by_stem, by_folded, compounds, numbers, acts }
     }
 
     /// Lets a folded word of another language stand for a concept, as well as `strength` says.

@@ -10,7 +10,8 @@ use crate::evidence::{Evidence, EvidenceSet, Query, Searched};
 use crate::folding::{Duplicate, fold};
 use crate::fusion;
 use crate::likeness::Likeness;
-use crate::question::{Concept, Question, term};
+use crate::lookup::{HEAD_BOOST, Lookup, TIE, forms};
+use crate::question::{Concept, Question};
 use crate::rank::{self, Fit, Place};
 use crate::reference;
 use crate::suspicion::{self, Attempt};
@@ -18,6 +19,7 @@ use crate::validity::Amendments;
 use crate::vectors::Sought;
 use crate::vocabulary::Vocabularies;
 use allod_corpus::{ByteRange, Language};
+use rayon::prelude::*;
 use std::collections::HashSet;
 use std::sync::Arc;
 use tantivy::collector::TopDocs;
@@ -32,16 +34,12 @@ use tantivy::{DocAddress, Searcher, Term};
 const CANDIDATES: usize = 100;
 /// Where so many candidates are not in force, more are fetched, up to this many times as many.
 const WIDEN_AT_MOST: usize = 16;
-/// A word in a heading against one in the text, when candidates are chosen.
-const HEAD_BOOST: f64 = 1.1;
-/// A word of another language's document, when candidates are chosen.
-const PLAIN_BOOST: f64 = 0.35;
 /// So many of the best passages are compared word by word where they are in another language.
 const LINKED: usize = 20;
 /// A passage holds at least so much of a question that is asked in the passage's words.
 const HARDLY_FOUND: f64 = 0.4;
-/// A term that counts less than this is not worth looking up.
-const LEAST_WEIGHT: f64 = 0.02;
+/// So many passages are read or ranked by one thread at least: fewer are not worth a second one.
+const READ_TOGETHER: usize = 16;
 /// What a table of contents counts beside a passage that says something: it only tells where.
 const CONTENTS: f64 = 0.5;
 
@@ -66,6 +64,7 @@ pub(crate) struct Ranked {
 /// postings nor their statistics.
 pub(crate) fn search(
     permitted: &[&Loaded],
+    amendments: &Amendments,
     query: &Query,
     encoder: Option<&dyn Encoder>,
 ) -> Result<EvidenceSet> {
@@ -81,7 +80,7 @@ pub(crate) fn search(
         code: codes.as_ref().and_then(|codes| codes.first()),
         query,
     };
-    let mut ranked = ranked(permitted, &asked)?;
+    let mut ranked = ranked(permitted, amendments, &asked)?;
     fusion::fuse(&mut ranked);
     sort(&mut ranked);
     if let Some(encoder) = encoder {
@@ -106,8 +105,9 @@ pub(crate) fn search(
 
 fn sort(ranked: &mut [Ranked]) {
     ranked.sort_by(|a, b| {
-        let place = |r: &Ranked| (r.entry.path.clone(), r.entry.start);
-        b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b)))
+        let (one, other) = (&a.entry, &b.entry);
+        let place = || (&one.path, one.start).cmp(&(&other.path, other.start));
+        b.score.total_cmp(&a.score).then_with(place)
     });
 }
 
@@ -160,6 +160,7 @@ fn evidence(ranked: Ranked, question: &Arc<Question>) -> Evidence {
         suspicious: !attempts.is_empty(),
         attempts,
         named,
+        beside: None,
         copies,
         question: Arc::clone(question),
     }
@@ -174,31 +175,30 @@ struct Asked<'a> {
     query: &'a Query<'a>,
 }
 
-fn ranked(permitted: &[&Loaded], asked: &Asked) -> Result<Vec<Ranked>> {
+fn ranked(permitted: &[&Loaded], amendments: &Amendments, asked: &Asked) -> Result<Vec<Ranked>> {
     let statistics = Together(permitted.iter().map(|c| &c.searcher).collect());
-    let amendments = Amendments::of(permitted);
     let mut ranked = Vec::new();
     for compartment in permitted {
-        let from = From { compartment, amendments: &amendments, query: asked.query };
-        let lookup = lookup(asked.question, asked.language, compartment);
-        let mut found = match &lookup {
-            Some(lookup) => from.by_words(lookup.as_ref(), &statistics)?,
-            None => Vec::new(),
-        };
-        add(&mut found, from.by_reference(asked.question, asked.language, &statistics)?);
+        let from = From { compartment, amendments, query: asked.query };
         let sought = asked.code.map(|code| compartment.vectors.sought(code));
-        if let Some(sought) = &sought {
-            add(&mut found, from.by_meaning(sought)?);
-        }
+        let words = || from.by_question(asked, &statistics);
+        let meaning = || sought.as_ref().map(|sought| from.by_meaning(sought)).transpose();
+        let (words, meaning) = rayon::join(words, meaning);
+        let mut found = words?;
+        add(&mut found, meaning?.unwrap_or_default());
         // Sums over candidates shall not depend on how the index lies.
         found.sort_by(|(_, a), (_, b)| (&a.path, a.start).cmp(&(&b.path, b.start)));
-        for (address, entry) in found {
+        let rank = |(address, entry): Candidate| {
             let row = compartment.row_of(address);
             let near =
                 sought.as_ref().zip(row).and_then(|(s, row)| compartment.vectors.near(s, row));
-            ranked.push(rank_one(asked.question, entry, compartment, near.map(f64::from)));
-        }
+            rank_one(asked.question, entry, compartment, near.map(f64::from))
+        };
+        ranked.par_extend(found.into_par_iter().with_min_len(READ_TOGETHER).map(rank));
     }
+    let named = ranked.iter().map(|r| reference::names(asked.question, &r.entry, &r.fit.strengths));
+    let named: Vec<Option<f64>> = named.collect();
+    reference::prefer(&mut ranked, &named);
     Ok(ranked)
 }
 
@@ -208,17 +208,14 @@ fn rank_one(
     compartment: &Loaded,
     near: Option<f64>,
 ) -> Ranked {
-    let attempts = suspicion::attempts(&entry.text, entry.language);
+    let attempts = entry.attempts().into_owned();
     let mut fit = fit(question, &entry, &attempts);
     let share = if is_contents(&entry.text) { CONTENTS } else { 1.0 };
     fit.score *= share;
     let near = near.map(|near| near.min(near * share));
-    let named = reference::names(question, &entry, &fit.strengths);
-    if named {
-        fit.score *= reference::NAMED;
-    }
     let label = compartment.label.clone();
-    Ranked { score: fit.score, fit, entry, label, near, attempts, named, copies: Vec::new() }
+    let (named, copies) = (false, Vec::new());
+    Ranked { score: fit.score, fit, entry, label, near, attempts, named, copies }
 }
 
 /// What speaks to a model is written to be found: it counts for nothing.
@@ -248,14 +245,23 @@ fn add(found: &mut Vec<Candidate>, more: Vec<Candidate>) {
 type Candidate = (DocAddress, PassageEntry);
 
 impl From<'_> {
+    /// The passages that share most words with the question, and those at the places it names.
+    fn by_question(&self, asked: &Asked, statistics: &Together) -> Result<Vec<Candidate>> {
+        let lookup = Lookup::new(asked.question, asked.language, self.compartment.fields);
+        let mut found = match &lookup {
+            Some(lookup) => self.by_words(lookup, statistics)?,
+            None => Vec::new(),
+        };
+        add(&mut found, self.by_reference(asked.question, asked.language, statistics)?);
+        Ok(found)
+    }
+
     /// The passages that share most words with the question.
-    fn by_words(&self, lookup: &dyn IndexQuery, statistics: &Together) -> Result<Vec<Candidate>> {
-        self.widened(|limit| {
-            let best = TopDocs::with_limit(limit).order_by_score();
-            let searcher = &self.compartment.searcher;
-            let found = searcher.search_with_statistics_provider(lookup, &best, statistics)?;
-            Ok(found)
-        })
+    fn by_words(&self, lookup: &Lookup, statistics: &Together) -> Result<Vec<Candidate>> {
+        let compartment = self.compartment;
+        let scores = lookup.scores(&compartment.searcher, statistics);
+        let scores = scores.map_err(|source| failed(&compartment.folder, source))?;
+        self.widened(|limit| Ok(scores.best(limit)))
     }
 
     /// The passages at the articles that the question names, those first that share its other
@@ -272,16 +278,27 @@ impl From<'_> {
         if articles.is_empty() || others.is_empty() {
             return Ok(Vec::new());
         }
-        let plain = |concept: &Concept| Term::from_field_text(fields.plain, &concept.word);
+        let plain = |word: &str| Term::from_field_text(fields.plain, word);
         let named = others.iter().flat_map(|concept| {
-            let word = boosted(plain(concept), concept.weight);
+            let word = boosted(plain(&concept.word), concept.weight);
             let head = any_form(concept, language, fields.head, HEAD_BOOST);
             [(Occur::Should, word), (Occur::Should, head)]
         });
+        let marks = question.acts.iter().flat_map(|act| act.marks()).map(|marks| {
+            let all = marks.iter().map(|mark| (Occur::Must, boosted(plain(mark), 1.0)));
+            let all: Box<dyn IndexQuery> = Box::new(BooleanQuery::new(all.collect()));
+            (Occur::Should, all)
+        });
+        let named = named.chain(marks);
         let named: Box<dyn IndexQuery> = Box::new(BooleanQuery::new(named.collect()));
         let mut clauses = vec![(Occur::Must, named)];
-        clauses.extend(articles.iter().map(|at| (Occur::Must, boosted(plain(at), at.weight))));
-        self.by_words(&BooleanQuery::new(clauses), statistics)
+        clauses
+            .extend(articles.iter().map(|at| (Occur::Must, boosted(plain(&at.word), at.weight))));
+        let query = BooleanQuery::new(clauses);
+        self.widened(|limit| {
+            let best = TopDocs::with_limit(limit).order_by_score();
+            self.compartment.searcher.search_with_statistics_provider(&query, &best, statistics)
+        })
     }
 
     /// The passages whose meaning is nearest.
@@ -309,12 +326,14 @@ impl From<'_> {
                 let found = fetch(limit)?;
                 let all = found.len() < limit;
                 let sure = if all || widen >= WIDEN_AT_MOST { found.len() } else { sure(&found) };
-                for (score, address) in &found[seen.min(sure)..sure] {
-                    let document = self.compartment.searcher.doc(*address)?;
-                    let entry = entry::<PassageEntry>(&document, self.compartment.fields);
-                    let entry = entry.filter(|entry| self.counts(entry));
-                    taken.extend(entry.map(|entry| (rough(*score), (*address, entry))));
-                }
+                let new = found[seen.min(sure)..sure].par_iter().with_min_len(READ_TOGETHER);
+                let new: tantivy::Result<Vec<Option<PassageEntry>>> =
+                    new.map(|(_, address)| self.read(*address)).collect();
+                let placed = new?.into_iter().zip(&found[seen.min(sure)..sure]);
+                let counts = |(entry, (score, at)): (Option<PassageEntry>, &(f32, DocAddress))| {
+                    entry.map(|entry| (rough(*score), (*at, entry)))
+                };
+                taken.extend(placed.filter_map(counts));
                 Ok((sure, all))
             };
             let (sure, all) = read().map_err(|source| failed(&self.compartment.folder, source))?;
@@ -323,6 +342,13 @@ impl From<'_> {
             }
             (widen, seen) = (widen * 4, sure);
         }
+    }
+
+    /// The passage at an address, if it counts.
+    fn read(&self, address: DocAddress) -> tantivy::Result<Option<PassageEntry>> {
+        let document = self.compartment.searcher.doc(address)?;
+        let entry = entry::<PassageEntry>(&document, self.compartment.fields);
+        Ok(entry.filter(|entry| self.counts(entry)))
     }
 
     fn counts(&self, entry: &PassageEntry) -> bool {
@@ -351,24 +377,6 @@ fn best(mut taken: Vec<(f32, Candidate)>) -> Vec<Candidate> {
     taken.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// The index query of a question; `None` if there is nothing to look for.
-fn lookup(
-    question: &Question,
-    language: Language,
-    compartment: &Loaded,
-) -> Option<Box<dyn IndexQuery>> {
-    let fields = compartment.fields;
-    let mut clauses: Vec<(Occur, Box<dyn IndexQuery>)> = Vec::new();
-    for concept in &question.concepts {
-        for (field, boost) in [(fields.body, 1.0), (fields.head, HEAD_BOOST)] {
-            clauses.push((Occur::Should, any_form(concept, language, field, boost)));
-        }
-        let plain = Term::from_field_text(fields.plain, &concept.word);
-        clauses.push((Occur::Should, boosted(plain, concept.weight * PLAIN_BOOST)));
-    }
-    (!clauses.is_empty()).then(|| Box::new(BooleanQuery::new(clauses)) as Box<dyn IndexQuery>)
-}
-
 /// The best of a concept's forms; a few percent of the others break ties.
 fn any_form(
     concept: &Concept,
@@ -376,18 +384,9 @@ fn any_form(
     field: Field,
     boost: f64,
 ) -> Box<dyn IndexQuery> {
-    let whole = concept.forms.iter().map(|(form, strength)| (form, *strength));
-    let parts = concept
-        .parts
-        .iter()
-        .flat_map(|part| part.forms.iter().map(|(form, strength)| (form, strength * part.share)));
-    let forms = whole
-        .chain(parts)
-        .map(|(form, strength)| (form, strength * concept.weight * boost))
-        .filter(|(_, weight)| *weight >= LEAST_WEIGHT)
-        .map(|(form, weight)| boosted(Term::from_field_text(field, &term(form, language)), weight))
-        .collect();
-    Box::new(DisjunctionMaxQuery::with_tie_breaker(forms, 0.1))
+    let forms = forms(concept, language, field, boost).into_iter();
+    let forms = forms.map(|(term, weight)| boosted(term, f64::from(weight))).collect();
+    Box::new(DisjunctionMaxQuery::with_tie_breaker(forms, TIE))
 }
 
 fn boosted(term: Term, boost: f64) -> Box<dyn IndexQuery> {
@@ -397,7 +396,7 @@ fn boosted(term: Term, boost: f64) -> Box<dyn IndexQuery> {
 
 /// The statistics of the permitted compartments taken as one index, so that scores of different
 /// compartments compare.
-struct Together<'a>(Vec<&'a Searcher>);
+pub(crate) struct Together<'a>(Vec<&'a Searcher>);
 
 impl Bm25StatisticsProvider for Together<'_> {
     fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {

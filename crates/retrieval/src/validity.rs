@@ -147,6 +147,7 @@ mod tests {
             valid_from: None,
             valid_until: None,
             text: String::new(),
+            attempts: None,
         }
     }
 

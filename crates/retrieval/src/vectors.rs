@@ -54,6 +54,7 @@ struct Titles {
 
 /// A query as the vectors of one compartment see it.
 pub(crate) struct Sought<'a> {
+    isa: Isa,
     code: &'a Code,
     /// Its cosine with each title.
     titles: Vec<f32>,
@@ -87,6 +88,7 @@ impl Vectors {
         let mut vectors = Vectors { dimension, ..Vectors::default() };
         vectors.scales.reserve_exact(records.len());
         vectors.steps.reserve_exact(records.len() * dimension);
+        let isa = Isa::detect();
         let mut known: HashMap<&[u8], u32> = HashMap::new();
         for record in records {
             let (text, title) = record.split_at(4 + dimension);
@@ -94,31 +96,33 @@ impl Vectors {
                 vectors.titles.push(title);
                 vectors.titles.scales.len() as u32 - 1
             });
-            vectors.push(text, at);
+            vectors.push(isa, text, at);
         }
         Ok(vectors)
     }
 
-    fn push(&mut self, record: &[u8], title: u32) {
+    fn push(&mut self, isa: Isa, record: &[u8], title: u32) {
         let start = self.steps.len();
         self.scales.push(read_code(record, &mut self.steps));
         self.title_of.push(title);
         let at = title as usize * self.dimension;
         let own = &self.titles.steps[at..at + self.dimension];
         let mut product = [0];
-        scan(Isa::detect(), own, &self.steps[start..], &mut product);
+        scan(isa, own, &self.steps[start..], &mut product);
         let scale = self.titles.scales[title as usize] * self.scales[self.scales.len() - 1];
         self.shared.push(product[0] as f32 * scale);
     }
 
     /// What the search for a query needs.
     pub(crate) fn sought<'a>(&self, code: &'a Code) -> Sought<'a> {
+        let isa = Isa::detect();
         let mut products = vec![0; self.titles.scales.len()];
         if code.steps.len() == self.dimension {
-            scan(Isa::detect(), &code.steps, &self.titles.steps, &mut products);
+            scan(isa, &code.steps, &self.titles.steps, &mut products);
         }
         let cosine = |(product, scale): (&i32, &f32)| *product as f32 * (code.scale * scale);
-        Sought { code, titles: products.iter().zip(&self.titles.scales).map(cosine).collect() }
+        let titles = products.iter().zip(&self.titles.scales).map(cosine).collect();
+        Sought { isa, code, titles }
     }
 
     /// Whether the row has a vector.
@@ -133,7 +137,7 @@ impl Vectors {
         let start = row * self.dimension;
         let steps = &self.steps[start..start + self.dimension];
         let mut product = [0];
-        scan(Isa::detect(), &query.code.steps, steps, &mut product);
+        scan(query.isa, &query.code.steps, steps, &mut product);
         Some(self.nearness(query, row, product[0]))
     }
 
@@ -151,7 +155,6 @@ impl Vectors {
         limit: usize,
         counts: impl Fn(u32) -> bool + Sync,
     ) -> Vec<Near> {
-        let isa = Isa::detect();
         if query.code.scale <= 0.0 || query.code.steps.len() != self.dimension || limit == 0 {
             return Vec::new();
         }
@@ -159,7 +162,7 @@ impl Vectors {
         let part = |part: usize| {
             let first = part * THREAD_ROWS;
             let last = (first + THREAD_ROWS).min(self.scales.len());
-            self.nearest_of(isa, query, limit, first..last, &counts)
+            self.nearest_of(query, limit, first..last, &counts)
         };
         let mut found: Vec<Near> = (0..parts).into_par_iter().flat_map_iter(part).collect();
         found.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -169,27 +172,31 @@ impl Vectors {
 
     fn nearest_of(
         &self,
-        isa: Isa,
         query: &Sought,
         limit: usize,
         rows: std::ops::Range<usize>,
         counts: &impl Fn(u32) -> bool,
     ) -> Vec<Near> {
         let mut best: BinaryHeap<Reverse<Key>> = BinaryHeap::with_capacity(limit + 1);
-        let mut products = [0i32; CHUNK_ROWS];
+        let (mut products, mut nears) = ([0i32; CHUNK_ROWS], [0f32; CHUNK_ROWS]);
+        // A nearness below this one fits no more.
+        let mut least = f32::NEG_INFINITY;
         for first in rows.clone().step_by(CHUNK_ROWS) {
             let last = (first + CHUNK_ROWS).min(rows.end);
             let products = &mut products[..last - first];
             let steps = &self.steps[first * self.dimension..last * self.dimension];
-            scan(isa, &query.code.steps, steps, products);
-            for (row, product) in (first..last).zip(products) {
-                let key = Key(self.nearness(query, row, *product), Reverse(row as u32));
-                let fits = best.len() < limit || best.peek().is_some_and(|least| key > least.0);
-                if fits && self.scales[row] > 0.0 && counts(row as u32) {
-                    best.push(Reverse(key));
-                    if best.len() > limit {
-                        best.pop();
-                    }
+            scan(query.isa, &query.code.steps, steps, products);
+            for ((row, product), near) in (first..last).zip(products).zip(&mut nears) {
+                *near = self.nearness(query, row, *product);
+            }
+            for (row, near) in (first..last).zip(&nears) {
+                if *near < least || self.scales[row] <= 0.0 || !counts(row as u32) {
+                    continue;
+                }
+                best.push(Reverse(Key(*near, Reverse(row as u32))));
+                if best.len() > limit {
+                    best.pop();
+                    least = best.peek().map_or(least, |one| one.0.0);
                 }
             }
         }

@@ -33,16 +33,16 @@ impl Vocabulary {
     }
 
     /// Terms that begin with `start` (language code included).
-    fn beginning_with<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (&'a str, u32)> {
+    fn beginning_with<'a>(&'a self, start: &str) -> impl Iterator<Item = (&'a str, u32)> + use<'a> {
         let first = self.terms.partition_point(|(t, _)| t.as_ref() < start);
-        self.terms[first..]
-            .iter()
-            .take_while(move |(t, _)| t.starts_with(start))
-            .map(|(t, n)| (t.as_ref(), *n))
+        let terms = &self.terms[first..];
+        // The terms themselves are read only where they are asked for: they lie all over memory.
+        let count = terms.partition_point(|(t, _)| t.starts_with(start));
+        terms[..count].iter().map(|(t, n)| (t.as_ref(), *n))
     }
 
     /// Terms of the same language that end like `term` and are longer.
-    fn ending_like<'a>(&'a self, term: &'a str) -> impl Iterator<Item = (&'a str, u32)> {
+    fn ending_like<'a>(&'a self, term: &str) -> impl Iterator<Item = (&'a str, u32)> {
         let entry = |at: &u32| &self.terms[*at as usize];
         let first =
             self.by_ending.partition_point(|at| backwards(&entry(at).0, term) == Ordering::Less);
@@ -99,21 +99,30 @@ impl Vocabularies {
         })
     }
 
-    fn most_frequent(
-        &self,
+    fn most_frequent<'a>(
+        &'a self,
         limit: usize,
-        visit: impl Fn(&Vocabulary, &mut dyn FnMut(&str, u32)),
+        visit: impl Fn(&'a Vocabulary, &mut dyn FnMut(&'a str, u32)),
     ) -> Vec<(String, u32)> {
-        let mut counts: HashMap<String, u32> = HashMap::new();
+        let mut found: Vec<(&str, u32)> = Vec::new();
         for vocabulary in &self.each {
-            visit(vocabulary, &mut |term, count| {
-                *counts.entry(term.to_owned()).or_default() += count;
+            visit(vocabulary, &mut |term, count| found.push((term, count)));
+        }
+        if self.each.len() > 1 {
+            found.sort_unstable_by(|a, b| a.0.cmp(b.0));
+            found.dedup_by(|next, kept| {
+                let same = next.0 == kept.0;
+                kept.1 += if same { next.1 } else { 0 };
+                same
             });
         }
-        let mut found: Vec<(String, u32)> = counts.into_iter().collect();
-        found.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        found.truncate(limit);
-        found
+        let order = |a: &(&str, u32), b: &(&str, u32)| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0));
+        if found.len() > limit {
+            found.select_nth_unstable_by(limit, order);
+            found.truncate(limit);
+        }
+        found.sort_unstable_by(order);
+        found.into_iter().map(|(term, count)| (term.to_owned(), count)).collect()
     }
 }
 

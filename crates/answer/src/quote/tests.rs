@@ -23,6 +23,7 @@ fn passage(text: &str, headings: &[&str], language: Language) -> Evidence {
         suspicious: false,
         attempts: Vec::new(),
         named: false,
+        beside: None,
         copies: Vec::new(),
         question: Arc::default(),
     }

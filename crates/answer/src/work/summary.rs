@@ -122,6 +122,7 @@ fn whole(opened: &Opened) -> Evidence {
         suspicious: !opened.attempts.is_empty(),
         attempts: opened.attempts.clone(),
         named: false,
+        beside: None,
         copies: Vec::new(),
         question: Default::default(),
     }

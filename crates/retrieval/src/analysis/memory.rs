@@ -1,8 +1,8 @@
 //! Words that were analysed before: a text has few words that are new.
 
 use allod_corpus::Language;
+use foldhash::{HashMap, HashMapExt};
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 /// So many words of a language are remembered by a thread; then it begins anew.
 const WORDS: usize = 1 << 15;
@@ -13,7 +13,8 @@ const LONGEST_BYTES: usize = 48;
 type Forms = (Box<str>, Box<str>);
 
 thread_local! {
-    static KNOWN: RefCell<HashMap<Language, HashMap<Box<str>, Forms>>> = RefCell::default();
+    static KNOWN: RefCell<HashMap<Language, HashMap<Box<str>, Forms>>> =
+        RefCell::new(HashMap::new());
 }
 
 /// What `analyse` gives for the word, from memory where possible.

@@ -5,6 +5,7 @@ use super::{IngestOptions, Known, Progress, ReadFile, ReadPart, Reread, reason};
 use crate::analysis::{self, is_stop_word, words};
 use crate::compartment::{DocumentEntry, PassageEntry, PreparedDocument, PreparedPassage};
 use crate::question::term;
+use crate::suspicion::attempts;
 use allod_corpus::{Digest, Document, Language, Passage, Source};
 use allod_store::{DocumentRow, DocumentState, VersionRow};
 use rayon::prelude::*;
@@ -246,6 +247,7 @@ pub(super) fn index_entries(path: &str, document: &Document) -> PreparedDocument
 
 fn prepare_passage(path: &str, document: &Document, passage: &Passage) -> PreparedPassage {
     let metadata = &document.metadata;
+    let text = document.slice(passage.range);
     let entry = PassageEntry {
         path: path.to_owned(),
         title: metadata.title.clone(),
@@ -259,7 +261,8 @@ fn prepare_passage(path: &str, document: &Document, passage: &Passage) -> Prepar
         introduction: passage.introduction.map(|range| document.slice(range).to_owned()),
         valid_from: metadata.valid_from,
         valid_until: metadata.valid_until,
-        text: document.slice(passage.range).to_owned(),
+        text: text.to_owned(),
+        attempts: Some(attempts(text, metadata.language)),
     };
     let body = words(&entry.clear_text(), entry.language);
     let head = words(&entry.above(), entry.language);
