@@ -15,16 +15,17 @@ use jiff::civil::Date;
 use crate::ask::Ask;
 use crate::derive::given;
 use crate::desk::Desk;
-use crate::draft::Draft;
+use crate::draft::{Draft, whole};
 use crate::elsewhere::Elsewhere;
 use crate::error::Error;
 use crate::explanation::{Explanation, Look};
 use crate::generator::{Finished, Generator};
 use crate::means::Means;
+use crate::page;
 use crate::prompt;
 use crate::quote::{Quotation, quote};
 use crate::record::Record;
-use crate::reply::{Check, Mode, Reply, Tokens};
+use crate::reply::{BesideQuote, Check, Mode, Reply, Tokens};
 use crate::say;
 use crate::work::Done;
 
@@ -97,14 +98,7 @@ impl<'a> Case<'a> {
             return Ok(());
         }
         let started = Instant::now();
-        let (found, listed) = self.means.library.search_listed(&Query {
-            text: self.ask.question.trim(),
-            language: self.ask.language,
-            clearance: &self.ask.caller.clearance,
-            on: self.on,
-            limit: self.means.policy.retrieval.passages as usize,
-            filter: None,
-        })?;
+        let (found, listed) = self.means.library.search_listed(&self.query())?;
         // From here on nobody sees what speaks to a model, neither who quotes nor who writes.
         let found = found.cleared();
         // The library knows the words of the documents too: its guess holds for key words.
@@ -114,11 +108,49 @@ impl<'a> Case<'a> {
         let calibrated = self.calibrated(&quotation);
         self.facts.evidence = Some(EvidenceFacts { calibrated, ..facts });
         self.decision = decide(self.means.policy, &self.facts);
+        let found = self.with_beside(found, &quotation)?;
         self.found = Some(found);
         self.listed = listed;
         self.quotation = Some(quotation);
         self.retrieval_ms = millis(started);
         Ok(())
+    }
+
+    /// The evidence with what is needed to read the best quote: paragraphs that it refers to, and
+    /// definitions of its words. What was found anyway is marked.
+    fn with_beside(
+        &self,
+        mut found: EvidenceSet,
+        quotation: &Quotation,
+    ) -> Result<EvidenceSet, Error> {
+        let Some(best) = quotation.quotes.first() else { return Ok(found) };
+        let own = quotation.quotes.iter().filter(|quote| quote.evidence == best.evidence);
+        let quoted: Vec<String> = own.map(|quote| quote.text(&found.evidence)).collect();
+        let passage = &found.evidence[best.evidence];
+        let query = self.query();
+        let more = self.means.library.beside(passage, &quoted.join("\n"), &query)?;
+        for one in more {
+            let known = |item: &&mut Evidence| {
+                (&item.path, item.range.start) == (&one.path, one.range.start)
+            };
+            match found.evidence.iter_mut().find(known) {
+                Some(item) => item.beside = one.beside,
+                None => found.evidence.push(one.cleared()),
+            }
+        }
+        Ok(found)
+    }
+
+    /// What is looked for.
+    fn query(&self) -> Query<'_> {
+        Query {
+            text: self.ask.question.trim(),
+            language: self.ask.language,
+            clearance: &self.ask.caller.clearance,
+            on: self.on,
+            limit: self.means.policy.retrieval.passages as usize,
+            filter: None,
+        }
     }
 
     /// What the calibration says of a quotation, and which score the policy wants.
@@ -164,11 +196,23 @@ impl<'a> Case<'a> {
             }
             _ => Draft::quoted(&quotation.quotes, &found.evidence),
         };
+        let draft = self.disputed(draft);
         self.facts.answer = Some(draft.facts());
         self.decision = decide(self.means.policy, &self.facts);
         self.draft = Some(draft);
         self.generation_ms = millis(started);
         Ok(())
+    }
+
+    /// The draft, with what says otherwise.
+    fn disputed(&self, draft: Draft) -> Draft {
+        let dispute = self.quotation.as_ref().and_then(|quotation| quotation.dispute.as_ref());
+        match (dispute, &self.found) {
+            (Some(dispute), Some(found)) => {
+                draft.with_dispute(dispute, &found.evidence, self.language, self.on)
+            }
+            _ => draft,
+        }
     }
 
     /// Sends an escalated question to the approved server that the policy names for it, if nothing
@@ -196,6 +240,7 @@ impl<'a> Case<'a> {
             self.facts.route = Some(sent.facts);
             if let Ok(written) = sent.written {
                 let draft = Draft::written(&written, &evidence, self.language, Mode::Upstream);
+                let draft = self.disputed(draft);
                 self.facts.answer = Some(draft.facts());
                 self.draft = Some(draft);
                 (self.prompt, self.elsewhere) = (Some(request), Some(model));
@@ -251,14 +296,18 @@ impl<'a> Case<'a> {
         let outcome = self.outcome();
         let (review, receipt) = Record::new(&self, outcome).write(desk)?;
         let draft = self.draft.as_ref().filter(|_| outcome == Outcome::Answered);
+        let mut citations = draft.map(|draft| draft.citations.clone()).unwrap_or_default();
+        page::place(desk.store.as_ref(), &mut citations)?;
         Ok(Reply {
             answer: say::reply(&self, outcome, review.as_deref()),
             outcome,
             mode: draft.map_or(Mode::None, |draft| draft.mode),
             confidence: self.confidence(),
             calibrated: self.facts.evidence.as_ref().and_then(|facts| facts.calibrated.clone()),
-            citations: draft.map(|draft| draft.citations.clone()).unwrap_or_default(),
+            citations,
+            beside: draft.map(|_| beside(self.evidence())).unwrap_or_default(),
             checks: draft.map(|draft| checks(&draft.checks)).unwrap_or_default(),
+            disputes: draft.map(|draft| draft.disputes.clone()).unwrap_or_default(),
             language: self.language.code().into(),
             receipt,
             review,
@@ -320,6 +369,12 @@ pub(crate) struct Wrote {
 /// The passages that hold any text.
 fn with_text(evidence: &[Evidence]) -> Vec<Evidence> {
     evidence.iter().filter(|item| !item.text.trim().is_empty()).cloned().collect()
+}
+
+/// What stands beside the quotes, as it is shown.
+fn beside(evidence: &[Evidence]) -> Vec<BesideQuote> {
+    let shown = |item: &Evidence| Some(BesideQuote { why: item.beside?, passage: whole(item) });
+    evidence.iter().filter_map(shown).collect()
 }
 
 fn checks(checks: &[crate::grounded::Checked]) -> Vec<Check> {

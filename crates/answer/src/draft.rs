@@ -2,13 +2,15 @@
 
 use allod_corpus::{ByteRange, Language};
 use allod_engine::Generated;
-use allod_policy::AnswerFacts;
+use allod_policy::{AnswerFacts, DisputeFacts};
 use allod_retrieval::Evidence;
+use jiff::civil::Date;
 
 use crate::grounded::{Checked, Claim, Place, hold};
-use crate::quote::Quoted;
+use crate::quote::{Dispute, Quoted};
 use crate::reply::{Citation, Mode, Tokens};
 use crate::support::Verdict;
+use crate::wording::{fill, wording};
 
 /// An answer that nobody has seen yet.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +25,8 @@ pub struct Draft {
     pub mode: Mode,
     /// What the model read and wrote.
     pub tokens: Tokens,
+    /// Places cited that do not agree.
+    pub disputes: Vec<DisputeFacts>,
 }
 
 impl Draft {
@@ -30,12 +34,7 @@ impl Draft {
     #[must_use]
     pub fn quoted(quotes: &[Quoted], evidence: &[Evidence]) -> Draft {
         let claims = quotes.iter().map(|quote| quoted_claim(quote, evidence)).collect();
-        let check = |quote: &Quoted| Checked {
-            verdict: Verdict::Supported,
-            score: quote.score,
-            because: Vec::new(),
-        };
-        let checks = quotes.iter().map(check).collect();
+        let checks = quotes.iter().map(word_for_word).collect();
         let mut draft = numbered(claims, checks, evidence, Mode::Quote, Tokens::default());
         for quote in quotes {
             let place = (quote.range.start, quote.range.end);
@@ -63,6 +62,49 @@ impl Draft {
         numbered(held.claims, held.checks, evidence, mode, tokens)
     }
 
+    /// The draft with a source that answers otherwise: both places are cited, and it is said that
+    /// they do not agree. `on` is the day on which both are in force.
+    #[must_use]
+    pub(crate) fn with_dispute(
+        mut self,
+        dispute: &Dispute,
+        evidence: &[Evidence],
+        language: Language,
+        on: Date,
+    ) -> Draft {
+        if self.text.is_empty() {
+            return self;
+        }
+        let one = self.cited_place(&dispute.quoted, evidence);
+        let other = self.cited_place(&dispute.other, evidence);
+        let (first, second) = (format!("[{one}]"), format!("[{other}]"));
+        let day = on.to_string();
+        let said = [("first", first.as_str()), ("second", &second), ("date", &day)];
+        self.text.push('\n');
+        self.text.push_str(&fill(wording(language).dispute, &said));
+        let about = dispute.matter.word().into();
+        self.disputes.push(DisputeFacts { citation: one, other, about });
+        self
+    }
+
+    /// The number of a quoted place; it is quoted now if it was not yet.
+    fn cited_place(&mut self, quote: &Quoted, evidence: &[Evidence]) -> u32 {
+        let claim = quoted_claim(quote, evidence);
+        let citation = cite(&claim.places[0], &evidence[quote.evidence]);
+        let holds = |c: &Citation| {
+            let inside = c.start <= citation.start && citation.end <= c.end;
+            (&c.path, &c.digest) == (&citation.path, &citation.digest) && inside
+        };
+        let at = self.citations.iter().position(holds).unwrap_or_else(|| {
+            let number = self.citations.len() + 1;
+            self.text.push_str(&format!("\n{} [{number}]", claim.text));
+            self.checks.push(word_for_word(quote));
+            self.citations.push(citation);
+            number - 1
+        });
+        at as u32 + 1
+    }
+
     /// What the policy needs to know of it.
     #[must_use]
     pub fn facts(&self) -> AnswerFacts {
@@ -73,16 +115,19 @@ impl Draft {
             supported: supported.count() as u32,
             cited: !self.citations.is_empty(),
             adverse_action: allod_policy::adverse_in_answer(&self.text),
+            disputes: self.disputes.clone(),
         }
     }
 }
 
+/// What is quoted supports itself.
+fn word_for_word(quote: &Quoted) -> Checked {
+    Checked { verdict: Verdict::Supported, score: quote.score, because: Vec::new() }
+}
+
 fn quoted_claim(quote: &Quoted, evidence: &[Evidence]) -> Claim {
-    let item = &evidence[quote.evidence];
-    let start = quote.range.start - item.range.start;
-    let text = &item.text[start..start + (quote.range.end - quote.range.start)];
     let place = Place { evidence: quote.evidence, range: quote.range, score: quote.score };
-    Claim { text: text.into(), places: vec![place] }
+    Claim { text: quote.text(evidence), places: vec![place] }
 }
 
 /// Numbers the places in order of first use and writes the numbers after each sentence.
@@ -109,12 +154,18 @@ fn numbered(
         parts.push(part);
     }
     let separator = if mode == Mode::Quote { "\n" } else { " " };
-    Draft { text: parts.join(separator), citations, checks, mode, tokens }
+    let (text, disputes) = (parts.join(separator), Vec::new());
+    Draft { text, citations, checks, mode, tokens, disputes }
 }
 
 fn same_place(one: &Citation, other: &Citation) -> bool {
     (&one.path, &one.digest, one.start, one.end)
         == (&other.path, &other.digest, other.start, other.end)
+}
+
+/// A whole passage, cited.
+pub(crate) fn whole(item: &Evidence) -> Citation {
+    cite(&Place { evidence: 0, range: item.range, score: item.score }, item)
 }
 
 fn cite(place: &Place, item: &Evidence) -> Citation {
@@ -131,6 +182,8 @@ fn cite(place: &Place, item: &Evidence) -> Citation {
         answer: None,
         score: place.score,
         passage: (item.range.start, item.range.end),
+        page: None,
+        rects: Vec::new(),
         label: item.label.clone(),
     }
 }

@@ -1,6 +1,7 @@
 //! Quoting: the sentences of the evidence that answer, word for word.
 
 mod asked;
+mod dispute;
 mod expected;
 mod features;
 mod opposites;
@@ -13,6 +14,8 @@ mod whole;
 use allod_corpus::{ByteRange, Language};
 use allod_retrieval::analysis::words;
 use allod_retrieval::{Evidence, EvidenceSet, Question};
+pub use dispute::Dispute;
+use dispute::Disputed;
 use expected::{Expected, focus};
 use features::Asking;
 use units::{Unit, units};
@@ -50,6 +53,15 @@ pub struct Quoted {
     pub answer: Option<ByteRange>,
 }
 
+impl Quoted {
+    /// The quoted words.
+    pub(crate) fn text(&self, evidence: &[Evidence]) -> String {
+        let item = &evidence[self.evidence];
+        let start = self.range.start - item.range.start;
+        item.text[start..start + (self.range.end - self.range.start)].to_owned()
+    }
+}
+
 /// A sentence with the kind of thing asked for goes before the best one if it scores so much of it
 /// and matches so much of the question itself.
 const KIND_SCORE_LEAST: f64 = 0.6;
@@ -67,6 +79,8 @@ pub struct Quotation {
     pub signals: Signals,
     /// What a calibration judges the best quote by.
     pub features: Vec<(&'static str, f64)>,
+    /// A source that answers otherwise.
+    pub dispute: Option<Dispute>,
 }
 
 /// A sentence, row or list item that might answer.
@@ -122,7 +136,8 @@ pub fn quote(question: &str, language: Language, found: &EvidenceSet) -> Quotati
     let features = asking.features(best, &candidates, short.as_ref());
     let answer = asking.answer(best, short).map(|inside| (best, inside));
     let quotes = choose(&candidates, &found.evidence, answer);
-    Quotation { quotes, confidence: weights::confidence(&signals), signals, features }
+    let dispute = Disputed { question, language, evidence: &found.evidence }.find(&candidates);
+    Quotation { quotes, confidence: weights::confidence(&signals), signals, features, dispute }
 }
 
 /// What answerability is judged by, each between 0 and 1.

@@ -1,8 +1,10 @@
 //! What comes back: the answer, what it rests on, and the receipt that proves it.
 
-use allod_policy::{CalibrationFacts, Fired, Outcome};
+use allod_policy::{CalibrationFacts, DisputeFacts, Fired, Outcome};
+use allod_retrieval::Beside;
 use serde::{Deserialize, Serialize};
 
+use crate::page::PagePlace;
 use crate::support::Verdict;
 
 /// How an answer was made.
@@ -33,7 +35,7 @@ impl Mode {
 }
 
 /// A place in one document version: `canonical_text[start..end]` is `quote`, byte for byte.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Citation {
     /// The document's path as ingested.
     pub path: String,
@@ -57,9 +59,25 @@ pub struct Citation {
     pub score: f64,
     /// The passage that the quote stands in: first byte and the byte after its last.
     pub passage: (usize, usize),
+    /// The page of the file on which the quote begins, from 1, where the file has pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
+    /// Where on its pages its lines stand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rects: Vec<PagePlace>,
     /// The access label, if the document has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+}
+
+/// A passage that stands beside what is quoted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BesideQuote {
+    /// Why it is shown.
+    pub why: Beside,
+    /// The passage, as a citation has it.
+    #[serde(flatten)]
+    pub passage: Citation,
 }
 
 /// Whether a sentence is borne out by what it cites.
@@ -100,10 +118,16 @@ pub struct Reply {
     pub calibrated: Option<CalibrationFacts>,
     /// The places cited as `[1]`, `[2]` … in `answer`, in that order.
     pub citations: Vec<Citation>,
+    /// Passages that are needed to read the first quote; they are not cited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<BesideQuote>,
     /// The check of each sentence that was drafted, those that were cut too; empty when nothing
     /// is answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
+    /// Places cited that do not agree with one another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disputes: Vec<DisputeFacts>,
     /// The language of the answer.
     pub language: String,
     /// The receipt; durable before the reply exists.

@@ -6,6 +6,7 @@
 //! official answer; it cannot tell every paraphrase from every invention.
 
 mod alignment;
+pub(crate) mod dispute;
 mod features;
 mod figures;
 mod finding;
@@ -20,6 +21,7 @@ mod weights;
 use allod_corpus::Language;
 use serde::{Deserialize, Serialize};
 
+pub use dispute::Matter;
 use features::Looked;
 pub use features::{FEATURES, SHAPES};
 use finding::Finding;

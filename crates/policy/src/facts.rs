@@ -175,6 +175,20 @@ pub struct AnswerFacts {
     pub cited: bool,
     /// Patterns that say: announces an act against a person.
     pub adverse_action: Vec<String>,
+    /// Sources that are cited and do not agree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disputes: Vec<DisputeFacts>,
+}
+
+/// Two sources that answer differently; both are in force and may be read by who asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisputeFacts {
+    /// The number of the one citation, from 1.
+    pub citation: u32,
+    /// The number of the other one.
+    pub other: u32,
+    /// What they do not agree in: `figure` or `duty`.
+    pub about: String,
 }
 
 #[cfg(test)]

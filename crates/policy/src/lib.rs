@@ -30,7 +30,9 @@ pub use classify::{
     Complexity, ComplexityExample, adverse_in_answer, classify, observe, train_complexity,
 };
 pub use decide::{Decision, Fired, Outcome, Stage, decide, destination};
-pub use facts::{AnswerFacts, CalibrationFacts, EvidenceFacts, Facts, RequestFacts, WorkFacts};
+pub use facts::{
+    AnswerFacts, CalibrationFacts, DisputeFacts, EvidenceFacts, Facts, RequestFacts, WorkFacts,
+};
 pub use identity::{Identity, KeySource, Oidc, Quota, Role};
 pub use mistake::{Mistake, Mistakes};
 pub use office::{Office, OfficeFacts, RoutedBy, office_of};

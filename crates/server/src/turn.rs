@@ -114,6 +114,8 @@ impl From<Reply> for Finished {
             "confidence": reply.confidence,
             "language": reply.language,
             "citations": reply.citations,
+            "disputes": reply.disputes,
+            "beside": reply.beside,
             "checks": reply.checks,
             "receipt": reply.receipt,
             "review": reply.review,

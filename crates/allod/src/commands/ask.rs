@@ -1,6 +1,7 @@
 //! `allod ask`
 
-use allod_answer::{Outcome, Reply};
+use allod_answer::{Citation, Outcome, Reply};
+use allod_retrieval::Beside;
 
 use super::question;
 use crate::Ending;
@@ -25,15 +26,26 @@ pub fn text(reply: &Reply) -> String {
         text.push('\n');
     }
     for (index, citation) in reply.citations.iter().enumerate() {
-        let place = [citation.title.as_str(), citation.place.as_str()];
-        let place: Vec<&str> = place.into_iter().filter(|part| !part.is_empty()).collect();
+        let page = citation.page.map_or_else(String::new, |page| format!("page {page}, "));
         text.push_str(&format!(
-            "  [{}] {} ({}, bytes {}–{})\n",
+            "  [{}] {} ({}, {page}bytes {}–{})\n",
             index + 1,
-            place.join(", "),
+            name(citation),
             citation.path,
             citation.start,
             citation.end,
+        ));
+    }
+    for item in &reply.beside {
+        let why = match item.why {
+            Beside::Referred => "the quoted passage refers to it",
+            Beside::Defines => "it defines a word of the quoted passage",
+        };
+        let passage = &item.passage;
+        let (path, start, end) = (&passage.path, passage.start, passage.end);
+        text.push_str(&format!(
+            "  beside: {} ({path}, bytes {start}–{end}): {why}\n",
+            name(passage)
         ));
     }
     text.push_str(&format!(
@@ -43,4 +55,11 @@ pub fn text(reply: &Reply) -> String {
         &reply.receipt.leaf[..16.min(reply.receipt.leaf.len())],
     ));
     text
+}
+
+/// Title and place.
+fn name(citation: &Citation) -> String {
+    let place = [citation.title.as_str(), citation.place.as_str()];
+    let place: Vec<&str> = place.into_iter().filter(|part| !part.is_empty()).collect();
+    place.join(", ")
 }

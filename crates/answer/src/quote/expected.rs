@@ -544,7 +544,7 @@ fn measure(units: &[&str], text: &str, found: &[Quantity]) -> f64 {
 }
 
 /// The text without the number of its paragraph or item: that counts nothing.
-fn without_marker(text: &str, language: Language) -> &str {
+pub(super) fn without_marker(text: &str, language: Language) -> &str {
     let marker = text.split_whitespace().next().unwrap_or_default();
     let rest = text[marker.len()..].trim_start();
     let digits = marker.trim_matches(['(', ')', '.']);

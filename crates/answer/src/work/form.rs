@@ -34,6 +34,7 @@ pub(super) fn run(case: &mut Case, toolbox: &mut Toolbox, work: &Work) -> Result
             checks: Vec::new(),
             mode: Mode::None,
             tokens: Tokens::default(),
+            disputes: Vec::new(),
         });
     }
     Ok(filled)

@@ -44,7 +44,7 @@ fn with_answer(mut facts: Facts) -> Facts {
         sentences: 3,
         supported: 2,
         cited: true,
-        adverse_action: Vec::new(),
+        ..AnswerFacts::default()
     });
     facts
 }
@@ -382,6 +382,7 @@ fn answers() -> impl Strategy<Value = AnswerFacts> {
             supported,
             cited,
             adverse_action,
+            ..AnswerFacts::default()
         },
     )
 }
