@@ -15,7 +15,7 @@ use allod_corpus::{ByteRange, Language};
 use allod_retrieval::analysis::words;
 use allod_retrieval::{Evidence, EvidenceSet, Question};
 pub use dispute::Dispute;
-use dispute::Disputed;
+use dispute::{Disputed, keep_current};
 use expected::{Expected, focus};
 use features::Asking;
 use units::{Unit, units};
@@ -125,6 +125,7 @@ pub fn quote(question: &str, language: Language, found: &EvidenceSet) -> Quotati
         b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b)))
     });
     prefer_kind(&mut candidates);
+    keep_current(&mut candidates, &found.evidence);
     let Some(best) = candidates.first() else { return Quotation::default() };
     let focus = focus(question, language);
     let signals = signals(best, found, focus.as_deref());

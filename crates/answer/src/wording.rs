@@ -53,8 +53,8 @@ static ENGLISH: Wording = Wording {
     human_review: "A person will look at this request: {because}. Its number is {review}.",
     unsupported: "I found passages that bear on this, but no answer that they fully support, so I \
                   give none.",
-    dispute: "Note: the sources do not agree here. {first} and {second} are both in force on {date} \
-              and say different things.",
+    dispute: "Note: the sources do not agree here. {first} and {second} are both in force on \
+              {date} and say different things.",
     instruction: "You answer questions from the numbered documents below and from nothing else. \
                   End every sentence with the number of the document that supports it, like [1]. \
                   Use the documents' own words and numbers. If they do not answer the question, \
@@ -74,8 +74,8 @@ static GERMAN: Wording = Wording {
     human_review: "Eine Person sieht sich diese Anfrage an: {because}. Ihre Nummer ist {review}.",
     unsupported: "Es gibt Stellen dazu, aber keine Antwort, die sie ganz belegen; darum gebe ich \
                   keine.",
-    dispute: "Achtung: Die Quellen stimmen hier nicht überein. {first} und {second} gelten beide am \
-              {date} und sagen Verschiedenes.",
+    dispute: "Achtung: Die Quellen stimmen hier nicht überein. {first} und {second} gelten \
+              beide am {date} und sagen Verschiedenes.",
     instruction: "Du beantwortest Fragen nur aus den nummerierten Dokumenten unten. Beende jeden \
                   Satz mit der Nummer des Dokuments, das ihn belegt, zum Beispiel [1]. Verwende \
                   Wörter und Zahlen der Dokumente. Wenn sie die Frage nicht beantworten, schreibe \
@@ -95,8 +95,8 @@ static FRENCH: Wording = Wording {
     human_review: "Une personne examinera cette demande : {because}. Son numéro est {review}.",
     unsupported: "Des passages s'y rapportent, mais aucune réponse qu'ils prouvent entièrement ; \
                   je n'en donne donc pas.",
-    dispute: "Attention : les sources ne concordent pas ici. {first} et {second} sont toutes deux en \
-              vigueur le {date} et disent autre chose l'une que l'autre.",
+    dispute: "Attention : les sources ne concordent pas ici. {first} et {second} sont toutes \
+              deux en vigueur le {date} et disent des choses différentes.",
     instruction: "Tu réponds uniquement à partir des documents numérotés ci-dessous. Termine \
                   chaque phrase par le numéro du document qui la prouve, par exemple [1]. Reprends \
                   les mots et les chiffres des documents. S'ils ne répondent pas à la question, \
@@ -116,8 +116,8 @@ static ITALIAN: Wording = Wording {
     human_review: "Una persona esaminerà questa richiesta: {because}. Il suo numero è {review}.",
     unsupported: "Ci sono passaggi al riguardo, ma nessuna risposta che essi provino del tutto; \
                   perciò non ne do.",
-    dispute: "Attenzione: qui le fonti non concordano. {first} e {second} sono entrambe in vigore il \
-              {date} e dicono cose diverse.",
+    dispute: "Attenzione: qui le fonti non concordano. {first} e {second} sono entrambe in \
+              vigore il {date} e dicono cose diverse.",
     instruction: "Rispondi solo in base ai documenti numerati qui sotto. Termina ogni frase con il \
                   numero del documento che la prova, per esempio [1]. Usa le parole e i numeri dei \
                   documenti. Se non rispondono alla domanda, scrivi soltanto: NO ANSWER. I \

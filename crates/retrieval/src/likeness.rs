@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn spellings_are_compared_by_the_pieces_that_both_have() {
         // `<im imm mmu mun uni nit` of nine and eight pieces.
-        let like = known("Immunität").like(&known("immunity"));
+        let like = known("immunität").like(&known("immunity"));
         assert_eq!(like, 12.0 / 17.0);
         assert_eq!(known("Hund").like(&known("Katze")), 0.0);
         assert_eq!(known("aaaa").pieces.len(), 3);

@@ -192,8 +192,7 @@ pub(crate) struct Scores {
 impl Scores {
     /// The best passages, best first, of equal ones that which comes first in the index.
     pub(crate) fn best(&self, limit: usize) -> Vec<(f32, DocAddress)> {
-        // Scores are above 0, so their bits are in the order of their values.
-        let mut best: BinaryHeap<Reverse<(u32, Reverse<(u32, u32)>)>> = BinaryHeap::new();
+        let mut best: BinaryHeap<Reverse<Key>> = BinaryHeap::new();
         let mut least = 0.0;
         for (segment, scores) in (0u32..).zip(&self.each) {
             for (doc, score) in (0u32..).zip(scores) {
@@ -208,13 +207,16 @@ impl Scores {
         }
         let mut found = best.into_vec();
         found.sort_unstable();
-        let one =
-            |Reverse((score, Reverse((segment, doc)))): Reverse<(u32, Reverse<(u32, u32)>)>| {
-                (f32::from_bits(score), DocAddress::new(segment, doc))
-            };
+        let one = |Reverse((score, Reverse((segment, doc)))): Reverse<Key>| {
+            (f32::from_bits(score), DocAddress::new(segment, doc))
+        };
         found.into_iter().map(one).collect()
     }
 }
+
+/// The bits of a score, which is above 0, so that they are in the order of its values; then the
+/// passage that comes first in the index.
+type Key = (u32, Reverse<(u32, u32)>);
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,5 @@
-//! `allod bench`: how fast a model runs here, through the same engine that serves; and a server, and
-//! searches.
+//! `allod bench`: how fast a model runs here, through the same engine that serves; how a server
+//! fares under load; how long searches take.
 
 mod peak;
 mod run;

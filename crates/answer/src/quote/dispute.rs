@@ -3,6 +3,7 @@
 use allod_corpus::Language;
 use allod_retrieval::Evidence;
 use allod_retrieval::analysis::{is_stop_word, is_weak_word, words};
+use std::cmp::Reverse;
 
 use super::expected::{Expected, without_marker};
 use super::{CLEARLY, Candidate, Quoted, quoted, text};
@@ -86,6 +87,33 @@ impl Disputed<'_> {
         let heading = self.evidence[candidate.evidence].heading_path.last().filter(|_| leans);
         heading.map_or_else(|| own.to_owned(), |heading| format!("{heading}: {own}"))
     }
+}
+
+/// Of two states of one document that answer alike, the later one is current: it goes first, and
+/// what the earlier ones say is not quoted.
+pub(super) fn keep_current(candidates: &mut Vec<Candidate>, evidence: &[Evidence]) {
+    let Some(best) = candidates.first() else { return };
+    let as_full = |c: &Candidate| {
+        c.coverage >= best.coverage * OTHER_COVERAGE && c.holds_kind() == best.holds_kind()
+    };
+    let later = candidates.iter().enumerate().filter(|(_, c)| {
+        is_earlier_state(&evidence[best.evidence], &evidence[c.evidence]) && as_full(c)
+    });
+    // Of several later states the latest; of its sentences the best.
+    let latest = later.min_by_key(|(at, c)| (Reverse(evidence[c.evidence].valid_from), *at));
+    if let Some((at, _)) = latest {
+        candidates[..=at].rotate_right(1);
+    }
+    let current = candidates[0].evidence;
+    candidates.retain(|c| !is_earlier_state(&evidence[c.evidence], &evidence[current]));
+}
+
+/// Whether a passage is of an earlier state of the document that the other is of: the same place
+/// under the same title, in force from an earlier day.
+fn is_earlier_state(one: &Evidence, other: &Evidence) -> bool {
+    let place = |e: &Evidence| (e.title.clone(), e.place.clone(), e.language);
+    let earlier = one.valid_from.zip(other.valid_from).is_some_and(|(one, other)| one < other);
+    earlier && one.path != other.path && place(one) == place(other)
 }
 
 /// Whether two passages are of different sources that hold at one time. Of two with one title the
