@@ -37,8 +37,12 @@ fn document(language: &str, title: &str, heading: &str, more: &str, text: &str) 
     format!("---\nlanguage: {language}\n{more}---\n\n# {title}\n\n## {heading}\n\n{text}\n")
 }
 
-/// Two documents that answer a question differently, in each language.
-const DISPUTES: [(&str, &str, &str, [(&str, &str, &str); 2], &str); 5] = [
+/// Title, heading and text of a document.
+type Source = (&'static str, &'static str, &'static str);
+
+/// Two documents that answer a question differently, in each language: language, question, what is
+/// said, the documents, and what they differ in.
+const DISPUTES: [(&str, &str, &str, [Source; 2], &str); 5] = [
     (
         "de",
         "Was kostet die Hundetaxe?",
