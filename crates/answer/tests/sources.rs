@@ -40,9 +40,11 @@ fn document(language: &str, title: &str, heading: &str, more: &str, text: &str) 
 /// Title, heading and text of a document.
 type Source = (&'static str, &'static str, &'static str);
 
-/// Two documents that answer a question differently, in each language: language, question, what is
-/// said, the documents, and what they differ in.
-const DISPUTES: [(&str, &str, &str, [Source; 2], &str); 5] = [
+/// Language, question, what is said of the dispute, the sources, and what they differ in.
+type Dispute = (&'static str, &'static str, &'static str, [Source; 2], &'static str);
+
+/// Two documents that answer a question differently, in each language.
+const DISPUTES: [Dispute; 5] = [
     (
         "de",
         "Was kostet die Hundetaxe?",
