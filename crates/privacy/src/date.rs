@@ -32,73 +32,96 @@ const BIRTH: &[&str] = &[
     "jahrgang",
 ];
 
-/// Names of months, as they begin, in the five languages.
-pub(crate) const MONTHS: &[&str] = &[
-    "jan", "feb", "mar", "mär", "apr", "mai", "may", "jun", "jul", "aug", "sep", "okt", "oct",
-    "nov", "dez", "dec", "gen", "mag", "giu", "lug", "ago", "set", "ott", "dic", "déc", "fév",
-    "fev", "avr", "aoû", "jui", "jän", "schan", "favr", "zer", "avu", "sett", "avrigl", "matg",
-    "zercl", "fan",
-];
-
-/// Whole names of months, so that `Mark` is none.
-pub(crate) fn is_month(word: &str) -> bool {
-    const WHOLE: &[&str] = &[
-        "january",
-        "february",
-        "march",
-        "april",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-        "januar",
-        "jänner",
-        "februar",
-        "märz",
-        "maerz",
-        "juni",
-        "juli",
-        "oktober",
-        "dezember",
-        "janvier",
-        "février",
-        "mars",
-        "avril",
-        "mai",
-        "juin",
-        "juillet",
-        "août",
-        "septembre",
-        "octobre",
-        "novembre",
-        "décembre",
-        "gennaio",
-        "febbraio",
-        "marzo",
-        "aprile",
-        "maggio",
-        "giugno",
-        "luglio",
-        "agosto",
-        "settembre",
-        "ottobre",
-        "dicembre",
-        "schaner",
-        "favrer",
-        "avrigl",
-        "matg",
-        "zercladur",
-        "fanadur",
-        "avust",
-        "settember",
-        "october",
-        "december",
-        "may",
-    ];
-    WHOLE.contains(&word) || word.chars().count() == 3 && MONTHS.contains(&word)
+/// Whether a word is the name of a month in one of the five languages, whole or its first three
+/// letters; so that `Mark` is none.
+fn is_month(word: &str) -> bool {
+    matches!(
+        word,
+        "january"
+            | "february"
+            | "march"
+            | "april"
+            | "june"
+            | "july"
+            | "august"
+            | "september"
+            | "october"
+            | "november"
+            | "december"
+            | "januar"
+            | "jänner"
+            | "februar"
+            | "märz"
+            | "maerz"
+            | "juni"
+            | "juli"
+            | "oktober"
+            | "dezember"
+            | "janvier"
+            | "février"
+            | "mars"
+            | "avril"
+            | "mai"
+            | "juin"
+            | "juillet"
+            | "août"
+            | "septembre"
+            | "octobre"
+            | "novembre"
+            | "décembre"
+            | "gennaio"
+            | "febbraio"
+            | "marzo"
+            | "aprile"
+            | "maggio"
+            | "giugno"
+            | "luglio"
+            | "agosto"
+            | "settembre"
+            | "ottobre"
+            | "dicembre"
+            | "schaner"
+            | "favrer"
+            | "avrigl"
+            | "matg"
+            | "zercladur"
+            | "fanadur"
+            | "avust"
+            | "settember"
+            | "may"
+            | "jan"
+            | "feb"
+            | "mar"
+            | "mär"
+            | "apr"
+            | "jun"
+            | "jul"
+            | "aug"
+            | "sep"
+            | "okt"
+            | "oct"
+            | "nov"
+            | "dez"
+            | "dec"
+            | "gen"
+            | "mag"
+            | "giu"
+            | "lug"
+            | "ago"
+            | "set"
+            | "ott"
+            | "dic"
+            | "déc"
+            | "fév"
+            | "fev"
+            | "avr"
+            | "aoû"
+            | "jui"
+            | "jän"
+            | "zer"
+            | "avu"
+            | "fan"
+    )
 }
 
 /// Finds dates by their tokens.
@@ -137,7 +160,10 @@ fn is_year(token: &Token) -> bool {
 /// `12.10.1970`, `1970-10-12`, `10/12/70`, each with a time of day after it or not.
 fn numeric(text: &Folded, tokens: &[Token]) -> Option<usize> {
     let [first, mark, second, again, third, ..] = tokens else { return None };
-    let same = mark.word == again.word && matches!(mark.word.as_str(), "." | "/" | "-");
+    if first.class != TokenClass::Number {
+        return None;
+    }
+    let same = mark.word == again.word && matches!(mark.word, "." | "/" | "-");
     let near = third.end - first.start <= 14;
     if !same || !near || text.before(first.start).is_ascii_digit() {
         return None;
@@ -162,10 +188,10 @@ fn time(tokens: &[Token]) -> usize {
 
 /// `12. Oktober 1970`, `1er mars 2001`, `October 12, 1970`.
 fn worded(tokens: &[Token]) -> Option<usize> {
-    let word = |at: usize| tokens.get(at).map_or("", |token| token.word.as_str());
+    let word = |at: usize| tokens.get(at).map_or("", |token| token.word);
     let day = |at: usize| {
-        let digits: String = word(at).chars().take_while(char::is_ascii_digit).collect();
-        digits.len() <= 2 && digits.parse().is_ok_and(|day: u32| (1..=31).contains(&day))
+        let digits = word(at).bytes().take_while(u8::is_ascii_digit).count();
+        digits <= 2 && word(at)[..digits].parse().is_ok_and(|day: u32| (1..=31).contains(&day))
     };
     let year =
         |at: usize| tokens.get(at).is_some_and(|token| token.word.len() == 4 && is_year(token));

@@ -1,6 +1,6 @@
 //! What the tagger sees of a token: numbers for the words, looks and lists around it.
 
-use crate::gazetteer::{self, Known, fnv};
+use crate::gazetteer::{self, Known, fnv, fnv_on};
 use crate::kind::Kind;
 use crate::token::{Token, TokenClass};
 
@@ -39,16 +39,16 @@ pub(crate) fn seen(tokens: &[Token], found: &[Option<Kind>]) -> Vec<Seen> {
         let taken = found[index];
         let word = match taken {
             Some(kind) => mix(7, fnv(kind.word()) as u32),
-            None => fnv(&token.word) as u32,
+            None => token.word_hash as u32,
         };
         let shape = token.shape + if has_case { 0 } else { 50 };
         all.push(Seen {
             word,
-            plain: fnv(&token.plain) as u32,
+            plain: token.plain_hash as u32,
             shape: taken.map_or(shape, |kind| 100 + kind as u32),
             known: if taken.is_some() { 0 } else { known[index] },
-            suffixes: [ending(&token.word, 2), ending(&token.word, 3), ending(&token.word, 4)],
-            prefixes: [beginning(&token.word, 2), beginning(&token.word, 3)],
+            suffixes: endings(token.word),
+            prefixes: beginnings(token.word),
             label,
             place,
             is_line_end: tokens.get(index + 1).is_none_or(|next| next.class == TokenClass::Lines),
@@ -72,21 +72,36 @@ impl Lines {
             self.number = (self.number + 1).min(3);
         }
         if tokens[index].word == ":" && index > self.first && index - self.first <= 3 {
-            self.label = fnv(&tokens[index - 1].word) as u32;
+            self.label = tokens[index - 1].word_hash as u32;
         }
         let within = (index - self.first).min(3) as u32;
         (self.label, within * 4 + self.number)
     }
 }
 
-fn ending(word: &str, letters: usize) -> u32 {
-    let from = word.char_indices().rev().nth(letters - 1).map_or(0, |(at, _)| at);
-    fnv(&word[from..]) as u32
+/// The hashes of the last 2, 3 and 4 letters.
+fn endings(word: &str) -> [u32; 3] {
+    let mut from = word.len();
+    let mut more = || {
+        from = from.saturating_sub(1);
+        while !word.is_char_boundary(from) {
+            from -= 1;
+        }
+        from
+    };
+    more();
+    [more(), more(), more()].map(|from| fnv(&word[from..]) as u32)
 }
 
-fn beginning(word: &str, letters: usize) -> u32 {
-    let to = word.char_indices().nth(letters).map_or(word.len(), |(at, _)| at);
-    fnv(&word[..to]) as u32
+/// The hashes of the first 2 and 3 letters.
+fn beginnings(word: &str) -> [u32; 2] {
+    let letters = |count: usize| match word.is_ascii() {
+        true => count.min(word.len()),
+        false => word.char_indices().nth(count).map_or(word.len(), |(at, _)| at),
+    };
+    let (two, three) = (letters(2), letters(3));
+    let hash = fnv(&word[..two]);
+    [hash as u32, fnv_on(hash, &word[two..three]) as u32]
 }
 
 fn mix(kind: u32, value: u32) -> u32 {
@@ -113,10 +128,46 @@ const OUTSIDE: Seen = Seen {
 pub(crate) enum Sight {
     /// All is shown.
     Full,
+    /// All is shown, but nothing is said of lists that the token does not stand in. What those
+    /// count is [`absent`], the same for every token.
+    Present,
     /// Not the word, nor how it begins and ends.
     NoWord,
     /// Nor which lists it stands in.
     LooksOnly,
+}
+
+/// The value of what is not there.
+const ABSENT: u32 = u32::MAX;
+
+/// How many lists of words there are, and the number of the feature before the first of them.
+pub(crate) const LISTS: u32 = 14;
+const BEFORE_LISTS: u32 = 10;
+
+/// The features of standing in none of the lists.
+pub(crate) fn absent() -> [Feature; LISTS as usize] {
+    std::array::from_fn(|list| mix(BEFORE_LISTS + 1 + list as u32, ABSENT))
+}
+
+/// The features of one token, as they are made: each has a number of its own.
+struct Names<'a> {
+    out: &'a mut Vec<Feature>,
+    number: u32,
+    is_absence_said: bool,
+}
+
+impl Names<'_> {
+    fn add(&mut self, value: u32) {
+        self.number += 1;
+        self.out.push(mix(self.number, value));
+    }
+
+    fn add_absence(&mut self) {
+        self.number += 1;
+        if self.is_absence_said {
+            self.out.push(mix(self.number, ABSENT));
+        }
+    }
 }
 
 /// The features of a token, without those that need the label before it.
@@ -125,85 +176,97 @@ pub(crate) fn features(seen: &[Seen], index: usize, sight: Sight, out: &mut Vec<
     let at = |offset: isize| -> &Seen {
         index.checked_add_signed(offset).and_then(|place| seen.get(place)).unwrap_or(&OUTSIDE)
     };
-    let mut number = 0;
-    let mut add = |value: u32| {
-        number += 1;
-        out.push(mix(number, value));
-    };
+    let mut names = Names { out, number: 0, is_absence_said: sight != Sight::Present };
     let this = at(0);
+    let is_shown = matches!(sight, Sight::Full | Sight::Present);
     let known = if sight == Sight::LooksOnly { 0 } else { this.known };
-    add(0);
-    match sight {
-        Sight::Full => {
-            add(this.word);
-            add(mix(this.suffixes[0], this.shape));
-            add(this.suffixes[1]);
-            add(this.suffixes[2]);
-            add(this.prefixes[0]);
-            add(this.prefixes[1]);
-            add(this.plain);
+    names.add(0);
+    match is_shown {
+        true => {
+            names.add(this.word);
+            names.add(mix(this.suffixes[0], this.shape));
+            names.add(this.suffixes[1]);
+            names.add(this.suffixes[2]);
+            names.add(this.prefixes[0]);
+            names.add(this.prefixes[1]);
+            names.add(this.plain);
         }
-        _ => (0..7).for_each(|_| add(u32::MAX)),
+        false => (0..7).for_each(|_| names.add(ABSENT)),
     }
-    beside(&at, this, known, &mut add);
-    joined(&at, this, known, &mut add);
-    if sight == Sight::Full {
-        add(mix(at(-1).word, this.word));
-        add(mix(this.word, at(1).word));
+    beside(&at, this, known, &mut names);
+    joined(&at, this, known, &mut names);
+    if is_shown {
+        names.add(mix(at(-1).word, this.word));
+        names.add(mix(this.word, at(1).word));
     }
 }
 
 /// What stands around it, one by one.
-fn beside<'a>(
-    at: &impl Fn(isize) -> &'a Seen,
-    this: &Seen,
-    known: Known,
-    add: &mut impl FnMut(u32),
-) {
-    add(this.shape);
-    add(known);
-    for bit in 0..14 {
-        let has = known & 1 << bit;
-        add(if has == 0 { u32::MAX } else { mix(has, this.shape) });
+fn beside<'a>(at: &impl Fn(isize) -> &'a Seen, this: &Seen, known: Known, names: &mut Names<'_>) {
+    names.add(this.shape);
+    names.add(known);
+    for bit in 0..LISTS {
+        match known & 1 << bit {
+            0 => names.add_absence(),
+            has => names.add(mix(has, this.shape)),
+        }
     }
     for offset in [-3, -2, -1, 1, 2, 3] {
-        add(at(offset).word);
+        names.add(at(offset).word);
     }
     for offset in [-2, -1, 1, 2] {
-        add(mix(at(offset).known, at(offset).shape));
+        names.add(mix(at(offset).known, at(offset).shape));
     }
-    add(at(-1).suffixes[1]);
-    add(at(1).suffixes[1]);
-    add(mix(this.label, this.shape));
-    add(mix(this.place, this.shape));
-    add(mix(u32::from(this.is_line_end), mix(this.place, known)));
+    names.add(at(-1).suffixes[1]);
+    names.add(at(1).suffixes[1]);
+    names.add(mix(this.label, this.shape));
+    names.add(mix(this.place, this.shape));
+    names.add(mix(u32::from(this.is_line_end), mix(this.place, known)));
 }
 
 /// Pairs and triples.
-fn joined<'a>(
-    at: &impl Fn(isize) -> &'a Seen,
-    this: &Seen,
-    known: Known,
-    add: &mut impl FnMut(u32),
-) {
+fn joined<'a>(at: &impl Fn(isize) -> &'a Seen, this: &Seen, known: Known, names: &mut Names<'_>) {
     let (before, after) = (at(-1), at(1));
-    add(mix(before.word, this.shape));
-    add(mix(before.word, known));
-    add(mix(after.word, this.shape));
-    add(mix(after.word, known));
-    add(mix(before.shape, mix(this.shape, after.shape)));
-    add(mix(mix(at(-2).shape, before.shape), this.shape));
-    add(mix(this.shape, mix(after.shape, at(2).shape)));
-    add(mix(before.known, known));
-    add(mix(known, after.known));
-    add(mix(before.known, mix(known, after.known)));
-    add(mix(mix(at(-2).word, before.word), this.shape));
-    add(mix(after.word, mix(at(2).word, this.shape)));
-    add(mix(before.word, mix(after.word, this.shape)));
-    add(mix(mix(at(-3).word, at(-2).word), mix(before.word, this.shape)));
-    add(mix(mix(at(-2).known, before.known), mix(known, this.shape)));
-    add(mix(mix(at(2).known, after.known), mix(known, this.shape)));
-    add(mix(this.label, known));
+    names.add(mix(before.word, this.shape));
+    names.add(mix(before.word, known));
+    names.add(mix(after.word, this.shape));
+    names.add(mix(after.word, known));
+    names.add(mix(before.shape, mix(this.shape, after.shape)));
+    names.add(mix(mix(at(-2).shape, before.shape), this.shape));
+    names.add(mix(this.shape, mix(after.shape, at(2).shape)));
+    names.add(mix(before.known, known));
+    names.add(mix(known, after.known));
+    names.add(mix(before.known, mix(known, after.known)));
+    names.add(mix(mix(at(-2).word, before.word), this.shape));
+    names.add(mix(after.word, mix(at(2).word, this.shape)));
+    names.add(mix(before.word, mix(after.word, this.shape)));
+    names.add(mix(mix(at(-3).word, at(-2).word), mix(before.word, this.shape)));
+    names.add(mix(mix(at(-2).known, before.known), mix(known, this.shape)));
+    names.add(mix(mix(at(2).known, after.known), mix(known, this.shape)));
+    names.add(mix(this.label, known));
     let starts = matches!(before.shape, 30 | 40 | 80 | 90 | 99);
-    add(mix(u32::from(starts), mix(this.shape, known)));
+    names.add(mix(u32::from(starts), mix(this.shape, known)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_what_was_said_to_be() {
+        let mut all = Vec::new();
+        features(&[OUTSIDE], 0, Sight::Full, &mut all);
+        let mut present = Vec::new();
+        features(&[OUTSIDE], 0, Sight::Present, &mut present);
+        let (before, lists) = (BEFORE_LISTS as usize, LISTS as usize);
+        assert_eq!(all[before..before + lists], absent());
+        all.drain(before..before + lists);
+        assert_eq!(all, present);
+        assert!(present.len() + lists <= FEATURES_MAX);
+        let known = Seen { known: 1 << 3, ..OUTSIDE };
+        features(&[known.clone()], 0, Sight::Full, &mut all);
+        features(&[known], 0, Sight::Present, &mut present);
+        assert_eq!(all.len(), present.len() + lists - 1);
+        assert!(all.iter().filter(|name| !present.contains(name)).all(|n| absent().contains(n)));
+    }
 }

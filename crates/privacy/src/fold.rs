@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::series::{is_gap, look_alike};
 use crate::wrapping::wrapped;
 
 /// A letter with its place in the original.
@@ -21,31 +22,121 @@ pub(crate) struct Letter {
 pub(crate) struct Folded {
     /// The letters in order.
     pub(crate) letters: Vec<Letter>,
+    /// Of each letter, what it is: bits.
+    traits: Vec<u8>,
+}
+
+/// A letter or digit.
+pub(crate) const ALNUM: u8 = 1;
+/// A digit of ASCII.
+pub(crate) const DIGIT: u8 = 1 << 1;
+/// A digit or number of any script.
+pub(crate) const NUMERIC: u8 = 1 << 2;
+/// What has no ink.
+pub(crate) const SPACE: u8 = 1 << 3;
+/// A small letter.
+pub(crate) const SMALL: u8 = 1 << 4;
+/// A letter or digit of ASCII, or what looks like one.
+pub(crate) const ALIKE: u8 = 1 << 5;
+/// What people put between the digits of a number.
+pub(crate) const GAP: u8 = 1 << 6;
+
+/// The traits of the letters of ASCII.
+const ASCII: [u8; 128] = {
+    let mut all = [0; 128];
+    let mut code = 0;
+    while code < 128 {
+        let byte = code as u8;
+        if byte.is_ascii_alphanumeric() {
+            all[code] |= ALNUM | ALIKE;
+        }
+        if byte.is_ascii_digit() {
+            all[code] |= DIGIT | NUMERIC;
+        }
+        if byte.is_ascii_lowercase() {
+            all[code] |= SMALL;
+        }
+        if matches!(byte, 9..=13 | b' ') {
+            all[code] |= SPACE;
+        }
+        if is_gap(byte as char) {
+            all[code] |= GAP;
+        }
+        code += 1;
+    }
+    all
+};
+
+fn traits_of(char: char) -> u8 {
+    if let Some(known) = ASCII.get(char as usize) {
+        return *known;
+    }
+    let has = |is: bool, bit: u8| if is { bit } else { 0 };
+    has(char.is_alphanumeric(), ALNUM)
+        | has(char.is_numeric(), NUMERIC)
+        | has(char.is_whitespace(), SPACE)
+        | has(char.is_lowercase(), SMALL)
+        | has(look_alike(char).is_some(), ALIKE)
+        | has(is_gap(char), GAP)
 }
 
 impl Folded {
     pub(crate) fn new(text: &str) -> Folded {
-        let mut letters: Vec<Letter> = Vec::with_capacity(text.len());
-        let mut at = 0;
-        while let Some(first) = text[at..].chars().next() {
-            let (char, bytes) = match first {
-                '&' | '%' | '\\' | '\u{1b}' => {
-                    let mut before = letters.iter().rev().map(|letter| letter.char);
-                    let last = before.find(|char| *char != '\\').unwrap_or(' ');
-                    let in_number = last.is_ascii_digit() || last.is_ascii_uppercase();
-                    wrapped(&text[at..], in_number).unwrap_or((first, first.len_utf8()))
-                }
-                other => (other, other.len_utf8()),
-            };
-            // A digit with an accent is a digit.
-            let on_digit = is_accent(char)
-                && letters.last().is_some_and(|last: &Letter| last.char.is_ascii_digit());
-            if let Some(char) = read(char).filter(|_| !on_digit) {
-                letters.push(Letter { char, start: at, bytes: bytes as u32 });
+        let mut folded = Folded {
+            letters: Vec::with_capacity(text.len()),
+            traits: Vec::with_capacity(text.len()),
+        };
+        // The last letter that is no backslash.
+        let (mut at, mut last) = (0, ' ');
+        while at < text.len() {
+            let count = folded.plain(&text.as_bytes()[at..], at);
+            if count > 0 {
+                at += count;
+                last = folded.before(folded.len());
             }
-            at += bytes;
+            at += folded.other(text, at, last);
+            if folded.before(folded.len()) != '\\' {
+                last = folded.before(folded.len());
+            }
         }
-        Folded { letters }
+        folded
+    }
+
+    /// Takes the letters of ASCII that stand for themselves from the beginning of `bytes`, which
+    /// is the place `from` of the text; says how many.
+    fn plain(&mut self, bytes: &[u8], from: usize) -> usize {
+        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n') && !is_special(*byte);
+        let count = bytes.iter().position(|byte| !is_plain(byte)).unwrap_or(bytes.len());
+        let plain = &bytes[..count];
+        self.traits.extend(plain.iter().map(|byte| ASCII[usize::from(*byte & 0x7f)]));
+        let letter = |(index, byte): (usize, &u8)| Letter {
+            char: char::from(*byte),
+            start: from + index,
+            bytes: 1,
+        };
+        self.letters.extend(plain.iter().enumerate().map(letter));
+        count
+    }
+
+    /// Takes the letter at a place, whatever it is, and says how many bytes it has; none at the
+    /// end. `last` is the last letter before that is no backslash.
+    fn other(&mut self, text: &str, at: usize, last: char) -> usize {
+        let Some(first) = text[at..].chars().next() else { return 0 };
+        let (char, bytes) = match first {
+            '&' | '%' | '\\' | '\u{1b}' => {
+                let in_number = last.is_ascii_digit() || last.is_ascii_uppercase();
+                wrapped(&text[at..], in_number).unwrap_or((first, first.len_utf8()))
+            }
+            other => (other, other.len_utf8()),
+        };
+        // A digit with an accent is a digit.
+        let on_digit = is_accent(char)
+            && self.letters.last().is_some_and(|last: &Letter| last.char.is_ascii_digit());
+        if let Some(char) = read(char).filter(|_| !on_digit) {
+            self.letters.push(Letter { char, start: at, bytes: bytes as u32 });
+            self.traits.push(traits_of(char));
+        }
+        bytes
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -55,6 +146,16 @@ impl Folded {
     /// The letter at a place; a space beyond the ends.
     pub(crate) fn at(&self, place: usize) -> char {
         self.letters.get(place).map_or(' ', |letter| letter.char)
+    }
+
+    /// Whether the letter at a place has one of these traits; beyond the ends it is a space.
+    pub(crate) fn is(&self, place: usize, traits: u8) -> bool {
+        self.traits.get(place).copied().unwrap_or(ASCII[b' ' as usize]) & traits != 0
+    }
+
+    /// Whether the letter before a place has one of these traits.
+    pub(crate) fn is_after(&self, place: usize, traits: u8) -> bool {
+        self.is(place.wrapping_sub(1), traits)
     }
 
     /// The letter before a place; a space at the beginning.
@@ -76,6 +177,11 @@ impl Folded {
     pub(crate) fn text(&self, letters: Range<usize>) -> String {
         self.letters[letters].iter().map(|letter| letter.char).collect()
     }
+}
+
+/// Whether a wrapping may begin with it.
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, b'&' | b'%' | b'\\')
 }
 
 /// Whether a mark stands over, under or around the letter before it.
@@ -149,6 +255,21 @@ mod tests {
         assert_eq!(all("75\\u001b[1m6 RS\\nSM SERVER\\new"), "756 RS\nSM SERVER\\new");
         assert_eq!(all("\u{e0037}\u{e0035}"), "75");
         assert_eq!(all("٧٥٦ \u{1d7d5} ①1\u{fe0f}\u{20e3} –"), "756 7 11 -");
+    }
+
+    #[test]
+    fn traits_are_those_of_unicode() {
+        for char in ('\0'..'\u{250}').chain('Α'..'Џ').chain(['٧', '½', '²', '\u{3000}', 'Ⓐ'])
+        {
+            let traits = traits_of(char);
+            assert_eq!(traits & ALNUM != 0, char.is_alphanumeric(), "{char:?}");
+            assert_eq!(traits & DIGIT != 0, char.is_ascii_digit(), "{char:?}");
+            assert_eq!(traits & NUMERIC != 0, char.is_numeric(), "{char:?}");
+            assert_eq!(traits & SPACE != 0, char.is_whitespace(), "{char:?}");
+            assert_eq!(traits & SMALL != 0, char.is_lowercase(), "{char:?}");
+            assert_eq!(traits & ALIKE != 0, look_alike(char).is_some(), "{char:?}");
+            assert_eq!(traits & GAP != 0, is_gap(char), "{char:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! hundred. The short lists are plain text in `words/`.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use crate::token::{Token, TokenClass, plain};
@@ -44,33 +45,62 @@ const LISTS: [(Known, &str); 9] = [
 const NAMES: &[u8] = include_bytes!("names.bin");
 const HEAD: &[u8] = b"names-1\n";
 
-static WORDS: LazyLock<HashMap<String, Known>> = LazyLock::new(|| {
-    let mut words = HashMap::new();
+/// The words of the short lists, by their hashes.
+static WORDS: LazyLock<HashMap<u64, (String, Known), Hashed>> = LazyLock::new(|| {
+    let mut words: HashMap<u64, (String, Known), Hashed> = HashMap::default();
     for (known, list) in LISTS {
         for word in list.lines().flat_map(|line| line.split(',')).map(str::trim) {
             if !word.is_empty() {
-                *words.entry(plain(word)).or_insert(0) |= known;
+                let word = plain(word);
+                words.entry(fnv(&word)).or_insert_with(|| (word, 0)).1 |= known;
             }
         }
     }
     words
 });
 
-static FILTERS: LazyLock<Vec<(Known, Bloom)>> = LazyLock::new(|| {
+/// For keys that are hashes already.
+type Hashed = BuildHasherDefault<Itself>;
+
+#[derive(Default)]
+struct Itself(u64);
+
+impl Hasher for Itself {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash_on(hash, *byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// The lists in which a word of this hash stands.
+fn listed<'a>(hash: u64, words: impl Iterator<Item = &'a str>) -> Known {
+    match WORDS.get(&hash) {
+        Some((word, known)) if word.split(' ').eq(words) => *known,
+        _ => 0,
+    }
+}
+
+static FILTERS: LazyLock<[(Known, Bloom); 4]> = LazyLock::new(|| {
     let mut rest = NAMES.strip_prefix(HEAD).expect("a test reads the lists of names");
-    [GIVEN, FAMILY, TOWN, ORDINARY]
-        .into_iter()
-        .map(|known| {
-            let (filter, after) = Bloom::read(rest).expect("a test reads the lists of names");
-            rest = after;
-            (known, filter)
-        })
-        .collect()
+    [GIVEN, FAMILY, TOWN, ORDINARY].map(|known| {
+        let (filter, after) = Bloom::read(rest).expect("a test reads the lists of names");
+        rest = after;
+        (known, filter)
+    })
 });
 
 /// A Bloom filter over words.
 struct Bloom {
     bits: u32,
+    /// 2⁶⁴ over `bits`, rounded up: with it a remainder takes no division (Lemire, 2019).
+    inverse: u64,
     hashes: u32,
     bytes: &'static [u8],
 }
@@ -81,24 +111,40 @@ impl Bloom {
         let bits = u32::from_le_bytes(head[..4].try_into().ok()?);
         let hashes = u32::from_le_bytes(head[4..].try_into().ok()?);
         let (bytes, rest) = rest.split_at_checked(bits as usize / 8)?;
-        Some((Bloom { bits, hashes, bytes }, rest))
+        let inverse = u64::MAX.checked_div(u64::from(bits))?.wrapping_add(1);
+        Some((Bloom { bits, inverse, hashes, bytes }, rest))
     }
 
-    fn holds(&self, word: &str) -> bool {
-        let hash = fnv(word);
+    /// Whether a word of this hash is held.
+    fn holds(&self, hash: u64) -> bool {
         let (first, step) = (hash as u32, (hash >> 32) as u32 | 1);
         (0..self.hashes).all(|index| {
-            let bit = first.wrapping_add(index.wrapping_mul(step)) % self.bits;
+            let bit = self.remainder(first.wrapping_add(index.wrapping_mul(step)));
             self.bytes[bit as usize / 8] & 1 << (bit % 8) != 0
         })
+    }
+
+    fn remainder(&self, number: u32) -> u32 {
+        let low = self.inverse.wrapping_mul(u64::from(number));
+        (u128::from(low) * u128::from(self.bits) >> 64) as u32
     }
 }
 
 /// FNV-1a of 64 bits.
 pub(crate) fn fnv(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
+    fnv_on(FNV_START, text)
+}
+
+/// The hash of nothing.
+pub(crate) const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// The hash of a text that goes on from one whose hash is known.
+pub(crate) fn fnv_on(hash: u64, text: &str) -> u64 {
+    text.bytes().fold(hash, hash_on)
+}
+
+fn hash_on(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
 }
 
 /// Words of a name that stands in a list as more than one.
@@ -107,29 +153,29 @@ const WORDS_MAX: usize = 4;
 /// What each token is known as.
 pub(crate) fn known(tokens: &[Token]) -> Vec<Known> {
     let mut known: Vec<Known> = tokens.iter().map(single).collect();
+    let towns = &FILTERS[2].1;
     for index in 0..tokens.len() {
-        let mut name = tokens[index].plain.clone();
         if tokens[index].class != TokenClass::Word {
             continue;
         }
+        let mut name = tokens[index].plain_hash;
         let mut words = 1;
         for next in index + 1..(index + 2 * WORDS_MAX).min(tokens.len()) {
             match tokens[next].class {
                 TokenClass::Word if words < WORDS_MAX => {
-                    name.push(' ');
-                    name.push_str(&tokens[next].plain);
+                    name = fnv_on(hash_on(name, b' '), tokens[next].plain);
                     words += 1;
                 }
-                TokenClass::Mark if matches!(tokens[next].word.as_str(), "-" | "'" | ".") => {
-                    continue;
-                }
+                TokenClass::Mark if matches!(tokens[next].word, "-" | "'" | ".") => continue,
                 _ => break,
             }
-            if FILTERS[2].1.holds(&name) {
+            if towns.holds(name) {
                 mark(&mut known[index..=next], TOWN);
             }
-            if let Some(list) = WORDS.get(&name) {
-                mark(&mut known[index..=next], *list);
+            let all = tokens[index..=next].iter().filter(|token| token.class == TokenClass::Word);
+            match listed(name, all.map(|token| token.plain)) {
+                0 => {}
+                list => mark(&mut known[index..=next], list),
             }
         }
     }
@@ -143,43 +189,47 @@ fn mark(known: &mut [Known], list: Known) {
 }
 
 fn single(token: &Token) -> Known {
+    let (plain, hash) = (token.plain, token.plain_hash);
+    let mut known = listed(hash, plain.split(' '));
     if token.class != TokenClass::Word {
-        return WORDS.get(&token.plain).copied().unwrap_or(0);
+        return known;
     }
-    let listed = WORDS.get(&token.plain).copied().unwrap_or(0);
-    let plural = || {
-        let singular = token.plain.strip_suffix('s')?;
-        WORDS.get(singular).map(|known| known & NATIONALITY)
-    };
-    let street = if STREET_ENDINGS.iter().any(|ending| is_street(&token.plain, ending)) {
-        STREET
-    } else {
-        0
-    };
-    let names = FILTERS.iter().filter(|(_, filter)| filter.holds(&token.plain));
-    names.map(|(known, _)| known).sum::<Known>() | listed | street | plural().unwrap_or(0)
+    if let Some(singular) = plain.strip_suffix('s') {
+        known |= listed(fnv(singular), singular.split(' ')) & NATIONALITY;
+    }
+    if is_street(plain) {
+        known |= STREET;
+    }
+    let names = FILTERS.iter().filter(|(_, filter)| filter.holds(hash));
+    names.fold(known, |known, (list, _)| known | list)
 }
 
-/// Endings of words that name a street, in German, Dutch and the languages of the north.
-const STREET_ENDINGS: [&str; 24] = [
-    "strasse", "straße", "str", "gasse", "weg", "platz", "allee", "ring", "gatan", "gata", "vej",
-    "veien", "vegen", "gade", "straat", "laan", "katu", "tie", "vagen", "utca", "ufer", "gässli",
-    "halde", "rain",
-];
-
-fn is_street(word: &str, ending: &str) -> bool {
-    word.len() > ending.len() + 2 && word.ends_with(ending)
+/// Whether a word ends as one that names a street, in German, Dutch and the languages of the north.
+fn is_street(word: &str) -> bool {
+    let endings: &[&str] = match word.as_bytes().last() {
+        Some(b'e') => &["strasse", "gasse", "allee", "gade", "tie", "halde"],
+        Some(b'n') => &["gatan", "veien", "vegen", "laan", "vagen", "rain"],
+        Some(b'r') => &["str", "ufer"],
+        Some(b'g') => &["weg", "ring"],
+        Some(b'a') => &["gata", "utca"],
+        Some(b'z') => &["platz"],
+        Some(b'j') => &["vej"],
+        Some(b't') => &["straat"],
+        Some(b'u') => &["katu"],
+        _ => &[],
+    };
+    endings.iter().any(|ending| word.len() > ending.len() + 2 && word.ends_with(ending))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fold::Folded;
-    use crate::token::tokens;
+    use crate::token::Words;
 
     #[test]
     fn names_are_known_and_other_words_are_not() {
-        let of = |text: &str| known(&tokens(&Folded::new(text)));
+        let of = |text: &str| known(&Words::of(&Folded::new(text)).tokens());
         assert!(of("Anna")[0] & GIVEN != 0);
         assert!(of("Müller")[0] & FAMILY != 0);
         assert!(of("GENÈVE")[0] & TOWN != 0);
@@ -188,5 +238,24 @@ mod tests {
         let few = ["xqzt", "wobbleflank", "zzyzxq", "qwrtzp", "bcdfgh", "mnbvcx", "plokij"];
         let known_few = few.iter().filter(|word| of(word)[0] & (GIVEN | FAMILY) != 0).count();
         assert!(known_few <= 1, "{known_few}");
+    }
+
+    #[test]
+    fn no_two_words_of_the_lists_have_one_hash() {
+        let lines = LISTS.iter().flat_map(|(_, list)| list.lines());
+        let words = lines.flat_map(|line| line.split(',')).map(str::trim);
+        let all: std::collections::BTreeSet<String> =
+            words.filter(|word| !word.is_empty()).map(plain).collect();
+        assert_eq!(all.len(), WORDS.len());
+        assert!(all.iter().all(|word| listed(fnv(word), word.split(' ')) != 0));
+    }
+
+    #[test]
+    fn a_remainder_is_one() {
+        for (_, filter) in FILTERS.iter() {
+            for number in [0, 1, filter.bits - 1, filter.bits, filter.bits + 1, 0xdead_beef, !0] {
+                assert_eq!(filter.remainder(number), number % filter.bits, "{number}");
+            }
+        }
     }
 }

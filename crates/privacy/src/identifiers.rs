@@ -3,9 +3,9 @@
 use crate::checksum;
 use crate::context::Surroundings;
 use crate::finding::{Finding, How};
-use crate::fold::Folded;
+use crate::fold::{ALIKE, ALNUM, DIGIT, Folded, NUMERIC};
 use crate::kind::Kind;
-use crate::series::{Series, ends_before, look_alike};
+use crate::series::{Series, ends_before};
 
 /// Finds identifiers: at each place where one could begin, each kind is tried, and each looks at a
 /// bounded number of letters. So the time is linear in the text.
@@ -13,17 +13,17 @@ pub(crate) fn find(text: &Folded) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut place = 0;
     while place < text.len() {
-        let char = text.at(place);
-        let begins = look_alike(char).is_some() && !continues(text, place);
-        let identifier = match begins {
+        // Nothing begins with what is neither letter nor digit.
+        if !text.is(place, ALIKE) {
+            place += 1;
+            continue;
+        }
+        let identifier = match !continues(text, place) {
             true => at(text, place),
+            false if text.is(place, DIGIT) => None,
             // An account or a tax code may stand at the end of a word: `IBANCH93…`.
-            false if char.is_alphabetic() && text.at(place + 2).is_ascii_digit() => {
-                iban(text, place)
-            }
-            false if char.is_alphabetic() && text.at(place + 6).is_ascii_digit() => {
-                tax_code(text, place)
-            }
+            false if text.is(place + 2, DIGIT) => iban(text, place),
+            false if text.is(place + 6, DIGIT) => tax_code(text, place),
             false => None,
         };
         match identifier {
@@ -40,17 +40,16 @@ pub(crate) fn find(text: &Folded) -> Vec<Finding> {
 
 /// Whether a place is within a number, or within a word with digits.
 fn continues(text: &Folded, place: usize) -> bool {
-    let before = text.before(place);
-    match text.at(place).is_ascii_digit() {
-        true => before.is_ascii_digit() || !ends_before(text, place),
-        false => before.is_alphanumeric(),
+    match text.is(place, DIGIT) {
+        true => text.is_after(place, DIGIT) || !ends_before(text, place),
+        false => text.is_after(place, ALNUM),
     }
 }
 
 type Found = (Series, Kind, f32, How);
 
 fn at(text: &Folded, place: usize) -> Option<Found> {
-    match text.at(place).is_ascii_digit() {
+    match text.is(place, DIGIT) {
         true => ahv(text, place)
             .or_else(|| nir(text, place))
             .or_else(|| card(text, place))
@@ -71,9 +70,9 @@ fn ahv(text: &Folded, place: usize) -> Option<Found> {
     if text.at(place) != '7' {
         return None;
     }
-    let series = Series::read(text, place, 13)?;
+    let series = Series::read_if(text, place, 13, |_, letter| letter.is_ascii_digit())?;
     let letters = series.letters();
-    let right = letters.starts_with(b"756") && series.is_digits() && checksum::ean13(letters);
+    let right = letters.starts_with(b"756") && checksum::ean13(letters);
     (right && series.is_apart(text)).then(|| checked(series, Kind::Ahv))
 }
 
@@ -81,15 +80,14 @@ fn nir(text: &Folded, place: usize) -> Option<Found> {
     if !matches!(text.at(place), '1'..='4' | '7' | '8') {
         return None;
     }
-    let series = Series::read(text, place, 15)?;
-    let letters = series.letters();
-    let digits = letters.iter().enumerate().all(|(index, letter)| {
+    let series = Series::read_if(text, place, 15, |index, letter| {
         letter.is_ascii_digit() || index == 6 && matches!(letter.to_ascii_uppercase(), b'A' | b'B')
-    });
+    })?;
+    let letters = series.letters();
     let two =
         |from: usize| u32::from(letters[from] - b'0') * 10 + u32::from(letters[from + 1] - b'0');
     let month = |month: u32| matches!(month, 1..=12 | 20..=42 | 50..=99);
-    let right = digits && month(two(3)) && checksum::nir(letters);
+    let right = month(two(3)) && checksum::nir(letters);
     let is_card = || card(text, place).is_some() && card_context(text, &series);
     (right && !is_card() && series.is_apart(text)).then(|| checked(series, Kind::FrenchNir))
 }
@@ -116,13 +114,11 @@ const CARD_WORDS: &[&str] = &[
 
 /// Payment cards: the length and first digits of an issuer, Luhn's sum, and a look of one number.
 fn card(text: &Folded, place: usize) -> Option<Found> {
-    let longest = Series::read(text, place, 12)?;
-    if !longest.is_digits() {
-        return None;
-    }
+    let digits = |_, letter: u8| letter.is_ascii_digit();
+    Series::read_if(text, place, 12, digits)?;
     (12..=19).rev().find_map(|length| {
-        let series = Series::read(text, place, length)?;
-        let right = series.is_digits() && checksum::luhn(series.letters()) && series.is_apart(text);
+        let series = Series::read_if(text, place, length, digits)?;
+        let right = checksum::luhn(series.letters()) && series.is_apart(text);
         let issued = right && (is_issued(series.letters()) || card_context(text, &series));
         let shape = issued && (has_card_shape(&series) || series.is_alone(text));
         let sure = shape && (has_card_shape(&series) || card_context(text, &series));
@@ -168,12 +164,12 @@ fn is_issued(digits: &[u8]) -> bool {
 }
 
 fn iban(text: &Folded, place: usize) -> Option<Found> {
-    let head = Series::read(text, place, 4)?;
+    let head = Series::read_if(text, place, 4, |index, letter| match index {
+        0 => true,
+        1 => letter.is_ascii_alphabetic(),
+        _ => letter.is_ascii_digit(),
+    })?;
     let head = head.letters();
-    let formed = head[1].is_ascii_alphabetic() && head[2..].iter().all(u8::is_ascii_digit);
-    if !formed {
-        return None;
-    }
     let country = [head[0].to_ascii_uppercase(), head[1].to_ascii_uppercase()];
     let length = IBAN_LENGTHS.iter().find(|(code, _)| **code == country)?.1;
     let series = Series::read(text, place, length)?;
@@ -293,10 +289,8 @@ const TAX_ID_WORDS: &[&str] = &[
 ];
 
 fn tax_id(text: &Folded, place: usize) -> Option<Found> {
-    let series = Series::read(text, place, 11)?;
-    let right = series.is_digits()
-        && checksum::tax_id_digits(series.letters())
-        && checksum::mod_11_10(series.letters());
+    let series = Series::read_if(text, place, 11, |_, letter| letter.is_ascii_digit())?;
+    let right = checksum::tax_id_digits(series.letters()) && checksum::mod_11_10(series.letters());
     if !right || !series.is_apart(text) {
         return None;
     }
@@ -327,14 +321,12 @@ const ID_CARD_WORDS: &[&str] = &[
 /// A German identity card or passport: nine of digits and certain letters, then a check digit.
 fn id_card(text: &Folded, place: usize) -> Option<Found> {
     const LETTERS: &[u8] = b"CFGHJKLMNPRTVWXYZ";
-    let series = Series::read(text, place, 10)?;
-    let allowed =
-        |letter: &u8| letter.is_ascii_digit() || LETTERS.contains(&letter.to_ascii_uppercase());
-    let (first, rest) = series.letters().split_first()?;
-    let formed = allowed(first)
-        && !first.is_ascii_digit()
-        && rest.iter().all(allowed)
-        && rest.iter().filter(|letter| letter.is_ascii_digit()).count() >= 3;
+    let series = Series::read_if(text, place, 10, |index, letter| match letter.is_ascii_digit() {
+        true => index > 0,
+        false => LETTERS.contains(&letter.to_ascii_uppercase()),
+    })?;
+    let digits = series.letters().iter().filter(|letter| letter.is_ascii_digit());
+    let formed = digits.count() >= 3;
     let right = formed && checksum::seven_three_one(series.letters());
     if !right || text.at(series.end).is_alphanumeric() {
         return None;
@@ -355,28 +347,30 @@ fn id_card(text: &Folded, place: usize) -> Option<Found> {
 fn tax_code(text: &Folded, place: usize) -> Option<Found> {
     const DIGITS: [usize; 7] = [6, 7, 9, 10, 12, 13, 14];
     const MONTHS: &[u8] = b"ABCDEHLMPRST";
-    let series = Series::read(text, place, 16)?;
-    let upper: Vec<u8> = series.letters().iter().map(u8::to_ascii_uppercase).collect();
     let digit = |byte: u8| byte.is_ascii_digit() || b"LMNPQRSTUV".contains(&byte);
-    let formed = upper.iter().enumerate().all(|(index, byte)| match index {
-        8 => MONTHS.contains(byte),
-        index if DIGITS.contains(&index) => digit(*byte),
-        _ => byte.is_ascii_alphabetic(),
-    });
-    let goes_on = text.at(series.end).is_numeric();
-    let right = formed && checksum::tax_code(&upper) && !goes_on;
+    let series = Series::read_if(text, place, 16, |index, letter| {
+        let letter = letter.to_ascii_uppercase();
+        match index {
+            8 => MONTHS.contains(&letter),
+            index if DIGITS.contains(&index) => digit(letter),
+            _ => letter.is_ascii_alphabetic(),
+        }
+    })?;
+    let upper: Vec<u8> = series.letters().iter().map(u8::to_ascii_uppercase).collect();
+    let goes_on = text.is(series.end, NUMERIC);
+    let right = checksum::tax_code(&upper) && !goes_on;
     right.then(|| checked(series, Kind::ItalianTaxCode))
 }
 
 const SSN_WORDS: &[&str] = &["ssn", "social security", "soc sec", "social-security", "ss#"];
 
 fn ssn(text: &Folded, place: usize) -> Option<Found> {
-    let series = Series::read(text, place, 9)?;
+    let series = Series::read_if(text, place, 9, |_, letter| letter.is_ascii_digit())?;
     let letters = series.letters();
     let issued = !matches!(&letters[..3], b"000" | b"666")
         && &letters[3..5] != b"00"
         && &letters[5..] != b"0000";
-    if !series.is_digits() || !issued || !series.is_apart(text) {
+    if !issued || !series.is_apart(text) {
         return None;
     }
     let between = |at: usize| text.at(series.start + at);

@@ -38,6 +38,7 @@ pub(crate) fn kind(label: Label) -> Option<(Kind, bool)> {
 }
 
 /// Whether one label may stand after another: nothing continues what did not begin.
+#[cfg(test)]
 pub(crate) fn follows(before: Label, after: Label) -> bool {
     match kind(after) {
         Some((continued, false)) => kind(before).is_some_and(|(kind, _)| kind == continued),

@@ -20,6 +20,7 @@ mod licence;
 mod network;
 mod phone;
 mod plate;
+mod rows;
 mod scan;
 mod series;
 mod shield;

@@ -26,13 +26,13 @@ const DRIVER: &[&str] = &["driver", "drivers", "driving", "conduire", "guida", "
 pub(crate) fn find(text: &Folded, tokens: &[Token]) -> Vec<Finding> {
     let mut found = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
-        if !LICENCE.contains(&token.word.as_str()) {
+        if !LICENCE.contains(&token.word) {
             continue;
         }
         let from = index.saturating_sub(3);
         let beside = &tokens[from..(index + 3).min(tokens.len())];
         let german = token.word.starts_with('f');
-        if !german && !beside.iter().any(|word| DRIVER.contains(&word.word.as_str())) {
+        if !german && !beside.iter().any(|word| DRIVER.contains(&word.word)) {
             continue;
         }
         if let Some((start, end)) = number(&tokens[index + 1..], text) {

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::finding::{Finding, How};
-use crate::fold::Folded;
+use crate::fold::{ALNUM, Folded, SPACE};
 use crate::kind::Kind;
 
 /// Longest local part and domain of an e-mail address (RFC 5321, 4.5.3.1).
@@ -21,6 +21,8 @@ pub(crate) fn find(text: &Folded) -> Vec<Finding> {
         let one = match text.at(place) {
             '@' => email(text, place, 1),
             '(' | '[' | '{' => bracketed_at(text, place),
+            // The others begin with no word or number before them.
+            _ if text.is_after(place, ALNUM) => None,
             'h' | 'H' | 'w' | 'W' | 'f' | 'F' => url(text, place),
             '0'..='9' | 'a'..='e' | 'A'..='E' | ':' => internet(text, place),
             _ => None,
@@ -60,11 +62,14 @@ fn email(text: &Folded, at: usize, letters: usize) -> Option<Place> {
 
 /// `name (at) example.org`, as people write it to be read by people only.
 fn bracketed_at(text: &Folded, place: usize) -> Option<Place> {
-    let word: String = (place + 1..place + 6).map(|at| text.at(at)).collect();
-    let close = word.find([')', ']', '}'])?;
-    let inner = word[..close].trim();
-    inner.eq_ignore_ascii_case("at").then_some(())?;
-    email(text, place, close + 2)
+    let close = (place + 1..place + 6).find(|at| matches!(text.at(*at), ')' | ']' | '}'))?;
+    let start = (place + 1..close).find(|at| !text.is(*at, SPACE))?;
+    let letter = |at: usize, letter: char| text.at(at).eq_ignore_ascii_case(&letter);
+    let is_at = letter(start, 'a') && letter(start + 1, 't') && start + 2 <= close;
+    if !is_at || (start + 2..close).any(|at| !text.is(at, SPACE)) {
+        return None;
+    }
+    email(text, place, close + 1 - place)
 }
 
 fn skip(text: &Folded, place: usize) -> usize {
@@ -93,12 +98,12 @@ fn domain(text: &Folded, start: usize) -> Option<usize> {
 }
 
 fn url(text: &Folded, place: usize) -> Option<Place> {
-    if text.before(place).is_alphanumeric() {
-        return None;
-    }
-    let head: String = (place..place + 8).map(|at| text.at(at).to_ascii_lowercase()).collect();
+    let begins = |scheme: &str| {
+        let mut letters = scheme.chars().zip(place..);
+        letters.all(|(letter, at)| text.at(at).eq_ignore_ascii_case(&letter))
+    };
     let schemes = ["https://", "http://", "ftp://", "www."];
-    let scheme = schemes.iter().find(|scheme| head.starts_with(**scheme))?;
+    let scheme = schemes.iter().find(|scheme| begins(scheme))?;
     let most = (place + URL_MAX).min(text.len());
     let mut end = place + scheme.len();
     while end < most && !text.at(end).is_whitespace() && !"<>\"`{}|\\^".contains(text.at(end)) {
@@ -111,8 +116,7 @@ fn url(text: &Folded, place: usize) -> Option<Place> {
 }
 
 fn internet(text: &Folded, place: usize) -> Option<Place> {
-    let before = text.before(place);
-    if before.is_alphanumeric() || matches!(before, '.' | ':') {
+    if matches!(text.before(place), '.' | ':') {
         return None;
     }
     let most = (place + IP_MAX).min(text.len());
@@ -127,11 +131,14 @@ fn internet(text: &Folded, place: usize) -> Option<Place> {
     if end == most && most < text.len() && part(text.at(end)) {
         return None;
     }
-    let (name, next) = (text.text(place..end), text.at(end));
+    let has_marks = (place..end).any(|at| matches!(text.at(at), '.' | ':'));
+    if !has_marks || text.is(end, ALNUM) {
+        return None;
+    }
+    let name = text.text(place..end);
     let is_four = name.parse::<Ipv4Addr>().is_ok();
     let is_six = || name.len() > 4 && name.parse::<Ipv6Addr>().is_ok();
-    let stands = !next.is_alphanumeric();
-    (stands && (is_four || is_six())).then_some((place, end, Kind::IpAddress))
+    (is_four || is_six()).then_some((place, end, Kind::IpAddress))
 }
 
 #[cfg(test)]

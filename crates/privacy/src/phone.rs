@@ -3,7 +3,7 @@
 
 use crate::context::Surroundings;
 use crate::finding::{Finding, How};
-use crate::fold::Folded;
+use crate::fold::{DIGIT, Folded};
 use crate::kind::Kind;
 use crate::series::{ends_after, ends_before};
 
@@ -77,11 +77,12 @@ pub(crate) fn find(text: &Folded) -> Vec<Finding> {
 fn run(text: &Folded, start: usize) -> Option<Run> {
     let first = text.at(start);
     let begins = match first {
+        _ if text.is(start, DIGIT) => true,
         '+' => text.at(start + 1).is_ascii_digit() || text.at(start + 1) == '(',
         '(' => text.at(start + 1).is_ascii_digit() || text.at(start + 1) == '+',
-        _ => first.is_ascii_digit(),
+        _ => false,
     };
-    if !begins || text.before(start).is_ascii_digit() || !ends_before(text, start) {
+    if !begins || text.is_after(start, DIGIT) || !ends_before(text, start) {
         return None;
     }
     let mut run = Run {
@@ -111,8 +112,11 @@ fn run(text: &Folded, start: usize) -> Option<Run> {
         }
         place += 1;
     }
+    if run.digits.len() < 5 {
+        return None;
+    }
     take_extension(text, &mut run);
-    (run.digits.len() >= 5).then_some(run)
+    Some(run)
 }
 
 /// `x123`, ` ext. 12`.

@@ -1,8 +1,11 @@
 //! Plates of vehicles: Swiss cantons, German districts, and the series of France and Italy.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use crate::context::Surroundings;
 use crate::finding::{Finding, How};
-use crate::fold::Folded;
+use crate::fold::{Folded, SMALL};
 use crate::kind::Kind;
 use crate::token::{Token, TokenClass};
 
@@ -41,11 +44,15 @@ const WORDS: &[&str] = &[
 /// German districts, as the Federal Motor Transport Authority publishes them.
 const DISTRICTS: &str = include_str!("words/german_districts.txt");
 
+static DISTRICT_CODES: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| DISTRICTS.split_whitespace().collect());
+
 /// Finds plates.
 pub(crate) fn find(text: &Folded, tokens: &[Token]) -> Vec<Finding> {
     let mut found = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
-        if token.class != TokenClass::Word && token.class != TokenClass::Mixed {
+        let is_word = matches!(token.class, TokenClass::Word | TokenClass::Mixed);
+        if !is_word || !is_upper(text, token) {
             continue;
         }
         let rest = &tokens[index..];
@@ -65,15 +72,15 @@ pub(crate) fn find(text: &Folded, tokens: &[Token]) -> Vec<Finding> {
     found
 }
 
-/// How many tokens, and whether the form is enough.
+/// How many tokens, and whether the form is enough; the first is known to be in capitals.
 type Shown = (usize, bool);
 
 fn is_upper(text: &Folded, token: &Token) -> bool {
-    (token.start..token.end).all(|place| !text.at(place).is_lowercase())
+    (token.start..token.end).all(|place| !text.is(place, SMALL))
 }
 
 fn between(tokens: &[Token], at: usize) -> bool {
-    tokens.get(at).is_some_and(|token| matches!(token.word.as_str(), "-" | "." | "·" | "•" | "*"))
+    tokens.get(at).is_some_and(|token| matches!(token.word, "-" | "." | "·" | "•" | "*"))
 }
 
 /// `ZH 123456`, `ZH·123 456`, `ZH123456`.
@@ -85,9 +92,6 @@ fn swiss(text: &Folded, tokens: &[Token]) -> Option<Shown> {
         !text.at(end).is_alphanumeric()
     };
     let glued = &first.word[canton.len()..];
-    if !is_upper(text, first) {
-        return None;
-    }
     if (4..=6).contains(&glued.len()) && glued.bytes().all(|byte| byte.is_ascii_digit()) {
         return ends(1).then_some((1, glued.len() >= 5));
     }
@@ -111,8 +115,8 @@ fn german(text: &Folded, tokens: &[Token]) -> Option<Shown> {
     let first = &tokens[0];
     let district = first.class == TokenClass::Word
         && first.end - first.start <= 3
-        && DISTRICTS.split_whitespace().any(|one| one == first.word);
-    if !district || !is_upper(text, first) {
+        && DISTRICT_CODES.contains(first.word);
+    if !district {
         return None;
     }
     let hyphen = between(tokens, 1);
@@ -125,7 +129,7 @@ fn german(text: &Folded, tokens: &[Token]) -> Option<Shown> {
     }
     if tail.is_empty() {
         count += usize::from(between(tokens, count));
-        tail = tokens.get(count)?.word.as_str();
+        tail = tokens.get(count)?.word;
         count += 1;
     }
     let digits = tail.trim_end_matches(['e', 'h']);
@@ -138,7 +142,7 @@ fn german(text: &Folded, tokens: &[Token]) -> Option<Shown> {
 /// `AB-123-CD` (France), `AB 123 CD`, `AB123CD` (Italy).
 fn series(text: &Folded, tokens: &[Token]) -> Option<Shown> {
     let first = &tokens[0];
-    if !is_upper(text, first) || first.word.len() > 7 {
+    if first.word.len() > 7 {
         return None;
     }
     let mut joined = String::new();
@@ -151,7 +155,7 @@ fn series(text: &Folded, tokens: &[Token]) -> Option<Shown> {
         if !token.word.is_ascii() || !is_upper(text, token) {
             return None;
         }
-        joined.push_str(&token.word);
+        joined.push_str(token.word);
         if joined.len() >= 7 {
             let bytes = joined.as_bytes();
             let formed = bytes.len() == 7
@@ -166,11 +170,12 @@ fn series(text: &Folded, tokens: &[Token]) -> Option<Shown> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::tokens;
+    use crate::token::Words;
 
     fn found(text: &str) -> Vec<&str> {
         let folded = Folded::new(text);
-        find(&folded, &tokens(&folded)).into_iter().map(|one| &text[one.range]).collect()
+        let words = Words::of(&folded);
+        find(&folded, &words.tokens()).into_iter().map(|one| &text[one.range]).collect()
     }
 
     #[test]

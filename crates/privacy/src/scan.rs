@@ -9,7 +9,7 @@ use crate::gazetteer::{COMMON, COUNTRY, FAMILY, FLAT, FORM, GIVEN, Known, ORDINA
 use crate::kind::Kind;
 use crate::label::{Label, kind};
 use crate::tagger::{BUILT_IN, Tagger};
-use crate::token::{Token, TokenClass, tokens};
+use crate::token::{Token, TokenClass, Words};
 use crate::{date, features, identifiers, licence, network, phone, plate};
 
 /// Longest piece that the tagger looks at as one, in tokens: its memory stays bounded.
@@ -38,12 +38,47 @@ pub fn scanner(tagger: &[u8]) -> Option<impl Fn(&str) -> Vec<Finding>> {
     Some(move |text: &str| scan_with(text, &tagger))
 }
 
+/// Finds personal data in a text that was scanned before it was changed at these places, in order.
+/// The tagger, which goes by what stands close by, looks at what is near them only.
+pub(crate) fn scan_changed(text: &str, changed: &[Range<usize>]) -> Vec<Finding> {
+    scan_where(text, &BUILT_IN, Some(changed))
+}
+
 fn scan_with(text: &str, tagger: &Tagger) -> Vec<Finding> {
+    scan_where(text, tagger, None)
+}
+
+fn scan_where(text: &str, tagger: &Tagger, changed: Option<&[Range<usize>]>) -> Vec<Finding> {
     let folded = Folded::new(text);
-    let tokens = tokens(&folded);
+    let words = Words::of(&folded);
+    let tokens = words.tokens();
     let mut found = by_rules(&folded, &tokens);
-    found.extend(tagged(&folded, &tokens, &found, tagger));
+    let windows = match changed {
+        Some(changed) => near(&folded, &tokens, changed),
+        None => std::iter::once(0..tokens.len()).collect(),
+    };
+    found.extend(tagged(&folded, &tokens, &found, tagger, &windows));
     settle(found)
+}
+
+/// How many tokens beside a change are looked at again. What the tagger sees of a token reaches
+/// three of them far, the rest is for names that go on.
+const NEAR: usize = 24;
+
+/// The tokens near changes: ranges in order that do not touch.
+fn near(folded: &Folded, tokens: &[Token], changed: &[Range<usize>]) -> Vec<Range<usize>> {
+    let byte = |token: &Token| folded.letters[token.start].start;
+    let mut windows: Vec<Range<usize>> = Vec::new();
+    for change in changed {
+        let first = tokens.partition_point(|token| byte(token) < change.start);
+        let after = tokens.partition_point(|token| byte(token) < change.end);
+        let (from, to) = (first.saturating_sub(NEAR), (after + NEAR).min(tokens.len()));
+        match windows.last_mut().filter(|last| from <= last.end) {
+            Some(last) => last.end = to,
+            None => windows.push(from..to),
+        }
+    }
+    windows
 }
 
 fn by_rules(folded: &Folded, tokens: &[Token]) -> Vec<Finding> {
@@ -75,24 +110,50 @@ fn by_token(folded: &Folded, tokens: &[Token], found: &[Finding]) -> Vec<Option<
     kinds
 }
 
-/// Findings of the tagger.
-fn tagged(folded: &Folded, tokens: &[Token], found: &[Finding], tagger: &Tagger) -> Vec<Finding> {
+/// Findings of the tagger in some of the tokens: ranges in order.
+fn tagged(
+    folded: &Folded,
+    tokens: &[Token],
+    found: &[Finding],
+    tagger: &Tagger,
+    windows: &[Range<usize>],
+) -> Vec<Finding> {
     let kinds = by_token(folded, tokens, found);
     let mut all = Vec::new();
     for from in (0..tokens.len()).step_by(PIECE) {
         let to = (from + PIECE).min(tokens.len());
+        let within = windows.iter().map(|window| window.start.max(from)..window.end.min(to));
+        let mut within = within.filter(|window| window.start < window.end).peekable();
+        if within.peek().is_none() {
+            continue;
+        }
         let (piece, seen) =
             (&tokens[from..to], features::seen(&tokens[from..to], &kinds[from..to]));
-        for (range, kind, lead) in spans(&tagger.tag(&seen)) {
-            let words = trimmed(piece, range);
-            if words.is_empty() || !plausible(kind, &piece[words.clone()], &seen[words.clone()]) {
-                continue;
-            }
-            let range = folded.bytes(piece[words.start].start..piece[words.end - 1].end);
-            all.push(Finding { range, kind, score: sureness(lead), how: How::Tagger });
+        for window in within {
+            let labels = tagger.tag(&seen, window.start - from..window.end - from);
+            let spans = spans(&labels).into_iter();
+            let moved = spans.map(|(range, kind, lead)| {
+                (range.start + window.start - from..range.end + window.start - from, kind, lead)
+            });
+            all.extend(moved.filter_map(|span| finding(folded, piece, &seen, span)));
         }
     }
     all
+}
+
+/// What the tagger takes tokens for, if they can be that.
+fn finding(
+    folded: &Folded,
+    piece: &[Token],
+    seen: &[Seen],
+    (range, kind, lead): (Range<usize>, Kind, i32),
+) -> Option<Finding> {
+    let words = trimmed(piece, range);
+    if words.is_empty() || !plausible(kind, &piece[words.clone()], &seen[words.clone()]) {
+        return None;
+    }
+    let range = folded.bytes(piece[words.start].start..piece[words.end - 1].end);
+    Some(Finding { range, kind, score: sureness(lead), how: How::Tagger })
 }
 
 /// Tokens, the kind that labels give them, and the lead of the first.
@@ -116,7 +177,7 @@ fn trimmed(tokens: &[Token], range: Range<usize>) -> Range<usize> {
     let mut end = range.end;
     while end > range.start
         && (tokens[end - 1].class == TokenClass::Lines
-            || matches!(tokens[end - 1].word.as_str(), "," | ";" | ":" | ">"))
+            || matches!(tokens[end - 1].word, "," | ";" | ":" | ">"))
     {
         end -= 1;
     }

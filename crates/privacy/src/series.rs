@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::fold::Folded;
+use crate::fold::{ALIKE, ALNUM, Folded, GAP, NUMERIC};
 
 /// Longest identifier: an IBAN may have 34.
 pub(crate) const SERIES_MAX: usize = 34;
@@ -27,6 +27,17 @@ impl Series {
     /// The `length` letters and digits from a place on, if there are so many with little between
     /// them.
     pub(crate) fn read(text: &Folded, start: usize, length: usize) -> Option<Series> {
+        Series::read_if(text, start, length, |_, _| true)
+    }
+
+    /// As [`Series::read`], if each letter is allowed at its number; it ends at the first that is
+    /// not.
+    pub(crate) fn read_if(
+        text: &Folded,
+        start: usize,
+        length: usize,
+        allowed: impl Fn(usize, u8) -> bool,
+    ) -> Option<Series> {
         let mut series = Series { letters: [0; SERIES_MAX], length, gaps: 0, start, end: start };
         let mut place = start;
         for index in 0..length {
@@ -34,7 +45,11 @@ impl Series {
             if next != place {
                 series.gaps |= u64::from(index > 0) << index;
             }
-            series.letters[index] = look_alike(text.at(next)).unwrap_or_default();
+            let letter = look_alike(text.at(next)).unwrap_or_default();
+            if !allowed(index, letter) {
+                return None;
+            }
+            series.letters[index] = letter;
             place = next + 1;
         }
         series.end = place;
@@ -43,10 +58,6 @@ impl Series {
 
     pub(crate) fn letters(&self) -> &[u8] {
         &self.letters[..self.length]
-    }
-
-    pub(crate) fn is_digits(&self) -> bool {
-        self.letters().iter().all(u8::is_ascii_digit)
     }
 
     /// Whether nothing stands between.
@@ -97,13 +108,13 @@ impl Series {
 fn joined(text: &Folded, place: usize) -> Option<usize> {
     let mut next = place;
     for _ in 0..=GAP_MAX {
-        let char = text.letters.get(next)?.char;
-        if look_alike(char).is_some() {
+        if text.is(next, ALIKE) {
             return Some(next);
         }
-        next = match char {
+        next = match text.at(next) {
+            _ if next >= text.len() => return None,
             '<' => after_tag(text, next)?,
-            char if is_gap(char) => next + 1,
+            _ if text.is(next, GAP) => next + 1,
             _ => return None,
         };
     }
@@ -164,7 +175,7 @@ pub(crate) fn look_alike(char: char) -> Option<u8> {
 }
 
 /// What people put between the digits of a number.
-fn is_gap(char: char) -> bool {
+pub(crate) const fn is_gap(char: char) -> bool {
     matches!(
         char,
         ' ' | '\t'
@@ -196,15 +207,15 @@ const WORD_LOOK: usize = 16;
 /// one name.
 pub(crate) fn ends_before(text: &Folded, place: usize) -> bool {
     let from = place.saturating_sub(WORD_LOOK);
-    let word = (from..place).rev().map(|at| text.at(at)).take_while(|char| char.is_alphanumeric());
-    !word.into_iter().any(|char| char.is_numeric())
+    let word = (from..place).rev().take_while(|at| text.is(*at, ALNUM));
+    !word.into_iter().any(|at| text.is(at, NUMERIC))
 }
 
 /// Whether no number goes on at a place.
 pub(crate) fn ends_after(text: &Folded, place: usize) -> bool {
     let to = (place + WORD_LOOK).min(text.len());
-    let word = (place..to).map(|at| text.at(at)).take_while(|char| char.is_alphanumeric());
-    !word.into_iter().any(|char| char.is_numeric())
+    let word = (place..to).take_while(|at| text.is(*at, ALNUM));
+    !word.into_iter().any(|at| text.is(at, NUMERIC))
 }
 
 #[cfg(test)]

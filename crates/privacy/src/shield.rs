@@ -1,13 +1,14 @@
 //! What becomes of findings: masks, pseudonyms that can be taken back, or a refusal.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::finding::Finding;
 use crate::fold::Folded;
 use crate::kind::Kind;
-use crate::scan::{numbers, scan};
+use crate::scan::{numbers, scan, scan_changed};
 
 /// What is done with personal data in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,8 +85,10 @@ impl Shield {
         }
     }
 
-    fn found(&self, text: &str) -> Vec<Finding> {
-        scan(text).into_iter().filter(|one| self.kinds.contains(&one.kind)).collect()
+    /// What is to be hidden of what was found.
+    fn meant(&self, mut found: Vec<Finding>) -> Vec<Finding> {
+        found.retain(|one| self.kinds.contains(&one.kind));
+        found
     }
 }
 
@@ -106,18 +109,21 @@ impl Cover<'_> {
     /// number with a checksum is still found at the end.
     pub fn hide(&mut self, text: &str) -> Result<String, Error> {
         let mut text = text.to_owned();
+        let mut found = scan(&text);
         for _ in 0..PASSES {
-            let found: Vec<Finding> =
-                self.shield.found(&text).into_iter().filter(|one| !is_mark(&text, one)).collect();
+            found = self.shield.meant(found);
+            found.retain(|one| !is_mark(&text, one));
             if found.is_empty() {
                 return Ok(text);
             }
             if self.shield.action == Action::Block {
                 return Err(Error::Blocked(words(&found)));
             }
-            text = self.replaced(&text, &found);
+            let marks;
+            (text, marks) = self.replaced(&text, &found);
+            found = scan_changed(&text, &marks);
         }
-        let left = self.shield.found(&text);
+        let left = self.shield.meant(found);
         let left: Vec<Finding> = left.into_iter().filter(|one| one.kind.is_checked()).collect();
         if left.is_empty() { Ok(text) } else { Err(Error::Remains(words(&left))) }
     }
@@ -159,18 +165,21 @@ impl Cover<'_> {
         Ok(())
     }
 
-    fn replaced(&mut self, text: &str, found: &[Finding]) -> String {
+    /// The text with marks, and where these are.
+    fn replaced(&mut self, text: &str, found: &[Finding]) -> (String, Vec<Range<usize>>) {
         let (mut out, mut at) = (String::with_capacity(text.len()), 0);
+        let mut marks = Vec::with_capacity(found.len());
         for one in found {
             out.push_str(&text[at..one.range.start]);
             let value = &text[one.range.clone()];
             let mark = self.mark(one.kind, value);
             *self.hidden.entry(one.kind).or_insert(0) += 1;
+            marks.push(out.len()..out.len() + mark.len());
             out.push_str(&mark);
             at = one.range.end;
         }
         out.push_str(&text[at..]);
-        out
+        (out, marks)
     }
 
     fn mark(&mut self, kind: Kind, value: &str) -> String {
@@ -304,6 +313,18 @@ mod tests {
         let mut texts = ["CH93 0076 2011".to_owned(), "6238 5295 7".into()];
         let error = block.cover("t").hide_parted(&mut texts.each_mut()).unwrap_err();
         assert_eq!(error, Error::Blocked("iban".into()));
+    }
+
+    /// Only what is near a mark is looked at again by the tagger, and that changes nothing.
+    #[test]
+    fn a_long_text_is_hidden_as_a_short_one() {
+        let shield = Shield::new(Action::Redact, &[]).unwrap();
+        let filler = "Das ist ein Satz, in dem nichts steht. ".repeat(40);
+        let text = format!("{filler}{LETTER} {filler}{LETTER} {filler}");
+        let hidden = shield.cover("t").hide(&text).unwrap();
+        let letter = "Meine AHV-Nummer ist [AHV], Mail [EMAIL].";
+        assert_eq!(hidden, format!("{filler}{letter} {filler}{letter} {filler}"));
+        assert_eq!(shield.cover("t").hide(&hidden).unwrap(), hidden);
     }
 
     #[test]

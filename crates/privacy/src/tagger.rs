@@ -1,10 +1,14 @@
 //! The tagger: a linear model over the features of each token and its neighbour's label, whose best
 //! sequence is found by dynamic programming (Viterbi, 1967).
+//!
+//! It is most of a scan's time; its weights lie in small tables for that ([`Rows`]).
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
-use crate::features::{FEATURES_MAX, Feature, Seen, Sight, features};
-use crate::label::{LABELS, Label, NONE, follows};
+use crate::features::{FEATURES_MAX, Feature, LISTS, Seen, Sight, absent, features};
+use crate::label::{LABELS, Label, NONE};
+use crate::rows::{Row, Rows};
 
 const MODEL: &[u8] = include_bytes!("tagger.bin");
 
@@ -14,32 +18,24 @@ pub(crate) static BUILT_IN: LazyLock<Tagger> =
 
 const HEAD: &[u8] = b"tagger-1\n";
 
-/// Weights of one feature for each label.
-pub(crate) type Row = [i8; LABELS];
-
 /// Weights: a table of rows that is searched by a feature's number.
 pub(crate) struct Tagger {
-    /// Row numbers from 1 by hash; 0 is empty. A power of two of them, at most half full.
-    slots: Vec<u32>,
-    names: Vec<Feature>,
-    rows: Vec<Row>,
+    rows: Rows,
+    /// What it counts to stand in none of the lists, and of each list, not to stand in it.
+    absent: [i32; LABELS],
+    absent_of: [[i32; LABELS]; LISTS as usize],
     /// From each label to each.
-    steps: Vec<[i16; LABELS]>,
+    steps: Steps<i32>,
 }
 
 impl Tagger {
-    /// Makes a tagger of its weights.
-    pub(crate) fn new(names: Vec<Feature>, rows: Vec<Row>, steps: Vec<[i16; LABELS]>) -> Tagger {
-        let size = (names.len() * 2 + 2).next_power_of_two();
-        let mut slots = vec![0; size];
-        for (index, name) in names.iter().enumerate() {
-            let mut slot = *name as usize & (size - 1);
-            while slots[slot] != 0 {
-                slot = (slot + 1) & (size - 1);
-            }
-            slots[slot] = index as u32 + 1;
-        }
-        Tagger { slots, names, rows, steps }
+    /// Makes a tagger of its weights; `None` when a feature has two rows.
+    pub(crate) fn new(names: &[Feature], rows: &[Row], steps: &[[i16; LABELS]]) -> Option<Tagger> {
+        let steps = std::array::from_fn(|from| steps[from].map(i32::from));
+        let rows = Rows::new(names, rows)?;
+        let absent_of = absent().map(|name| rows.sum(&[name]));
+        let absent = rows.sum(&absent());
+        Some(Tagger { rows, absent, absent_of, steps: Steps::new(steps) })
     }
 
     /// Reads a tagger from bytes: the head, the steps, the number of rows, and for each row its
@@ -68,15 +64,22 @@ impl Tagger {
             }
             rows.push(row);
         }
-        rest.is_empty().then(|| Tagger::new(names, rows, steps))
+        if !rest.is_empty() {
+            return None;
+        }
+        Tagger::new(&names, &rows, &steps)
     }
 
     /// The tagger as bytes.
     pub(crate) fn write(&self) -> Vec<u8> {
         let mut out = HEAD.to_vec();
-        self.steps.iter().flatten().for_each(|step| out.extend(step.to_le_bytes()));
-        out.extend((self.names.len() as u32).to_le_bytes());
-        for (name, row) in self.names.iter().zip(&self.rows) {
+        for step in self.steps.all.iter().flatten() {
+            let step = i16::try_from(*step).expect("it was made of one");
+            out.extend(step.to_le_bytes());
+        }
+        let rows = self.rows.all();
+        out.extend((rows.len() as u32).to_le_bytes());
+        for (name, row) in rows {
             out.extend(name.to_le_bytes());
             let bits = (0..LABELS).fold(0_u32, |bits, l| bits | u32::from(row[l] != 0) << l);
             out.extend(&bits.to_le_bytes()[..3]);
@@ -85,34 +88,22 @@ impl Tagger {
         out
     }
 
-    fn row(&self, name: Feature) -> Option<&Row> {
-        let mask = self.slots.len() - 1;
-        let mut slot = name as usize & mask;
-        while self.slots[slot] != 0 {
-            let index = self.slots[slot] as usize - 1;
-            if self.names[index] == name {
-                return Some(&self.rows[index]);
-            }
-            slot = (slot + 1) & mask;
-        }
-        None
-    }
-
-    /// The label of each token, and by how much it leads before none.
-    pub(crate) fn tag(&self, seen: &[Seen]) -> Vec<(Label, i32)> {
-        let mut buffer = Vec::with_capacity(FEATURES_MAX);
-        let scores: Vec<[i32; LABELS]> = (0..seen.len())
+    /// The label of each of some tokens, and by how much it leads before none.
+    pub(crate) fn tag(&self, seen: &[Seen], range: Range<usize>) -> Vec<(Label, i32)> {
+        let mut names = Vec::with_capacity(FEATURES_MAX);
+        let scores: Vec<[i32; LABELS]> = range
             .map(|index| {
-                features(seen, index, Sight::Full, &mut buffer);
-                let mut sum = [0; LABELS];
-                for row in buffer.iter().filter_map(|name| self.row(*name)) {
-                    sum.iter_mut().zip(row).for_each(|(sum, weight)| *sum += i32::from(*weight));
+                features(seen, index, Sight::Present, &mut names);
+                let mut sum = self.rows.sum(&names);
+                sum.iter_mut().zip(&self.absent).for_each(|(sum, absent)| *sum += absent);
+                for list in (0..LISTS).filter(|list| seen[index].known & 1 << list != 0) {
+                    let absent = &self.absent_of[list as usize];
+                    sum.iter_mut().zip(absent).for_each(|(sum, absent)| *sum -= absent);
                 }
                 sum
             })
             .collect();
-        let step = |from: Label, to: Label| i32::from(self.steps[from][to]);
-        let labels = best(&scores, step);
+        let labels = self.steps.best(&scores);
         let lead = |(scores, label): (&[i32; LABELS], Label)| (label, scores[label] - scores[NONE]);
         scores.iter().zip(labels).map(lead).collect()
     }
@@ -132,45 +123,92 @@ impl Score for f32 {
     const LEAST: f32 = -1e30;
 }
 
-/// The sequence of labels with the greatest sum of scores and steps.
-pub(crate) fn best<S: Score>(
-    scores: &[[S; LABELS]],
-    step: impl Fn(Label, Label) -> S,
-) -> Vec<Label> {
-    let Some(first) = scores.first() else { return Vec::new() };
-    let open = |label: Label| if follows(NONE, label) { first[label] } else { S::LEAST };
-    let mut now: [S; LABELS] = std::array::from_fn(open);
-    let mut back: Vec<[u8; LABELS]> = Vec::with_capacity(scores.len());
-    for score in &scores[1..] {
-        let mut next = [S::LEAST; LABELS];
-        let mut from = [0_u8; LABELS];
-        for to in 0..LABELS {
-            for before in (0..LABELS).filter(|before| follows(*before, to)) {
-                let sum = now[before] + step(before, to);
-                if sum > next[to] {
-                    (next[to], from[to]) = (sum, before as u8);
-                }
-            }
-            next[to] = next[to] + score[to];
+/// What it counts to go from each label to each.
+pub(crate) struct Steps<S> {
+    all: [[S; LABELS]; LABELS],
+    /// Of each label, the greatest and the least step to one that may stand after any.
+    most: [S; LABELS],
+    least: [S; LABELS],
+}
+
+/// The labels that may stand after any: none, and those that begin a kind.
+fn is_open(label: Label) -> bool {
+    label == NONE || label % 2 == 1
+}
+
+impl<S: Score> Steps<S> {
+    pub(crate) fn new(all: [[S; LABELS]; LABELS]) -> Steps<S> {
+        let open = |from: Label| (0..LABELS).filter(|to| is_open(*to)).map(move |to| all[from][to]);
+        let first = |from: Label| all[from][NONE];
+        let larger = |a: S, b: S| if b > a { b } else { a };
+        let smaller = |a: S, b: S| if b < a { b } else { a };
+        Steps {
+            most: std::array::from_fn(|from| open(from).fold(first(from), larger)),
+            least: std::array::from_fn(|from| open(from).fold(first(from), smaller)),
+            all,
         }
-        back.push(from);
-        now = next;
     }
-    let last = (1..LABELS).fold(0, |best, label| if now[label] > now[best] { label } else { best });
-    let mut labels = vec![last];
-    for from in back.iter().rev() {
-        let label = *labels.last().expect("it begins with one");
-        labels.push(from[label] as usize);
+
+    /// The sequence of labels with the greatest sum of scores and steps.
+    pub(crate) fn best(&self, scores: &[[S; LABELS]]) -> Vec<Label> {
+        let Some(first) = scores.first() else { return Vec::new() };
+        let open = |label: Label| if is_open(label) { first[label] } else { S::LEAST };
+        let mut now: [S; LABELS] = std::array::from_fn(open);
+        let mut back: Vec<[u8; LABELS]> = Vec::with_capacity(scores.len());
+        for score in &scores[1..] {
+            let (next, from) = self.next(&now, score);
+            back.push(from);
+            now = next;
+        }
+        let mut labels = vec![greatest(&now)];
+        labels.reserve(back.len());
+        for from in back.iter().rev() {
+            let label = *labels.last().expect("it begins with one");
+            labels.push(from[label] as usize);
+        }
+        labels.reverse();
+        labels
     }
-    labels.reverse();
-    labels
+
+    /// The best sums up to the next token, and the labels before that they come from.
+    fn next(&self, now: &[S; LABELS], score: &[S; LABELS]) -> ([S; LABELS], [u8; LABELS]) {
+        let (mut next, mut from) = ([S::LEAST; LABELS], [0_u8; LABELS]);
+        let mut step = |before: Label, to: Label| {
+            let sum = now[before] + self.all[before][to];
+            if sum > next[to] {
+                (next[to], from[to]) = (sum, before as u8);
+            }
+        };
+        // What cannot reach the leader with its greatest step, if that takes its least, wins
+        // nowhere.
+        let leader = greatest(now);
+        let enough = now[leader] + self.least[leader];
+        for before in (0..LABELS).filter(|label| now[*label] + self.most[*label] >= enough) {
+            step(before, NONE);
+            (1..LABELS).step_by(2).for_each(|to| step(before, to));
+        }
+        // What goes on stands after what it goes on from only.
+        for to in (2..LABELS).step_by(2) {
+            step(to - 1, to);
+            step(to, to);
+        }
+        for (next, score) in next.iter_mut().zip(score) {
+            *next = *next + *score;
+        }
+        (next, from)
+    }
+}
+
+/// The label with the greatest sum, the first of those.
+fn greatest<S: Score>(sums: &[S; LABELS]) -> Label {
+    (1..LABELS).fold(0, |best, label| if sums[label] > sums[best] { label } else { best })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kind::Kind;
-    use crate::label::label;
+    use crate::label::{follows, label};
 
     #[test]
     fn the_built_in_tagger_reads_back_as_written() {
@@ -187,9 +225,51 @@ mod tests {
         scores[0][NONE] = 5;
         scores[1][label(Kind::Person, false)] = 4;
         scores[1][label(Kind::Place, true)] = 3;
-        assert_eq!(best(&scores, |_, _| 0), [NONE, label(Kind::Place, true)]);
+        let steps = Steps::new([[0; LABELS]; LABELS]);
+        assert_eq!(steps.best(&scores), [NONE, label(Kind::Place, true)]);
         scores[1][label(Kind::Person, false)] = 40;
         let both = [label(Kind::Person, true), label(Kind::Person, false)];
-        assert_eq!(best(&scores, |_, _| 0), both);
+        assert_eq!(steps.best(&scores), both);
+    }
+
+    #[test]
+    fn open_labels_are_those_that_may_follow_any() {
+        for to in 0..LABELS {
+            assert_eq!(is_open(to), (0..LABELS).all(|before| follows(before, to)), "{to}");
+            let before: Vec<Label> = (0..LABELS).filter(|before| follows(*before, to)).collect();
+            assert!(is_open(to) || before == [to - 1, to], "{to}: {before:?}");
+        }
+    }
+
+    /// Every sequence tried: what is left out wins nowhere.
+    fn best_of_all(scores: &[[i32; LABELS]], steps: &[[i32; LABELS]; LABELS]) -> i32 {
+        let mut sums: Vec<(Label, i32)> =
+            (0..LABELS).filter(|to| follows(NONE, *to)).map(|to| (to, scores[0][to])).collect();
+        for score in &scores[1..] {
+            let all = sums.iter().flat_map(|(before, sum)| {
+                let after = (0..LABELS).filter(|to| follows(*before, *to));
+                after.map(move |to| (to, sum + steps[*before][to] + score[to]))
+            });
+            sums = all.collect();
+        }
+        sums.iter().map(|(_, sum)| *sum).max().unwrap()
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn the_best_sequence_is_found(
+            numbers in proptest::collection::vec(-60..60_i32, LABELS * (LABELS + 4)),
+        ) {
+            let rows: Vec<[i32; LABELS]> =
+                numbers.chunks(LABELS).map(|row| row.try_into().unwrap()).collect();
+            let (scores, steps) = rows.split_at(4);
+            let steps: [[i32; LABELS]; LABELS] = std::array::from_fn(|from| steps[from]);
+            let labels = Steps::new(steps).best(scores);
+            let taken: i32 = labels.iter().enumerate().map(|(at, label)| scores[at][*label]).sum();
+            let steps_taken: i32 = labels.windows(2).map(|two| steps[two[0]][two[1]]).sum();
+            proptest::prop_assert_eq!(taken + steps_taken, best_of_all(scores, &steps));
+        }
     }
 }

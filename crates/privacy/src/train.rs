@@ -8,8 +8,8 @@ use crate::fold::Folded;
 use crate::kind::Kind;
 use crate::label::{LABELS, Label, NONE, label};
 use crate::scan::taken;
-use crate::tagger::{Tagger, best};
-use crate::token::tokens;
+use crate::tagger::{Steps, Tagger};
+use crate::token::Words;
 
 /// A text whose personal data is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +74,8 @@ struct Prepared {
 impl Prepared {
     fn of(example: &Example) -> Prepared {
         let folded = Folded::new(&example.text);
-        let tokens = tokens(&folded);
+        let words = Words::of(&folded);
+        let tokens = words.tokens();
         let found = taken(&folded, &tokens);
         let mut labels = vec![NONE; tokens.len()];
         let mut last = None;
@@ -122,7 +123,7 @@ impl Trainer {
             out.retain(|_| random.below(100) >= options.dropped_percent);
         }
         let scores: Vec<[f32; LABELS]> = all.iter().map(|names| self.scores(names)).collect();
-        let guessed = best(&scores, |from, to| self.steps[from][to]);
+        let guessed = Steps::new(self.steps).best(&scores);
         for (index, names) in all.iter().enumerate() {
             let (right, wrong) = (example.labels[index], guessed[index]);
             if right != wrong && !example.fixed[index] {
@@ -178,15 +179,13 @@ impl Trainer {
                 rows.push(row);
             }
         }
-        let steps = (0..LABELS)
-            .map(|from| {
-                std::array::from_fn(|to| {
-                    let step = average(self.steps[from][to], self.step_sums[from][to]);
-                    (step * scale).round().clamp(-32000.0, 32000.0) as i16
-                })
+        let steps: [[i16; LABELS]; LABELS] = std::array::from_fn(|from| {
+            std::array::from_fn(|to| {
+                let step = average(self.steps[from][to], self.step_sums[from][to]);
+                (step * scale).round().clamp(-32000.0, 32000.0) as i16
             })
-            .collect();
-        Tagger::new(names, rows, steps)
+        });
+        Tagger::new(&names, &rows, &steps).expect("each feature was learnt once")
     }
 }
 
@@ -222,8 +221,9 @@ mod tests {
         assert_eq!(bytes, train(&examples, &options));
         let tagger = Tagger::read(&bytes).unwrap();
         let folded = Folded::new("My name is Brindlo");
-        let tokens = tokens(&folded);
+        let words = Words::of(&folded);
+        let tokens = words.tokens();
         let seen = seen(&tokens, &vec![None; tokens.len()]);
-        assert_eq!(tagger.tag(&seen)[3].0, label(Kind::Person, true));
+        assert_eq!(tagger.tag(&seen, 0..seen.len())[3].0, label(Kind::Person, true));
     }
 }

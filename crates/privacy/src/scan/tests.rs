@@ -78,11 +78,29 @@ fn plain_questions_hold_nothing_that_leads_to_a_person() {
     }
 }
 
+#[test]
+fn what_is_near_a_change_is_scanned_as_the_whole_is() {
+    let filler = "Nothing of note is said in this sentence, which is only here to be long. ";
+    let found = "My name is Hannah Whitfield and I live in Berlin. ";
+    let text = format!("{}{found}{}{found}{}", filler.repeat(9), filler.repeat(9), filler);
+    let all = scan(&text);
+    assert_eq!(scan_changed(&text, &[0..text.len()]), all);
+    let first = filler.len() * 9..filler.len() * 9 + found.len();
+    let near = scan_changed(&text, std::slice::from_ref(&first));
+    let within: Vec<Finding> =
+        all.iter().filter(|one| first.contains(&one.range.start)).cloned().collect();
+    assert!(within.iter().any(|one| one.kind == Kind::Person), "{all:?}");
+    assert_eq!(near, within);
+    assert!(scan_changed(&text, &[]).len() < all.len());
+}
+
 /// A text that a recogniser could lose itself in takes no longer than others of its length.
 #[test]
 fn hostile_text_takes_linear_time() {
-    let texts =
-        ["1 ", "@", "a@", "7", "CH9", "756.", "1-", "[at]", "&#", "(", "+4", "::", "a.", "ZH"];
+    let texts = [
+        "1 ", "@", "a@", "7", "CH9", "756.", "1-", "[at]", "&#", "(", "+4", "::", "a.", "ZH", "\\",
+        "\\u",
+    ];
     for unit in texts {
         let text = unit.repeat(20_000 / unit.len());
         let started = Instant::now();
