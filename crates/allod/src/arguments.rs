@@ -8,6 +8,7 @@ use allod_lm::{Container, Format, Isa};
 use allod_registry::Name;
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench_arguments::{BenchGateArguments, BenchReceiptsArguments, BenchSearchArguments};
 use crate::engine_arguments::{EngineArguments, KvCacheDtype};
 use crate::eval_arguments::EvalCommand;
 use crate::replay_arguments::{ExportCommand, PolicyCommand, ReplayArguments};
@@ -405,19 +406,10 @@ pub enum BenchWhat {
     Serve(BenchServeArguments),
     /// Search the library of this data folder, one question after the other
     Search(BenchSearchArguments),
-}
-
-/// `allod bench search`
-#[derive(Debug, Args)]
-pub struct BenchSearchArguments {
-    /// A file with a question on each line
-    #[arg(long, value_name = "FILE")]
-    pub questions: PathBuf,
-    /// Passages that each search gives
-    #[arg(long, default_value_t = 10, value_name = "N")]
-    pub limit: usize,
-    #[command(flatten)]
-    pub caller: CallerArguments,
+    /// What a request costs before a model sees it: key, policy, personal data
+    Gate(BenchGateArguments),
+    /// What receipts cost: throughput and time with them and without
+    Receipts(BenchReceiptsArguments),
 }
 
 /// `allod bench serve`

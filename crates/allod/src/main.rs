@@ -2,6 +2,7 @@
 //! back is printed.
 
 mod arguments;
+mod bench_arguments;
 mod cells;
 mod commands;
 mod engine_arguments;

@@ -1,6 +1,6 @@
 //! A folder that goes when a command ends.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
@@ -13,7 +13,12 @@ pub struct Scratch {
 impl Scratch {
     /// Makes it; `purpose` is part of its name.
     pub fn new(purpose: &str) -> anyhow::Result<Scratch> {
-        let path = std::env::temp_dir().join(format!("allod-{purpose}-{}", std::process::id()));
+        Scratch::within(&std::env::temp_dir(), purpose)
+    }
+
+    /// Makes it in a folder.
+    pub fn within(folder: &Path, purpose: &str) -> anyhow::Result<Scratch> {
+        let path = folder.join(format!("allod-{purpose}-{}", std::process::id()));
         std::fs::create_dir_all(&path)
             .with_context(|| format!("the scratch folder {} cannot be made", path.display()))?;
         let path = path.canonicalize().context("the scratch folder cannot be found again")?;

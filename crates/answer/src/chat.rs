@@ -140,7 +140,17 @@ pub(crate) fn allowed(policy: &Policy, decision: Decision, facts: &Facts) -> Dec
     Decision { outcome: Outcome::Refused, rules: vec![fired], ..decision }
 }
 
-fn request(policy: &Policy, chat: &Chat) -> GenerateRequest {
+/// What a policy makes of a question of a plain chat, before a model runs.
+pub(crate) fn decided(policy: &Policy, question: &str) -> (Language, Facts, Decision) {
+    let language = Language::detect(question);
+    let request = observe(policy, question, language.code());
+    let facts = Facts { request, ..Facts::default() };
+    let decision = allowed(policy, decide(policy, &facts), &facts);
+    (language, facts, decision)
+}
+
+/// What a model is asked for in a turn.
+pub(crate) fn request(policy: &Policy, chat: &Chat) -> GenerateRequest {
     GenerateRequest {
         prompt: chat.prompt.clone(),
         sampling: chat.sampling.clone(),
@@ -186,10 +196,7 @@ impl<'a> Turn<'a> {
     ) -> Result<Turn<'a>, Error> {
         let opened = Instant::now();
         let question = question(chat, generator)?;
-        let language = Language::detect(&question);
-        let asked = observe(policy, &question, language.code());
-        let mut facts = Facts { request: asked, ..Facts::default() };
-        let decision = allowed(policy, decide(policy, &facts), &facts);
+        let (language, mut facts, decision) = decided(policy, &question);
         let request = request(policy, chat);
         let written = match decision.outcome {
             Outcome::Answered => {

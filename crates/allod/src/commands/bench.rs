@@ -1,7 +1,9 @@
 //! `allod bench`: how fast a model runs here, through the same engine that serves; how a server
 //! fares under load; how long searches take.
 
+mod gate;
 mod peak;
+mod receipts;
 mod run;
 mod search;
 mod serve;
@@ -27,6 +29,8 @@ pub fn run(command: &BenchCommand, place: &Place, output: &Output) -> anyhow::Re
     match (&command.what, &command.model) {
         (Some(BenchWhat::Serve(arguments)), _) => serve::run(arguments, place, output),
         (Some(BenchWhat::Search(arguments)), _) => search::run(arguments, place, output),
+        (Some(BenchWhat::Gate(arguments)), _) => gate::run(arguments, output),
+        (Some(BenchWhat::Receipts(arguments)), _) => receipts::run(arguments, place, output),
         (None, model) => run_model(model.as_ref().context("give --model MODEL")?, place, output),
     }
 }

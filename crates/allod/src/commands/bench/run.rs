@@ -156,7 +156,8 @@ fn written_per_second(
     Ok(tokens as f64 / (last - first).as_secs_f64())
 }
 
-fn median(mut numbers: Vec<f64>) -> f64 {
+/// The middle of numbers, or of the two in the middle.
+pub fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     let middle = numbers.len() / 2;
     match numbers.len() % 2 {

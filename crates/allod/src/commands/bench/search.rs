@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use serde::Serialize;
 
 use crate::Ending;
-use crate::arguments::BenchSearchArguments;
+use crate::bench_arguments::BenchSearchArguments;
 use crate::commands::question;
 use crate::folder::Place;
 use crate::output::Output;

@@ -6,7 +6,7 @@ mod client;
 mod memory;
 mod report;
 mod server;
-mod tally;
+pub(super) mod tally;
 mod traffic;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
