@@ -18,12 +18,18 @@ export const post = (path, body) => request(path, {
 });
 
 async function request(path, options) {
+  const response = await load(path, options);
+  const isJson = (response.headers.get('content-type') ?? '').startsWith('application/json');
+  return isJson ? response.json() : response.text();
+}
+
+/** The whole response of a request that went well. */
+export async function load(path, options = {}) {
   const headers = { ...options.headers };
   if (hasKey()) headers.authorization = `Bearer ${sessionStorage.getItem(KEY)}`;
   const response = await fetch(path, { ...options, headers, cache: 'no-store' });
-  const isJson = (response.headers.get('content-type') ?? '').startsWith('application/json');
-  const body = isJson ? await response.json() : await response.text();
-  if (response.ok) return body;
+  if (response.ok) return response;
+  const body = await response.json().catch(() => ({}));
   const message = body.error?.message ?? `HTTP ${response.status}`;
   if (response.status === 401) throw new NeedsKey(message);
   throw new Error(message);

@@ -1,6 +1,7 @@
 // The console's frame: address, keys of the keyboard, theme, language, the caller's key.
 
 import { NeedsKey, dropKey, get, hasKey, setKey } from './api.js';
+import { historyView, policyView } from './audit.js';
 import { askView, forgetReplies, openCitation } from './ask.js';
 import { byId, fill, h } from './dom.js';
 import { documentView, documentsView } from './documents.js';
@@ -14,10 +15,11 @@ const VIEWS = {
   documents: [documentsView, documentView],
   receipts: [receiptsView, receiptView],
   reviews: [reviewsView, reviewView],
+  history: [historyView, policyView],
 };
 /** What each view needs of `status.caller.may`. */
-const NEEDS = { ask: 'ask', documents: 'documents', receipts: 'records', reviews: 'reviews' };
-const NAMES = { ask: 'Ask', documents: 'Documents', receipts: 'Receipts', reviews: 'Reviews' };
+const NEEDS = { ask: 'ask', documents: 'documents', receipts: 'records', reviews: 'reviews', history: 'audit' };
+const NAMES = { ask: 'Ask', documents: 'Documents', receipts: 'Receipts', reviews: 'Reviews', history: 'History' };
 
 let status = null;
 let turn = 0;

@@ -1,6 +1,7 @@
 // Asking, and the answer.
 
 import { NeedsKey, post } from './api.js';
+import { feedback } from './feedback.js';
 import { announce, byId, fill, h } from './dom.js';
 import { answerText, badge, citationList, confidence, modeWords } from './parts.js';
 import { closeSource, openSource } from './source.js';
@@ -120,5 +121,5 @@ function receiptCard(reply) {
       h('div.actions', null,
         reply.review && h('a.quiet', { href: `#/reviews/${reply.review}` }, t('Reviews')),
         h('a.quiet', { href: `#/receipts/${index}` }, t('Details')), button)),
-    result);
+    result, feedback(index));
 }

@@ -1,30 +1,35 @@
 // The receipts: list and detail.
 
 import { get } from './api.js';
+import { exportButton, searchForm } from './audit.js';
 import { h } from './dom.js';
 import { answerText, badge, confidence, facts, shortDigest, table, time } from './parts.js';
+import { feedback } from './feedback.js';
 import { openSource } from './source.js';
 import { verifyButton } from './verify.js';
 import { t } from './words.js';
 
 export async function receiptsView(parameters, status) {
-  const before = parameters.get('before');
-  const { receipts, before: next } = await get(`/api/receipts${before ? `?before=${before}` : ''}`);
-  if (receipts.length === 0 && !next) return h('p.empty', null, t('There are no receipts yet.'));
+  const { receipts, before: next } = await get(`/api/receipts?${parameters}`);
+  const isAuditor = status.caller.may.includes('audit');
+  const more = new URLSearchParams(parameters);
+  more.set('before', next);
   const rows = receipts.map((receipt) => [
     h('a', { href: `#/receipts/${receipt.index}` }, `№ ${receipt.index}`),
     time(receipt.time),
-    h('a.question', { href: `#/receipts/${receipt.index}` }, receipt.question ?? '—'),
+    h('a.question', { href: `#/receipts/${receipt.index}` }, receipt.question ?? receipt.kind),
     badge(receipt.outcome),
   ]);
   return h('div', null, h('h1', null, t('Receipts')),
-    status.caller.may.includes('audit') && wholeLog(),
-    table([t('Receipt'), t('Time'), t('Question'), t('Outcome')], rows),
-    next !== null && h('a.quiet', { href: `#/receipts?before=${next}` }, t('More')));
+    isAuditor && wholeLog(parameters),
+    h('details', { open: parameters.size > 0 }, h('summary', null, t('Search')), searchForm(parameters)),
+    rows.length > 0 ? table([t('Receipt'), t('Time'), t('Question'), t('Outcome')], rows)
+      : h('p.empty', null, t(parameters.size > 0 ? 'Nothing was found.' : 'There are no receipts yet.')),
+    next !== null && h('a.quiet', { href: `#/receipts?${more}` }, t('More')));
 }
 
 /** Lets an auditor or operator check every byte of the log. */
-function wholeLog() {
+function wholeLog(parameters) {
   const result = h('span.fine', { role: 'status' });
   const button = h('button.quiet', { type: 'button', onclick: run }, t('Verify the whole log'));
   async function run() {
@@ -34,7 +39,7 @@ function wholeLog() {
       ? `✓ ${t('The log proves it')}: ${log.size}, ${log.root.slice(0, 16)}`
       : `✗ ${log.fault}`;
   }
-  return h('p.whole-log', null, button, ' ', result);
+  return h('p.whole-log', null, button, ' ', exportButton(parameters), result);
 }
 
 export async function receiptView(index, status, parameters) {
@@ -51,7 +56,8 @@ export async function receiptView(index, status, parameters) {
     question && h('blockquote.question', null, question),
     answer && h('div.answer', null, answerText(answer, cited, open)),
     h('section.receipt', null,
-      h('div.receipt-line', null, h('b', null, t('Verify')), h('div.actions', null, button)), result),
+      h('div.receipt-line', null, h('b', null, t('Verify')), h('div.actions', null, button)), result,
+      answer && status.caller.may.includes('ask') && feedback(index)),
     facts([
       ['Request', `${receipt.request.kind} · ${receipt.request.tenant} · ${receipt.request.subject}`],
       ['Mode', receipt.mode],

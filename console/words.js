@@ -27,6 +27,11 @@ const WORDS = {
     'This server wants an API key.': 'Dieser Server verlangt einen API-Schlüssel.', 'Sign in': 'Anmelden',
     'It is kept in this tab only.': 'Er bleibt nur in diesem Tab.', 'Sign out': 'Abmelden',
     'The log proves it': 'Das Protokoll beweist es', 'The proof does not hold': 'Der Beweis hält nicht', 'Verify the whole log': 'Ganzes Protokoll prüfen',
+    'History': 'Verlauf', 'Search': 'Suche', 'From': 'Von', 'Until': 'Bis', 'Model': 'Modell',
+    'Policy': 'Regelwerk', 'Id': 'Kennung', 'In use': 'Verwendet',
+    'Export with proofs': 'Mit Beweisen sichern', 'Nothing was found.': 'Nichts gefunden.',
+    'Helpful': 'Hilfreich', 'Not helpful': 'Nicht hilfreich', 'What is wrong?': 'Was stimmt nicht?',
+    'How should it have been?': 'Wie wäre es richtig?', 'Send': 'Senden', 'Thank you.': 'Danke.',
   },
   fr: {
     'Page': 'Page',
@@ -54,6 +59,11 @@ const WORDS = {
     'This server wants an API key.': 'Ce serveur demande une clé API.', 'Sign in': 'Entrer',
     'It is kept in this tab only.': 'Elle ne reste que dans cet onglet.', 'Sign out': 'Sortir',
     'The log proves it': 'Le journal le prouve', 'The proof does not hold': 'La preuve ne tient pas', 'Verify the whole log': 'Vérifier tout le journal',
+    'History': 'Historique', 'Search': 'Recherche', 'From': 'Du', 'Until': 'Au', 'Model': 'Modèle',
+    'Policy': 'Règles', 'Id': 'Identifiant', 'In use': 'Utilisé',
+    'Export with proofs': 'Exporter avec les preuves', 'Nothing was found.': 'Rien trouvé.',
+    'Helpful': 'Utile', 'Not helpful': 'Pas utile', 'What is wrong?': 'Qu’est-ce qui ne va pas ?',
+    'How should it have been?': 'Comment serait-ce juste ?', 'Send': 'Envoyer', 'Thank you.': 'Merci.',
   },
   it: {
     'Page': 'Pagina',
@@ -81,6 +91,11 @@ const WORDS = {
     'This server wants an API key.': 'Questo server chiede una chiave API.', 'Sign in': 'Entrare',
     'It is kept in this tab only.': 'Resta solo in questa scheda.', 'Sign out': 'Uscire',
     'The log proves it': 'Il registro lo prova', 'The proof does not hold': 'La prova non regge', 'Verify the whole log': 'Verificare tutto il registro',
+    'History': 'Storia', 'Search': 'Ricerca', 'From': 'Dal', 'Until': 'Al', 'Model': 'Modello',
+    'Policy': 'Regole', 'Id': 'Codice', 'In use': 'In uso', 'Export with proofs': 'Esportare con le prove',
+    'Nothing was found.': 'Nessun risultato.', 'Helpful': 'Utile', 'Not helpful': 'Non utile',
+    'What is wrong?': 'Che cosa non va?', 'How should it have been?': 'Come sarebbe giusto?',
+    'Send': 'Inviare', 'Thank you.': 'Grazie.',
   },
 };
 

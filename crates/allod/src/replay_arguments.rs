@@ -39,6 +39,12 @@ pub struct ReplayArguments {
 pub enum ExportCommand {
     /// All that is kept of a data subject: what was asked, answered, reviewed and recorded
     Subject(ExportSubjectArguments),
+    /// What was said of answers: question, answer, verdict and correction, one object a line
+    Feedback {
+        /// Only of this tenant's answers
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<String>,
+    },
     /// A receipt with its proof, the words and all documents that its search could have found, for
     /// `allod replay --bundle` on another machine; all but the weights of the model
     Receipt {

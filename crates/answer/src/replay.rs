@@ -94,7 +94,9 @@ impl Replayer {
             RequestKind::Erase | RequestKind::Expire => {
                 Err(Stop::Impossible("words were deleted; that is no answer".into()))
             }
-            RequestKind::Review => Err(Stop::Impossible("a person decided it".into())),
+            RequestKind::Review | RequestKind::Feedback => {
+                Err(Stop::Impossible("a person said it".into()))
+            }
         }
     }
 

@@ -167,6 +167,8 @@ pub enum RequestKind {
     Expire,
     /// What a person decided on an entry of the review queue, which `review` names.
     Review,
+    /// What a person says of an answer; `facts.feedback.receipt` names that answer's receipt.
+    Feedback,
 }
 
 /// The identity of a model. Digests are `sha256:` and 64 hexadecimal digits.

@@ -6,13 +6,14 @@ use allod_answer::Desk;
 use allod_ledger::Receipt;
 use allod_ledger::receipt::{Outcome, RequestKind};
 use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{AppendHeaders, IntoResponse};
 use axum::{Extension, Json};
-use serde::Deserialize;
 use serde_json::{Value, json};
-use utoipa::IntoParams;
 
 use crate::identity::Identity;
 use crate::problem::Problem;
+use crate::search::{Search, Terms};
 use crate::sight::Sight;
 use crate::state::Shared;
 
@@ -20,51 +21,91 @@ use crate::state::Shared;
 const LAST: usize = 50;
 const LAST_MAX: usize = 200;
 
+/// So many are exported in one go.
+const EXPORTED_MAX: usize = 1_000;
+
 /// So many receipts are looked at to find those that the caller may see.
 const LOOKED_AT_MAX: u64 = 5_000;
 
-/// Which part of the list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Part {
-    /// The last so many; at most 200.
-    last: Option<usize>,
-    /// Those before this index.
-    before: Option<u64>,
-}
-
 /// `GET /api/receipts`
-#[utoipa::path(get, path = "/api/receipts", tag = "console", params(Part),
+#[utoipa::path(get, path = "/api/receipts", tag = "console", params(Terms),
     responses((status = 200, description = "Receipts, newest first; `before` continues the list",
-               body = serde_json::Value)))]
+               body = serde_json::Value),
+              (status = 400, description = "A time is none")))]
 pub(crate) async fn list(
     State(state): State<Shared>,
     Extension(identity): Extension<Identity>,
-    Query(part): Query<Part>,
+    Query(terms): Query<Terms>,
 ) -> Result<Json<Value>, Problem> {
-    state.read(move |desk| page(desk, &identity, &part)).await.map(Json)
+    let page = state.read(move |desk| {
+        let last = terms.last.unwrap_or(LAST).clamp(1, LAST_MAX);
+        let found = Found::by(desk, &identity, &terms, last)?;
+        let shown = |(index, receipt)| summary(desk, &identity, index, &receipt);
+        let receipts: Vec<Value> =
+            found.receipts.into_iter().map(shown).collect::<Result<_, _>>()?;
+        Ok(json!({"receipts": receipts, "before": found.before}))
+    });
+    page.await.map(Json)
 }
 
-fn page(desk: &Desk, identity: &Identity, part: &Part) -> Result<Value, Problem> {
-    let size = desk.ledger().refresh()?.size;
-    let end = part.before.map_or(size, |before| before.min(size));
-    let start = end.saturating_sub(LOOKED_AT_MAX);
-    let last = part.last.unwrap_or(LAST).clamp(1, LAST_MAX);
-    let mut sight = Sight::new(desk, identity);
-    let mut receipts = Vec::new();
-    let mut before = (start > 0).then_some(start);
-    for index in (start..end).rev() {
-        if receipts.len() == last {
-            before = Some(index + 1);
-            break;
+/// The last receipts that a search means and the caller may see.
+struct Found {
+    /// Newest first.
+    receipts: Vec<(u64, Receipt)>,
+    /// Where the rest of the search begins.
+    before: Option<u64>,
+}
+
+impl Found {
+    fn by(desk: &Desk, identity: &Identity, terms: &Terms, last: usize) -> Result<Found, Problem> {
+        let search = Search::new(terms)?;
+        let size = desk.ledger().refresh()?.size;
+        let end = terms.before.map_or(size, |before| before.min(size));
+        let start = end.saturating_sub(LOOKED_AT_MAX);
+        let mut sight = Sight::new(desk, identity);
+        let mut receipts = Vec::new();
+        for index in (start..end).rev() {
+            if receipts.len() == last {
+                return Ok(Found { receipts, before: Some(index + 1) });
+            }
+            let receipt = desk.ledger().read(index)?;
+            if search.finds(index, &receipt) && sight.receipt(&receipt)? {
+                receipts.push((index, receipt));
+            }
         }
-        let receipt = desk.ledger().read(index)?;
-        if sight.receipt(&receipt)? {
-            receipts.push(summary(desk, identity, index, &receipt)?);
-        }
+        Ok(Found { receipts, before: (start > 0).then_some(start) })
     }
-    Ok(json!({"receipts": receipts, "before": before}))
+}
+
+/// `GET /api/receipts/export`
+#[utoipa::path(get, path = "/api/receipts/export", tag = "console", params(Terms),
+    responses((status = 200, description = "The receipts that the search finds, newest first, one \
+               object a line: index, entry word for word, proof (C2SP tlog-proof) and the log's \
+               key. They hold no words. The header `x-allod-before` continues", body = String),
+              (status = 403, description = "For auditors and operators only")))]
+pub(crate) async fn export(
+    State(state): State<Shared>,
+    Extension(identity): Extension<Identity>,
+    Query(terms): Query<Terms>,
+) -> Result<impl IntoResponse, Problem> {
+    let lines = state.read(move |desk| {
+        let last = terms.last.unwrap_or(EXPORTED_MAX).clamp(1, EXPORTED_MAX);
+        let found = Found::by(desk, &identity, &terms, last)?;
+        let (mut lines, vkey) = (String::new(), desk.ledger().vkey());
+        for (index, _) in found.receipts {
+            let (entry, proof) = (entry_text(desk, index)?, desk.ledger().prove(index)?);
+            let line = json!({"index": index, "entry": entry, "proof": proof, "vkey": vkey});
+            lines += &format!("{line}\n");
+        }
+        Ok((lines, found.before))
+    });
+    let (lines, before) = lines.await?;
+    let before = before.map(|before| [("x-allod-before", before.to_string())]);
+    Ok((
+        [(header::CONTENT_TYPE, "application/x-ndjson")],
+        AppendHeaders(before.into_iter().flatten()),
+        lines,
+    ))
 }
 
 fn summary(
@@ -83,6 +124,7 @@ fn summary(
         "mode": receipt.mode,
         "confidence": receipt.confidence,
         "model": receipt.model.as_ref().map(|model| &model.name),
+        "policy": receipt.policy,
         "citations": receipt.citations.len(),
         "review": receipt.review,
         "question": words.question,
@@ -159,7 +201,9 @@ fn question_of(kind: RequestKind, prompt: &str) -> Option<String> {
         RequestKind::Embed => return Some(prompt["texts"].to_string()),
         RequestKind::Rerank => "query",
         RequestKind::Ask | RequestKind::Chat | RequestKind::Work => "question",
-        RequestKind::Erase | RequestKind::Expire | RequestKind::Review => return None,
+        RequestKind::Erase | RequestKind::Expire | RequestKind::Review | RequestKind::Feedback => {
+            return None;
+        }
     };
     if let Some(question) = prompt[field].as_str() {
         return Some(question.to_owned());

@@ -10,9 +10,9 @@ use crate::problem::Problem;
 use crate::role::{self, Right};
 use crate::state::Shared;
 use crate::{
-    adapters, ask, chat_completions, console, documents, embeddings, envelope, health, history,
-    identity, ledger_files, messages, metrics, models, openapi, receipts, rerank, responses,
-    reviews, status, text_completions, tokenize, verify, work,
+    adapters, ask, chat_completions, console, documents, embeddings, envelope, feedback, health,
+    history, identity, ledger_files, messages, metrics, models, openapi, receipts, rerank,
+    responses, reviews, status, text_completions, tokenize, verify, work,
 };
 
 /// Everything that is served.
@@ -41,7 +41,7 @@ fn known_callers() -> Router<Shared> {
 }
 
 /// Each address with what it needs.
-fn routes() -> [(Right, &'static str, MethodRouter<Shared>); 31] {
+fn routes() -> [(Right, &'static str, MethodRouter<Shared>); 33] {
     use Right::{Ask, Audit, Decide, Documents, Look, Manage, Metrics, Records, Reviews};
     [
         (Ask, "/v1/chat/completions", post(chat_completions::create)),
@@ -65,7 +65,9 @@ fn routes() -> [(Right, &'static str, MethodRouter<Shared>); 31] {
         (Audit, "/api/history", get(history::list)),
         (Audit, "/api/policies/{digest}", get(history::policy)),
         (Records, "/api/receipts", get(receipts::list)),
+        (Audit, "/api/receipts/export", get(receipts::export)),
         (Records, "/api/receipts/{index}", get(receipts::one)),
+        (Ask, "/api/receipts/{index}/feedback", post(feedback::create)),
         (Records, "/api/receipts/{index}/verify", get(verify::verify)),
         (Records, "/api/receipts/{index}/proof", get(verify::proof)),
         (Audit, "/api/ledger/verify", get(verify::verify_log)),

@@ -12,7 +12,7 @@ const ROLES: [(char, &str); 5] =
     [('u', "user"), ('r', "reviewer"), ('a', "auditor"), ('m', "monitor"), ('o', "operator")];
 
 /// Who may: user, reviewer, auditor, monitor, operator.
-const TABLE: [(&str, &str, &str); 33] = [
+const TABLE: [(&str, &str, &str); 35] = [
     ("post", "/v1/chat/completions", "uro"),
     ("post", "/v1/completions", "uro"),
     ("post", "/v1/responses", "uro"),
@@ -35,7 +35,9 @@ const TABLE: [(&str, &str, &str); 33] = [
     ("get", "/api/history", "ao"),
     ("get", "/api/policies/{digest}", "ao"),
     ("get", "/api/receipts", "urao"),
+    ("get", "/api/receipts/export", "ao"),
     ("get", "/api/receipts/{index}", "urao"),
+    ("post", "/api/receipts/{index}/feedback", "uro"),
     ("get", "/api/receipts/{index}/verify", "urao"),
     ("get", "/api/receipts/{index}/proof", "urao"),
     ("get", "/api/ledger/verify", "ao"),

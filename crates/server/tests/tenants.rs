@@ -66,6 +66,13 @@ fn ragflow_15027_records_of_another_tenant_cannot_be_had_by_their_number() {
         let resolve = format!("/api/reviews/{}/resolve", scene.review);
         let answer = stranger.post(&resolve, &json!({"verdict": "approve"}));
         assert!(matches!(answer.status, 403 | 404), "{}", answer.text);
+        let feedback = |index: u64| {
+            let path = format!("/api/receipts/{index}/feedback");
+            stranger.post(&path, &json!({"verdict": "up"}))
+        };
+        let (hidden, absent) = (feedback(1), feedback(999));
+        assert!(matches!(hidden.status, 403 | 404), "{}", hidden.text);
+        assert_eq!((hidden.status, &hidden.text), (absent.status, &absent.text));
     }
     let operator = scene.house.key("other", &["confidential"], "operator");
     assert_eq!(scene.server.client_with(&operator).get("/api/receipts/1").status, 200);
@@ -96,6 +103,10 @@ fn ragflow_15268_15269_no_list_and_no_message_tells_of_another_tenant() {
         for path in [
             "/api/receipts",
             "/api/receipts?last=200&before=99",
+            "/api/receipts?outcome=human_review&kind=ask",
+            "/api/receipts?id=1",
+            "/api/receipts/export",
+            "/api/receipts/export?policy=sha256:",
             "/api/receipts/0",
             "/api/receipts/x",
             "/api/reviews",

@@ -16,8 +16,17 @@ use crate::replay_arguments::ExportCommand;
 pub fn run(command: &ExportCommand, place: &Place, output: &Output) -> anyhow::Result<Ending> {
     match command {
         ExportCommand::Subject(arguments) => super::export_subject::run(arguments, place, output),
+        ExportCommand::Feedback { tenant } => feedback(tenant.as_deref(), place, output),
         ExportCommand::Receipt { receipt, bundle } => export(*receipt, bundle, place, output),
     }
+}
+
+/// One object a line, with `--json` and without: a program reads it in any case.
+fn feedback(tenant: Option<&str>, place: &Place, output: &Output) -> anyhow::Result<Ending> {
+    for record in place.desk_without_model()?.feedback(tenant)? {
+        output.line(&serde_json::to_string(&record)?)?;
+    }
+    Ok(Ending::Done)
 }
 
 fn export(index: u64, file: &Path, place: &Place, output: &Output) -> anyhow::Result<Ending> {
