@@ -11,7 +11,7 @@ use allod_ledger::receipt::Confinement;
 use allod_ledger::{Checkpoint, Ledger};
 use allod_policy::Policy;
 use allod_retrieval::Library;
-use allod_store::{HeadRow, OperatorKey, SqliteStore, Store};
+use allod_store::{HeadRow, OperatorKey, SqliteStore, Store, Token};
 
 use crate::adapters::AdapterFolder;
 use crate::ask::Ask;
@@ -282,7 +282,7 @@ pub fn open_store(data: &Path) -> Result<Arc<dyn Store>, Error> {
         path: data.into(),
         reason: format!("{error}; choose another with --data DIR"),
     })?;
-    let store = match operator_key() {
+    let store = match operator_key(data)? {
         Some(key) => SqliteStore::open_with(data, &key)?,
         None => SqliteStore::open(data)?,
     };
@@ -291,11 +291,15 @@ pub fn open_store(data: &Path) -> Result<Arc<dyn Store>, Error> {
 
 /// The operator's key that the environment names; `keys/operator.key` in the data folder is used
 /// when it names none.
-fn operator_key() -> Option<OperatorKey> {
+fn operator_key(data: &Path) -> Result<Option<OperatorKey>, Error> {
+    if let Ok(uri) = std::env::var("ALLOD_OPERATOR_KEY_PKCS11") {
+        let wrapped = data.join("keys").join("operator.wrapped");
+        return Ok(Some(OperatorKey::Token(Token::from_uri(&uri)?, wrapped)));
+    }
     let given = std::env::var("ALLOD_OPERATOR_KEY").ok().map(OperatorKey::Given);
-    given.or_else(|| {
+    Ok(given.or_else(|| {
         std::env::var_os("ALLOD_OPERATOR_KEY_FILE").map(|path| OperatorKey::File(path.into()))
-    })
+    }))
 }
 
 /// The policy of a data folder: the file given, else `allod.yaml` in the folder, else the built-in

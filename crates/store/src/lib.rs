@@ -19,6 +19,7 @@ mod seal;
 mod setting;
 mod sqlite;
 mod subject;
+mod token;
 
 pub use artifact::ArtifactRow;
 pub use document::{DocumentRow, DocumentState, VersionRow};
@@ -30,6 +31,7 @@ pub use review::{NewReview, Resolution, ReviewKind, ReviewRow, ReviewState, Verd
 pub use setting::{HeadRow, LEDGER_HEAD};
 pub use sqlite::{DATABASE_FILE, SqliteStore};
 pub use subject::{ErasureRow, Expired, Expiry, SubjectRow};
+pub use token::Token;
 
 /// The result of a store operation.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::seal::Key;
+use crate::token::Token;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ pub enum OperatorKey {
     File(PathBuf),
     /// The digits themselves, as an environment variable holds them.
     Given(String),
+    /// A token that wraps it, and the file where it lies wrapped.
+    Token(Token, PathBuf),
 }
 
 // It must stand in no line of a log.
@@ -21,6 +24,9 @@ impl std::fmt::Debug for OperatorKey {
         match self {
             OperatorKey::File(path) => formatter.debug_tuple("File").field(path).finish(),
             OperatorKey::Given(_) => formatter.write_str("Given"),
+            OperatorKey::Token(token, wrapped) => {
+                formatter.debug_tuple("Token").field(token).field(wrapped).finish()
+            }
         }
     }
 }
@@ -34,6 +40,7 @@ impl OperatorKey {
     /// The key, if it is there.
     pub(crate) fn read(&self) -> Result<Option<Key>, Error> {
         let text = match self {
+            OperatorKey::Token(token, wrapped) => return token.read(wrapped),
             OperatorKey::Given(text) => text.clone(),
             OperatorKey::File(path) => match std::fs::read_to_string(path) {
                 Ok(text) => text,
@@ -48,8 +55,12 @@ impl OperatorKey {
 
     /// Makes a new key in its file; durable when it returns.
     pub(crate) fn make(&self) -> Result<Key, Error> {
-        let OperatorKey::File(path) = self else {
-            return Err(Error::OperatorKey { reason: "it is not there".into() });
+        let path = match self {
+            OperatorKey::File(path) => path,
+            OperatorKey::Token(token, wrapped) => return token.make(wrapped),
+            OperatorKey::Given(_) => {
+                return Err(Error::OperatorKey { reason: "it is not there".into() });
+            }
         };
         let key = Key::random()?;
         write(path, &key.to_hex())
@@ -62,12 +73,13 @@ impl OperatorKey {
         match self {
             OperatorKey::File(path) => path.display().to_string(),
             OperatorKey::Given(_) => "the key that was given".into(),
+            OperatorKey::Token(_, wrapped) => wrapped.display().to_string(),
         }
     }
 }
 
 /// Writes a draft and gives it its name, so that a half-written key never stands there.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
+pub(crate) fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
