@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use allod_answer::{Caller, Chat, Choices, Desk, DeskOptions, ModelChoice};
 use allod_engine::Sampling;
-use allod_engine::{GenerateRequest, InProcess, LoadEngine, Options, Prompt, Random, Runner};
+use allod_engine::{GenerateRequest, InProcess, LoadEngine, Options, Prompt, Random};
 use allod_retrieval::Clearance;
 use anyhow::ensure;
 use serde_json::{Value, json};
