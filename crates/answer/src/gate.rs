@@ -6,7 +6,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use allod_policy::{Outcome, Policy};
 use allod_retrieval::Clearance;
@@ -43,12 +42,7 @@ impl Gate {
     /// # Errors
     /// When the store cannot be opened, or the system gives no random bytes.
     pub fn open(data: &Path, policy: Policy) -> Result<Gate, Error> {
-        let address = Address {
-            url: "http://127.0.0.1:9/v1",
-            model: "none",
-            api_key: None,
-            timeout: Duration::ZERO,
-        };
+        let address = Address { url: "http://127.0.0.1:9/v1", model: "none", api_key: None };
         let shield = shield(policy.privacy.upstream, &policy.privacy)?;
         let upstream = Upstream::new(address, shield);
         Ok(Gate { store: open_store(data)?, policy, upstream })
