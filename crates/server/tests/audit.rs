@@ -71,14 +71,14 @@ fn receipts_are_found_by_what_an_auditor_looks_for() {
     assert_eq!(found(&format!("policy={policy}")).len(), 4);
     let bare = policy.trim_start_matches("sha256:");
     assert_eq!(found(&format!("policy={}&before=2", &bare[..10])), [1, 0]);
-    assert_eq!(found("policy=other"), []);
-    assert_eq!(found("model=anything"), [], "no model answered");
+    assert!(found("policy=other").is_empty());
+    assert!(found("model=anything").is_empty(), "no model answered");
     let id = house.desk.ledger().read(1).unwrap().request.id;
     assert_eq!(found(&format!("id={id}")), [1]);
     assert_eq!(found("id=2"), [2]);
     let today = house.desk.ledger().read(0).unwrap().time.to_string()[..10].to_owned();
     assert_eq!(found(&format!("until={today}")).len(), 4);
-    assert_eq!(found("until=2020-01-01"), []);
+    assert!(found("until=2020-01-01").is_empty());
     assert_eq!(found("from=2020-01-01&outcome=&model=").len(), 4, "a blank says nothing");
     let wrong = auditor.get("/api/receipts?from=yesterday");
     assert_eq!((wrong.status, &wrong.json()["error"]["param"]), (400, &json!("from")));
