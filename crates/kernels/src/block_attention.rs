@@ -33,9 +33,10 @@ pub struct Visit<'a> {
     pub tokens: Range<usize>,
 }
 
-/// Attention of several tokens over keys and values in blocks of one form: `queries` and `out` are `[tokens,
-/// group, head_dim]`; token t sees `positions[t]` of its sequence, and `scoring` says how. The
-/// visits of a token are sorted by index and are at least the blocks with positions that it sees.
+/// Attention of several tokens over keys and values in blocks of one form: `queries` and `out` are
+/// `[tokens, group, head_dim]`; token t sees `positions[t]` of its sequence, and `scoring` says
+/// how. The visits of a token are sorted by index and are at least the blocks with positions that
+/// it sees.
 ///
 /// Sums and weights are those of `docs/numerics.md`, "Attention over a cache in bf16". Each token
 /// has the bits that it has alone, whoever shares its blocks.

@@ -1,6 +1,6 @@
-//! Writes the logits of every token of a text: `logits MODEL TOKENS OUT [CACHE]`, where TOKENS holds
-//! little-endian `u32`s, OUT gets `[tokens, outputs]` little-endian `f32`s, and CACHE is how keys
-//! and values are kept (`f32` if not given). For comparison with other engines.
+//! Writes the logits of every token of a text: `logits MODEL TOKENS OUT [CACHE]`, where TOKENS
+//! holds little-endian `u32`s, OUT gets `[tokens, outputs]` little-endian `f32`s, and CACHE is how
+//! keys and values are kept (`f32` if not given). For comparison with other engines.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use allod_lm::{Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa};

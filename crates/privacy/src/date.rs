@@ -1,5 +1,8 @@
 //! Dates, and which of them are someone's birth.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use crate::context::Surroundings;
 use crate::finding::{Finding, How};
 use crate::fold::Folded;
@@ -32,96 +35,23 @@ const BIRTH: &[&str] = &[
     "jahrgang",
 ];
 
-/// Whether a word is the name of a month in one of the five languages, whole or its first three
-/// letters; so that `Mark` is none.
+/// Names of months in the five languages, whole and their first three letters.
+const MONTHS: &str = "january february march april june july august september october \
+    november december januar jänner februar märz maerz juni juli \
+    oktober dezember janvier février mars avril mai juin juillet \
+    août septembre octobre novembre décembre gennaio febbraio marzo aprile \
+    maggio giugno luglio agosto settembre ottobre dicembre schaner favrer \
+    avrigl matg zercladur fanadur avust settember may jan feb \
+    mar mär apr jun jul aug sep okt oct \
+    nov dez dec gen mag giu lug ago set \
+    ott dic déc fév fev avr aoû jui jän \
+    zer avu fan";
+
+static MONTH_NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| MONTHS.split_whitespace().collect());
+
+/// Whether a word is the name of a month; so that `Mark` is none.
 fn is_month(word: &str) -> bool {
-    matches!(
-        word,
-        "january"
-            | "february"
-            | "march"
-            | "april"
-            | "june"
-            | "july"
-            | "august"
-            | "september"
-            | "october"
-            | "november"
-            | "december"
-            | "januar"
-            | "jänner"
-            | "februar"
-            | "märz"
-            | "maerz"
-            | "juni"
-            | "juli"
-            | "oktober"
-            | "dezember"
-            | "janvier"
-            | "février"
-            | "mars"
-            | "avril"
-            | "mai"
-            | "juin"
-            | "juillet"
-            | "août"
-            | "septembre"
-            | "octobre"
-            | "novembre"
-            | "décembre"
-            | "gennaio"
-            | "febbraio"
-            | "marzo"
-            | "aprile"
-            | "maggio"
-            | "giugno"
-            | "luglio"
-            | "agosto"
-            | "settembre"
-            | "ottobre"
-            | "dicembre"
-            | "schaner"
-            | "favrer"
-            | "avrigl"
-            | "matg"
-            | "zercladur"
-            | "fanadur"
-            | "avust"
-            | "settember"
-            | "may"
-            | "jan"
-            | "feb"
-            | "mar"
-            | "mär"
-            | "apr"
-            | "jun"
-            | "jul"
-            | "aug"
-            | "sep"
-            | "okt"
-            | "oct"
-            | "nov"
-            | "dez"
-            | "dec"
-            | "gen"
-            | "mag"
-            | "giu"
-            | "lug"
-            | "ago"
-            | "set"
-            | "ott"
-            | "dic"
-            | "déc"
-            | "fév"
-            | "fev"
-            | "avr"
-            | "aoû"
-            | "jui"
-            | "jän"
-            | "zer"
-            | "avu"
-            | "fan"
-    )
+    MONTH_NAMES.contains(word)
 }
 
 /// Finds dates by their tokens.

@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(all, present);
         assert!(present.len() + lists <= FEATURES_MAX);
         let known = Seen { known: 1 << 3, ..OUTSIDE };
-        features(&[known.clone()], 0, Sight::Full, &mut all);
+        features(std::slice::from_ref(&known), 0, Sight::Full, &mut all);
         features(&[known], 0, Sight::Present, &mut present);
         assert_eq!(all.len(), present.len() + lists - 1);
         assert!(all.iter().filter(|name| !present.contains(name)).all(|n| absent().contains(n)));

@@ -126,7 +126,7 @@ impl Bloom {
 
     fn remainder(&self, number: u32) -> u32 {
         let low = self.inverse.wrapping_mul(u64::from(number));
-        (u128::from(low) * u128::from(self.bits) >> 64) as u32
+        ((u128::from(low) * u128::from(self.bits)) >> 64) as u32
     }
 }
 

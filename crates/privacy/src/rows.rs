@@ -157,7 +157,7 @@ impl Rows {
 
 /// A number below a power of two, of the upper bits of a hash.
 fn upper(hash: u32, size: usize) -> usize {
-    (u64::from(hash) * size as u64 >> 32) as usize
+    ((u64::from(hash) * size as u64) >> 32) as usize
 }
 
 const _: () = assert!(FEATURES_MAX * 128 < i16::MAX as usize, "a sum of rows would not fit");
@@ -184,9 +184,9 @@ mod tests {
         assert_eq!(table.all(), names.into_iter().zip(rows).collect::<Vec<_>>());
         let sum = table.sum(&[7, 7 + (1 << 20), 9, 5, u32::MAX, 0, 7]);
         let expected = [(0, 126), (1, 2), (2, 3), (7, -3), (20, -124)];
-        for label in 0..LABELS {
+        for (label, sum) in sum.into_iter().enumerate() {
             let wanted = expected.iter().find(|(known, _)| *known == label);
-            assert_eq!(sum[label], wanted.map_or(0, |(_, weight)| *weight), "{label}");
+            assert_eq!(sum, wanted.map_or(0, |(_, weight)| *weight), "{label}");
         }
         assert_eq!(Rows::new(&[], &[]).unwrap().sum(&[1, 2, 0]), [0; LABELS]);
         assert!(Rows::new(&[3, 3], &rows[..2]).is_none(), "one feature has one row");

@@ -11,8 +11,8 @@ use crate::state::Shared;
 const NAME_BYTES_MAX: usize = 256;
 
 /// The identity, on behalf of the person whom the request names: its words then belong to that
-/// person, and can be exported and erased as theirs. The header `x-allod-subject` goes before, and a
-/// person whom an issuer proves is nobody else, whatever a field says.
+/// person, and can be exported and erased as theirs. The header `x-allod-subject` goes before, and
+/// a person whom an issuer proves is nobody else, whatever a field says.
 ///
 /// # Errors
 /// When the field holds something that is no name.

@@ -154,7 +154,8 @@ proptest! {
 
     #[test]
     fn every_unit_gives_the_bits_of_the_rule(
-        form in forms(), head_dim in head_dims(), group in 1usize..5, first in 0usize..100, tokens in 1usize..24,
+        form in forms(), head_dim in head_dims(), group in 1usize..5, first in 0usize..100,
+        tokens in 1usize..24,
         window in prop_oneof![Just(usize::MAX), 1usize..70], cap in caps(), with_sinks: bool,
         piece in 1usize..70, values in samples::values(), seed: u64,
     ) {
