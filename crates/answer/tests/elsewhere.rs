@@ -2,7 +2,9 @@
 //! counted and held back, and that every decision follows again from its receipt.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader, Write};
+mod common;
+
+use std::io::{BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -47,29 +49,12 @@ fn stub(responses: &[String]) -> Stub {
     std::thread::spawn(move || {
         for (number, stream) in listener.incoming().enumerate() {
             let mut stream = stream.unwrap();
-            kept.lock().unwrap().push(read_body(&mut BufReader::new(&stream)));
+            kept.lock().unwrap().push(common::read_body(&mut BufReader::new(&stream)));
             let response = responses.get(number).or(responses.last()).unwrap();
             stream.write_all(response.as_bytes()).unwrap();
         }
     });
     Stub { url, bodies }
-}
-
-fn read_body(reader: &mut impl BufRead) -> String {
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    String::from_utf8(body).unwrap()
 }
 
 /// A policy whose complex questions go to a server, with more keys of it.

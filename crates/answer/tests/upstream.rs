@@ -2,7 +2,9 @@
 //! rest is cut, and the receipt says which was which.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader, Write};
+mod common;
+
+use std::io::{BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -27,7 +29,8 @@ impl Stub {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                kept.lock().unwrap().push(read_request(&mut BufReader::new(&stream)));
+                let body = common::read_body(&mut BufReader::new(&stream));
+                kept.lock().unwrap().push(serde_json::from_str(&body).unwrap());
                 let body = json!({
                     "choices": [{"message": {"content": text}, "finish_reason": "stop"}],
                     "usage": {"prompt_tokens": 11, "completion_tokens": 7},
@@ -39,23 +42,6 @@ impl Stub {
         });
         Stub { url, asked }
     }
-}
-
-fn read_request(reader: &mut impl BufRead) -> Value {
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    serde_json::from_slice(&body).unwrap()
 }
 
 fn desk(folder: &Path, policy: &str) -> Result<Desk, Error> {

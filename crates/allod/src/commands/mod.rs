@@ -28,7 +28,7 @@ pub mod work;
 
 use allod_answer::{Ask, Caller, ModelChoice};
 use allod_corpus::Language;
-use allod_retrieval::Clearance;
+use allod_retrieval::{Clearance, Query};
 use anyhow::Context;
 
 use crate::arguments::{CallerArguments, ModelArguments};
@@ -51,6 +51,18 @@ fn question(text: &str, caller: &CallerArguments) -> anyhow::Result<Ask> {
         on: caller.on,
         language: language(caller)?,
     })
+}
+
+/// A search for what is asked.
+fn query(ask: &Ask, limit: usize) -> Query<'_> {
+    Query {
+        text: &ask.question,
+        language: ask.language,
+        clearance: &ask.caller.clearance,
+        on: ask.on.unwrap_or_else(|| jiff::Zoned::now().date()),
+        limit,
+        filter: None,
+    }
 }
 
 fn clearance(labels: &[String]) -> Clearance {

@@ -1,9 +1,9 @@
 //! `allod search`
 
-use allod_retrieval::{Evidence, EvidenceSet, Query};
+use allod_retrieval::{Evidence, EvidenceSet};
 use serde_json::{Value, json};
 
-use super::question;
+use super::{query, question};
 use crate::Ending;
 use crate::arguments::SearchArguments;
 use crate::folder::Place;
@@ -12,15 +12,7 @@ use crate::output::Output;
 /// Prints the passages that bear on a query. Nothing is answered, so nothing is recorded.
 pub fn run(arguments: &SearchArguments, place: &Place, output: &Output) -> anyhow::Result<Ending> {
     let ask = question(&arguments.query, &arguments.caller)?;
-    let library = place.library()?;
-    let found = library.search(&Query {
-        text: &ask.question,
-        language: ask.language,
-        clearance: &ask.caller.clearance,
-        on: ask.on.unwrap_or_else(|| jiff::Zoned::now().date()),
-        limit: arguments.limit,
-        filter: None,
-    })?;
+    let found = place.library()?.search(&query(&ask, arguments.limit))?;
     let passages: Vec<Value> = found.evidence.iter().map(passage).collect();
     let value = json!({"confidence": found.confidence, "passages": passages});
     output.print(&value, |_| text(&found))?;

@@ -68,11 +68,10 @@ impl Disputed<'_> {
 
     fn differ(&self, best: &Candidate, other: &Candidate, asked: &[Class]) -> Option<Matter> {
         let language = self.evidence[best.evidence].language;
-        let mut known: Vec<String> = Vec::new();
-        known.extend(words(self.question, self.language).into_iter().map(|word| word.folded));
+        let known = words(self.question, self.language);
         let is_known = |folded: &str| {
             let little = is_stop_word(folded, language) || is_weak_word(folded, language);
-            little || known.iter().any(|word| word == folded)
+            little || known.iter().any(|word| word.folded == folded)
         };
         let said = |candidate: &Candidate| self.said(candidate, language);
         let (one, other) = (said(best), said(other));

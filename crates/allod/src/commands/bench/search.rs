@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use allod_retrieval::{Library, Query};
+use allod_retrieval::Library;
 use anyhow::{Context, ensure};
 use serde::Serialize;
 
 use crate::Ending;
 use crate::bench_arguments::BenchSearchArguments;
-use crate::commands::question;
+use crate::commands::{query, question};
 use crate::folder::Place;
 use crate::output::Output;
 
@@ -80,14 +80,7 @@ pub fn run(
 
 fn search(library: &Library, text: &str, arguments: &BenchSearchArguments) -> anyhow::Result<()> {
     let ask = question(text, &arguments.caller)?;
-    library.search(&Query {
-        text: &ask.question,
-        language: ask.language,
-        clearance: &ask.caller.clearance,
-        on: ask.on.unwrap_or_else(|| jiff::Zoned::now().date()),
-        limit: arguments.limit,
-        filter: None,
-    })?;
+    library.search(&query(&ask, arguments.limit))?;
     Ok(())
 }
 
