@@ -395,8 +395,9 @@ impl<'m> Worker<'m> {
         }
         self.count(&rows, started);
         let mut over: Vec<usize> = Vec::new();
-        for (computed, logits) in &scores {
-            over.extend(self.choose(computed, logits));
+        for (computed, logits) in scores {
+            over.extend(self.choose(&computed, &logits));
+            self.infer.recycle(logits);
         }
         self.keep_pages();
         over.sort_unstable();

@@ -1,12 +1,17 @@
 //! AVX-512: products with codes, a lane for each of 16 outputs.
 #![allow(unsafe_code)] // intrinsics on pointers; callers check bounds and processor first
 
-use crate::coded::{AHEAD_BYTES, Codes, Factors, Job, SPAN_TILES, Scales, TILE_COLUMNS, prefetch};
+use crate::coded::{
+    AHEAD_BYTES, Coded, CodedInputs, Codes, Factors, Job, SPAN_TILES, Scales, TILE_COLUMNS,
+    prefetch,
+};
+use crate::columns::Columns;
 use crate::lanes::{LANES, Lanes};
 use std::arch::x86_64::*;
+use std::ops::Range;
 
 /// Tokens whose chains are kept in registers together.
-const TOKENS: usize = 4;
+pub(crate) const FEW_TOKENS: usize = 4;
 
 /// The kinds of [`Codes`], for code of their own.
 const FOUR: usize = 0;
@@ -34,26 +39,52 @@ pub(crate) unsafe fn multiply(job: &Job, factors: &mut Factors, sums: &mut [Lane
     // SAFETY: the caller's promise is passed on; the kind is that of the codes.
     unsafe {
         match job.w.layout.codes {
-            Codes::Four(_) => by_tokens::<FOUR>(job, factors, sums),
-            Codes::Five(_) => by_tokens::<FIVE>(job, factors, sums),
-            Codes::Six => by_tokens::<SIX>(job, factors, sums),
-            Codes::Eight => by_tokens::<EIGHT>(job, factors, sums),
+            Codes::Four(_) => many::<FOUR>(job, factors, sums),
+            Codes::Five(_) => many::<FIVE>(job, factors, sums),
+            Codes::Six => many::<SIX>(job, factors, sums),
+            Codes::Eight => many::<EIGHT>(job, factors, sums),
+        }
+    }
+}
+
+/// The outputs `rows` of at most [`FEW_TOKENS`] tokens, strip after strip in the order of memory.
+///
+/// # Safety
+/// The processor has the features named.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+pub(crate) unsafe fn linear(
+    inputs: &CodedInputs,
+    w: &Coded,
+    rows: Range<usize>,
+    out: &mut Columns,
+) {
+    // SAFETY: the caller's promise is passed on; the kind is that of the codes.
+    unsafe {
+        match w.layout.codes {
+            Codes::Four(_) => by_tokens::<FOUR>(inputs, w, rows, out),
+            Codes::Five(_) => by_tokens::<FIVE>(inputs, w, rows, out),
+            Codes::Six => by_tokens::<SIX>(inputs, w, rows, out),
+            Codes::Eight => by_tokens::<EIGHT>(inputs, w, rows, out),
         }
     }
 }
 
 /// # Safety
-/// As [`multiply`]; `KIND` is that of the codes.
+/// As [`linear`]; `KIND` is that of the codes.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-unsafe fn by_tokens<const KIND: usize>(job: &Job, factors: &mut Factors, sums: &mut [Lanes]) {
+unsafe fn by_tokens<const KIND: usize>(
+    inputs: &CodedInputs,
+    w: &Coded,
+    rows: Range<usize>,
+    out: &mut Columns,
+) {
     // SAFETY: the caller's promise is passed on.
     unsafe {
-        match sums.len() {
-            1 => few::<KIND, 1>(job, factors, sums),
-            2 => few::<KIND, 2>(job, factors, sums),
-            3 => few::<KIND, 3>(job, factors, sums),
-            4 => few::<KIND, TOKENS>(job, factors, sums),
-            _ => many::<KIND>(job, factors, sums),
+        match inputs.tokens() {
+            1 => few::<KIND, 1>(inputs, w, rows, out),
+            2 => few::<KIND, 2>(inputs, w, rows, out),
+            3 => few::<KIND, 3>(inputs, w, rows, out),
+            _ => few::<KIND, FEW_TOKENS>(inputs, w, rows, out),
         }
     }
 }
@@ -259,12 +290,12 @@ impl At<'_> {
     /// are those of tile `place` of a row.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-    fn add_least(&self, job: &Job, place: usize, first: usize, all: &mut [__m512]) {
+    fn add_least(&self, inputs: &CodedInputs, place: usize, first: usize, all: &mut [__m512]) {
         // SAFETY: a row of 16 floats is read.
         let least = unsafe { _mm512_loadu_ps(self.factors.least[self.tile].as_ptr()) };
         for (token, all) in all.iter_mut().enumerate() {
             let token = first + token;
-            let of_x = job.inputs.sums(token / LANES)[place][token % LANES];
+            let of_x = inputs.sums(token / LANES)[place][token % LANES];
             *all = _mm512_fmadd_ps(least, _mm512_set1_ps(of_x), *all);
         }
     }
@@ -304,20 +335,47 @@ macro_rules! add_tile {
 /// `T` tokens; codes are decoded on their way into the sums.
 ///
 /// # Safety
-/// As [`by_tokens`]; there are `T` sums.
+/// As [`by_tokens`]; there are `T` tokens.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 unsafe fn few<const KIND: usize, const T: usize>(
-    job: &Job,
-    factors: &mut Factors,
-    sums: &mut [Lanes],
+    inputs: &CodedInputs,
+    w: &Coded,
+    rows: Range<usize>,
+    out: &mut Columns,
 ) {
-    let (layout, tables) = (job.w.layout, Tables::of(job.w.layout.codes));
-    let (mut rest, tiles) = (job.w.strip(job.strip), job.w.tiles());
-    let mut all = [_mm512_setzero_ps(); T];
-    let mut x = [std::ptr::null(); T];
-    for (token, x) in x.iter_mut().enumerate() {
-        *x = job.inputs.row(job.tokens.start + token)[..tiles * TILE_COLUMNS].as_ptr();
+    let tables = Tables::of(w.layout.codes);
+    let mut factors = Factors::NONE;
+    for first in rows.clone().step_by(LANES) {
+        // SAFETY: the caller's promise is passed on.
+        let sums = unsafe { strip::<KIND, T>(inputs, w, first / LANES, tables, &mut factors) };
+        let count = LANES.min(rows.end - first);
+        let mask = u16::MAX >> (LANES - count);
+        for (token, sum) in sums.into_iter().enumerate() {
+            let place = first - rows.start;
+            let out = out.of_row(token, place..place + count);
+            // SAFETY: no more than `count` floats are written.
+            unsafe { _mm512_mask_storeu_ps(out.as_mut_ptr(), mask, sum) };
+        }
     }
+}
+
+/// The sums of a strip of outputs, for each of `T` tokens.
+///
+/// # Safety
+/// As [`few`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn strip<const KIND: usize, const T: usize>(
+    inputs: &CodedInputs,
+    w: &Coded,
+    strip: usize,
+    tables: Tables,
+    factors: &mut Factors,
+) -> [__m512; T] {
+    let (layout, mut rest, tiles) = (w.layout, w.strip(strip), w.tiles());
+    let mut all = [_mm512_setzero_ps(); T];
+    let mut x: [*const f32; T] =
+        std::array::from_fn(|token| inputs.row(token)[..tiles * TILE_COLUMNS].as_ptr());
     for from in (0..tiles).step_by(SPAN_TILES) {
         let count = SPAN_TILES.min(tiles - from);
         let (span, others) = rest.split_at(layout.span_bytes(count));
@@ -338,20 +396,17 @@ unsafe fn few<const KIND: usize, const T: usize>(
                 x.iter_mut().for_each(|x| *x = x.add(TILE_COLUMNS));
             }
             if layout.scales.has_least() {
-                at.add_least(job, from + tile, job.tokens.start, &mut all);
+                at.add_least(inputs, from + tile, 0, &mut all);
             }
         }
     }
-    for (out, sum) in sums.iter_mut().zip(all) {
-        // SAFETY: a row of 16 floats is written.
-        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), sum) };
-    }
+    all
 }
 
 /// Any number of tokens: the codes of a tile are decoded once.
 ///
 /// # Safety
-/// As [`by_tokens`].
+/// As [`multiply`]; `KIND` is that of the codes.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 unsafe fn many<const KIND: usize>(job: &Job, factors: &mut Factors, sums: &mut [Lanes]) {
     let tables = Tables::of(job.w.layout.codes);
@@ -364,10 +419,10 @@ unsafe fn many<const KIND: usize>(job: &Job, factors: &mut Factors, sums: &mut [
             // SAFETY: a tile of codes is read.
             *panel = unsafe { tables.column::<KIND>(codes, column / 8, column % 8) };
         }
-        let whole = sums.len() / TOKENS * TOKENS;
-        for first in (0..whole).step_by(TOKENS) {
+        let whole = sums.len() / FEW_TOKENS * FEW_TOKENS;
+        for first in (0..whole).step_by(FEW_TOKENS) {
             // SAFETY: there are as many tokens and sums.
-            unsafe { group::<KIND, TOKENS>(&walk, &panel, first, sums) };
+            unsafe { group::<KIND, FEW_TOKENS>(&walk, &panel, first, sums) };
         }
         for first in whole..sums.len() {
             // SAFETY: as above.
@@ -400,7 +455,7 @@ unsafe fn group<const KIND: usize, const T: usize>(
         let at = At { factors: walk.factors, tile: walk.place % SPAN_TILES };
         add_tile!(KIND, at, x, all, |q, i| panel[8 * q + i]);
         if walk.job.w.layout.scales.has_least() {
-            at.add_least(walk.job, walk.place, start, &mut all);
+            at.add_least(walk.job.inputs, walk.place, start, &mut all);
         }
         for token in 0..T {
             _mm512_storeu_ps(sums[token].as_mut_ptr(), all[token]);

@@ -123,6 +123,7 @@ mod scratch;
 mod softmax_gradient;
 mod softmax_weights;
 mod tanh;
+mod team;
 mod tile_memory;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod turned;
@@ -169,6 +170,7 @@ pub use scan::scan;
 pub use scratch::Scratch;
 pub use softmax_gradient::softmax_gradient;
 pub use tanh::{Xielu, gelu_tanh_mul, soft_cap, xielu};
+pub use team::Team;
 pub use weight_gradient::linear_weight_gradient;
 
 /// Name of the rule that fixes the order of every addition (`docs/numerics.md`).

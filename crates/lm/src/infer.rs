@@ -33,6 +33,10 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use workers::Workers;
 
+/// So many times as large as what is wanted, a buffer is left to others: logits are far larger than
+/// what else a pass needs.
+const MEANT_FOR_MORE: usize = 8;
+
 /// How an [`Infer`] runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InferOptions {
@@ -207,12 +211,8 @@ impl<S: ModelSpec> Infer<S> {
     where
         S: Send + Sync,
     {
-        let (pool, checkpoint) = (self.workers.pool(), self.checkpoint.clone());
-        let mut forward = || forward(self, checkpoint.spec());
-        match pool {
-            Some(pool) => pool.install(forward),
-            None => forward(),
-        }
+        let checkpoint = self.checkpoint.clone();
+        forward(self, checkpoint.spec())
     }
 
     /// Zeros: `rows` rows of `width`.
@@ -225,14 +225,22 @@ impl<S: ModelSpec> Infer<S> {
     /// `rows` rows of `width` to be written, which hold anything until then.
     fn buffer(&mut self, rows: usize, width: usize) -> Activations {
         let len = rows * width;
-        // One of that length need not be written twice.
-        let fitting = self.spare.iter().position(|spare| spare.len() == len);
-        let mut values = match fitting {
-            Some(place) => self.spare.swap_remove(place),
-            None => self.spare.pop().unwrap_or_default(),
-        };
+        let mut values =
+            self.spare(len).map(|place| self.spare.swap_remove(place)).unwrap_or_default();
         values.resize(len, 0.0);
         Activations { width, values, inputs: OnceLock::new(), coded_inputs: OnceLock::new() }
+    }
+
+    /// The spare buffer to hold so many values: one of that length, which need not be written twice,
+    /// or the smallest that has room, or the largest. Never one that is meant for far more.
+    fn spare(&self, len: usize) -> Option<usize> {
+        let most = MEANT_FOR_MORE * len.max(1 << 12);
+        let fitting = self.spare.iter().enumerate().filter(|(_, spare)| spare.capacity() <= most);
+        let waste = |spare: &Vec<f32>| match spare.capacity().checked_sub(len) {
+            Some(over) => (spare.len() != len, over),
+            None => (true, usize::MAX - spare.capacity()),
+        };
+        fitting.min_by_key(|(_, spare)| waste(spare)).map(|(place, _)| place)
     }
 
     /// `x * matrix^T + bias`

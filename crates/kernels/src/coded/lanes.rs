@@ -33,6 +33,11 @@ pub(super) fn linear(
     out: &mut Columns,
     scratch: &mut Scratch,
 ) {
+    #[cfg(target_arch = "x86_64")]
+    if isa.checked() == Isa::Avx512 && inputs.tokens() <= crate::coded_avx512::FEW_TOKENS {
+        // SAFETY: `checked` saw the instructions.
+        return unsafe { crate::coded_avx512::linear(inputs, w, rows, out) };
+    }
     let (_, sums) = scratch.linear();
     let sums = &mut sums.as_chunks_mut::<LANES>().0[..STRIP_TOKENS];
     let mut factors = Factors::NONE;

@@ -31,7 +31,7 @@ impl Scales {
             Scales::Power => tiles * LANES,
             Scales::Small => 4 * LANES + tiles * 2 * LANES,
             Scales::Signed => 2 * LANES + tiles * LANES,
-            Scales::SignedOf16 => 2 * LANES + tiles * 2 * LANES,
+            Scales::SignedOf16 => (2 * LANES + tiles * 2 * LANES).next_multiple_of(64),
         }
     }
 

@@ -18,6 +18,12 @@ impl Infer<DecoderSpec> {
         Ok(Logits::new(self.checkpoint.spec().outputs, logits.values))
     }
 
+    /// Takes back the memory of logits that are read, for those of a later run: they are megabytes,
+    /// which the system would have to clear for each run.
+    pub fn recycle(&mut self, logits: Logits) {
+        self.spare.push(logits.into_values());
+    }
+
     /// One vector of each sequence of `batch`, which holds whole sequences, in order: of the normed
     /// last hidden states of their tokens. Whatever was there before is forgotten.
     ///

@@ -3,11 +3,10 @@
 
 use crate::error::{Error, Result};
 use allod_kernels::{
-    BlockSums, CodedInputs, CodedPiece, Columns, Inputs, Isa, PANEL_ROWS, Scratch,
+    BlockSums, CodedInputs, CodedPiece, Columns, Inputs, Isa, PANEL_ROWS, Scratch, Team,
 };
-use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Multiplications below which waking other threads costs more than it gains.
 const WORTH_SPLITTING: usize = 1 << 16;
@@ -19,9 +18,9 @@ const VALUES_WORTH_SPLITTING: usize = 1 << 14;
 /// the others.
 const SHARES_PER_THREAD: usize = 4;
 
-/// A pool of threads, and working memory.
+/// Threads and their working memory.
 pub(super) struct Workers {
-    pool: Option<Arc<rayon::ThreadPool>>,
+    team: Team,
     /// Of each thread, so that it stays in the caches from one share to the next.
     scratch: Vec<Mutex<Scratch>>,
     /// Results of each share of a piece of work.
@@ -30,35 +29,21 @@ pub(super) struct Workers {
 
 impl Workers {
     pub fn new(threads: usize) -> Result<Workers> {
-        let failed = |error: rayon::ThreadPoolBuildError| Error::Threads {
-            threads,
-            what: error.to_string(),
-        };
-        let pool = match threads {
-            1 => None,
-            _ => Some(rayon::ThreadPoolBuilder::new().num_threads(threads).build()),
-        };
-        let pool = pool.transpose().map_err(failed)?.map(Arc::new);
+        let failed = |error: std::io::Error| Error::Threads { threads, what: error.to_string() };
+        let team = Team::new(threads).map_err(failed)?;
         let shares = if threads == 1 { 1 } else { threads * SHARES_PER_THREAD };
         let scratch = (0..threads).map(|_| Mutex::default()).collect();
-        Ok(Workers { pool, scratch, results: vec![Vec::new(); shares] })
+        Ok(Workers { team, scratch, results: vec![Vec::new(); shares] })
     }
 
     fn shares(&self) -> usize {
         self.results.len()
     }
 
-    /// Does `work` with the memory of the thread that this is called in.
-    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let thread = rayon::current_thread_index().unwrap_or(0);
-        let scratch = &self.scratch[thread % self.scratch.len()];
+    /// Does `work` with the memory of a thread of the team.
+    fn with_scratch<T>(&self, member: usize, work: impl FnOnce(&mut Scratch) -> T) -> T {
         // What a panic left in it never influences a result.
-        work(&mut scratch.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The pool to run in; none for a single thread.
-    pub fn pool(&self) -> Option<Arc<rayon::ThreadPool>> {
-        self.pool.clone()
+        work(&mut self.scratch[member].lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Computes `out` (`[tokens, outputs]`) by ranges of outputs; the shape is `[outputs, inputs]`.
@@ -73,21 +58,24 @@ impl Workers {
         let size = out.len() * inputs;
         let mut all = Columns::of(out, outputs);
         if share >= outputs || size < WORTH_SPLITTING {
-            return self.with_scratch(|scratch| work(0..outputs, &mut all, scratch));
+            return self.with_scratch(0, |scratch| work(0..outputs, &mut all, scratch));
         }
-        all.pieces(share).into_par_iter().enumerate().for_each(|(index, mut out)| {
+        let pieces = all.pieces(share).into_iter().enumerate().collect();
+        self.team.each(pieces, |member, (index, mut out): (usize, Columns)| {
             let first = index * share;
-            self.with_scratch(|scratch| work(first..first + out.len(), &mut out, scratch));
+            self.with_scratch(member, |scratch| {
+                work(first..first + out.len(), &mut out, scratch);
+            });
         });
     }
 
     /// Packs activations of `width` columns.
     pub fn pack(&self, isa: Isa, x: &[f32], width: usize, inputs: &mut Inputs) {
-        if self.pool.is_none() || x.len() < WORTH_SPLITTING {
+        if self.shares() == 1 || x.len() < WORTH_SPLITTING {
             return inputs.pack(isa, x, width);
         }
-        let pieces = inputs.pieces(isa, x, width).into_par_iter();
-        pieces.for_each(|mut piece| piece.pack(isa, Inputs::source(x, width)));
+        let pieces = inputs.pieces(isa, x, width);
+        self.team.each(pieces, |_, mut piece| piece.pack(isa, Inputs::source(x, width)));
     }
 
     /// Rounds activations of `width` columns for products with codes.
@@ -99,9 +87,9 @@ impl Workers {
         inputs: &mut CodedInputs,
     ) {
         let pieces = inputs.pieces(isa, x, width, sums);
-        match self.pool.is_none() || x.len() < VALUES_WORTH_SPLITTING {
+        match self.shares() == 1 || x.len() < VALUES_WORTH_SPLITTING {
             true => pieces.into_iter().for_each(CodedPiece::pack),
-            false => pieces.into_par_iter().for_each(CodedPiece::pack),
+            false => self.team.each(pieces, |_, piece| piece.pack()),
         }
     }
 
@@ -116,20 +104,20 @@ impl Workers {
     ) {
         let share = outputs.div_ceil(self.shares()).next_multiple_of(PANEL_ROWS);
         if share >= outputs || tokens * outputs * inputs < WORTH_SPLITTING {
-            return self.with_scratch(|scratch| work(0..outputs, out, scratch));
+            return self.with_scratch(0, |scratch| work(0..outputs, out, scratch));
         }
         let range = |index: usize| index * share..((index + 1) * share).min(outputs);
         if tokens == 1 {
-            out.par_chunks_mut(share).enumerate().for_each(|(index, out)| {
-                self.with_scratch(|scratch| work(range(index), out, scratch));
+            let pieces = out.chunks_mut(share).enumerate().collect();
+            return self.team.each(pieces, |member, (index, out)| {
+                self.with_scratch(member, |scratch| work(range(index), out, scratch));
             });
-            return;
         }
         let mut results = std::mem::take(&mut self.results);
         let parts = &mut results[..outputs.div_ceil(share)];
-        parts.par_iter_mut().enumerate().for_each(|(index, part)| {
+        self.team.each(parts.iter_mut().enumerate().collect(), |member, (index, part)| {
             part.resize(tokens * range(index).len(), 0.0);
-            self.with_scratch(|scratch| work(range(index), part, scratch));
+            self.with_scratch(member, |scratch| work(range(index), part, scratch));
         });
         for (index, part) in parts.iter().enumerate() {
             let range = range(index);
@@ -141,23 +129,26 @@ impl Workers {
 
     /// Does every task; those that lie together go to different threads.
     pub fn split_tasks<T: Send>(&self, tasks: Vec<T>, work: impl Fn(T, &mut Scratch) + Sync) {
-        let each = |tasks: Vec<T>| {
-            self.with_scratch(|scratch| tasks.into_iter().for_each(|task| work(task, scratch)));
+        let each = |member: usize, tasks: Vec<T>| {
+            self.with_scratch(member, |scratch| {
+                tasks.into_iter().for_each(|task| work(task, scratch));
+            });
         };
         if self.shares() == 1 {
-            return each(tasks);
+            return each(0, tasks);
         }
         let mut shares: Vec<Vec<T>> = self.results.iter().map(|_| Vec::new()).collect();
         for (index, task) in tasks.into_iter().enumerate() {
             shares[index % self.shares()].push(task);
         }
-        shares.into_par_iter().for_each(each);
+        self.team.each(shares, each);
     }
 
     /// Does every task, each as soon as a thread is free.
     pub fn each_task<T: Send>(&self, tasks: Vec<T>, work: impl Fn(T, &mut Scratch) + Sync) {
-        let tasks = tasks.into_par_iter().with_max_len(1);
-        tasks.for_each(|task| self.with_scratch(|scratch| work(task, scratch)));
+        self.team.each(tasks, |member, task| {
+            self.with_scratch(member, |scratch| work(task, scratch));
+        });
     }
 
     /// Computes `out` by pieces of `piece` values; `work` gets a piece's number and its values.
@@ -168,17 +159,16 @@ impl Workers {
         work: impl Fn(usize, &mut [f32], &mut Scratch) + Sync,
     ) {
         let share = (out.len() / piece).div_ceil(self.shares()).max(1);
-        let each = |index: usize, out: &mut [f32]| {
-            self.with_scratch(|scratch| {
+        let each = |member: usize, (index, out): (usize, &mut [f32])| {
+            self.with_scratch(member, |scratch| {
                 for (offset, out) in out.chunks_exact_mut(piece).enumerate() {
                     work(index * share + offset, out, scratch);
                 }
             });
         };
         if self.shares() == 1 || out.len() < VALUES_WORTH_SPLITTING {
-            return each(0, out);
+            return each(0, (0, out));
         }
-        let shares = out.par_chunks_mut(share * piece).enumerate();
-        shares.for_each(|(index, out)| each(index, out));
+        self.team.each(out.chunks_mut(share * piece).enumerate().collect(), each);
     }
 }
