@@ -3,6 +3,8 @@
 //! It is a receipt of its own, which names the one it speaks of. The words are sealed under the key
 //! of who asked, as the answer is, so an erasure takes both.
 
+use std::collections::HashMap;
+
 use allod_ledger::Receipt;
 use allod_ledger::receipt::{Outcome, RequestKind};
 use serde::{Deserialize, Serialize};
@@ -116,18 +118,29 @@ impl Desk {
     /// # Errors
     /// When the store or the log cannot be read.
     pub fn feedback(&self, tenant: Option<&str>) -> Result<Vec<FeedbackRecord>, Error> {
-        let mut records: Vec<FeedbackRecord> = Vec::new();
+        // By the answer and who spoke of it, the place of what was said last.
+        let mut last: HashMap<(u64, String), u64> = HashMap::new();
         for index in 0..self.ledger.checkpoint().size {
-            let receipt = self.ledger.read(index)?;
+            let entry = self.ledger.entry(index)?;
+            if !may_be_feedback(&entry) {
+                continue;
+            }
+            let receipt = Receipt::from_entry(&entry)?;
             let is_meant = tenant.is_none_or(|tenant| receipt.request.tenant == tenant);
             if receipt.request.kind != RequestKind::Feedback || !is_meant {
                 continue;
             }
-            let Some(record) = self.feedback_record(index, &receipt)? else { continue };
-            records.retain(|one| (one.receipt, &one.by) != (record.receipt, &record.by));
-            records.push(record);
+            if let Some(of) = answer_of(&receipt) {
+                last.insert((of, receipt.facts["feedback"]["by"].to_string()), index);
+            }
         }
-        Ok(records)
+        let mut places: Vec<u64> = last.into_values().collect();
+        places.sort_unstable();
+        let records = places.into_iter().map(|index| {
+            let receipt = self.ledger.read(index)?;
+            self.feedback_record(index, &receipt)
+        });
+        records.filter_map(Result::transpose).collect()
     }
 
     fn feedback_record(
@@ -136,7 +149,7 @@ impl Desk {
         receipt: &Receipt,
     ) -> Result<Option<FeedbackRecord>, Error> {
         let said = &receipt.facts["feedback"];
-        let Some(number) = said["receipt"].as_u64() else { return Ok(None) };
+        let Some(number) = answer_of(receipt) else { return Ok(None) };
         let of = self.ledger.read(number)?;
         let words = |commitment: Option<&String>| -> Result<Option<String>, Error> {
             let Some(commitment) = commitment else { return Ok(None) };
@@ -161,6 +174,17 @@ impl Desk {
             policy: of.policy.digest,
         }))
     }
+}
+
+/// The answer that a receipt of feedback speaks of.
+fn answer_of(feedback: &Receipt) -> Option<u64> {
+    feedback.facts["feedback"]["receipt"].as_u64()
+}
+
+/// Whether an entry may be a receipt of feedback: canonical JSON writes its kind in one way only.
+/// Nearly all others need not be taken apart to see that they are none.
+fn may_be_feedback(entry: &[u8]) -> bool {
+    std::str::from_utf8(entry).is_ok_and(|text| text.contains(r#""kind":"feedback""#))
 }
 
 /// The question in a recorded prompt.
@@ -214,6 +238,11 @@ mod tests {
         assert_eq!(of_anna[0].correction.as_deref(), Some("Zwei Franken."));
         assert_eq!(of_anna[0].verdict, "down");
         assert!(desk.give_feedback(given.index, "anna", &up).is_err(), "it is no answer");
+        desk.give_feedback(anna, "eva", &up).unwrap();
+        let places: Vec<(u64, u64)> =
+            desk.feedback(None).unwrap().iter().map(|r| (r.receipt, r.feedback_receipt)).collect();
+        let first = given.index;
+        assert_eq!(places, [(anna, first), (bea, first + 1), (anna, first + 2)], "oldest first");
         assert!(allod_ledger::verify(&folder.path().join("ledger")).is_ok());
     }
 

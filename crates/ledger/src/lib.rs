@@ -27,6 +27,7 @@ mod key;
 mod lock;
 mod log;
 pub mod note;
+mod page;
 mod proof;
 mod publish;
 mod queue;

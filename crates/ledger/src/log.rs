@@ -14,16 +14,14 @@ use crate::hash::Hash;
 use crate::head::{Head, read_signed, read_vkey};
 use crate::key::SigningKey;
 use crate::lock::LockFile;
+use crate::page::LastPage;
 use crate::proof;
 use crate::publish;
 use crate::queue::{Entry, Queue};
 use crate::receipt::Receipt;
 use crate::recovery;
 use crate::round::{Round, create_folder};
-use crate::tiles::{
-    CHECKPOINT, HEAD, TILE_WIDTH, Tiles, bundle_path, read_tile, tail_start, tile_path,
-    whole_bundle,
-};
+use crate::tiles::{CHECKPOINT, HEAD, TILE_WIDTH, Tiles, tail_start, tile_path};
 use crate::tree;
 use crate::witness;
 
@@ -49,6 +47,7 @@ pub struct Ledger {
     head: RwLock<Arc<Head>>,
     queue: Queue,
     rounds: AtomicU64,
+    last_page: LastPage,
 }
 
 impl Ledger {
@@ -113,6 +112,7 @@ impl Ledger {
             head: RwLock::new(Arc::new(head)),
             queue: Queue::default(),
             rounds: AtomicU64::new(0),
+            last_page: LastPage::default(),
         })
     }
 
@@ -346,18 +346,10 @@ impl Ledger {
         if index >= size {
             return Err(Error::NoSuchEntry { index, size });
         }
-        let place = (index % TILE_WIDTH) as usize;
         if index >= tail_start(size) {
-            return Ok(head.edge.entries()[place].to_vec());
+            return Ok(head.edge.entries()[(index % TILE_WIDTH) as usize].to_vec());
         }
-        let path = bundle_path(index / TILE_WIDTH, None);
-        let bundle = disk::read(&self.dir, &path)?;
-        let range = whole_bundle(&path, &bundle, TILE_WIDTH)?[place].clone();
-        let entry = bundle[range].to_vec();
-        if read_tile(&self.dir, 0, index / TILE_WIDTH)?[place] != Hash::leaf(&entry) {
-            return Err(Fault::new(Wrong::Entry, path, Place::Entry(index)).into());
-        }
-        Ok(entry)
+        self.last_page.entry(&self.dir, index)
     }
 }
 
