@@ -14,7 +14,6 @@ pub(crate) type Entry = Arc<[u8]>;
 #[derive(Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
-    turned: Condvar,
 }
 
 #[derive(Default)]
@@ -24,9 +23,13 @@ struct State {
     leading: bool,
 }
 
-/// What a round came to, once it is known.
+/// Those who share a round.
 #[derive(Default)]
-struct Batch(OnceLock<Result<Vec<Leaf>, Arc<Error>>>);
+struct Batch {
+    /// What it came to, once that is known.
+    outcome: OnceLock<Result<Vec<Leaf>, Arc<Error>>>,
+    turned: Condvar,
+}
 
 impl Queue {
     /// Has `entries` written, in one round, by `write` or by another caller's.
@@ -41,11 +44,11 @@ impl Queue {
         let own = start..state.gathered.len();
         let batch = Arc::clone(&state.batch);
         loop {
-            if let Some(outcome) = batch.0.get() {
+            if let Some(outcome) = batch.outcome.get() {
                 return share(outcome, own);
             }
             if state.leading {
-                state = self.turned.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = batch.turned.wait(state).unwrap_or_else(PoisonError::into_inner);
             } else {
                 // Nobody leads and the batch is open: what has gathered is this batch.
                 self.lead(state, write);
@@ -66,7 +69,7 @@ impl Queue {
         let leading = Leading { queue: self, batch: &batch };
         let outcome = write(&entries).map_err(Arc::new);
         // Only the leader sets it, and only once.
-        let _ = leading.batch.0.set(outcome);
+        let _ = leading.batch.outcome.set(outcome);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -82,12 +85,15 @@ struct Leading<'a> {
 
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
-        self.batch.0.get_or_init(|| {
+        self.batch.outcome.get_or_init(|| {
             let reason = std::io::Error::other("the thread that was writing it panicked");
             Err(Arc::new(Error::file("write", std::path::Path::new("head"), reason)))
         });
-        self.queue.lock().leading = false;
-        self.queue.turned.notify_all();
+        let mut state = self.queue.lock();
+        state.leading = false;
+        // Of those who gathered, one is enough to lead; the others wait for it.
+        state.batch.turned.notify_one();
+        self.batch.turned.notify_all();
     }
 }
 

@@ -15,6 +15,7 @@ mod plain;
 mod reviews;
 mod settings;
 mod subjects;
+mod together;
 mod usage;
 
 use crate::operator::{OperatorKey, usual_file};
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use subjects::Fault;
+use together::{Together, Writes};
 
 /// Name of the database in the data folder.
 pub const DATABASE_FILE: &str = "allod.db";
@@ -40,6 +42,8 @@ pub struct SqliteStore {
     connection: Mutex<Connection>,
     path: PathBuf,
     operator: Key,
+    /// Where what is written with every request shares transactions.
+    together: Together,
 }
 
 impl SqliteStore {
@@ -104,7 +108,8 @@ impl SqliteStore {
         open::configure(&connection).map_err(|source| fault(&path, source))?;
         migrations::run(&mut connection, &path)?;
         let operator = operator_key(&mut connection, operator).map_err(|why| told(&path, why))?;
-        let store = SqliteStore { connection: Mutex::new(connection), path, operator };
+        let connection = Mutex::new(connection);
+        let store = SqliteStore { connection, path, operator, together: Together::default() };
         plain::seal(&store)?;
         Ok(store)
     }
@@ -132,6 +137,22 @@ impl SqliteStore {
             Ok(value)
         };
         run().map_err(|why| told(&self.path, why))
+    }
+
+    /// Writes with what others bring at the same time; alone if that fails, so that nobody gets
+    /// another one's error.
+    fn write_together(&self, writes: &Writes) -> Result<()> {
+        let write = |writes: &Writes| {
+            self.write_sealed(|transaction| {
+                payloads::put(transaction, &self.operator, &writes.payloads)?;
+                writes.head.iter().try_for_each(|head| settings::raise_head(transaction, head))?;
+                Ok(())
+            })
+        };
+        match self.together.submit(writes.clone(), |all| write(all).is_ok()) {
+            true => Ok(()),
+            false => write(writes),
+        }
     }
 
     /// Runs `work` on the connection and explains what fails.
@@ -269,7 +290,7 @@ impl Store for SqliteStore {
     }
 
     fn put_payloads(&self, payloads: &[PayloadRow]) -> Result<()> {
-        self.write_sealed(|transaction| payloads::put(transaction, &self.operator, payloads))
+        self.write_together(&Writes { payloads: payloads.to_vec(), head: None })
     }
 
     fn payload(&self, commitment: &str) -> Result<Option<PayloadRow>> {
@@ -342,7 +363,7 @@ impl Store for SqliteStore {
     }
 
     fn raise_ledger_head(&self, head: &HeadRow) -> Result<()> {
-        self.write(|transaction| settings::raise_head(transaction, head))
+        self.write_together(&Writes { payloads: Vec::new(), head: Some(head.clone()) })
     }
 
     fn ledger_head(&self) -> Result<Option<HeadRow>> {

@@ -18,8 +18,14 @@ pub(super) fn put(
     operator: &Key,
     payloads: &[PayloadRow],
 ) -> std::result::Result<(), Fault> {
+    // The rows of a request are of one subject.
+    let mut last = None;
     for row in payloads {
-        let subject = subjects::subject(connection, operator, (&row.tenant, &row.subject))?;
+        let name = (row.tenant.as_str(), row.subject.as_str());
+        let subject = match last.take() {
+            Some((known, subject)) if known == name => subject,
+            _ => subjects::subject(connection, operator, name)?,
+        };
         let words = format!("{}\n{}", row.salt_hex, row.content);
         let sealed = subject.key.seal(&place(&row.commitment, &row.kind), words.as_bytes())?;
         connection
@@ -36,6 +42,7 @@ pub(super) fn put(
                 subject.number,
                 sealed,
             ))?;
+        last = Some((name, subject));
     }
     Ok(())
 }

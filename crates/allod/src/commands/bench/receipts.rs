@@ -34,6 +34,8 @@ struct Turn {
     rate: f64,
     /// Tokens written in a second.
     tokens: f64,
+    /// Time that processors worked for an answer, in milliseconds; Linux only.
+    processor_ms: Option<f64>,
     /// Sorted.
     times: Vec<Duration>,
 }
@@ -158,6 +160,7 @@ fn chat(arguments: &BenchReceiptsArguments, number: usize) -> Chat {
 /// are the same ones.
 fn turn(arguments: &BenchReceiptsArguments, answer: Answer<'_>) -> anyhow::Result<Turn> {
     let next = AtomicUsize::new(1);
+    let worked = processor_seconds();
     let begun = Instant::now();
     let until = begun + Duration::from_secs(arguments.seconds);
     let client = || -> anyhow::Result<(Vec<Duration>, usize)> {
@@ -174,6 +177,7 @@ fn turn(arguments: &BenchReceiptsArguments, answer: Answer<'_>) -> anyhow::Resul
         clients.into_iter().map(|client| client.join().expect("a client counts")).collect()
     });
     let elapsed = begun.elapsed().as_secs_f64();
+    let worked = worked.zip(processor_seconds()).map(|(before, after)| after - before);
     let (mut times, mut tokens) = (Vec::new(), 0);
     for one in all {
         let (mut more, written) = one?;
@@ -181,7 +185,17 @@ fn turn(arguments: &BenchReceiptsArguments, answer: Answer<'_>) -> anyhow::Resul
         tokens += written;
     }
     times.sort_unstable();
-    Ok(Turn { rate: times.len() as f64 / elapsed, tokens: tokens as f64 / elapsed, times })
+    let processor_ms = worked.map(|seconds| seconds * 1e3 / times.len().max(1) as f64);
+    let (rate, tokens) = (times.len() as f64 / elapsed, tokens as f64 / elapsed);
+    Ok(Turn { rate, tokens, processor_ms, times })
+}
+
+/// For how long processors have worked for this process (proc(5): in hundredths of a second).
+fn processor_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let (user, system) = (fields.next()?.parse::<f64>().ok()?, fields.next()?.parse::<f64>().ok()?);
+    Some((user + system) / 100.0)
 }
 
 fn report(
@@ -195,9 +209,11 @@ fn report(
         let at = |turn: &Turn, share: f64| {
             percentile(&turn.times, share).unwrap_or_default().as_secs_f64() * 1e3
         };
+        let worked: Vec<f64> = turns.iter().filter_map(|turn| turn.processor_ms).collect();
         json!({
             "answers_per_second": all(|turn| turn.rate),
             "tokens_per_second": all(|turn| turn.tokens),
+            "processor_ms": (!worked.is_empty()).then(|| median(worked)),
             "p50_ms": median(turns.iter().map(|turn| at(turn, 0.5)).collect()),
             "p99_ms": median(turns.iter().map(|turn| at(turn, 0.99)).collect()),
         })
@@ -222,11 +238,12 @@ fn text(value: &Value) -> String {
     let line = |name: &str| {
         let number = |field: &str| value[name][field].as_f64().unwrap_or_default();
         format!(
-            "{:.1} answers/s, {:.0} tokens/s, p50 {:.2} ms, p99 {:.2} ms",
+            "{:.1} answers/s, {:.0} tokens/s, p50 {:.2} ms, p99 {:.2} ms, {:.2} ms processor",
             number("answers_per_second"),
             number("tokens_per_second"),
             number("p50_ms"),
             number("p99_ms"),
+            number("processor_ms"),
         )
     };
     let number = |field: &str| value[field].as_f64().unwrap_or_default();
