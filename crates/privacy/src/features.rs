@@ -1,5 +1,7 @@
 //! What the tagger sees of a token: numbers for the words, looks and lists around it.
 
+use std::ops::Range;
+
 use crate::gazetteer::{self, Known, fnv, fnv_on};
 use crate::kind::Kind;
 use crate::token::{Token, TokenClass};
@@ -30,12 +32,28 @@ pub(crate) struct Seen {
 /// Everything that the tagger sees of a text. `found` says which tokens a recogniser has taken for
 /// what; those are one word to the tagger.
 pub(crate) fn seen(tokens: &[Token], found: &[Option<Kind>]) -> Vec<Seen> {
-    let known = gazetteer::known(tokens);
+    seen_near(tokens, found, std::slice::from_ref(&(0..tokens.len())))
+}
+
+/// How many tokens before and after one the tagger looks at.
+const BESIDE: usize = 3;
+
+/// As [`seen`], for some of the tokens and those beside them; of the others nothing is seen.
+pub(crate) fn seen_near(
+    tokens: &[Token],
+    found: &[Option<Kind>],
+    wanted: &[Range<usize>],
+) -> Vec<Seen> {
+    let known = known_near(tokens, wanted);
     let has_case = tokens.iter().any(|token| matches!(token.shape, 2..=5));
     let mut lines = Lines::default();
     let mut all = Vec::with_capacity(tokens.len());
     for (index, token) in tokens.iter().enumerate() {
         let (label, place) = lines.step(tokens, index);
+        let Some(known) = known[index] else {
+            all.push(OUTSIDE);
+            continue;
+        };
         let taken = found[index];
         let word = match taken {
             Some(kind) => mix(7, fnv(kind.word()) as u32),
@@ -46,13 +64,28 @@ pub(crate) fn seen(tokens: &[Token], found: &[Option<Kind>]) -> Vec<Seen> {
             word,
             plain: token.plain_hash as u32,
             shape: taken.map_or(shape, |kind| 100 + kind as u32),
-            known: if taken.is_some() { 0 } else { known[index] },
+            known: if taken.is_some() { 0 } else { known },
             suffixes: endings(token.word),
             prefixes: beginnings(token.word),
             label,
             place,
             is_line_end: tokens.get(index + 1).is_none_or(|next| next.class == TokenClass::Lines),
         });
+    }
+    all
+}
+
+/// What tokens are known as, where that is wanted or beside it.
+fn known_near(tokens: &[Token], wanted: &[Range<usize>]) -> Vec<Option<Known>> {
+    let mut all = vec![None; tokens.len()];
+    for range in wanted {
+        let from = range.start.saturating_sub(BESIDE);
+        let to = (range.end + BESIDE).min(tokens.len());
+        let first = from.saturating_sub(gazetteer::REACH);
+        let last = (to + gazetteer::REACH).min(tokens.len());
+        let known = gazetteer::known(&tokens[first..last]);
+        let known = known[from - first..to - first].iter().map(|known| Some(*known));
+        all[from..to].iter_mut().zip(known).for_each(|(one, known)| *one = known);
     }
     all
 }

@@ -4,7 +4,7 @@
 //! `names.bin` holds no names, and answers "is it one?" wrongly for fewer than two words in a
 //! hundred. The short lists are plain text in `words/`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
@@ -57,6 +57,12 @@ static WORDS: LazyLock<HashMap<u64, (String, Known), Hashed>> = LazyLock::new(||
         }
     }
     words
+});
+
+/// The hashes of words that begin a name of more than one word in the short lists.
+static FIRST_WORDS: LazyLock<HashSet<u64, Hashed>> = LazyLock::new(|| {
+    let first = |(word, _): &(String, Known)| word.split_once(' ').map(|(first, _)| fnv(first));
+    WORDS.values().filter_map(first).collect()
 });
 
 /// For keys that are hashes already.
@@ -150,6 +156,9 @@ fn hash_on(hash: u64, byte: u8) -> u64 {
 /// Words of a name that stands in a list as more than one.
 const WORDS_MAX: usize = 4;
 
+/// How many tokens before and after one have a say in what it is known as.
+pub(crate) const REACH: usize = 2 * WORDS_MAX - 1;
+
 /// What each token is known as.
 pub(crate) fn known(tokens: &[Token]) -> Vec<Known> {
     let mut known: Vec<Known> = tokens.iter().map(single).collect();
@@ -159,8 +168,9 @@ pub(crate) fn known(tokens: &[Token]) -> Vec<Known> {
             continue;
         }
         let mut name = tokens[index].plain_hash;
+        let begins_list = FIRST_WORDS.contains(&name);
         let mut words = 1;
-        for next in index + 1..(index + 2 * WORDS_MAX).min(tokens.len()) {
+        for next in index + 1..(index + REACH + 1).min(tokens.len()) {
             match tokens[next].class {
                 TokenClass::Word if words < WORDS_MAX => {
                     name = fnv_on(hash_on(name, b' '), tokens[next].plain);
@@ -171,6 +181,9 @@ pub(crate) fn known(tokens: &[Token]) -> Vec<Known> {
             }
             if towns.holds(name) {
                 mark(&mut known[index..=next], TOWN);
+            }
+            if !begins_list {
+                continue;
             }
             let all = tokens[index..=next].iter().filter(|token| token.class == TokenClass::Word);
             match listed(name, all.map(|token| token.plain)) {

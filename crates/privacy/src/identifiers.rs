@@ -5,7 +5,7 @@ use crate::context::Surroundings;
 use crate::finding::{Finding, How};
 use crate::fold::{ALIKE, ALNUM, DIGIT, Folded, NUMERIC};
 use crate::kind::Kind;
-use crate::series::{Series, ends_before};
+use crate::series::{Series, ends_before, joined, look_alike};
 
 /// Finds identifiers: at each place where one could begin, each kind is tried, and each looks at a
 /// bounded number of letters. So the time is linear in the text.
@@ -57,9 +57,46 @@ fn at(text: &Folded, place: usize) -> Option<Found> {
             .or_else(|| ssn(text, place))
             .or_else(|| id_card(text, place)),
         false => {
-            iban(text, place).or_else(|| tax_code(text, place)).or_else(|| id_card(text, place))
+            let may = forms_of_letters(text, place);
+            let try_form = |form: u8, find: fn(&Folded, usize) -> Option<Found>| {
+                (may & form != 0).then(|| find(text, place)).flatten()
+            };
+            try_form(IBAN, iban)
+                .or_else(|| try_form(TAX_CODE, tax_code))
+                .or_else(|| try_form(ID_CARD, id_card))
         }
     }
+}
+
+/// What may begin with a letter: bits.
+const IBAN: u8 = 1;
+const TAX_CODE: u8 = 1 << 1;
+const ID_CARD: u8 = 1 << 2;
+
+/// All of them are longer.
+const FORM_LETTERS: usize = 9;
+
+/// Which of them the first letters from a place on may be. Nearly every word ends here, and is
+/// gone through once.
+fn forms_of_letters(text: &Folded, place: usize) -> u8 {
+    let (mut may, mut at) = (IBAN | TAX_CODE | ID_CARD, place);
+    for index in 0..FORM_LETTERS {
+        let Some(next) = joined(text, at) else { return 0 };
+        let letter = look_alike(text.at(next)).unwrap_or_default();
+        let forms = [
+            (IBAN, is_iban_head(index, letter)),
+            (TAX_CODE, is_of_tax_code(index, letter)),
+            (ID_CARD, is_of_id_card(index, letter)),
+        ];
+        for (form, fits) in forms {
+            may &= if fits { u8::MAX } else { !form };
+        }
+        if may == 0 {
+            break;
+        }
+        at = next + 1;
+    }
+    may
 }
 
 fn checked(series: Series, kind: Kind) -> Found {
@@ -163,12 +200,17 @@ fn is_issued(digits: &[u8]) -> bool {
     }
 }
 
-fn iban(text: &Folded, place: usize) -> Option<Found> {
-    let head = Series::read_if(text, place, 4, |index, letter| match index {
-        0 => true,
+/// Whether a letter fits at its number among the first of an account; later ones all do.
+fn is_iban_head(index: usize, letter: u8) -> bool {
+    match index {
         1 => letter.is_ascii_alphabetic(),
-        _ => letter.is_ascii_digit(),
-    })?;
+        2 | 3 => letter.is_ascii_digit(),
+        _ => true,
+    }
+}
+
+fn iban(text: &Folded, place: usize) -> Option<Found> {
+    let head = Series::read_if(text, place, 4, is_iban_head)?;
     let head = head.letters();
     let country = [head[0].to_ascii_uppercase(), head[1].to_ascii_uppercase()];
     let length = IBAN_LENGTHS.iter().find(|(code, _)| **code == country)?.1;
@@ -318,13 +360,17 @@ const ID_CARD_WORDS: &[&str] = &[
     "legitim",
 ];
 
+fn is_of_id_card(index: usize, letter: u8) -> bool {
+    match letter.to_ascii_uppercase() {
+        b'0'..=b'9' => index > 0,
+        b'C' | b'F'..=b'H' | b'J'..=b'N' | b'P' | b'R' | b'T' | b'V'..=b'Z' => true,
+        _ => false,
+    }
+}
+
 /// A German identity card or passport: nine of digits and certain letters, then a check digit.
 fn id_card(text: &Folded, place: usize) -> Option<Found> {
-    const LETTERS: &[u8] = b"CFGHJKLMNPRTVWXYZ";
-    let series = Series::read_if(text, place, 10, |index, letter| match letter.is_ascii_digit() {
-        true => index > 0,
-        false => LETTERS.contains(&letter.to_ascii_uppercase()),
-    })?;
+    let series = Series::read_if(text, place, 10, is_of_id_card)?;
     let digits = series.letters().iter().filter(|letter| letter.is_ascii_digit());
     let formed = digits.count() >= 3;
     let right = formed && checksum::seven_three_one(series.letters());
@@ -341,21 +387,22 @@ fn id_card(text: &Folded, place: usize) -> Option<Found> {
     }
 }
 
+fn is_of_tax_code(index: usize, letter: u8) -> bool {
+    let letter = letter.to_ascii_uppercase();
+    match index {
+        8 => matches!(letter, b'A'..=b'E' | b'H' | b'L' | b'M' | b'P' | b'R'..=b'T'),
+        6 | 7 | 9 | 10 | 12 | 13 | 14 => {
+            matches!(letter, b'0'..=b'9' | b'L'..=b'N' | b'P'..=b'V')
+        }
+        _ => letter.is_ascii_alphabetic(),
+    }
+}
+
 /// Six letters, then year, month and day, then a letter and three digits for the place of birth,
 /// then a check letter. Where two people would have one code, letters take the place of digits
 /// (omocodia).
 fn tax_code(text: &Folded, place: usize) -> Option<Found> {
-    const DIGITS: [usize; 7] = [6, 7, 9, 10, 12, 13, 14];
-    const MONTHS: &[u8] = b"ABCDEHLMPRST";
-    let digit = |byte: u8| byte.is_ascii_digit() || b"LMNPQRSTUV".contains(&byte);
-    let series = Series::read_if(text, place, 16, |index, letter| {
-        let letter = letter.to_ascii_uppercase();
-        match index {
-            8 => MONTHS.contains(&letter),
-            index if DIGITS.contains(&index) => digit(letter),
-            _ => letter.is_ascii_alphabetic(),
-        }
-    })?;
+    let series = Series::read_if(text, place, 16, is_of_tax_code)?;
     let upper: Vec<u8> = series.letters().iter().map(u8::to_ascii_uppercase).collect();
     let goes_on = text.is(series.end, NUMERIC);
     let right = checksum::tax_code(&upper) && !goes_on;

@@ -1,8 +1,9 @@
 //! Rows of weights, found by the number of a feature.
 //!
-//! A token has some seventy features. About half have no row, and most rows say something of two
-//! labels only. So a filter of bits comes first, and a short row stands where its number is looked
-//! up: all of it fits into a processor's second cache, and no look-up waits for another.
+//! A token has some fifty features. About half have no row, and nearly all rows say something of
+//! three labels at most. What takes time is waiting for memory, so all of it is made to fit into a
+//! processor's second cache: a filter of bits comes first, a row stands with its name in eight
+//! bytes where its number is looked up, and no look-up waits for another.
 
 use crate::features::{FEATURES_MAX, Feature};
 use crate::label::{LABELS, NONE};
@@ -10,25 +11,39 @@ use crate::label::{LABELS, NONE};
 /// Weights of one feature for each label.
 pub(crate) type Row = [i8; LABELS];
 
-/// The weights of a row in 32 bits. The lowest 8 are the weight of no label; then there is a label
-/// (5) and its weight (8), or of a longer row the place in the list of those.
-#[derive(Clone, Copy, Default)]
-struct Cell(u32);
+/// A row in 64 bits: from the lowest, the weight of no label (8), three labels (5) each with its
+/// weight (8), what its slot does not say of its name (15), and whether it is a longer row. Of
+/// those there is the place in their list instead of weights.
+#[derive(Clone, Copy)]
+struct Cell(u64);
 
-const LONG: u32 = 1 << 31;
-const LONG_MAX: usize = 1 << 23;
+const SHORT: usize = 3;
+const PAIR_BITS: usize = 13;
+const NAME_BITS: u32 = 15;
+const NAME_AT: u32 = 48;
+const LONG: u64 = 1 << 63;
+
+/// Where weights are added up: a place for each label that five bits can name.
+const SUMS: usize = 32;
+
+/// A row without weights. Its pairs name three labels that there are not, so that adding one does
+/// not wait for adding another.
+const NO_WEIGHTS: u64 = 29 << 8 | 30 << (8 + PAIR_BITS) | 31 << (8 + 2 * PAIR_BITS);
+const _: () = assert!(LABELS <= 29);
 
 /// As long as vectors of the processor like it.
 const WIDE: usize = 24;
 
 /// A table of rows.
 pub(crate) struct Rows {
-    /// Bits by hash: a feature whose bit is not set has no row.
+    /// Bits by hash: a feature that has not both of its bits set has no row.
     filter: Vec<u64>,
-    /// By hash: where the features of this bucket go, so that each has a slot of its own (hash and
-    /// displace; Belazzougui, Botelho and Dietzfelbinger, 2009).
-    seeds: Vec<u16>,
-    slots: Vec<(Feature, Cell)>,
+    /// A name is mixed; its upper bits are the number of its bucket, the others its place. By how
+    /// much the places of each bucket are moved, so that each feature has a slot of its own (hash
+    /// and displace; Belazzougui, Botelho and Dietzfelbinger, 2009). Bucket and slot together say
+    /// what the name is.
+    moves: Vec<u16>,
+    slots: Vec<Cell>,
     /// The longer rows.
     long: Vec<[i8; WIDE]>,
     /// The features in the order of their rows.
@@ -38,63 +53,66 @@ pub(crate) struct Rows {
 /// Bits of the filter for each row, at least.
 const FILTER_BITS: usize = 8;
 
-/// Features of a bucket, about.
-const BUCKET: usize = 4;
-
 impl Rows {
-    /// Makes a table; `None` when a feature stands there twice or there are too many weights.
+    /// Makes a table; `None` when a feature stands there twice or there are too many of them.
     pub(crate) fn new(names: &[Feature], rows: &[Row]) -> Option<Rows> {
+        let slots = (names.len() * 5 / 4).next_power_of_two().max(1 << (32 - NAME_BITS));
+        let buckets = (1_u64 << 32) / slots as u64;
         let mut table = Rows {
             filter: vec![0; (names.len() * FILTER_BITS).next_power_of_two().max(64) / 64],
-            seeds: vec![0; (names.len() / BUCKET).next_power_of_two().max(2)],
-            slots: vec![(0, Cell::default()); (names.len() * 5 / 4).next_power_of_two().max(16)],
+            moves: vec![0; buckets as usize],
+            slots: vec![Cell(NO_WEIGHTS); slots],
             long: Vec::new(),
             names: names.to_vec(),
         };
         table.place()?;
         for (name, row) in names.iter().zip(rows) {
-            let (word, bit) = table.bit(*name);
-            table.filter[word] |= bit;
-            let (slot, cell) = (table.slot(*name), table.cell(row)?);
-            table.slots[slot] = (*name, cell);
+            let (word, bits) = table.bits(*name);
+            table.filter[word] |= bits;
+            let (bucket, slot) = table.slot(*name);
+            table.slots[slot] = Cell(table.weights(row) | (bucket as u64) << NAME_AT);
         }
         Some(table)
     }
 
-    /// Finds the seeds: the fullest buckets choose first.
+    /// Finds the moves: the fullest buckets choose first.
     fn place(&mut self) -> Option<()> {
-        let mut buckets = vec![Vec::new(); self.seeds.len()];
+        let mut buckets = vec![Vec::new(); self.moves.len()];
         for name in &self.names {
-            buckets[self.bucket(*name)].push(*name);
+            let (bucket, place) = self.parted(*name);
+            buckets[bucket].push(place);
         }
         let mut order: Vec<usize> = (0..buckets.len()).collect();
         order.sort_by_key(|bucket| std::cmp::Reverse(buckets[*bucket].len()));
         let mut taken = vec![false; self.slots.len()];
         for bucket in order {
-            let names = &buckets[bucket];
-            let seed = (0..=u16::MAX).find(|seed| {
-                let slots: Vec<usize> = names.iter().map(|n| self.slot_of(*n, *seed)).collect();
-                let apart = slots.iter().enumerate().all(|(at, one)| !slots[..at].contains(one));
-                apart && slots.iter().all(|slot| !taken[*slot])
-            })?;
-            self.seeds[bucket] = seed;
-            names.iter().for_each(|name| taken[self.slot_of(*name, seed)] = true);
+            let places = &mut buckets[bucket];
+            places.sort_unstable();
+            if places.windows(2).any(|two| two[0] == two[1]) {
+                return None;
+            }
+            let free = |by: &u16| places.iter().all(|place| !taken[self.moved(*place, *by)]);
+            let by = (0..=u16::MAX).find(free)?;
+            self.moves[bucket] = by;
+            places.iter().for_each(|place| taken[self.moved(*place, by)] = true);
         }
         Some(())
     }
 
-    fn cell(&mut self, row: &Row) -> Option<Cell> {
-        let none = u32::from(row[NONE] as u8);
-        let mut more = (1_u32..).zip(&row[1..]).filter(|(_, weight)| **weight != 0);
-        Some(Cell(match (more.next(), more.next()) {
-            (None, _) => none,
-            (Some((label, weight)), None) => none | label << 8 | u32::from(*weight as u8) << 16,
-            (Some(_), Some(_)) => {
-                let at = self.long.len();
-                self.long.push(std::array::from_fn(|at| row.get(at).copied().unwrap_or(0)));
-                (at < LONG_MAX).then_some(LONG | (at as u32) << 8)?
-            }
-        }))
+    fn weights(&mut self, row: &Row) -> u64 {
+        let more: Vec<(usize, i8)> =
+            (1..).zip(row[1..].iter().copied()).filter(|(_, weight)| *weight != 0).collect();
+        if more.len() > SHORT {
+            self.long.push(std::array::from_fn(|at| row.get(at).copied().unwrap_or(0)));
+            return LONG | (self.long.len() as u64 - 1);
+        }
+        let mut cell = NO_WEIGHTS | u64::from(row[NONE] as u8);
+        for (number, (label, weight)) in more.into_iter().enumerate() {
+            let at = 8 + number * PAIR_BITS;
+            cell &= !(0x1fff << at);
+            cell |= (label as u64 | u64::from(weight as u8) << 5) << at;
+        }
+        cell
     }
 
     /// The rows in their order.
@@ -110,48 +128,56 @@ impl Rows {
         let mut there = [0; FEATURES_MAX];
         let mut count = 0;
         for name in &names[..names.len().min(FEATURES_MAX)] {
-            let (word, bit) = self.bit(*name);
+            let (word, bits) = self.bits(*name);
             there[count] = *name;
-            count += usize::from(self.filter[word] & bit != 0);
+            count += usize::from(self.filter[word] & bits == bits);
         }
-        let mut found = [(0, Cell::default()); FEATURES_MAX];
+        let mut found = [Cell(NO_WEIGHTS); FEATURES_MAX];
         for (name, found) in there[..count].iter().zip(&mut found) {
-            *found = self.slots[self.slot(*name)];
+            let (bucket, slot) = self.slot(*name);
+            let cell = self.slots[slot].0;
+            let is_it = (cell & !LONG) >> NAME_AT == bucket as u64;
+            *found = Cell(if is_it { cell } else { NO_WEIGHTS });
         }
-        let (mut none, mut sum, mut wide) = (0, [0_i16; 32], [0_i16; WIDE]);
-        for (name, (known, Cell(cell))) in there[..count].iter().zip(&found) {
-            if name != known {
+        let (mut none, mut sums, mut wide) = (0, [0_i16; SUMS], [0_i16; WIDE]);
+        for Cell(cell) in &found[..count] {
+            if cell & LONG != 0 {
+                let row = &self.long[(cell & ((1 << NAME_AT) - 1)) as usize];
+                wide.iter_mut().zip(row).for_each(|(wide, weight)| *wide += i16::from(*weight));
                 continue;
             }
-            if cell & LONG == 0 {
-                none += i16::from(*cell as u8 as i8);
-                sum[(cell >> 8 & 31) as usize] += i16::from((cell >> 16) as u8 as i8);
-                continue;
+            none += i16::from(*cell as i8);
+            for number in 0..SHORT {
+                let pair = cell >> (8 + number * PAIR_BITS);
+                sums[pair as usize % SUMS] += i16::from((pair >> 5) as i8);
             }
-            let row = &self.long[(cell & !LONG) as usize >> 8];
-            wide.iter_mut().zip(row).for_each(|(wide, weight)| *wide += i16::from(*weight));
         }
-        sum[NONE] = none;
-        std::array::from_fn(|label| i32::from(sum[label] + wide[label]))
+        sums[NONE] += none;
+        std::array::from_fn(|label| i32::from(sums[label] + wide[label]))
     }
 
-    fn bucket(&self, name: Feature) -> usize {
-        upper(name.wrapping_mul(0x9e37_79b9), self.seeds.len())
+    /// The bucket of a feature, and its place among those of the bucket.
+    fn parted(&self, name: Feature) -> (usize, usize) {
+        let mixed = name.wrapping_mul(0x9e37_79b1);
+        let mixed = mixed ^ mixed >> 16;
+        (upper(mixed, self.moves.len()), mixed as usize & (self.slots.len() - 1))
     }
 
-    /// The slot of a feature, or one of another.
-    fn slot(&self, name: Feature) -> usize {
-        self.slot_of(name, self.seeds[self.bucket(name)])
+    /// The slot of a place that is moved; different ones for the places of a bucket.
+    fn moved(&self, place: usize, by: u16) -> usize {
+        place.wrapping_add(usize::from(by).wrapping_mul(0xc2b3)) & (self.slots.len() - 1)
     }
 
-    fn slot_of(&self, name: Feature, seed: u16) -> usize {
-        let mixed = name ^ u32::from(seed).wrapping_mul(0x85eb_ca6b);
-        upper(mixed.wrapping_mul(0xc2b2_ae35), self.slots.len())
+    /// The bucket of a feature and its slot, or that of another feature.
+    fn slot(&self, name: Feature) -> (usize, usize) {
+        let (bucket, place) = self.parted(name);
+        (bucket, self.moved(place, self.moves[bucket]))
     }
 
-    /// The word of the filter and the bit in it that stand for a feature.
-    fn bit(&self, name: Feature) -> (usize, u64) {
-        (upper(name.wrapping_mul(0x27d4_eb2f), self.filter.len()), 1 << (name % 64))
+    /// The word of the filter and the bits in it that stand for a feature.
+    fn bits(&self, name: Feature) -> (usize, u64) {
+        let word = upper(name.wrapping_mul(0x27d4_eb2f), self.filter.len());
+        (word, 1 << (name % 64) | 1 << (name >> 6 & 63))
     }
 }
 
@@ -178,8 +204,9 @@ mod tests {
             row(&[(0, 127), (20, -128)]),
             row(&[(0, 1), (1, 2), (2, 3), (20, 4)]),
             row(&[(7, -3)]),
+            row(&[(0, 2), (1, -128), (2, 127), (20, -1)]),
         ];
-        let names = [7, 7 + (1 << 20), 9, u32::MAX];
+        let names = [7, 7 + (1 << 20), 9, u32::MAX, 10];
         let table = Rows::new(&names, &rows).unwrap();
         assert_eq!(table.all(), names.into_iter().zip(rows).collect::<Vec<_>>());
         let sum = table.sum(&[7, 7 + (1 << 20), 9, 5, u32::MAX, 0, 7]);

@@ -123,17 +123,18 @@ fn tagged(
     for from in (0..tokens.len()).step_by(PIECE) {
         let to = (from + PIECE).min(tokens.len());
         let within = windows.iter().map(|window| window.start.max(from)..window.end.min(to));
-        let mut within = within.filter(|window| window.start < window.end).peekable();
-        if within.peek().is_none() {
+        let within = within.filter(|window| window.start < window.end);
+        let within: Vec<_> = within.map(|one| one.start - from..one.end - from).collect();
+        if within.is_empty() {
             continue;
         }
-        let (piece, seen) =
-            (&tokens[from..to], features::seen(&tokens[from..to], &kinds[from..to]));
+        let piece = &tokens[from..to];
+        let seen = features::seen_near(piece, &kinds[from..to], &within);
         for window in within {
-            let labels = tagger.tag(&seen, window.start - from..window.end - from);
+            let labels = tagger.tag(&seen, window.clone());
             let spans = spans(&labels).into_iter();
             let moved = spans.map(|(range, kind, lead)| {
-                (range.start + window.start - from..range.end + window.start - from, kind, lead)
+                (range.start + window.start..range.end + window.start, kind, lead)
             });
             all.extend(moved.filter_map(|span| finding(folded, piece, &seen, span)));
         }

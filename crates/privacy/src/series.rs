@@ -105,7 +105,7 @@ impl Series {
 }
 
 /// The next letter or digit from a place on.
-fn joined(text: &Folded, place: usize) -> Option<usize> {
+pub(crate) fn joined(text: &Folded, place: usize) -> Option<usize> {
     let mut next = place;
     for _ in 0..=GAP_MAX {
         if text.is(next, ALIKE) {

@@ -179,10 +179,10 @@ impl<S: Score> Steps<S> {
                 (next[to], from[to]) = (sum, before as u8);
             }
         };
-        // What cannot reach the leader with its greatest step, if that takes its least, wins
-        // nowhere.
-        let leader = greatest(now);
-        let enough = now[leader] + self.least[leader];
+        // What cannot reach another with its greatest step, if that takes its least, wins nowhere.
+        let least = (1..LABELS).map(|label| now[label] + self.least[label]);
+        let first = now[NONE] + self.least[NONE];
+        let enough = least.fold(first, |most, sum| if sum > most { sum } else { most });
         for before in (0..LABELS).filter(|label| now[*label] + self.most[*label] >= enough) {
             step(before, NONE);
             (1..LABELS).step_by(2).for_each(|to| step(before, to));
