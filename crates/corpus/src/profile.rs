@@ -1,5 +1,8 @@
 //! Function words and spellings that tell the five languages apart, one question being enough.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::Language;
 
 /// How much of a text is looked at.
@@ -52,23 +55,21 @@ const ENGLISH: &str = "\
     allowed";
 
 /// Words that only one of the languages has, so that one of them outweighs shared ones.
-fn is_telling(word: &str, lists: usize) -> bool {
+fn is_telling(word: &str, lists: u32) -> bool {
     lists == 1 && word.len() >= 2
 }
 
 /// How strongly `text` speaks for each of [`Language::ALL`].
 pub(crate) fn scores(text: &str) -> [u32; 5] {
-    let lists = lists();
     let mut scores = [0; 5];
     let lower = sample(text).to_lowercase();
     for word in lower.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
-        let hits: Vec<usize> = (0..5).filter(|index| lists[*index].contains(word)).collect();
-        for index in &hits {
-            scores[*index] += if is_telling(word, hits.len()) { 3 } else { 1 };
-        }
-        if hits.is_empty() {
+        let Some(languages) = WORDS.get(word).copied() else {
             spelling(word, &mut scores);
-        }
+            continue;
+        };
+        let weight = if is_telling(word, languages.count_ones()) { 3 } else { 1 };
+        add(&mut scores, languages, weight);
     }
     scores
 }
@@ -78,48 +79,127 @@ pub(crate) fn sample(text: &str) -> &str {
     &text[..text.floor_char_boundary(SAMPLE_BYTES.min(text.len()))]
 }
 
-fn lists() -> &'static [std::collections::HashSet<&'static str>; 5] {
-    static LISTS: std::sync::LazyLock<[std::collections::HashSet<&'static str>; 5]> =
-        std::sync::LazyLock::new(|| {
-            [GERMAN, FRENCH, ITALIAN, ROMANSH, ENGLISH]
-                .map(|list| list.split_whitespace().collect())
-        });
-    &LISTS
+/// Some of [`Language::ALL`]: a bit each.
+type Languages = u8;
+
+fn add(scores: &mut [u32; 5], languages: Languages, weight: u32) {
+    for (index, score) in scores.iter_mut().enumerate() {
+        *score += if languages & 1 << index != 0 { weight } else { 0 };
+    }
 }
 
-/// Spellings that are common in one language and rare in the others.
+/// The words of all lists, and whose they are.
+static WORDS: LazyLock<HashMap<&str, Languages>> = LazyLock::new(|| {
+    let lists = [GERMAN, FRENCH, ITALIAN, ROMANSH, ENGLISH];
+    let mut words = HashMap::new();
+    for (index, list) in lists.iter().enumerate() {
+        list.split_whitespace().for_each(|word| *words.entry(word).or_insert(0) |= 1 << index);
+    }
+    words
+});
+
+/// Spellings that are common in one language and rare in the others: the language, what stands
+/// anywhere in a word, what at its end.
+const SIGNS: &[(Language, &[&str], &[&str])] = &[
+    (
+        Language::De,
+        &["ä", "ö", "ü", "ß", "sch", "cht", "ck", "tz", "ei", "ie"],
+        &["ung", "keit", "heit", "en", "er", "ig"],
+    ),
+    (
+        Language::Fr,
+        &["ç", "ê", "œ", "eau", "aux", "oi", "qu", "eu"],
+        &["tion", "té", "ée", "és", "ment", "eur", "age", "ez"],
+    ),
+    (
+        Language::It,
+        &["zz", "gli", "cch", "ggi", "uo"],
+        &["zione", "zioni", "tà", "mento", "are", "ere", "ire", "io", "i", "o"],
+    ),
+    (
+        Language::Rm,
+        &["tsch", "tg", "dretg", "tgi", "gl", "schn", "iun"],
+        &["ziun", "ziuns", "adad", "ada", "adas", "sch", "ader", "escha", "um"],
+    ),
+    (
+        Language::En,
+        &["th", "wh", "sh", "ow", "ea", "ee", "gh"],
+        &["ing", "tion", "ly", "ed", "ness", "ment", "y"],
+    ),
+];
+
+/// A spelling and whose it is.
+type Sign = (&'static str, Languages);
+
+/// The spellings within a word by their first byte, those at its end by their last.
+static SIGNS_BY_BYTE: LazyLock<[[Vec<Sign>; 2]; 256]> = LazyLock::new(|| {
+    let mut all: [[Vec<Sign>; 2]; 256] = std::array::from_fn(|_| Default::default());
+    for (index, (_, inside, ends)) in SIGNS.iter().enumerate() {
+        for sign in *inside {
+            all[usize::from(sign.as_bytes()[0])][0].push((sign, 1 << index));
+        }
+        for sign in *ends {
+            all[usize::from(sign.as_bytes()[sign.len() - 1])][1].push((sign, 1 << index));
+        }
+    }
+    all
+});
+
 fn spelling(word: &str, scores: &mut [u32; 5]) {
-    const SIGNS: &[(Language, &[&str], &[&str])] = &[
-        // Language, anywhere in the word, at its end.
-        (
-            Language::De,
-            &["ä", "ö", "ü", "ß", "sch", "cht", "ck", "tz", "ei", "ie"],
-            &["ung", "keit", "heit", "en", "er", "ig"],
-        ),
-        (
-            Language::Fr,
-            &["ç", "ê", "œ", "eau", "aux", "oi", "qu", "eu"],
-            &["tion", "té", "ée", "és", "ment", "eur", "age", "ez"],
-        ),
-        (
-            Language::It,
-            &["zz", "gli", "cch", "ggi", "uo"],
-            &["zione", "zioni", "tà", "mento", "are", "ere", "ire", "io", "i", "o"],
-        ),
-        (
-            Language::Rm,
-            &["tsch", "tg", "dretg", "tgi", "gl", "schn", "iun"],
-            &["ziun", "ziuns", "adad", "ada", "adas", "sch", "ader", "escha", "um"],
-        ),
-        (
-            Language::En,
-            &["th", "wh", "sh", "ow", "ea", "ee", "gh"],
-            &["ing", "tion", "ly", "ed", "ness", "ment", "y"],
-        ),
-    ];
-    for (index, (_, inside, end)) in SIGNS.iter().enumerate() {
-        let found = inside.iter().any(|sign| word.contains(sign));
-        let ends = end.iter().any(|sign| word.len() > sign.len() + 1 && word.ends_with(sign));
-        scores[index] += u32::from(found) + u32::from(ends);
+    let (signs, bytes) = (&*SIGNS_BY_BYTE, word.as_bytes());
+    let (mut inside, mut ends) = (0, 0);
+    for (at, byte) in bytes.iter().enumerate() {
+        for (sign, languages) in &signs[usize::from(*byte)][0] {
+            inside |= if bytes[at..].starts_with(sign.as_bytes()) { *languages } else { 0 };
+        }
+    }
+    for (sign, languages) in bytes.last().iter().flat_map(|last| &signs[usize::from(**last)][1]) {
+        let has = word.len() > sign.len() + 1 && word.ends_with(sign);
+        ends |= if has { *languages } else { 0 };
+    }
+    add(scores, inside, 1);
+    add(scores, ends, 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The definition: each sign is looked for in each word.
+    fn scores_by_signs(text: &str) -> [u32; 5] {
+        let mut scores = [0; 5];
+        let lists = [GERMAN, FRENCH, ITALIAN, ROMANSH, ENGLISH];
+        let lower = text.to_lowercase();
+        for word in lower.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
+            let has = |list: &&str| list.split_whitespace().any(|known| known == word);
+            let lists: Vec<bool> = lists.iter().map(has).collect();
+            let hits = lists.iter().filter(|hit| **hit).count();
+            for (index, (_, inside, ends)) in SIGNS.iter().enumerate() {
+                if lists[index] {
+                    scores[index] += if hits == 1 && word.len() >= 2 { 3 } else { 1 };
+                }
+                let ends_with = |sign: &&str| word.len() > sign.len() + 1 && word.ends_with(*sign);
+                if hits == 0 {
+                    scores[index] += u32::from(inside.iter().any(|sign| word.contains(sign)));
+                    scores[index] += u32::from(ends.iter().any(ends_with));
+                }
+            }
+        }
+        scores
+    }
+
+    #[test]
+    fn words_and_signs_are_counted_as_they_are_defined() {
+        let texts = [
+            "Was kostet die Bewilligung für eine Baustelle, und wie lange gilt sie? Zürich",
+            "Quelle est la décision du chef-lieu à ce sujet, œuvre de l’État ?",
+            "Quanto costa la tassa per gli spazzacamini della città, più o meno?",
+            "Tge custa la lubientscha per la construcziun en la vischnanca da Glion?",
+            "Why would the weather show enough shadow, really? 12 a I x",
+            "",
+        ];
+        for text in texts {
+            assert_eq!(scores(text), scores_by_signs(text), "{text}");
+        }
     }
 }
