@@ -122,9 +122,9 @@ fn counted(office: &Office) -> BTreeMap<String, f64> {
 }
 
 fn stems(text: &str) -> BTreeSet<String> {
-    let long = |word: &String| word.chars().count() >= WORD_LETTERS_MIN;
-    let stem = |word: String| word.chars().take(STEM_LETTERS).collect();
-    words(text).into_iter().map(|token| token.text).filter(long).map(stem).collect()
+    let long = |word: &&str| word.chars().count() >= WORD_LETTERS_MIN;
+    let stem = |word: &str| word.chars().take(STEM_LETTERS).collect();
+    words(text).iter().map(|token| token.text).filter(long).map(stem).collect()
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use super::tokens::{Token, tokens};
-use super::{Kind, found};
+use super::Kind;
+use super::lexicon::Reading;
+pub(super) use features::kinds_of_words;
 use features::{features, names};
 pub use train::{ComplexityExample, train_complexity};
 
@@ -72,15 +73,15 @@ impl Complexity {
     /// How much a question looks like one that takes several steps, in thousandths.
     #[must_use]
     pub fn score(&self, question: &str) -> u16 {
-        let tokens = tokens(question);
-        self.score_of(question, &tokens, found(Kind::ComplexReasoning, &tokens).len())
+        let reading = Reading::of(question);
+        self.score_of(question, &reading, reading.found(Kind::ComplexReasoning).len())
     }
 
-    pub(super) fn score_of(&self, question: &str, tokens: &[Token], patterns: usize) -> u16 {
-        if tokens.len() < WORDS_MIN {
+    pub(super) fn score_of(&self, question: &str, reading: &Reading, patterns: usize) -> u16 {
+        if reading.tokens.len() < WORDS_MIN {
             return 0;
         }
-        let has = features(question, tokens, patterns);
+        let has = features(question, reading, patterns);
         let weights = self.weights.iter().zip(has).filter(|(_, has)| *has);
         let sum = weights.fold(i64::from(self.bias), |sum, (weight, _)| sum + i64::from(*weight));
         (1000.0 / (1.0 + libm::exp(-(sum as f64) / UNIT))).round() as u16

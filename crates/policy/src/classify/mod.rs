@@ -7,16 +7,19 @@
 //! several steps, a classifier says beside them ([`Complexity`]).
 
 mod complexity;
+mod lexicon;
 mod pattern;
+mod places;
 mod tokens;
 mod words;
 
 use crate::facts::RequestFacts;
 use crate::policy::Policy;
 pub use complexity::{Complexity, ComplexityExample, train_complexity};
+use lexicon::Reading;
 use pattern::Pattern;
-use tokens::{Token, tokens};
-use words::{Kind, entries};
+use tokens::Tokens;
+use words::Kind;
 
 /// A question with this many question marks asks for a combined answer.
 const PARTS_MIN: usize = 3;
@@ -25,19 +28,22 @@ const STORY_WORDS_MIN: usize = 120;
 
 /// The facts of a question that do not depend on the policy.
 pub fn classify(question: &str, language: &str) -> RequestFacts {
-    let tokens = tokens(question);
-    let mut complex_reasoning = found(Kind::ComplexReasoning, &tokens);
-    let complexity = Complexity::built_in().score_of(question, &tokens, complex_reasoning.len());
-    complex_reasoning.extend(structure(question, &tokens));
+    classified(question, language, &Reading::of(question))
+}
+
+fn classified(question: &str, language: &str, reading: &Reading) -> RequestFacts {
+    let mut complex_reasoning = reading.found(Kind::ComplexReasoning);
+    let complexity = Complexity::built_in().score_of(question, reading, complex_reasoning.len());
+    complex_reasoning.extend(structure(question, &reading.tokens));
     RequestFacts {
         question_chars: u32::try_from(question.chars().count()).unwrap_or(u32::MAX),
         language: language.to_owned(),
         complex_reasoning,
         complexity: Some(complexity),
-        regulated_decision: found(Kind::RegulatedDecision, &tokens),
-        adverse_action: found(Kind::AdverseAction, &tokens),
-        policy_question: !found(Kind::PolicyQuestion, &tokens).is_empty(),
-        user_wants_person: !found(Kind::UserRequest, &tokens).is_empty(),
+        regulated_decision: reading.found(Kind::RegulatedDecision),
+        adverse_action: reading.found(Kind::AdverseAction),
+        policy_question: !reading.found(Kind::PolicyQuestion).is_empty(),
+        user_wants_person: !reading.found(Kind::UserRequest).is_empty(),
         matched_rules: Vec::new(),
         work: None,
     }
@@ -45,26 +51,26 @@ pub fn classify(question: &str, language: &str) -> RequestFacts {
 
 /// All facts of a question: [`classify`], and which of the policy's own rules find their words.
 pub fn observe(policy: &Policy, question: &str, language: &str) -> RequestFacts {
-    let tokens = tokens(question);
-    let finds = |text: &String| phrase(text).is_some_and(|pattern| pattern.is_in(&tokens));
+    let reading = Reading::of(question);
+    let finds = |text: &String| phrase(text).is_some_and(|found| found.is_in(&reading.tokens));
     let matched = policy
         .rules
         .iter()
         .filter(|rule| rule.when.contains_any.iter().any(finds))
         .map(|rule| rule.id.clone())
         .collect();
-    RequestFacts { matched_rules: matched, ..classify(question, language) }
+    RequestFacts { matched_rules: matched, ..classified(question, language, &reading) }
 }
 
 /// Patterns by which an answer announces an act against a person ("your application is
 /// rejected"), as a rule about such acts does not.
 pub fn adverse_in_answer(answer: &str) -> Vec<String> {
-    found(Kind::AdverseAnswer, &tokens(answer))
+    Reading::of(answer).found(Kind::AdverseAnswer)
 }
 
 /// The words of a text, without case and accents.
-pub(crate) fn words(text: &str) -> Vec<Token> {
-    tokens(text)
+pub(crate) fn words(text: &str) -> Tokens {
+    Tokens::of(text)
 }
 
 /// A phrase of a policy's own rule as a pattern; `None` if it holds nothing to look for.
@@ -72,15 +78,8 @@ pub(crate) fn phrase(text: &str) -> Option<Pattern> {
     Pattern::phrase(text)
 }
 
-fn found(kind: Kind, tokens: &[Token]) -> Vec<String> {
-    entries(kind)
-        .filter(|entry| entry.pattern.is_in(tokens))
-        .map(|entry| entry.name.clone())
-        .collect()
-}
-
 /// Signals in the form rather than the words.
-fn structure(question: &str, tokens: &[Token]) -> Vec<String> {
+fn structure(question: &str, tokens: &Tokens) -> Vec<String> {
     let parts = question.matches(['?', '？']).count();
     let several = (parts >= PARTS_MIN).then(|| "structure: several questions".to_owned());
     let story = (tokens.len() >= STORY_WORDS_MIN).then(|| "structure: long story".to_owned());

@@ -14,6 +14,15 @@ fn all(questions: &[&str], shows: impl Fn(&RequestFacts) -> bool) {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Texts in which some patterns are found and many are not.
+pub(super) fn texts() -> Vec<String> {
+    let lists = [ORDINARY, REGULATED, ADVERSE, PERSON, COMPLEX];
+    let mut texts: Vec<String> = lists.concat().into_iter().map(str::to_owned).collect();
+    texts.extend(samples().into_iter().map(|(_, question)| question));
+    texts.push(texts.join(" "));
+    texts
+}
+
 #[test]
 fn complex_reasoning() {
     let questions = [

@@ -1,8 +1,7 @@
-//! The word lists: one file per language, read once.
+//! The word lists: one file per language.
 
 use super::pattern::Pattern;
 use crate::choice::Choice;
-use std::sync::LazyLock;
 
 const FILES: [(&str, &str); 5] = [
     ("de", include_str!("words/de.txt")),
@@ -42,20 +41,16 @@ impl Choice for Kind {
 
 /// A line of a list.
 pub(super) struct Entry {
-    kind: Kind,
+    pub(super) kind: Kind,
     /// As it stands in facts and receipts: `de: wird mein* .. bewilligt`.
     pub(super) name: String,
     pub(super) pattern: Pattern,
 }
 
-static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+/// The patterns of all languages.
+pub(super) fn lists() -> impl Iterator<Item = Entry> {
     let lists = FILES.iter().map(|(language, text)| list(language, text));
-    lists.flat_map(|list| list.expect("a test reads every list")).collect()
-});
-
-/// The patterns of a kind, in all languages.
-pub(super) fn entries(kind: Kind) -> impl Iterator<Item = &'static Entry> {
-    ENTRIES.iter().filter(move |entry| entry.kind == kind)
+    lists.flat_map(|list| list.expect("a test reads every list"))
 }
 
 /// Reads a list; `Err` is the first bad line.

@@ -3,7 +3,8 @@
 
 use std::sync::LazyLock;
 
-use crate::classify::tokens::Token;
+use crate::classify::lexicon::Reading;
+use crate::classify::pattern::Word;
 
 /// A count, and the values from which on each says something more.
 struct Group {
@@ -30,8 +31,7 @@ const LONG_LETTERS: usize = 10;
 /// Words of one kind.
 struct Kind {
     name: String,
-    whole: Vec<String>,
-    beginnings: Vec<String>,
+    words: Vec<Word>,
 }
 
 static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| kinds(include_str!("words.txt")));
@@ -40,25 +40,23 @@ fn kinds(text: &str) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with("//")) {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            kinds.push(Kind { name: name.to_owned(), whole: Vec::new(), beginnings: Vec::new() });
+            kinds.push(Kind { name: name.to_owned(), words: Vec::new() });
             continue;
         }
         let Some(kind) = kinds.last_mut() else { continue };
         for word in line.split_whitespace() {
-            match word.strip_suffix('*') {
-                Some(beginning) => kind.beginnings.push(beginning.to_owned()),
-                None => kind.whole.push(word.to_owned()),
-            }
+            kind.words.push(match word.strip_suffix('*') {
+                Some(beginning) => Word::Beginning(beginning.to_owned()),
+                None => Word::Whole(word.to_owned()),
+            });
         }
     }
     kinds
 }
 
-impl Kind {
-    fn has(&self, word: &str) -> bool {
-        self.whole.iter().any(|whole| whole == word)
-            || self.beginnings.iter().any(|beginning| word.starts_with(beginning.as_str()))
-    }
+/// The words of each kind, for the tree that all words are looked up in.
+pub(in crate::classify) fn kinds_of_words() -> impl Iterator<Item = Vec<Word>> {
+    KINDS.iter().map(|kind| kind.words.clone())
 }
 
 /// The names of all features, in their order.
@@ -73,34 +71,41 @@ pub(super) fn names() -> Vec<String> {
 
 /// Which features a question has, in the order of [`names`]. `patterns` is how many patterns of
 /// `complex_reasoning` were found in it.
-pub(super) fn features(question: &str, tokens: &[Token], patterns: usize) -> Vec<bool> {
-    let counts = form(question, tokens);
+pub(super) fn features(question: &str, reading: &Reading, patterns: usize) -> Vec<bool> {
+    let counts = form(question, reading);
     let mut all = Vec::new();
     for (group, count) in FORM.iter().zip(counts) {
         all.extend(group.steps.iter().map(|step| count >= *step));
     }
-    for kind in KINDS.iter() {
-        let count = tokens.iter().filter(|token| kind.has(&token.text)).count();
+    let mut begins_lookup = false;
+    for (kind, (count, is_first)) in KINDS.iter().zip(reading.counts()) {
         all.extend(WORD_STEPS.iter().map(|step| count >= *step));
+        begins_lookup |= is_first && kind.name == "lookup";
     }
     all.extend(PATTERN_STEPS.iter().map(|step| patterns >= *step));
-    let lookup = KINDS.iter().find(|kind| kind.name == "lookup");
-    all.push(tokens.first().zip(lookup).is_some_and(|(first, kind)| kind.has(&first.text)));
+    all.push(begins_lookup);
     all
 }
 
 /// The counts of [`FORM`].
-fn form(question: &str, tokens: &[Token]) -> [usize; FORM.len()] {
-    let chars = |wanted: &[char]| question.chars().filter(|c| wanted.contains(c)).count();
-    let is_number = |token: &&Token| token.text.starts_with(|c: char| c.is_ascii_digit());
-    [
-        tokens.len(),
-        tokens.iter().filter(|token| token.starts).count(),
-        chars(&[',', ';', ':', '–', '—']),
-        chars(&['?', '？']),
-        tokens.iter().filter(is_number).count(),
-        chars(&['%', '+', '*', '/', '=', '<', '>', '{', '}', '(', ')', '[', ']', '_', '\\']),
-        question.trim().matches('\n').count(),
-        tokens.iter().filter(|token| token.text.chars().count() >= LONG_LETTERS).count(),
-    ]
+fn form(question: &str, reading: &Reading) -> [usize; FORM.len()] {
+    let (mut clauses, mut questions, mut symbols) = (0, 0, 0);
+    for char in question.chars() {
+        match char {
+            ',' | ';' | ':' | '–' | '—' => clauses += 1,
+            '?' | '？' => questions += 1,
+            '%' | '+' | '*' | '/' | '=' | '<' | '>' | '{' | '}' => symbols += 1,
+            '(' | ')' | '[' | ']' | '_' | '\\' => symbols += 1,
+            _ => {}
+        }
+    }
+    let (mut numbers, mut long_words) = (0, 0);
+    for token in reading.tokens.iter() {
+        numbers += usize::from(token.text.starts_with(|c: char| c.is_ascii_digit()));
+        let may_be_long = token.text.len() >= LONG_LETTERS;
+        long_words += usize::from(may_be_long && token.text.chars().count() >= LONG_LETTERS);
+    }
+    let lines = question.trim().matches('\n').count();
+    let (words, sentences) = (reading.tokens.len(), reading.sentences());
+    [words, sentences, clauses, questions, numbers, symbols, lines, long_words]
 }

@@ -3,8 +3,8 @@
 
 use super::features::{features, names};
 use super::{Complexity, UNIT};
-use crate::classify::tokens::tokens;
-use crate::classify::{Kind, found};
+use crate::classify::Kind;
+use crate::classify::lexicon::Reading;
 
 /// A question whose kind is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,9 +56,9 @@ struct Row {
 
 impl Row {
     fn of(example: &ComplexityExample, total: f64) -> Row {
-        let tokens = tokens(&example.text);
-        let patterns = found(Kind::ComplexReasoning, &tokens).len();
-        let all = features(&example.text, &tokens, patterns).into_iter().enumerate();
+        let reading = Reading::of(&example.text);
+        let patterns = reading.found(Kind::ComplexReasoning).len();
+        let all = features(&example.text, &reading, patterns).into_iter().enumerate();
         let has = all.filter(|(_, has)| *has).map(|(at, _)| at + 1);
         Row {
             has: std::iter::once(0).chain(has).collect(),
