@@ -27,10 +27,14 @@ const REQUESTS: usize = 2000;
 /// Keys of as many tenants.
 const KEYS: usize = 8;
 
+/// Papers are longer than this, all other requests are shorter.
+const PAPER_BYTES: usize = 1000;
+
 /// The time of one request: what it took, and what passed since it was due.
 struct Took {
     work: Duration,
     due: Duration,
+    is_paper: bool,
 }
 
 /// What was measured.
@@ -40,6 +44,8 @@ struct Measured {
     work: Vec<Duration>,
     /// Sorted.
     due: Vec<Duration>,
+    /// Sorted; the work of the long ones alone.
+    papers: Vec<Duration>,
     hidden: u64,
     with_findings: u64,
     elapsed: Duration,
@@ -87,11 +93,13 @@ fn measure(
             while Instant::now() < due {
                 spin_loop();
             }
+            let request = &requests[number % requests.len()];
             let at = Instant::now();
-            let passed = gate.pass(&keys[number % KEYS], &requests[number % requests.len()])?;
+            let passed = gate.pass(&keys[number % KEYS], request)?;
             let end = Instant::now();
             let Passed { hidden: found, .. } = passed.context("the key does not hold")?;
-            took.push(Took { work: end - at, due: end - due });
+            let is_paper = bytes(request) > PAPER_BYTES;
+            took.push(Took { work: end - at, due: end - due, is_paper });
             hidden += found;
             with_findings += u64::from(found > 0);
             due += every;
@@ -109,11 +117,14 @@ fn measure(
         let (took, hidden, with_findings) = one?;
         measured.work.extend(took.iter().map(|took| took.work));
         measured.due.extend(took.iter().map(|took| took.due));
+        let papers = took.iter().filter(|took| took.is_paper);
+        measured.papers.extend(papers.map(|took| took.work));
         measured.hidden += hidden;
         measured.with_findings += with_findings;
     }
     measured.work.sort_unstable();
     measured.due.sort_unstable();
+    measured.papers.sort_unstable();
     Ok(measured)
 }
 
@@ -137,6 +148,7 @@ impl Measured {
             "threads": arguments.threads,
             "since_due_ms": of(&self.due),
             "work_ms": of(&self.work),
+            "work_of_papers_ms": of(&self.papers),
             "with_findings": self.with_findings as f64 / self.work.len().max(1) as f64,
             "hidden": self.hidden,
             "request_bytes": {
@@ -160,6 +172,7 @@ impl Measured {
             "{} requests at {:.0} a second on {} threads; {} to {} bytes, half below {}\n\
              since it was due    {} ms\n\
              of that, work       {} ms\n\
+             of papers, work     {} ms\n\
              personal data       in {:.0} % of the requests, {} findings hidden",
             self.work.len(),
             self.rate(),
@@ -169,6 +182,7 @@ impl Measured {
             lengths[lengths.len() / 2],
             line(&self.due),
             line(&self.work),
+            line(&self.papers),
             100.0 * self.with_findings as f64 / self.work.len().max(1) as f64,
             self.hidden,
         )
