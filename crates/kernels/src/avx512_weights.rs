@@ -59,14 +59,18 @@ const COUNT: __m512i = {
     unsafe { std::mem::transmute(count) }
 };
 
+/// To the whole number below, without noting that something was left.
+const DOWN: i32 = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
+
 /// The bits of the weights of 16 scores.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn weigh_vector(scores: __m512, slope: Slope) -> __m512i {
     let (factor, top) = (_mm512_set1_ps(slope.factor), _mm512_set1_ps(slope.top));
     let power = _mm512_mul_ps(_mm512_sub_ps(scores, top), factor);
-    // What is left of it above the whole number below.
-    let f = _mm512_reduce_ps::<1>(power);
+    // What is left of it above the whole number below. The instruction for this, `vreduceps`,
+    // rounds down where the rest does not fit; a difference goes to the nearest.
+    let f = _mm512_sub_ps(power, _mm512_roundscale_ps::<DOWN>(power));
     let mut series = _mm512_set1_ps(POWERS[0]);
     for coefficient in &POWERS[1..] {
         series = _mm512_fmadd_ps(series, f, _mm512_set1_ps(*coefficient));

@@ -153,6 +153,30 @@ mod tests {
         }
     }
 
+    /// All powers between -1/16 and -1/32: what lies above -1 has fewer bits there than they have,
+    /// so it is rounded. A rest that is rounded down changes 45 of these 8 million weights.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn vectors_round_what_is_left_of_a_power_to_the_nearest() {
+        if !Isa::Avx512.is_available() {
+            return;
+        }
+        let slope = Slope { factor: 1.0, top: 0.0 };
+        let (first, end) = (0.03125_f32.to_bits(), 0.0625_f32.to_bits());
+        for start in (first..end).step_by(BLOCK_POSITIONS) {
+            let scores: [f32; BLOCK_POSITIONS] =
+                std::array::from_fn(|place| -f32::from_bits(start + place as u32));
+            let (mut found, mut lanes) = ([[0; BLOCK_POSITIONS]; 2], [[0.0; LANES]; 2]);
+            weigh(&scores, slope, &mut found[0], &mut lanes[0]);
+            // SAFETY: the processor has the instructions.
+            unsafe {
+                let (found, lanes) = (&mut found[1], &mut lanes[1]);
+                crate::avx512_weights::weigh_block(&scores, slope, found, lanes);
+            }
+            assert_eq!(found[0], found[1], "from {start:x}");
+        }
+    }
+
     #[test]
     fn weights_are_powers_of_two_rounded() {
         let slope = Slope { factor: 1.0, top: 0.0 };
