@@ -3,13 +3,13 @@
 use anyhow::{Context, Result, bail, ensure};
 use std::process::{Command, Stdio};
 
-const TARGET: &str = "aarch64-unknown-linux-gnu";
+pub(crate) const TARGET: &str = "aarch64-unknown-linux-gnu";
 const LINKER: &str = "aarch64-linux-gnu-gcc";
-const EMULATOR: &str = "qemu-aarch64";
+pub(crate) const EMULATOR: &str = "qemu-aarch64";
 /// Where the emulator finds the libraries that programs need.
-const LIBRARIES: &str = "/usr/aarch64-linux-gnu";
+pub(crate) const LIBRARIES: &str = "/usr/aarch64-linux-gnu";
 /// One with all that the emulator knows, and one without most of it.
-const PROCESSORS: [&str; 2] = ["max", "cortex-a76"];
+pub(crate) const PROCESSORS: [&str; 2] = ["max", "cortex-a76"];
 /// The test of `allod-lm` that computes random cases, and how the line begins that it ends with.
 const CASES: &str = "random_cases_have_the_bits_of_the_plain_run";
 const DIGEST: &str = "digest of ";
@@ -27,15 +27,7 @@ struct Plan<'a> {
 #[allow(clippy::print_stdout)]
 pub fn run(arguments: &[String]) -> Result<bool> {
     let plan = parse(arguments)?;
-    for tool in [LINKER, EMULATOR] {
-        let found = Command::new(tool).arg("--version").stdout(Stdio::null()).status();
-        found.with_context(|| {
-            format!(
-                "`{tool}` is needed: on Debian, `apt-get install gcc-aarch64-linux-gnu \
-                 libc6-dev-arm64-cross qemu-user` and `rustup target add {TARGET}`"
-            )
-        })?;
-    }
+    check_tools()?;
     for processor in &plan.processors {
         println!("kernels on {processor}");
         let mut tests = on(processor);
@@ -56,6 +48,30 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         same &= there == here;
     }
     Ok(same)
+}
+
+/// Whether what builds for ARM64 and runs it is here.
+pub(crate) fn check_tools() -> Result<()> {
+    for tool in [LINKER, EMULATOR] {
+        let found = Command::new(tool).arg("--version").stdout(Stdio::null()).status();
+        found.with_context(|| {
+            format!(
+                "`{tool}` is needed: on Debian, `apt-get install gcc-aarch64-linux-gnu \
+                 libc6-dev-arm64-cross qemu-user` and `rustup target add {TARGET}`"
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// Lets cargo link for ARM64.
+pub(crate) fn with_linker(command: &mut Command) -> &mut Command {
+    command.env(variable("LINKER"), LINKER)
+}
+
+/// Cargo's variable for ARM64 of this name.
+fn variable(name: &str) -> String {
+    format!("CARGO_TARGET_{}_{name}", TARGET.to_uppercase().replace('-', "_"))
 }
 
 fn parse(arguments: &[String]) -> Result<Plan<'_>> {
@@ -85,12 +101,8 @@ fn cargo() -> Command {
 /// `cargo test` for ARM64, on a processor that is emulated.
 fn on(processor: &str) -> Command {
     let mut command = cargo();
-    let key = TARGET.to_uppercase().replace('-', "_");
     let runner = format!("{EMULATOR} -L {LIBRARIES} -cpu {processor}");
-    command
-        .args(["--target", TARGET])
-        .env(format!("CARGO_TARGET_{key}_LINKER"), LINKER)
-        .env(format!("CARGO_TARGET_{key}_RUNNER"), runner);
+    with_linker(command.args(["--target", TARGET])).env(variable("RUNNER"), runner);
     command
 }
 

@@ -3,6 +3,7 @@
 mod architectures;
 mod arm;
 mod parity;
+mod replay;
 mod tidy;
 mod train;
 
@@ -13,6 +14,8 @@ const USAGE: &str = "usage:
   cargo xtask tidy                    check the house rules that a program can check
   cargo xtask arm [--cpu NAME] [--cases N]
                                       test ARM64 with an emulator; compare logits with this machine
+  cargo xtask replay [--cpu NAME] [--count N]
+                                      replay recorded answers on ARM64 with an emulator
   cargo xtask parity DIR... [--json]  compare models with what another implementation computed
   cargo xtask train DIR TEXT [--steps N] [--seeds N] [--bf16]
                                       train models of a folder's shape from scratch; print losses";
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
     let result = match name {
         "tidy" => tidy(),
         "arm" => arm::run(rest),
+        "replay" => replay::run(rest),
         "parity" => parity::run(rest).map(|missed| missed == 0),
         "train" => train::run(rest).map(|()| true),
         _ => {

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/tiny.rs"]
+mod tiny;
 
 use std::fs;
 use std::path::Path;
@@ -117,4 +119,40 @@ fn a_table_of_cases_is_decided() {
     )
     .unwrap();
     run(allod(folder.path()).args(["policy", "test", file]), 1);
+}
+
+/// Weights are told by their digest, and settings beside them make another model of the same ones.
+#[test]
+fn models_are_found_by_their_weights_and_told_apart_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    small_library(&data);
+    fs::write(data.join("allod.yaml"), "logging: {prompts: retained}\n").unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    tiny::write_folder(&one);
+    tiny::write_folder(&two);
+    let mut settings = tiny::config();
+    settings["rms_norm_eps"] = 0.5.into();
+    fs::write(two.join("config.json"), settings.to_string()).unwrap();
+    // This file calls its model `llama`, whatever it is called here.
+    let file = tiny::write_gguf(folder.path());
+    for (name, path) in [("one", &one), ("two", &two), ("three", &file)] {
+        run(allod(&data).args(["model", "import", "--name", name]).arg(path), 0);
+    }
+    for name in ["one", "two", "three", "one"] {
+        let server = common::Server::start(allod(&data).args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--model",
+            name,
+        ]));
+        let url = format!("http://{}", server.address);
+        let status = ureq::get(format!("{url}/api/status")).call().unwrap();
+        let status: Value = status.into_body().read_json().unwrap();
+        let asked = serde_json::json!({"model": status["model"], "prompt": "abc", "max_tokens": 9});
+        ureq::post(format!("{url}/v1/completions")).send_json(asked).unwrap();
+    }
+    let all = said(&data, &["replay", "--all"], 0);
+    assert_eq!((&all["replayed"], &all["identical"]), (&4.into(), &4.into()), "{all}");
 }

@@ -8,6 +8,7 @@ use allod_engine::{CacheForm, InProcess, NUMERICS, Options, Runner};
 use allod_ledger::Receipt;
 use allod_ledger::receipt::Model;
 use allod_policy::Policy;
+use allod_registry::Registry;
 use allod_retrieval::{Clearance, Library, Manifest, document_of};
 use allod_store::Store;
 
@@ -49,6 +50,8 @@ pub struct Replayer {
 
 /// A model in memory.
 struct Loaded {
+    /// Beside the digest: that is one of the weights, which may stand under other settings too.
+    name: String,
     digest: String,
     context: Option<u64>,
     numerics: String,
@@ -181,7 +184,7 @@ impl Replayer {
         let context = receipt.limits.get(CONTEXT_TOKENS).copied();
         let adapter = model.adapter.as_ref().map(|adapter| adapter.name.clone());
         if let Some(loaded) = &mut self.generator
-            && Some(&loaded.digest) == model.digest.as_ref()
+            && (&loaded.name, Some(&loaded.digest)) == (&model.name, model.digest.as_ref())
             && (loaded.context, &loaded.numerics) == (context, &receipt.numerics)
             && (adapter.is_none() || loaded.adapter == adapter)
         {
@@ -192,6 +195,7 @@ impl Replayer {
         self.generator = None;
         let generator = self.load(model, receipt, policy)?;
         self.generator = Some(Loaded {
+            name: model.name.clone(),
             digest: model.digest.clone().unwrap_or_default(),
             context,
             numerics: receipt.numerics.clone(),
@@ -223,14 +227,16 @@ impl Replayer {
         Ok(Generator::Local(engine))
     }
 
-    /// The file that was given, else what the policy or the receipt names.
+    /// The file that was given, else what has these weights or the name of the policy or receipt.
     fn path_of(&self, model: &Model, policy: &Policy) -> Result<PathBuf, Stop> {
         let digest = model.digest.as_deref().unwrap_or("unknown");
         let models = &self.options.models;
-        let found = match (&self.options.model.path, policy.model.as_deref()) {
+        let name = policy.model.as_deref().unwrap_or(&model.name);
+        let found = match (&self.options.model.path, imported(models, name, digest)) {
             (Some(given), _) => locate(models, given),
-            (None, Some(name)) => find(models, name),
-            (None, None) => locate(models, Path::new(&model.name)),
+            (None, Some(path)) => Ok(path),
+            (None, None) if policy.model.is_some() => find(models, name),
+            (None, None) => locate(models, Path::new(name)),
         };
         found.map_err(|_| {
             Stop::Impossible(format!(
@@ -239,6 +245,16 @@ impl Replayer {
             ))
         })
     }
+}
+
+/// The imported model with these weights, under this name if there are several: a file may call its
+/// model otherwise than it was called when it was imported.
+fn imported(models: &Path, name: &str, digest: &str) -> Option<PathBuf> {
+    let weights = digest.strip_prefix("sha256:")?.parse::<allod_registry::Digest>().ok()?;
+    let mut all = Registry::at(models).list().ok()?;
+    all.retain(|model| model.files.iter().any(|file| file.digest == weights));
+    let named = all.iter().position(|model| model.name.to_string() == name);
+    (!all.is_empty()).then(|| all.swap_remove(named.unwrap_or(0)).path)
 }
 
 /// The encoder of this identity.
