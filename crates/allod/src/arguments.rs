@@ -638,11 +638,21 @@ pub enum LedgerCommand {
     /// Destroy the key of a data subject and all that it sealed; the log goes on to verify
     Erase {
         /// The subject: its pseudonym as receipts show it, or the name that a program gave
-        #[arg(long, value_name = "S")]
-        subject: String,
+        #[arg(long, value_name = "S", required_unless_present = "again")]
+        subject: Option<String>,
         /// The tenant that it belongs to
         #[arg(long, default_value = "local", value_name = "TENANT")]
         tenant: String,
+        /// Erase all again whom this file names, after a backup was put back; `allod ledger
+        /// erasures` writes it
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["subject", "tenant"])]
+        again: Option<PathBuf>,
+    },
+    /// Write all erasures with their proofs into a file, to be kept apart from backups
+    Erasures {
+        /// The file to write; it names people by their pseudonyms
+        #[arg(long, value_name = "FILE")]
+        export: PathBuf,
     },
     /// Delete what has been kept longer than the policy's `retention` says
     Expire,

@@ -15,6 +15,7 @@ use crate::arguments::Arguments;
 use crate::cells::{self, Confined, Weaker};
 use crate::engine_cells::{self, WhenNeeded};
 use crate::log;
+use crate::output::say;
 
 /// The data folder and the policy that were named.
 pub struct Place {
@@ -88,7 +89,14 @@ impl Place {
     /// says.
     pub fn open(&self, options: &DeskOptions) -> anyhow::Result<Desk> {
         log::follow(&self.read_policy()?.privacy);
-        Ok(Desk::open(&self.data, options)?)
+        let desk = Desk::open(&self.data, options)?;
+        if let count @ 1.. = desk.mended().len() {
+            say(&format!(
+                "WARNING: {count} subjects that the log says were erased were back in the store, \
+                 as when an older allod.db is put back; they were erased again"
+            ));
+        }
+        Ok(desk)
     }
 
     /// The policy of this folder.

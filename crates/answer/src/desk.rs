@@ -21,6 +21,7 @@ use crate::elsewhere::{Elsewhere, UpstreamState};
 use crate::encoder::{EncoderChoice, open_library};
 use crate::error::Error;
 use crate::explanation::{Explanation, Look};
+use crate::forget::Erased;
 use crate::generator::{Generator, ModelChoice};
 use crate::means::Means;
 use crate::reader::{EmbedReader, RankReader, Reader};
@@ -70,6 +71,8 @@ pub struct Desk {
     /// Held while decisions of persons get their receipts.
     pub(crate) signing: Mutex<()>,
     pub(crate) elsewhere: Elsewhere,
+    /// Who was erased again at the start.
+    pub(crate) mended: Vec<Erased>,
 }
 
 impl Desk {
@@ -95,7 +98,7 @@ impl Desk {
         let adapters = options.adapters.clone().unwrap_or_else(|| data.join("adapters"));
         let adapters = AdapterFolder(adapters);
         let confinement = options.confinement.clone();
-        let desk = Desk {
+        let mut desk = Desk {
             data: data.into(),
             store,
             library,
@@ -110,8 +113,10 @@ impl Desk {
             shelf: Shelf::default(),
             signing: Mutex::default(),
             elsewhere,
+            mended: Vec::new(),
         };
         desk.finish_erasures()?;
+        desk.mended = desk.erase_what_the_log_says()?;
         desk.sign_decisions()?;
         Ok(desk)
     }

@@ -88,6 +88,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file that should hold erasures of this log does not.
+    #[error("the file of erasures {reason}")]
+    Erasures {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The policy lets the personal data in a text go nowhere.
     #[error(transparent)]
     Private(#[from] allod_privacy::Error),

@@ -14,6 +14,7 @@ mod desk;
 mod draft;
 mod elsewhere;
 mod encoder;
+mod erasures;
 mod error;
 mod explanation;
 mod feedback;
@@ -56,6 +57,7 @@ pub use derive::{Brief, Deriver, GoesOn, Rederived, Under, derive};
 pub use desk::{Desk, DeskOptions, LEDGER_ORIGIN, open_store, read_policy, remembered_head};
 pub use elsewhere::{Approved, UpstreamCounts, UpstreamState};
 pub use encoder::{EncoderChoice, open_library};
+pub use erasures::{ErasedAgain, Erasure};
 pub use error::Error;
 pub use explanation::{Explanation, Look};
 pub use feedback::{Feedback, FeedbackRecord, Thumb, is_answer};
@@ -68,7 +70,7 @@ pub use reader::{EmbedReader, Embedded, RankReader, Reader, Reranked};
 pub use replay::{Difference, ReplayOptions, Replayed, Replayer};
 pub use reply::{BesideQuote, Check, Citation, Mode, ReceiptRef, Reply, Tokens};
 pub use shield::shield;
-pub use witnessed::{WITNESSED_FOLDER, Witnessed};
+pub use witnessed::{Ahead, WITNESSED_FOLDER, Witnessed};
 pub use work::{
     Call, Field, FieldKind, Filled, Origin, Template, Told, Work, WorkOffered, WorkReply, described,
 };

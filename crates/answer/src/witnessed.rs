@@ -11,6 +11,11 @@ use crate::error::Error;
 /// The folder of a data folder that cosigned checkpoints lie in, a file for each witness.
 pub const WITNESSED_FOLDER: &str = "witnessed";
 
+/// What to do with a folder that is an older state of itself.
+const TO_DO: &str = "Put back the newest copy of the data folder if there is one. If there is \
+                     none, run `allod ledger erase --again FILE` with what `allod ledger \
+                     erasures` wrote last, so that nobody who was erased since comes back";
+
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// A witness answers with a line for each of its keys.
 const ANSWER_BYTES_MAX: u64 = 64 << 10;
@@ -20,6 +25,18 @@ const ANSWER_BYTES_MAX: u64 = 64 << 10;
 pub struct Witnessed {
     dir: PathBuf,
     log: VerifierKey,
+}
+
+/// A checkpoint that the log signed, with more entries than it has now: this is an older state of
+/// it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// Where the checkpoint lies.
+    pub file: PathBuf,
+    /// Entries that it covers.
+    pub size: u64,
+    /// Entries that the log has.
+    pub held: u64,
 }
 
 /// What a witness said.
@@ -41,6 +58,30 @@ impl Witnessed {
         Ok(Witnessed { dir, log: ledger.vkey().parse()? })
     }
 
+    /// The furthest checkpoint that lies here, if it covers more than the log has.
+    ///
+    /// # Errors
+    /// When the folder or a file cannot be read.
+    pub fn ahead(&self, ledger: &Ledger) -> Result<Option<Ahead>, Error> {
+        let held = ledger.checkpoint().size;
+        let mut furthest: Option<Ahead> = None;
+        let entries = std::fs::read_dir(&self.dir).map_err(|error| of_file(&self.dir, &error))?;
+        for entry in entries {
+            let file = entry.map_err(|error| of_file(&self.dir, &error))?.path();
+            if file.extension().is_none_or(|extension| extension != "checkpoint") {
+                continue;
+            }
+            let note = std::fs::read_to_string(&file).map_err(|error| of_file(&file, &error))?;
+            // One of another log says nothing of this one.
+            let Ok(seen) = Checkpoint::open(&note, &self.log) else { continue };
+            let known = furthest.as_ref().map_or(held, |ahead| ahead.size);
+            if seen.size > known {
+                furthest = Some(Ahead { file, size: seen.size, held });
+            }
+        }
+        Ok(furthest)
+    }
+
     /// Lets a witness cosign the log's head, and keeps it.
     ///
     /// # Errors
@@ -56,8 +97,8 @@ impl Witnessed {
         for _ in 0..2 {
             let (request, note) = ledger.witness_request(old_size).map_err(|error| {
                 let what = format!(
-                    "{error}; it has seen more than this log holds, so the log was \
-                                    cut or put back from a backup"
+                    "{error}; it has seen more than this log holds, so the log was cut or put back \
+                     from a backup. {TO_DO}"
                 );
                 refused(witness, what)
             })?;
@@ -117,6 +158,20 @@ impl Witnessed {
     fn path(&self, key: &VerifierKey) -> PathBuf {
         let id: String = key.id().iter().map(|byte| format!("{byte:02x}")).collect();
         self.dir.join(format!("{id}.checkpoint"))
+    }
+}
+
+impl std::fmt::Display for Ahead {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Ahead { file, size, held } = self;
+        write!(
+            out,
+            "the log has {held} entries, but {} shows that it had {size}: this is an older state \
+             of the data folder. {TO_DO}; then keep that file elsewhere, as it proves what is \
+             missing, tell whoever runs the witness, who will not cosign this log any more, and \
+             start again",
+            file.display()
+        )
     }
 }
 

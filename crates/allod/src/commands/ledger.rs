@@ -30,8 +30,13 @@ pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::R
         LedgerCommand::Verify { checkpoint } => {
             verify(&place.data, &log, checkpoint.as_deref(), output)
         }
-        LedgerCommand::Erase { subject, tenant } => {
-            super::forget::erase(place, tenant, subject, output)
+        LedgerCommand::Erase { subject, tenant, again } => match again {
+            Some(file) => super::forget::erase_again(place, file, output),
+            None => super::forget::erase(place, tenant, subject.as_deref().unwrap_or(""), output),
+        },
+        LedgerCommand::Erasures { export } => {
+            let ledger = open(&log, folder::remembered(&place.data)?.as_ref())?;
+            super::forget::export(&ledger, export, output)
         }
         LedgerCommand::Expire => super::forget::expire(place, output),
         LedgerCommand::Witness => witness(place, &log, output),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use allod_answer::{Desk, DeskOptions, ModelChoice, Witnessed};
+use allod_answer::{Desk, DeskOptions, ModelChoice, WITNESSED_FOLDER, Witnessed};
 use allod_engine::Options;
 use allod_ledger::receipt::Confinement;
 use allod_policy::{KeySource, Policy};
@@ -40,6 +40,7 @@ pub fn run(arguments: &ServeArguments, place: &Place) -> anyhow::Result<Ending> 
     confinement.weaknesses.extend(weaker);
     let options = DeskOptions { confinement, ..options };
     let desk = Arc::new(place.open(&options)?);
+    refuse_older_state(&desk)?;
     for name in &arguments.adapters.loaded {
         desk.load_adapter(name, name)?;
     }
@@ -57,6 +58,18 @@ pub fn run(arguments: &ServeArguments, place: &Place) -> anyhow::Result<Ending> 
     })?;
     desk.rest()?;
     Ok(Ending::Done)
+}
+
+/// Does not go on from a log that witnesses have seen longer: that would be a second history, with
+/// people in it who were erased.
+fn refuse_older_state(desk: &Desk) -> anyhow::Result<()> {
+    if !desk.data().join(WITNESSED_FOLDER).is_dir() {
+        return Ok(());
+    }
+    match Witnessed::open(desk.data(), desk.ledger())?.ahead(desk.ledger())? {
+        Some(ahead) => bail!("{}: {ahead}", desk.data().display()),
+        None => Ok(()),
+    }
 }
 
 /// How often it is looked for what has been kept long enough.
