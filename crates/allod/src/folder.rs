@@ -96,6 +96,9 @@ impl Place {
                  as when an older allod.db is put back; they were erased again"
             ));
         }
+        if let Some(file) = desk.store().plain_key_left() {
+            say(&format!("WARNING: {}", left_in_plain(&file)));
+        }
         Ok(desk)
     }
 
@@ -121,6 +124,17 @@ impl Place {
         let model = ModelChoice { none: true, ..ModelChoice::default() };
         self.desk(model)
     }
+}
+
+/// What to say of an operator's key that still lies in the data folder though it comes from
+/// elsewhere.
+pub fn left_in_plain(file: &Path) -> String {
+    let file = file.display();
+    format!(
+        "the operator's key comes from elsewhere, but still lies in plain in {file}: whoever \
+         copies the folder can read all words. It could be had from its new place just now, so \
+         delete the file (`shred -u {file}`), and the backups that hold it"
+    )
 }
 
 /// Whether a policy names a model that this program runs.

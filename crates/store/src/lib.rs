@@ -33,6 +33,8 @@ pub use sqlite::{DATABASE_FILE, SqliteStore};
 pub use subject::{ErasureRow, Expired, Expiry, SubjectRow};
 pub use token::Token;
 
+use std::path::PathBuf;
+
 /// The result of a store operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -161,6 +163,10 @@ pub trait Store: Send + Sync {
     /// Notes that a tenant has used tokens, and gives the day's sum. A day before the last one that
     /// was noted counts as that one, so that a clock that is set back gives nothing back.
     fn add_tokens_used(&self, tenant: &str, day: &str, tokens: u64) -> Result<u64>;
+
+    /// The file of the data folder in which the operator's key still lies in plain, though it comes
+    /// from elsewhere.
+    fn plain_key_left(&self) -> Option<PathBuf>;
 
     /// A setting's value.
     fn setting(&self, key: &str) -> Result<Option<String>>;

@@ -68,6 +68,12 @@ impl OperatorKey {
         Ok(key)
     }
 
+    /// Whether it is this file.
+    pub(crate) fn is_at(&self, file: &Path) -> bool {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        matches!(self, OperatorKey::File(path) if real(path) == real(file))
+    }
+
     /// How messages name it.
     pub(crate) fn place(&self) -> String {
         match self {
@@ -98,4 +104,29 @@ pub(crate) fn write(path: &Path, text: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::fs::File::open(folder)?.sync_all()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SqliteStore, Store};
+
+    #[test]
+    fn a_key_that_still_lies_in_plain_is_told_of_once_it_comes_from_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, usual) = (folder.path().join("data"), usual_file(&folder.path().join("data")));
+        let left = |operator: &OperatorKey| {
+            SqliteStore::open_with(&data, operator).unwrap().plain_key_left()
+        };
+        assert_eq!(SqliteStore::open(&data).unwrap().plain_key_left(), None, "it is in use there");
+        assert_eq!(left(&OperatorKey::File(data.join("keys/../keys/operator.key"))), None);
+        let text = std::fs::read_to_string(&usual).unwrap();
+        assert_eq!(left(&OperatorKey::Given(text.clone())).as_ref(), Some(&usual));
+        let elsewhere = folder.path().join("operator.key");
+        std::fs::rename(&usual, &elsewhere).unwrap();
+        assert_eq!(left(&OperatorKey::File(elsewhere.clone())), None);
+        // Another folder's key opens nothing here.
+        std::fs::write(&usual, "00".repeat(32)).unwrap();
+        assert_eq!(left(&OperatorKey::File(elsewhere)), None);
+    }
 }

@@ -371,8 +371,11 @@ mod tests {
         let OperatorKey::Token(token, _) = operator else { unreachable!("it is one") };
         let wrapped = data.join("keys/operator.wrapped");
         let operator = OperatorKey::Token(token.clone(), wrapped);
-        drop(SqliteStore::open_with(&data, &operator).unwrap());
-        std::fs::remove_file(data.join("keys/operator.key")).unwrap();
+        let plain = data.join("keys/operator.key");
+        let store = SqliteStore::open_with(&data, &operator).unwrap();
+        assert_eq!(store.plain_key_left().as_ref(), Some(&plain), "it is said that it is there");
+        std::fs::remove_file(plain).unwrap();
+        assert_eq!(store.plain_key_left(), None);
         drop(SqliteStore::open_with(&data, &operator).unwrap());
     }
 

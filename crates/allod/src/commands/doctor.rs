@@ -5,12 +5,13 @@ use std::path::Path;
 use allod_answer::read_policy;
 use allod_lm::Isa;
 use allod_sandbox::Report;
+use allod_store::DATABASE_FILE;
 use serde_json::{Value, json};
 
 use crate::Ending;
 use crate::cells;
 use crate::engine_cells;
-use crate::folder::Place;
+use crate::folder::{Place, left_in_plain};
 use crate::output::Output;
 
 /// Says what this machine can do and what of the installation is not as it should be.
@@ -24,6 +25,7 @@ pub fn run(place: &Place, output: &Output) -> anyhow::Result<Ending> {
         "machine": machine(),
         "data": data(&place.data),
         "policy": policy,
+        "operator_key": operator_key(&place.data),
         "models": models(place),
         "sandbox": sandbox,
         "engine_cell": engine_cell,
@@ -88,6 +90,21 @@ fn models(place: &Place) -> Value {
     }
 }
 
+/// Whether the operator's key can be had, and whether it lies where it should not any more.
+fn operator_key(folder: &Path) -> Value {
+    if !folder.join(DATABASE_FILE).exists() {
+        return json!({"available": Value::Null, "left_in_plain": Value::Null});
+    }
+    match allod_answer::open_store(folder) {
+        Ok(store) => {
+            let left = store.plain_key_left();
+            let advice = left.as_deref().map(left_in_plain);
+            json!({"available": true, "left_in_plain": left, "advice": advice})
+        }
+        Err(error) => json!({"available": false, "error": error.to_string()}),
+    }
+}
+
 /// What a self-test found, and whether all held.
 fn sandbox(tested: allod_sandbox::Result<Report>) -> (Value, bool) {
     match tested {
@@ -114,6 +131,11 @@ fn text(found: &Value) -> String {
         for (name, value) in found[part].as_object().into_iter().flatten() {
             text.push_str(&format!("  {:<22}{}\n", name.replace('_', " "), plain(value)));
         }
+    }
+    let (key, advice) = (&found["operator_key"], &found["operator_key"]["advice"]);
+    text.push_str(&format!("\noperator key\n  {:<22}{}\n", "available", plain(&key["available"])));
+    for words in [advice, &key["error"]].into_iter().filter(|words| !words.is_null()) {
+        text.push_str(&format!("  {}\n", plain(words)));
     }
     text.push_str(&format!("\nmodels\n  {}\n", plain(&found["models"])));
     text.push_str(&cell("sandbox (documents)", &found["sandbox"]));

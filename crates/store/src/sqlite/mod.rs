@@ -44,6 +44,8 @@ pub struct SqliteStore {
     operator: Key,
     /// Where what is written with every request shares transactions.
     together: Together,
+    /// Where the operator's key would usually lie, if it comes from elsewhere.
+    unused: Option<PathBuf>,
 }
 
 impl SqliteStore {
@@ -66,7 +68,10 @@ impl SqliteStore {
         let path = open::prepare(folder)?;
         let connection = Connection::open_with_flags(&path, open::flags())
             .map_err(|source| Error::from_database(&path, source, 0))?;
-        SqliteStore::from_connection(connection, path, operator)
+        let store = SqliteStore::from_connection(connection, path, operator)?;
+        let usual = usual_file(folder);
+        let unused = (!operator.is_at(&usual)).then_some(usual);
+        Ok(SqliteStore { unused, ..store })
     }
 
     /// A store that is gone when it is dropped, with a key of its own; for tests.
@@ -109,7 +114,8 @@ impl SqliteStore {
         migrations::run(&mut connection, &path)?;
         let operator = operator_key(&mut connection, operator).map_err(|why| told(&path, why))?;
         let connection = Mutex::new(connection);
-        let store = SqliteStore { connection, path, operator, together: Together::default() };
+        let (together, unused) = (Together::default(), None);
+        let store = SqliteStore { connection, path, operator, together, unused };
         plain::seal(&store)?;
         Ok(store)
     }
@@ -344,6 +350,13 @@ impl Store for SqliteStore {
 
     fn artifact(&self, digest: &str) -> Result<Option<ArtifactRow>> {
         self.with(|connection| artifacts::one(connection, digest))
+    }
+
+    fn plain_key_left(&self) -> Option<PathBuf> {
+        let file = self.unused.as_ref()?;
+        let text = std::fs::read_to_string(file).ok()?;
+        let key = Key::from_hex(&text)?;
+        (key == self.operator).then(|| file.clone())
     }
 
     fn tokens_used(&self, tenant: &str, day: &str) -> Result<u64> {
