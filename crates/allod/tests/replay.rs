@@ -127,7 +127,8 @@ fn models_are_found_by_their_weights_and_told_apart_by_their_names() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     small_library(&data);
-    fs::write(data.join("allod.yaml"), "logging: {prompts: retained}\n").unwrap();
+    fs::write(data.join("allod.yaml"), "logging: {prompts: retained, citations: optional}\n")
+        .unwrap();
     let (one, two) = (folder.path().join("one"), folder.path().join("two"));
     tiny::write_folder(&one);
     tiny::write_folder(&two);

@@ -60,8 +60,10 @@ fn the_trap_counts(trap: &mut Trap, folder: &Path) {
     let by_name = trap.caught();
     let data = folder.join("open");
     small_library(&data);
-    let policy =
-        format!("name: open\nmodel: m\nruntime: vllm\nupstream: {{url: 'http://{HOST}'}}\n");
+    let policy = format!(
+        "name: open\nmodel: m\nruntime: vllm\nupstream: {{url: 'http://{HOST}', region: local}}\n\
+         logging: {{citations: optional}}\n"
+    );
     std::fs::write(data.join("allod.yaml"), policy).unwrap();
     let before = trap.caught();
     let server = Server::start(day::allod(&data).args(["serve", "--listen", "127.0.0.1:0"]));
