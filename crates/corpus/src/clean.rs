@@ -2,7 +2,7 @@
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-use crate::Unreadable;
+use crate::{Unreadable, western};
 
 /// A line break that is meant, inside a block; `\n` stands for one that is only wrapping.
 pub(crate) const LINE_BREAK: char = '\u{2028}';
@@ -13,17 +13,39 @@ pub(crate) const MAX_BYTES: usize = 64 << 20;
 /// How many bytes decide whether a file is binary or UTF-16.
 const PROBE_BYTES: usize = 64 << 10;
 
-/// The characters of a file: UTF-8, `\n` line ends, no control or invisible characters.
+/// The characters of a file: `\n` line ends, no control or invisible characters. It is UTF-8,
+/// UTF-16 with a byte order mark, or what can only be Windows-1252.
 pub(crate) fn decode(bytes: &[u8]) -> Result<String, Unreadable> {
     if bytes.len() > MAX_BYTES {
         return Err(Unreadable::TooLarge { bytes: bytes.len(), limit: MAX_BYTES });
     }
+    if let Some(text) = marked_wide(bytes) {
+        return decode_text(&text);
+    }
     if let Some(encoding) = wide_encoding(bytes) {
         return Err(Unreadable::Utf16 { encoding });
     }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| Unreadable::NotUtf8 { offset: error.valid_up_to() })?;
-    decode_text(text)
+    match std::str::from_utf8(bytes) {
+        Ok(text) => decode_text(text),
+        Err(error) => match western::decode(bytes) {
+            Some(text) => decode_text(&text),
+            None => Err(Unreadable::NotUtf8 { offset: error.valid_up_to() }),
+        },
+    }
+}
+
+/// UTF-16 whose byte order mark says so, if all of it is and half of it are the letters that a
+/// European text has.
+fn marked_wide(bytes: &[u8]) -> Option<String> {
+    let (encoding, rest) = match bytes {
+        [0xff, 0xfe, 0, 0, ..] => return None,
+        [0xff, 0xfe, rest @ ..] => (encoding_rs::UTF_16LE, rest),
+        [0xfe, 0xff, rest @ ..] => (encoding_rs::UTF_16BE, rest),
+        _ => return None,
+    };
+    let (text, had_errors) = encoding.decode_without_bom_handling(rest);
+    let plain = text.chars().filter(char::is_ascii).count();
+    (!had_errors && 2 * plain >= text.chars().count()).then(|| text.into_owned())
 }
 
 /// The same for text whose encoding was told.
@@ -159,9 +181,11 @@ mod tests {
         assert_eq!(decode(b"\xef\xbb\xbfok").unwrap(), "ok");
         let wide: Vec<u8> = "Gemeinde".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert!(matches!(decode(&wide), Err(Unreadable::Utf16 { .. })));
-        let marked = [&[0xfe, 0xff][..], &[0, 65]].concat();
+        assert_eq!(decode(&[0xfe, 0xff, 0, 65]).unwrap(), "A");
+        assert_eq!(decode(&[0xff, 0xfe, 65, 0]).unwrap(), "A");
         let encoding = "UTF-16 (big endian)";
-        assert_eq!(decode(&marked), Err(Unreadable::Utf16 { encoding }));
+        assert_eq!(decode(&[0xfe, 0xff, 0]), Err(Unreadable::Utf16 { encoding }));
+        assert_eq!(decode(b"Z\xfcrich").unwrap(), "Zürich");
         assert!(matches!(decode(&[1; 100]), Err(Unreadable::Binary { bytes: 100 })));
     }
 

@@ -29,8 +29,11 @@ pub enum Unreadable {
         /// The limit.
         limit: usize,
     },
-    /// Bytes that are not UTF-8.
-    #[error("not UTF-8 at byte {offset}: convert the file to UTF-8 (its encoding is not guessed)")]
+    /// Bytes that are not UTF-8, and not plainly Windows-1252.
+    #[error(
+        "not UTF-8 at byte {offset}, and its encoding cannot be told for sure: convert the file to \
+         UTF-8"
+    )]
     NotUtf8 {
         /// The first byte that does not fit.
         offset: usize,

@@ -1,7 +1,7 @@
 //! Which format a file has: by its first bytes where they are clear, else by its extension.
 
-use crate::Unreadable;
 use crate::package::Package;
+use crate::{Unreadable, office};
 
 /// A format that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,13 +132,17 @@ impl Format {
 
     /// What a ZIP container holds, whatever the file is called.
     fn of_package(bytes: &[u8]) -> Format {
-        let Ok(package) = Package::open(bytes, "ZIP") else { return Format::Zip };
+        let Ok(mut package) = Package::open(bytes, "ZIP") else { return Format::Zip };
+        let main = office::main_folder(&mut package);
         let has = |name: &str| package.has(name);
         match () {
             _ if has("word/document.xml") => Format::Docx,
             _ if has("xl/workbook.xml") => Format::Xlsx,
             _ if has("ppt/presentation.xml") => Format::Pptx,
             _ if has("mimetype") && has("content.xml") => Format::OpenDocument,
+            _ if main == "word" => Format::Docx,
+            _ if main == "xl" => Format::Xlsx,
+            _ if main == "ppt" => Format::Pptx,
             _ => Format::Zip,
         }
     }

@@ -1,5 +1,7 @@
 //! Tables while they are read: cells, spans, headers, and whether it is a table at all.
 
+use std::collections::HashSet;
+
 use crate::BlockKind;
 use crate::label::marker;
 use crate::raw::Raw;
@@ -10,6 +12,10 @@ const MAX_ROW_SPAN: usize = 100;
 const MAX_HEADER_ROWS: usize = 4;
 /// A longer text is not repeated in the rows that a cell spans.
 const MAX_CARRIED_BYTES: usize = 120;
+/// A cell over so many columns of a row says the same of each of them.
+const MAX_SHARED_COLUMNS: usize = 4;
+/// A longer text names no column.
+const MAX_NAME_BYTES: usize = 60;
 
 #[derive(Default)]
 struct Cell {
@@ -75,6 +81,10 @@ impl Frame {
         }
         let headers = rows.iter().take(MAX_HEADER_ROWS).take_while(|row| is_header(row)).count();
         let headers = if headers == rows.len() { headers.min(1) } else { headers };
+        let is_said = rows.iter().flatten().any(|cell| cell.is_header);
+        let headers = if is_said { headers } else { usize::from(names_columns(&rows)) };
+        let headers = headers + usize::from(headers == 1 && has_groups(&rows));
+        rows[..headers].iter_mut().flatten().for_each(|cell| cell.is_header = true);
         let is_bare: Vec<bool> = rows.iter().map(|row| is_over_all(row)).skip(headers).collect();
         let mut grid = grid(&rows);
         let header = joined_header(grid.drain(..headers).collect());
@@ -107,6 +117,51 @@ fn joined_header(rows: Vec<Vec<String>>) -> Vec<String> {
         parts.join(", ")
     };
     (0..width).map(name).collect()
+}
+
+/// Whether the first row reads as names where the file does not say what it is: bold over what is
+/// not, or three or more short names over rows; two over figures.
+fn names_columns(rows: &[Vec<Cell>]) -> bool {
+    let Some((first, below)) = rows.split_first().filter(|(_, below)| !below.is_empty()) else {
+        return false;
+    };
+    let is_bold = |cell: &Cell| {
+        let mut blocks = cell.blocks.iter();
+        !cell.blocks.is_empty() && blocks.all(|raw| raw.lead >= raw.text.trim_end().len())
+    };
+    let alike = below.iter().filter(|row| row.len() == first.len()).count();
+    if first.len() < 2 || alike * 2 < below.len() || !first.iter().all(is_name) {
+        return false;
+    }
+    let mut seen = HashSet::new();
+    let are_distinct = first.iter().all(|cell| seen.insert(cell_text(&cell.blocks)));
+    let has_figure = |row: &Vec<Cell>| {
+        row.last()
+            .is_some_and(|cell| cell_text(&cell.blocks).contains(|c: char| c.is_ascii_digit()))
+    };
+    let is_set_off = first.iter().all(is_bold) && !below.iter().all(|row| row.iter().all(is_bold));
+    let reads = below.len() > 1 && (first.len() > 2 || below.iter().all(has_figure));
+    are_distinct && (is_set_off || reads)
+}
+
+/// A short text without figures and not the beginning or end of a sentence; a year may be one.
+fn is_name(cell: &Cell) -> bool {
+    let text = cell_text(&cell.blocks);
+    let is_text = text.len() <= MAX_NAME_BYTES
+        && text.contains(char::is_alphabetic)
+        && !text.ends_with(['.', ':', ';'])
+        && !text.contains(|c: char| c.is_ascii_digit());
+    is_text || table::is_year(&text)
+}
+
+/// Whether the first row, a header, groups the columns that the second one names.
+fn has_groups(rows: &[Vec<Cell>]) -> bool {
+    let [groups, names, below, ..] = rows else { return false };
+    let has_group = groups.len() > 1 && groups.iter().any(|cell| cell.columns > 1);
+    let has_figure = |cell: &Cell| cell_text(&cell.blocks).contains(|c: char| c.is_ascii_digit());
+    let reaches_down = groups.iter().any(|cell| cell.rows == 2);
+    let is_of_names = names.len() > 1 && names.iter().all(is_name);
+    has_group && is_of_names && (reaches_down || below.iter().any(has_figure))
 }
 
 fn is_header(row: &[Cell]) -> bool {
@@ -162,8 +217,7 @@ fn layout_row(mut row: Vec<Cell>) -> Vec<Raw> {
     row.into_iter().flat_map(|cell| cell.blocks).collect()
 }
 
-/// Cells in their columns; a cell that spans rows is repeated, one that spans columns only in
-/// a header.
+/// Cells in their columns; a cell that spans rows or a few columns is repeated.
 fn grid(rows: &[Vec<Cell>]) -> Vec<Vec<String>> {
     let blocks = rows.iter().flatten().flat_map(|cell| &cell.blocks);
     let bytes: usize = blocks.map(|raw| raw.text.len()).sum();
@@ -185,7 +239,8 @@ impl Carry {
         let repeats = is_header(row);
         for cell in row {
             self.fill(&mut line);
-            self.add(&mut line, cell, repeats);
+            let is_shared = row.len() > 1 && cell.columns <= MAX_SHARED_COLUMNS;
+            self.add(&mut line, cell, repeats || is_shared);
         }
         self.fill(&mut line);
         line

@@ -39,9 +39,11 @@ pub(crate) fn found(text: &str) -> Result<Found, Unreadable> {
 
 /// The characters of an HTML file, in the encoding that it names.
 pub(crate) fn decode(bytes: &[u8]) -> Result<String, Unreadable> {
-    let named = if std::str::from_utf8(bytes).is_ok() { None } else { named_encoding(bytes) };
-    match named {
-        Some(encoding) if bytes.len() <= MAX_BYTES => decode_text(&encoding.decode(bytes).0),
+    let is_sound = bytes.len() > MAX_BYTES || std::str::from_utf8(bytes).is_ok();
+    let named = if is_sound { None } else { named_encoding(bytes) };
+    match named.map(|encoding| encoding.decode(bytes)) {
+        // A page that is not in the encoding that it names is told by its bytes.
+        Some((text, _, false)) => decode_text(&text),
         _ => crate::clean::decode(bytes),
     }
 }
@@ -212,6 +214,10 @@ mod tests {
             <tr><td rowspan=2>1<td>2<td>3<tr><td>4<td>5</table>";
         assert_eq!(canonical(html), "Tarif\n\nA: 1; B: 2; B: 3\n\nA: 1; B: 4; B: 5");
         assert_eq!(canonical("<table><tr><th>Mo<td>8–12</table>"), "Mo | 8–12");
+        let html = "<table><tr><td><b>Art</b><td><b>Tage</b><tr><td>Bau<td>30<tr><td>Bad<td>5";
+        assert_eq!(canonical(html), "Art: Bau; Tage: 30\n\nArt: Bad; Tage: 5");
+        let html = "<table><tr><td>Name<td>Ann<tr><td>Ort<td>Chur<tr><td>Jahr<td>1990</table>";
+        assert_eq!(canonical(html), "Name | Ann\n\nOrt | Chur\n\nJahr | 1990");
     }
 
     #[test]
@@ -228,6 +234,35 @@ mod tests {
             <sup>1</sup></p><p hidden>e</p><p>f</p>";
         assert_eq!(canonical(html), "a¹\n\nf");
         assert_eq!(canonical("<p><sup>2</sup>Die m<sup>2</sup>"), "2 Die m²");
+    }
+
+    #[test]
+    fn text_that_nobody_sees_goes() {
+        let hiding = [
+            "font-size:0",
+            "font-size: 1px",
+            "opacity:0",
+            "position:absolute; left:-9999px",
+            "height:0;overflow:hidden",
+            "color:#fff;background:#FFF",
+            "color:transparent !important",
+            "text-indent:-9999px",
+        ];
+        for style in hiding {
+            assert_eq!(canonical(&format!("<p>a</p><p style='{style}'>b</p>")), "a", "{style}");
+        }
+        let shown = ["font-size:1.2em", "opacity:0.9", "left:-3px", "color:#fff;background:#000"];
+        for style in shown {
+            assert_eq!(canonical(&format!("<p style='{style}'>b</p>")), "b", "{style}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_read_in_the_encoding_that_it_has() {
+        let page = |head: &[u8]| decode(&[head, b"<p>F\xfcr B\xfcrger</p>"].concat());
+        for head in [&b""[..], b"<meta charset=utf-8>", b"<meta charset=iso-8859-1>"] {
+            assert!(page(head).unwrap().ends_with("<p>Für Bürger</p>"));
+        }
     }
 
     #[test]

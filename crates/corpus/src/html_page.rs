@@ -470,6 +470,45 @@ fn ends_paragraph(name: &str, effect: Effect) -> bool {
     }
 }
 
+/// Styles, without blanks, under which nothing is seen.
+const HIDING_STYLES: &[&str] = &[
+    "display:none",
+    "visibility:hidden",
+    "visibility:collapse",
+    "content-visibility:hidden",
+    "text-indent:-9",
+    "clip:rect(0",
+    "clip-path:inset(50%",
+    "clip-path:inset(100%",
+    "mso-hide:all",
+];
+
+/// Whether an element's own style makes its text too small, transparent, of its ground's colour,
+/// or puts it beside the page.
+fn is_unseen(style: &str) -> bool {
+    let value = |name: &str| {
+        let rules = style.split(';').filter_map(|rule| rule.split_once(':'));
+        let found = rules.filter(|(known, _)| *known == name).last();
+        found.map(|(_, value)| value.trim_end_matches("!important"))
+    };
+    let length = |name: &str| -> Option<f32> {
+        let value = value(name)?;
+        let end = value.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-')));
+        value[..end.unwrap_or(value.len())].parse().ok()
+    };
+    let is_small = |name: &str, least: f32| length(name).is_some_and(|size| size <= least);
+    let is_relative = value("font-size").is_some_and(|size| size.ends_with("em"));
+    let is_placed = matches!(value("position"), Some("absolute" | "fixed"));
+    let colour = value("color");
+    let ground = value("background-color").or(value("background"));
+    let is_clipped = value("overflow") == Some("hidden");
+    is_small("font-size", 1.0) && !is_relative
+        || is_small("opacity", 0.05)
+        || is_placed && ["left", "top", "right", "bottom"].iter().any(|side| is_small(side, -500.0))
+        || is_clipped && ["height", "width", "max-height"].iter().any(|side| is_small(side, 1.0))
+        || colour.is_some_and(|colour| colour == "transparent" || Some(colour) == ground)
+}
+
 /// Whether an element is not shown, or is navigation by its role.
 fn is_hidden(get: &Attribute) -> bool {
     let style: String = get("style").unwrap_or_default().to_ascii_lowercase();
@@ -477,8 +516,8 @@ fn is_hidden(get: &Attribute) -> bool {
     let role = get("role").unwrap_or_default();
     get("hidden").is_some()
         || get("aria-hidden") == Some("true")
-        || style.contains("display:none")
-        || style.contains("visibility:hidden")
+        || HIDING_STYLES.iter().any(|hiding| style.contains(hiding))
+        || is_unseen(&style)
         || matches!(role, "navigation" | "banner" | "contentinfo" | "search" | "complementary")
 }
 

@@ -67,6 +67,7 @@ mod sheet;
 mod stated;
 mod structure;
 mod table;
+mod western;
 mod xml;
 
 use format::Format;

@@ -1,6 +1,10 @@
 //! Mails: who wrote to whom, the text, quoted replies apart, and what is attached.
 
-use mail_parser::{Address, DateTime, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use std::borrow::Cow;
+
+use mail_parser::{
+    Address, DateTime, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType,
+};
 
 use crate::found::Found;
 use crate::raw::Raw;
@@ -91,12 +95,22 @@ fn parts(message: &Message, ids: &[u32]) -> Result<Vec<Raw>, Unreadable> {
     let mut raws = Vec::new();
     for part in ids.iter().filter_map(|id| message.part(*id)) {
         match &part.body {
-            PartType::Text(text) => raws.extend(text_blocks(text)?),
-            PartType::Html(text) => raws.extend(rich_blocks(text)?),
+            PartType::Text(text) => raws.extend(text_blocks(&readable(message, part, text))?),
+            PartType::Html(text) => raws.extend(rich_blocks(&readable(message, part, text))?),
             _ => {}
         }
     }
     Ok(raws)
+}
+
+/// A part's text; one that is not in the encoding that it names, or names none, by its bytes.
+fn readable<'a>(message: &Message, part: &MessagePart, text: &'a str) -> Cow<'a, str> {
+    if !text.contains(char::REPLACEMENT_CHARACTER) || part.encoding != Encoding::None {
+        return Cow::Borrowed(text);
+    }
+    let bytes = message.raw_message().get(part.offset_body as usize..part.offset_end as usize);
+    let text_of = |bytes| clean::decode(bytes).ok();
+    bytes.and_then(text_of).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 fn rich_blocks(text: &str) -> Result<Vec<Raw>, Unreadable> {
@@ -138,6 +152,8 @@ fn pieces(text: &str) -> Vec<(bool, String)> {
         let leads = next.is_some_and(|next| next.starts_with('>')) && is_attribution(line);
         let is_quoted = is_forwarded || line.starts_with('>') || leads;
         let shown = if line.starts_with('>') { bare } else { line };
+        // "-- " stands over a signature.
+        let (line, shown) = if line.trim_end() == "--" { (&"", "") } else { (line, shown) };
         let is_blank = line.trim().is_empty();
         match pieces.last_mut().filter(|(quoted, _)| *quoted == is_quoted || is_blank) {
             Some((_, piece)) => {
@@ -240,6 +256,14 @@ fn name(part: &MessagePart, index: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mail_without_an_encoding_is_read_by_its_bytes() {
+        let mail = b"From: a@b.ch\nSubject: x\n\nF\xfcr B\xfcrger: 5 Franken.\n\n-- \nAmt\n";
+        let found = read(mail).unwrap().found.raws;
+        let texts: Vec<&str> = found.iter().map(|raw| raw.text.as_str()).collect();
+        assert!(texts.contains(&"Für Bürger: 5 Franken.") && texts.contains(&"Amt"), "{texts:?}");
+    }
     use crate::{Source, read_all};
 
     fn members(mail: &[u8]) -> Vec<(String, Result<crate::Document, Unreadable>)> {

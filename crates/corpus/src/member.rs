@@ -15,6 +15,10 @@ pub(crate) const MAX_MEMBERS: usize = 20_000;
 /// What the members of one file may come to in all, unpacked.
 const MAX_MEMBER_BYTES: usize = 512 << 20;
 
+/// After so many files that are too large unpacked, an archive is not read further: each cost
+/// the time of unpacking up to the limit.
+const MAX_BOMBS: usize = 8;
+
 /// The ending of a file that describes the file beside it.
 const SIDECAR: &str = ".meta.yaml";
 
@@ -113,6 +117,7 @@ impl Walk<'_> {
         let entries = package.entries();
         let before = self.found.len();
         let mut seen = HashSet::new();
+        let mut bombs = 0;
         for entry in entries.iter().filter(|entry| !is_passed_over(&entry.name)) {
             let name = match safe_path(&entry.name) {
                 Ok(name) => name,
@@ -130,9 +135,9 @@ impl Walk<'_> {
             match said.and_then(|said| Ok((said, package.unpack(entry.index)?))) {
                 Ok((said, bytes)) => self.member(file, &name, &bytes, said.unwrap_or_default()),
                 Err(error) => {
-                    let stops = matches!(error, Unreadable::Expands { .. });
+                    bombs += usize::from(matches!(error, Unreadable::Expands { .. }));
                     self.push(join(&file.inside, &name), Err(error));
-                    if stops {
+                    if bombs > MAX_BOMBS {
                         break;
                     }
                 }

@@ -5,6 +5,7 @@ mod docx_numbering;
 mod docx_styles;
 mod docx_table;
 mod docx_text;
+mod graphic;
 mod number_format;
 mod open_document;
 mod open_document_style;
@@ -17,6 +18,12 @@ mod samples;
 mod tests;
 mod xlsx;
 mod xlsx_sheet;
+
+/// The folder of the main part that a container's relations name: "word", "xl", "ppt"; else "".
+pub(crate) fn main_folder(package: &mut crate::package::Package) -> String {
+    let main = relations::main_part(package, "", "ZIP").unwrap_or_default();
+    main.split_once('/').map(|(folder, _)| folder.to_owned()).unwrap_or_default()
+}
 
 pub(crate) use docx::read as docx;
 pub(crate) use open_document::read as open_document;

@@ -4,6 +4,7 @@
 //! what stands where ([`draw`]), and how that becomes lines, columns, tables and blocks, is ours.
 
 mod about;
+mod band;
 mod block;
 mod column;
 mod draw;

@@ -3,7 +3,7 @@
 use csv::{ReaderBuilder, Trim};
 
 use crate::Unreadable;
-use crate::clean::{decode, decode_text};
+use crate::clean::decode;
 use crate::found::Found;
 use crate::sheet::{Cell, FirstRow, Look, Row, Sheet};
 
@@ -14,14 +14,9 @@ const SIGNS: [u8; 4] = *b",;\t|";
 const PROBE_BYTES: usize = 64 << 10;
 const PROBE_ROWS: usize = 100;
 
-/// Reads rows of cells: UTF-8, UTF-16 with a byte order mark, else Windows-1252.
+/// Reads rows of cells.
 pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
-    let text = match (bytes, std::str::from_utf8(bytes)) {
-        ([0xff, 0xfe, ..], _) => decode_text(&encoding_rs::UTF_16LE.decode(bytes).0)?,
-        ([0xfe, 0xff, ..], _) => decode_text(&encoding_rs::UTF_16BE.decode(bytes).0)?,
-        (_, Ok(_)) => decode(bytes)?,
-        (_, Err(_)) => decode_text(&encoding_rs::WINDOWS_1252.decode(bytes).0)?,
-    };
+    let text = decode(bytes)?;
     let (sign, body) = match declared_sign(&text) {
         Some(declared) => declared,
         None => (likely_sign(&text), text.as_str()),
@@ -109,6 +104,19 @@ mod tests {
         let wide: Vec<u8> =
             "\u{feff}Ort\tZahl\nZürich\t5".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(texts(&wide), ["Ort: Zürich; Zahl: 5"]);
+    }
+
+    #[test]
+    fn other_code_pages_are_refused_and_not_misread() {
+        // "Jürg;Zürich" in the code page of DOS.
+        assert!(matches!(read(b"Name;Ort\nJ\x81rg;Z\x81rich"), Err(Unreadable::NotUtf8 { .. })));
+    }
+
+    #[test]
+    fn years_name_columns_beside_a_name() {
+        assert_eq!(texts(b"Ort;2024;2025\nBern;1;2"), ["Ort: Bern; 2024: 1; 2025: 2"]);
+        assert_eq!(texts(b"Jahr;Zahl\n2024;7"), ["Jahr: 2024; Zahl: 7"]);
+        assert_eq!(texts(b"a;2024\nb;2025"), ["a | 2024", "b | 2025"]);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::table;
 const HEADER_ROWS: usize = 12;
 /// So many rows are looked at to tell a header from what it names.
 const SAMPLE_ROWS: usize = 200;
+/// A cell over so many columns of a row says the same of each of them.
+const MAX_SHARED_COLUMNS: u32 = 4;
 /// A longer text names no column.
 const MAX_NAME_BYTES: usize = 160;
 
@@ -122,10 +124,13 @@ impl Sheet {
         };
         let top = &rows[..rows.len().min(HEADER_ROWS)];
         let at = top.iter().position(is_wide)?;
-        self.is_header(&rows[at], &rows[at + 1..], width).then_some(at)
+        let groups = at.checked_sub(1).map(|above| &rows[above]).filter(|row| is_grouped(row));
+        let groups = groups.map(spread).unwrap_or_default();
+        self.is_header(&rows[at], &rows[at + 1..], width, &groups).then_some(at)
     }
 
-    fn is_header(&self, row: &Row, below: &[Row], width: usize) -> bool {
+    /// Whether a row names the columns; names may be alike under the different `groups` above it.
+    fn is_header(&self, row: &Row, below: &[Row], width: usize, groups: &Names) -> bool {
         let below = &below[..below.len().min(SAMPLE_ROWS)];
         let mut texts = BTreeSet::new();
         let is_name = |cell: &Cell| {
@@ -133,7 +138,15 @@ impl Sheet {
                 && cell.text.len() <= MAX_NAME_BYTES
                 && cell.text.contains(char::is_alphabetic)
         };
-        let are_names = row.cells.iter().all(|cell| is_name(cell) && texts.insert(&cell.text));
+        // Years may name columns beside a name, but not where they are what is counted.
+        let has_years_below =
+            below.iter().flat_map(|row| &row.cells).any(|c| table::is_year(&c.text));
+        let may_be_year = row.cells.first().is_some_and(is_name) && !has_years_below;
+        let is_name = |cell: &Cell| is_name(cell) || may_be_year && table::is_year(&cell.text);
+        let are_names = row
+            .cells
+            .iter()
+            .all(|cell| is_name(cell) && texts.insert((groups.get(&cell.column), &cell.text)));
         if !are_names || below.is_empty() {
             return false;
         }
@@ -224,9 +237,16 @@ fn named_row(row: &Row, names: &Names) -> Raw {
     {
         return line(row);
     }
-    let cells = row.cells.iter().map(|cell| match names.get(&cell.column) {
+    let named = |cell: &Cell, column: u32| match names.get(&column) {
         Some(name) if !name.is_empty() => format!("{name}: {}", one_line(&cell.text)),
         _ => one_line(&cell.text),
+    };
+    let cells = row.cells.iter().flat_map(|cell| {
+        let columns = if cell.columns <= MAX_SHARED_COLUMNS { cell.columns.max(1) } else { 1 };
+        let last = cell.column.saturating_add(columns - 1);
+        let others = names.range(cell.column + 1..=last.max(cell.column + 1));
+        let others = others.filter(move |(column, _)| **column <= last).map(|(column, _)| *column);
+        std::iter::once(cell.column).chain(others).map(move |column| named(cell, column))
     });
     Raw::new(BlockKind::TableRow, cells.collect::<Vec<_>>().join("; "))
 }

@@ -46,6 +46,13 @@ pub(crate) fn column_name(cell: &str) -> String {
     format!("{}…", &cell[..cell.floor_char_boundary(MAX_HEADER_BYTES)])
 }
 
+/// A year, which names a column of figures.
+pub(crate) fn is_year(cell: &str) -> bool {
+    let cell = cell.trim();
+    let is_number = cell.len() == 4 && cell.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && (cell.starts_with("19") || cell.starts_with("20"))
+}
+
 fn named_length(header: &[String], row: &[String]) -> usize {
     let names = row.iter().zip(header).filter(|(cell, _)| !cell.is_empty());
     names.map(|(cell, name)| cell.len() + name.len() + 4).sum()
@@ -72,9 +79,17 @@ fn named(header: &[String], row: &[String]) -> String {
 
 fn joined(row: &[String]) -> String {
     let cells: Vec<String> = row.iter().map(|cell| one_line(cell)).collect();
-    let filled: Vec<&str> =
-        cells.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
-    filled.join(" | ")
+    let mut line = String::new();
+    for cell in cells.iter().filter(|cell| !cell.is_empty()) {
+        // "Name:" names what stands beside it.
+        match line.is_empty() {
+            true => {}
+            false if line.ends_with(':') => line.push(' '),
+            false => line.push_str(" | "),
+        }
+        line.push_str(cell);
+    }
+    line
 }
 
 fn one_line(cell: &str) -> String {
@@ -102,6 +117,7 @@ mod tests {
     fn without_a_header_cells_stand_side_by_side() {
         assert_eq!(texts(&[], &[&["a", "b"], &["", ""]]), ["a | b"]);
         assert_eq!(texts(&["a", "b"], &[]), ["a | b"]);
+        assert_eq!(texts(&[], &[&["Name:", "Ann", "Age:", "5"]]), ["Name: Ann | Age: 5"]);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::docx_numbering::{Marker, Numbering};
 use super::docx_styles::{Look, Role, Styles, is_on, numbered, outline};
 use super::docx_table;
-use super::docx_text::{self, Field, Note, choice};
-use super::relations::{Relations, title};
+use super::docx_text::{self, Field, Ground, Note, choice};
+use super::relations::{Relations, main_part, title};
 use crate::clean::LINE_BREAK;
 use crate::found::Found;
 use crate::label::{MarkerKind, is_title, marker};
@@ -26,8 +26,9 @@ const BOLD_HEADING_LEVEL: u8 = 3;
 /// Reads a document.
 pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
     let mut package = Package::open(bytes, FORMAT)?;
-    let document = Xml::parse(&package.required(DOCUMENT)?, FORMAT)?;
-    let relations = Relations::of(&mut package, DOCUMENT, FORMAT)?;
+    let main = main_part(&mut package, DOCUMENT, FORMAT)?;
+    let document = Xml::parse(&package.required(&main)?, FORMAT)?;
+    let relations = Relations::of(&mut package, &main, FORMAT)?;
     let mut part = |kind: &str| -> Result<Option<Xml>, Unreadable> {
         let Some(path) = relations.of_kind(kind).into_iter().next() else { return Ok(None) };
         package.part(&path)?.map(|bytes| Xml::parse(&bytes, FORMAT)).transpose()
@@ -75,6 +76,8 @@ pub(super) struct Reader<'a> {
     fields: Vec<Field>,
     /// How many tables are open: in them nothing is a heading.
     tables: usize,
+    /// How many boxes of text are open: they may be filled with a colour.
+    boxes: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -121,16 +124,23 @@ impl<'a> Reader<'a> {
             return;
         }
         let look = self.styles.look(style);
-        let text = docx_text::read(paragraph, look, &self.styles, &mut self.fields);
+        let has_ground = self.tables > 0
+            || self.boxes > 0
+            || properties.is_some_and(|p| p.child("shd").is_some())
+            || self.styles.has_ground(style);
+        let ground = if has_ground { Ground::Unknown } else { Ground::Paper };
+        let text = docx_text::read(paragraph, look, ground, &self.styles, &mut self.fields);
         self.waiting.extend(text.notes);
         let is_gone = text.text.trim().is_empty() && mark_is_gone(properties, look);
         let marker = if is_gone { None } else { self.marker(properties, style) };
         if !text.text.trim().is_empty() {
             self.emit(role, marker, text.text, text.lead);
         }
+        self.boxes += 1;
         for content in text.boxes {
             self.blocks(content);
         }
+        self.boxes -= 1;
     }
 
     /// Counts the paragraph in its list.

@@ -15,6 +15,8 @@ pub(crate) struct Style {
     outline: Option<u8>,
     pub numbering: Option<Numbered>,
     pub look: Look,
+    /// Whether its paragraphs stand on a colour.
+    has_ground: bool,
     /// Whether a table style sets its first row off.
     has_first_row: bool,
 }
@@ -26,6 +28,9 @@ pub(crate) struct Numbered {
     pub level: Option<usize>,
 }
 
+/// Text of this size is not seen.
+const TINY_HALF_POINTS: f32 = 2.0;
+
 /// What is said about characters; `None` is left to the style.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Look {
@@ -33,18 +38,26 @@ pub(crate) struct Look {
     pub struck: Option<bool>,
     pub bold: Option<bool>,
     pub raised: Option<bool>,
+    /// White, on no ground of its own.
+    pub white: Option<bool>,
 }
 
 impl Look {
     pub(crate) fn of(properties: Option<Element>) -> Look {
         let Some(properties) = properties else { return Look::default() };
         let toggle = |name: &str| properties.child(name).map(is_on);
+        let half_points: Option<f32> = properties.child("sz").and_then(|size| size.number("val"));
+        let is_tiny = half_points.is_some_and(|size| size <= TINY_HALF_POINTS);
+        let colour = properties.child("color").and_then(|colour| colour.attribute("val"));
+        let has_ground =
+            properties.child("shd").is_some() || properties.child("highlight").is_some();
         let raised = properties.child("vertAlign").and_then(|align| align.attribute("val"));
         Look {
-            hidden: toggle("vanish").or(toggle("webHidden")),
+            hidden: toggle("vanish").or(toggle("webHidden")).or(is_tiny.then_some(true)),
             struck: toggle("strike").or(toggle("dstrike")),
             bold: toggle("b"),
             raised: raised.map(|place| place == "superscript"),
+            white: colour.map(|colour| colour.eq_ignore_ascii_case("ffffff") && !has_ground),
         }
     }
 
@@ -55,6 +68,7 @@ impl Look {
             struck: self.struck.or(other.struck),
             bold: self.bold.or(other.bold),
             raised: self.raised.or(other.raised),
+            white: self.white.or(other.white),
         }
     }
 }
@@ -141,6 +155,10 @@ impl Styles {
         self.chain(id).fold(Look::default(), |look, style| look.or(style.look))
     }
 
+    pub(crate) fn has_ground(&self, id: Option<&str>) -> bool {
+        self.chain(id).any(|style| style.has_ground)
+    }
+
     /// The look of a style of characters, without the default paragraph's.
     pub(crate) fn character_look(&self, id: &str) -> Look {
         match self.by_id.contains_key(id) {
@@ -167,6 +185,7 @@ fn style(element: Element) -> Style {
         outline: paragraph.and_then(outline),
         numbering: paragraph.and_then(numbered),
         look: Look::of(element.child("rPr")),
+        has_ground: paragraph.is_some_and(|p| p.child("shd").is_some()),
         has_first_row: element.children().filter(|e| e.is("tblStylePr")).any(sets_off),
     }
 }
@@ -186,14 +205,27 @@ pub(crate) fn numbered(properties: Element) -> Option<Numbered> {
     })
 }
 
-/// Built-in styles are known by their names, which stay English in every language.
+/// Names that other programs and converters give to the styles of headings and of lines in a table
+/// of contents.
+const HEADINGS: &[&str] =
+    &["heading", "überschrift", "titre", "titolo", "titel", "título", "kop", "rubrik"];
+const CONTENTS: &[&str] = &["toc ", "verzeichnis ", "tm ", "sommario ", "inhalt "];
+
+/// Built-in styles are known by their names, which stay English in every language as Word writes
+/// them.
 fn named_role(name: &str) -> Role {
     let level = |rest: &str| rest.trim().parse().ok().filter(|level| (1..=9).contains(level));
     match name {
-        "title" => Role::Title,
-        _ if name.starts_with("toc ") || name == "table of figures" => Role::Contents,
+        "title" | "titel" | "titre" | "titolo" => Role::Title,
+        "table of figures" => Role::Contents,
+        _ if CONTENTS.iter().any(|start| name.strip_prefix(start).and_then(level).is_some()) => {
+            Role::Contents
+        }
         "html preformatted" | "plain text" | "macro text" => Role::Code,
         "quote" | "intense quote" => Role::Quote,
-        _ => name.strip_prefix("heading ").and_then(level).map_or(Role::Text, Role::Heading),
+        _ => {
+            let found = HEADINGS.iter().find_map(|start| name.strip_prefix(start).and_then(level));
+            found.map_or(Role::Text, Role::Heading)
+        }
     }
 }

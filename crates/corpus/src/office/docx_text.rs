@@ -32,15 +32,25 @@ pub(super) enum Field {
     Result,
 }
 
+/// What a paragraph's letters stand on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// White letters are not seen on it.
+    Paper,
+    /// A cell, a box or a paragraph that may be filled with a colour.
+    Unknown,
+}
+
 /// Reads the text of a paragraph; `fields` are open across paragraphs.
 pub(super) fn read<'a>(
     paragraph: Element<'a>,
     look: Look,
+    ground: Ground,
     styles: &Styles,
     fields: &mut Vec<Field>,
 ) -> Text<'a> {
     let mut reader =
-        Reader { styles, fields, paragraph: look, found: Text::default(), only_bold: true };
+        Reader { styles, fields, paragraph: look, ground, found: Text::default(), only_bold: true };
     reader.inline(paragraph);
     reader.found
 }
@@ -50,6 +60,7 @@ struct Reader<'r, 'a> {
     fields: &'r mut Vec<Field>,
     /// The look that the paragraph's style gives.
     paragraph: Look,
+    ground: Ground,
     found: Text<'a>,
     /// Whether all text so far was bold.
     only_bold: bool,
@@ -79,7 +90,8 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn run_content(&mut self, run: Element<'a>, look: Look) {
-        let is_hidden = look.hidden == Some(true) || look.struck == Some(true);
+        let is_unseen = self.ground == Ground::Paper && look.white == Some(true);
+        let is_hidden = look.hidden == Some(true) || look.struck == Some(true) || is_unseen;
         for child in run.children() {
             match child.name() {
                 "fldChar" => self.field(child),

@@ -70,6 +70,7 @@ impl Styles {
                     || weight > "500" && weight.starts_with(|c: char| c.is_ascii_digit())
             }),
             raised: value("style:text-position").map(|place| place.starts_with("super")),
+            white: None,
         };
         let hides = |part: &str, key: &str, off: &str| {
             style.child(part).and_then(|p| p.attribute(key)) == Some(off)

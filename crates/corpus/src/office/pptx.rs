@@ -2,7 +2,8 @@
 
 use super::docx_numbering::number;
 use super::docx_text::{choice, is_alternative};
-use super::relations::{Relations, title};
+use super::graphic::{self, Graphics};
+use super::relations::{Relations, main_part, title};
 use crate::clean::{LINE_BREAK, tidy};
 use crate::found::Found;
 use crate::frame::Frame;
@@ -17,8 +18,9 @@ const PRESENTATION: &str = "ppt/presentation.xml";
 /// Reads a presentation.
 pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
     let mut package = Package::open(bytes, FORMAT)?;
-    let presentation = Xml::parse(&package.required(PRESENTATION)?, FORMAT)?;
-    let relations = Relations::of(&mut package, PRESENTATION, FORMAT)?;
+    let main = main_part(&mut package, PRESENTATION, FORMAT)?;
+    let presentation = Xml::parse(&package.required(&main)?, FORMAT)?;
+    let relations = Relations::of(&mut package, &main, FORMAT)?;
     let mut found =
         Found { title: title(&mut package, "docProps/core.xml", FORMAT), ..Found::default() };
     let slides = presentation.root().child("sldIdLst").into_iter().flat_map(Element::children);
@@ -33,7 +35,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
         }
         let inner = Relations::of(&mut package, target, FORMAT)?;
         let notes = notes(&mut package, &inner)?;
-        found.raws.extend(slide_blocks(xml.root(), index + 1, notes));
+        let graphics = graphic::read(&mut package, &inner, xml.root(), FORMAT)?;
+        found.raws.extend(slide_blocks(xml.root(), index + 1, notes, &graphics));
     }
     Ok(found)
 }
@@ -50,7 +53,7 @@ fn notes(package: &mut Package, relations: &Relations) -> Result<Vec<Raw>, Unrea
     Ok(texts.map(|raw| Raw::new(BlockKind::Note, raw.text)).collect())
 }
 
-fn slide_blocks(root: Element, number: usize, notes: Vec<Raw>) -> Vec<Raw> {
+fn slide_blocks(root: Element, number: usize, notes: Vec<Raw>, graphics: &Graphics) -> Vec<Raw> {
     let shapes = shapes(root);
     let is_title = |shape: &&Element| matches!(place(**shape), Some("title" | "ctrTitle"));
     let heading = shapes.iter().find(is_title).map(|shape| {
@@ -61,7 +64,7 @@ fn slide_blocks(root: Element, number: usize, notes: Vec<Raw>) -> Vec<Raw> {
     let heading = heading.filter(|text| !text.is_empty());
     let mut found = Vec::new();
     for shape in shapes.iter().filter(|shape| !is_title(shape)) {
-        found.extend(shape_blocks(*shape));
+        found.extend(shape_blocks(*shape, graphics));
     }
     if found.is_empty() && heading.is_none() && notes.is_empty() {
         return found;
@@ -108,7 +111,7 @@ fn place(shape: Element<'_>) -> Option<&str> {
     Some(place.attribute("type").unwrap_or("body"))
 }
 
-fn shape_blocks(shape: Element) -> Vec<Raw> {
+fn shape_blocks(shape: Element, graphics: &Graphics) -> Vec<Raw> {
     match place(shape) {
         // Date, footer and number stand on every slide.
         Some("dt" | "ftr" | "sldNum" | "hdr") => Vec::new(),
@@ -119,7 +122,10 @@ fn shape_blocks(shape: Element) -> Vec<Raw> {
         }
         _ if shape.is("graphicFrame") => {
             let tables = shape.descendants().filter(|element| element.is("tbl"));
-            tables.flat_map(table).collect()
+            let mut found: Vec<Raw> = tables.flat_map(table).collect();
+            let drawn = shape.descendants().filter_map(|element| graphics.get(&element.id()));
+            found.extend(drawn.flatten().cloned());
+            found
         }
         Some("body" | "obj") => paragraphs(shape, Bullets::Shown),
         _ => paragraphs(shape, Bullets::Hidden),

@@ -72,6 +72,19 @@ impl Relations {
     }
 }
 
+/// The path of a package's main part, which its own relations name; else the usual one.
+pub(crate) fn main_part(
+    package: &mut Package,
+    usual: &str,
+    format: &'static str,
+) -> Result<String, Unreadable> {
+    if package.has(usual) {
+        return Ok(usual.to_owned());
+    }
+    let named = Relations::of(package, "", format)?.of_kind("officeDocument");
+    Ok(named.into_iter().next().unwrap_or_else(|| usual.to_owned()))
+}
+
 /// A target as a path from the container's root; `..` does not lead out of it.
 fn resolve(folder: &str, target: &str) -> String {
     let base = if target.starts_with('/') { "" } else { folder };

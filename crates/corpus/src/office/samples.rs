@@ -1,6 +1,6 @@
 //! Small office files for tests, made here.
 
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -15,6 +15,23 @@ pub(crate) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
         writer.write_all(bytes).unwrap();
     }
     writer.finish().unwrap().into_inner()
+}
+
+/// The container with these files put in or in the place of others.
+pub(crate) fn with_files(bytes: &[u8], files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let mut all: Vec<(String, Vec<u8>)> = Vec::new();
+    for index in 0..archive.len() {
+        let mut file = archive.by_index(index).unwrap();
+        let name = String::from_utf8(file.name_raw().to_vec()).unwrap();
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).unwrap();
+        if !files.iter().any(|(other, _)| *other == name) {
+            all.push((name, content));
+        }
+    }
+    let kept = all.iter().map(|(name, content)| (name.as_str(), content.as_slice()));
+    zip(&kept.chain(files.iter().copied()).collect::<Vec<_>>())
 }
 
 /// Relations of identifiers `r1`, `r2` … to kinds and targets.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::samples::{docx, open_document, pptx, xlsx, zip};
+use super::samples::{docx, open_document, pptx, with_files, xlsx, zip};
 use crate::{BlockKind, Document, Source, Unreadable, read, read_all};
 
 fn document(path: &str, bytes: &[u8]) -> Document {
@@ -146,9 +146,111 @@ fn tables_of_word_keep_header_and_cell_together() {
         "Service: Copy; Who: Residents; Fee: CHF 1",
         "Service: Copy; Who: Others; Fee: CHF 2",
         "Per page",
-        "Service: Post; Fee: k | v",
+        "Service: Post; Who: Post; Fee: k | v",
     ];
     assert_eq!(texts("a.docx", &bytes), expected);
+}
+
+#[test]
+fn a_header_of_two_rows_names_each_column() {
+    let wide = |text: &str| tc("<w:gridSpan w:val='2'/>", &p("", &r(text)));
+    let begins = tc("<w:vMerge w:val='restart'/>", &p("", &r("Ticket")));
+    let goes_on = tc("<w:vMerge/>", &p("", ""));
+    let table = [
+        tr("<w:tblHeader/>", &[begins, wide("Residents")]),
+        tr("", &[goes_on, cell("Child"), cell("Adult")]),
+        tr("", &[cell("Day"), cell("2"), cell("5")]),
+        tr("", &[cell("Year"), cell("20"), cell("50")]),
+    ];
+    let bytes = docx(&format!("<w:tbl>{}</w:tbl>", table.concat()), "", "", "");
+    let expected = [
+        "Ticket: Day; Residents, Child: 2; Residents, Adult: 5",
+        "Ticket: Year; Residents, Child: 20; Residents, Adult: 50",
+    ];
+    assert_eq!(texts("a.docx", &bytes), expected);
+    let form = [tr("", &[cell("Name:"), cell("Ann")]), tr("", &[cell("Born:"), cell("1990")])];
+    let bytes = docx(&format!("<w:tbl>{}</w:tbl>", form.concat()), "", "", "");
+    assert_eq!(texts("a.docx", &bytes), ["Name: Ann", "Born: 1990"]);
+}
+
+#[test]
+fn headings_are_known_by_the_names_that_other_programs_give_them() {
+    for name in ["Überschrift 2", "Titre 2", "Titolo2", "heading 2"] {
+        let styles =
+            format!("<w:style w:type='paragraph' w:styleId='H'><w:name w:val='{name}'/></w:style>");
+        let bytes = docx(&(p("H", &r("Fees")) + &p("", &r("None."))), &styles, "", "");
+        let found = blocks("a.docx", &bytes);
+        assert_eq!(found[1], (BlockKind::Paragraph, "None.".to_owned()));
+        let kind = &found[0].0;
+        assert!(matches!(kind, BlockKind::Heading { .. } | BlockKind::Title), "{name} {kind:?}");
+    }
+}
+
+#[test]
+fn text_of_word_that_nobody_sees_goes() {
+    let run = |look: &str| format!("<w:r><w:rPr>{look}</w:rPr><w:t> unseen</w:t></w:r>");
+    for look in ["<w:vanish/>", "<w:sz w:val='1'/>", "<w:color w:val='FFFFFF'/>"] {
+        let bytes = docx(&p("", &(r("Seen.") + &run(look))), "", "", "");
+        assert_eq!(texts("a.docx", &bytes), ["Seen."], "{look}");
+    }
+    // White on a filled ground is seen, and a cell may be filled by its table's style.
+    let white = "<w:color w:val='FFFFFF'/>";
+    let ground = format!("{white}<w:shd w:fill='000000'/>");
+    let bytes = docx(&p("", &(r("Seen.") + &run(&ground))), "", "", "");
+    assert_eq!(texts("a.docx", &bytes), ["Seen. unseen"]);
+    let table = tr("", &[tc("", &p("", &run(white))), cell("b")]);
+    let bytes = docx(&format!("<w:tbl>{table}</w:tbl>"), "", "", "");
+    assert_eq!(texts("a.docx", &bytes), ["unseen | b"]);
+}
+
+#[test]
+fn the_main_part_may_have_any_name() {
+    let document =
+        format!("<w:document xmlns:w='w'><w:body>{}</w:body></w:document>", p("", &r("Hi.")));
+    let relations = "<Relationships><Relationship Id='r1' Type='x/officeDocument' \
+        Target='/word/document2.xml'/></Relationships>";
+    let files: [(&str, &[u8]); 2] =
+        [("_rels/.rels", relations.as_bytes()), ("word/document2.xml", document.as_bytes())];
+    assert_eq!(texts("a.docx", &zip(&files)), ["Hi."]);
+}
+
+#[test]
+fn charts_and_diagrams_of_slides_are_read() {
+    let points = |values: &[&str]| -> String {
+        let point =
+            |(at, value): (usize, &&str)| format!("<c:pt idx='{at}'><c:v>{value}</c:v></c:pt>");
+        values.iter().enumerate().map(point).collect()
+    };
+    let chart = format!(
+        "<c:chartSpace xmlns:c='c'><c:chart><c:plotArea><c:barChart><c:ser><c:tx>{}</c:tx>\
+         <c:cat>{}</c:cat><c:val>{}</c:val></c:ser></c:barChart></c:plotArea></c:chart>\
+         </c:chartSpace>",
+        points(&["Sales"]),
+        points(&["East", "West"]),
+        points(&["19.199999999999999", "21"])
+    );
+    let diagram = "<d:dataModel xmlns:d='d' xmlns:a='a'><d:ptLst><d:pt type='doc'/><d:pt><d:t><a:p>\
+        <a:r><a:t>Plan</a:t></a:r></a:p></d:t></d:pt></d:ptLst></d:dataModel>";
+    let frame = "<p:graphicFrame><c:chart xmlns:c='c' r:id='g1'/></p:graphicFrame>\
+        <p:graphicFrame><d:relIds xmlns:d='d' r:dm='g2'/></p:graphicFrame>";
+    let mut bytes = pptx(&[("xmlns:r='r'", frame, "")]);
+    bytes = with_files(
+        &bytes,
+        &[
+            (
+                "ppt/slides/_rels/slide1.xml.rels",
+                b"<Relationships><Relationship Id='g1' Type='x/chart' Target='../charts/c.xml'/>\
+                  <Relationship Id='g2' Type='x/diagramData' Target='../diagrams/d.xml'/>\
+                  </Relationships>",
+            ),
+            ("ppt/charts/c.xml", chart.as_bytes()),
+            ("ppt/diagrams/d.xml", diagram.as_bytes()),
+        ],
+    );
+    assert_eq!(
+        texts("a.pptx", &bytes),
+        ["Slide 1", "East; Sales: 19.2", "West; Sales: 21", "- Plan"]
+    );
 }
 
 #[test]
@@ -201,6 +303,31 @@ fn a_workbook_as_excel_shows_it() {
     assert_eq!(texts("a.xlsx", &bytes), expected);
     let left_out = document("a.xlsx", &bytes).metadata.left_out;
     assert_eq!(left_out, ["the hidden sheet \"Geheim\""]);
+}
+
+#[test]
+fn merged_cells_of_a_sheet_say_the_same_of_each_column() {
+    let text = |place: &str, text: &str| {
+        format!("<c r='{place}' t='inlineStr'><is><t>{text}</t></is></c>")
+    };
+    let sheet = format!(
+        "<sheetData><row r='1'>{}{}{}</row><row r='2'>{}{}</row><row r='3'>{}{}\
+         <c r='C3'><f>A1+1</f></c></row></sheetData>\
+         <mergeCells><mergeCell ref='B2:C2'/></mergeCells>",
+        text("A1", "Day"),
+        text("B1", "Morning"),
+        text("C1", "Afternoon"),
+        text("A2", "Monday"),
+        text("B2", "closed"),
+        text("A3", "Friday"),
+        text("B3", "8–12")
+    );
+    let bytes = xlsx(&[("Hours", "visible", &sheet)], "", &[]);
+    let expected =
+        ["Hours", "Day: Monday; Morning: closed; Afternoon: closed", "Day: Friday; Morning: 8–12"];
+    assert_eq!(texts("a.xlsx", &bytes), expected);
+    let left_out = document("a.xlsx", &bytes).metadata.left_out;
+    assert!(left_out[0].starts_with("1 formulas without a value"), "{left_out:?}");
 }
 
 fn shape(place: &str, paragraphs: &[&str]) -> String {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::number_format::{Epoch, NumberFormat};
-use super::relations::{Relations, title};
+use super::relations::{Relations, main_part, title};
 use super::xlsx_sheet::{self, Look, Styles};
 use crate::found::Found;
 use crate::package::Package;
@@ -17,8 +17,9 @@ const WORKBOOK: &str = "xl/workbook.xml";
 /// Reads a workbook.
 pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
     let mut package = Package::open(bytes, FORMAT)?;
-    let workbook = Xml::parse(&package.required(WORKBOOK)?, FORMAT)?;
-    let relations = Relations::of(&mut package, WORKBOOK, FORMAT)?;
+    let main = main_part(&mut package, WORKBOOK, FORMAT)?;
+    let workbook = Xml::parse(&package.required(&main)?, FORMAT)?;
+    let relations = Relations::of(&mut package, &main, FORMAT)?;
     let properties = workbook.root().child("workbookPr");
     let is_1904 = properties.and_then(|p| p.attribute("date1904")).is_some_and(is_on);
     let epoch = if is_1904 { Epoch::Of1904 } else { Epoch::Of1900 };
@@ -37,7 +38,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
         }
         let target = sheet.attribute("r:id").and_then(|id| relations.target(id));
         let Some(target) = target.filter(|target| target.contains("sheets/")) else { continue };
-        let blocks = book.sheet(&mut package, target)?;
+        let (blocks, unvalued) = book.sheet(&mut package, target)?;
+        if unvalued > 0 {
+            found.left_out.push(format!(
+                "{unvalued} formulas without a value in sheet {name:?}: open and save it in Excel"
+            ));
+        }
         if !blocks.is_empty() {
             found.raws.push(Raw::new(BlockKind::Heading { level: 2 }, name));
             found.raws.extend(blocks);
@@ -53,15 +59,21 @@ struct Book {
 }
 
 impl Book {
-    fn sheet(&self, package: &mut Package, part: &str) -> Result<Vec<Raw>, Unreadable> {
-        let Some(bytes) = package.part(part)? else { return Ok(Vec::new()) };
+    /// The blocks of a sheet, and how many formulas have no value that was computed.
+    fn sheet(&self, package: &mut Package, part: &str) -> Result<(Vec<Raw>, usize), Unreadable> {
+        let Some(bytes) = package.part(part)? else { return Ok((Vec::new(), 0)) };
         let xml = Xml::parse(&bytes, FORMAT)?;
         let relations = Relations::of(package, part, FORMAT)?;
         let mut headers = BTreeSet::new();
         for table in relations.of_kind("table") {
             headers.extend(table_header(package, &table)?);
         }
-        Ok(xlsx_sheet::read(xml.root(), &self.texts, &self.styles, headers).blocks())
+        let has_no_value = |cell: &Element| {
+            let is_empty = |value: Element| value.text().trim().is_empty();
+            cell.is("c") && cell.child("f").is_some() && cell.child("v").is_none_or(is_empty)
+        };
+        let unvalued = xml.root().descendants().filter(has_no_value).count();
+        Ok((xlsx_sheet::read(xml.root(), &self.texts, &self.styles, headers).blocks(), unvalued))
     }
 }
 

@@ -30,7 +30,16 @@ fn is_title(title: &str) -> bool {
         ".doc", ".docx", ".odt", ".rtf", ".pdf", ".indd", ".tex", ".dvi", ".ps", ".xls", ".xlsx",
         ".ppt", ".pptx", ".qxd", ".fm", ".txt", ".html", ".p65", ".wpd", ".cdr", ".ai",
     ];
-    let junk = ["untitled", "unbenannt", "sans titre", "senza titolo", "document", "dokument"];
+    let junk = [
+        "untitled",
+        "(anonymous)",
+        "anonymous",
+        "unbenannt",
+        "sans titre",
+        "senza titolo",
+        "document",
+        "dokument",
+    ];
     title.chars().filter(|c| c.is_alphabetic()).count() >= 3
         && title.len() <= 300
         && !lower.starts_with("microsoft word")

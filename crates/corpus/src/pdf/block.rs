@@ -469,7 +469,9 @@ fn breaks(open: &Open, line: &Segment, region: &Region) -> bool {
     });
     let width = region.area.width();
     let is_short = open.last.area.x1 - region.area.x0 < 0.7 * width;
-    starts && is_short && room(&open.last, line, region) > 2.0 * line.size
+    // A hyphen at the end divides a word, or joins it with the next one.
+    let is_divided = open.text.ends_with('-') && !open.text.ends_with(" -");
+    starts && is_short && !is_divided && room(&open.last, line, region) > 2.0 * line.size
 }
 
 /// Whether a paragraph goes on at the top of the next column or page.

@@ -7,10 +7,10 @@ use crate::clean::tidy;
 use crate::label::{MarkerKind, article, marker};
 
 /// Rules that are so close, in points, meet or stand on one line.
-const NEAR: f32 = 2.5;
+pub(super) const NEAR: f32 = 2.5;
 
 /// More rules are a drawing.
-const MAX_RULES: usize = 4000;
+pub(super) const MAX_RULES: usize = 4000;
 
 /// A row may stand so far, in heights of its font, below the one before.
 const MAX_ROW_GAP: f32 = 3.0;
@@ -34,7 +34,7 @@ pub(super) struct Row {
 
 impl Table {
     /// The table with its first row as header, if that names the columns.
-    fn new(area: Area, mut rows: Vec<Row>, has_header_rule: bool) -> Table {
+    pub(super) fn new(area: Area, mut rows: Vec<Row>, has_header_rule: bool) -> Table {
         rows.retain(|row| row.cells.iter().any(|cell| !cell.is_empty()));
         let header = match rows.len() > 1 && (has_header_rule || names_columns(&rows)) {
             true => rows.remove(0).cells,
@@ -208,7 +208,7 @@ fn feet(segments: &[Segment]) -> Vec<f32> {
     feet
 }
 
-fn row(cells: Vec<Vec<Segment>>) -> Row {
+pub(super) fn row(cells: Vec<Vec<Segment>>) -> Row {
     let area = Area::all(cells.iter().flatten().map(|segment| segment.area));
     let mut segments = cells.iter().flatten();
     let is_bold = cells.iter().any(|cell| !cell.is_empty()) && segments.all(|s| s.is_bold);
@@ -339,7 +339,7 @@ fn aligned_table(lines: &[Line], rules: &[Rule]) -> Option<Table> {
 }
 
 /// Where columns begin and end: stretches across the page that some segment covers.
-fn columns(lines: &[Line]) -> Vec<(f32, f32)> {
+pub(super) fn columns(lines: &[Line]) -> Vec<(f32, f32)> {
     let mut spans: Vec<(f32, f32)> =
         lines.iter().flatten().map(|segment| (segment.area.x0, segment.area.x1)).collect();
     spans.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -387,7 +387,7 @@ fn is_contents(lines: &[&Line]) -> bool {
 }
 
 /// Lines of text with wide blanks are no table.
-fn is_prose(rows: &[Row]) -> bool {
+pub(super) fn is_prose(rows: &[Row]) -> bool {
     let cells: Vec<&String> =
         rows.iter().flat_map(|row| &row.cells).filter(|cell| !cell.is_empty()).collect();
     let letters: usize = cells.iter().map(|cell| cell.chars().count()).sum();

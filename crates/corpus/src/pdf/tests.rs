@@ -70,6 +70,55 @@ fn columns_are_read_one_after_the_other() {
 }
 
 #[test]
+fn rows_between_lines_across_are_rows_of_a_table() {
+    let rule = |y: f32| format!("70 {y} m 470 {y} l S\n");
+    let row = |y: f32, name: &str, fee: &str, more: &[&str]| {
+        [text('F', 10.0, 72.0, y, name), text('F', 10.0, 150.0, y, fee), lines(250.0, y, more)]
+            .concat()
+    };
+    let page = [
+        row(700.0, "Service", "Fee", &["What for"]),
+        rule(695.0),
+        row(
+            680.0,
+            "Copy",
+            "CHF 2",
+            &["One page of a document that the office", "keeps, made at the desk"],
+        ),
+        rule(662.0),
+        row(
+            648.0,
+            "Seal",
+            "CHF 20",
+            &["A signature that is given at the desk", "before an officer"],
+        ),
+        rule(630.0),
+        row(616.0, "Search", "CHF 50", &["One hour in the archive"]),
+        rule(610.0),
+        lines(70.0, 560.0, &["The office sends a bill at the end of the month."]),
+    ];
+    let expected = [
+        "Service: Copy; Fee: CHF 2; What for: One page of a document that the office keeps, made at \
+         the desk",
+        "Service: Seal; Fee: CHF 20; What for: A signature that is given at the desk before an officer",
+        "Service: Search; Fee: CHF 50; What for: One hour in the archive",
+        "The office sends a bill at the end of the month.",
+    ];
+    assert_eq!(texts(&read_pages(&[page.concat()])), expected);
+}
+
+#[test]
+fn a_hyphen_at_the_end_of_a_short_line_joins_it() {
+    let page = [lines(
+        70.0,
+        724.0,
+        &[LONG, "the gazette, with the AHV-", "Nummer of each person who pays one."],
+    )];
+    let found = read_pages(&[page.concat()]).text;
+    assert!(found.contains("the AHV-Nummer of each"), "{found}");
+}
+
+#[test]
 fn headers_and_page_numbers_go() {
     let page = |number: usize| {
         [

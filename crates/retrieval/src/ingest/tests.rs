@@ -133,7 +133,7 @@ fn what_cannot_be_read_is_reported_each_time() {
     let house = House::new();
     house.write("hunde.md", DOGS);
     house.write("scan.pdf", "%PDF-1.7");
-    std::fs::write(house.documents().join("latin.txt"), b"caf\xe9 und mehr Text").unwrap();
+    std::fs::write(house.documents().join("latin.txt"), b"caf\x82 und mehr Text").unwrap();
     for _ in 0..2 {
         let report = house.ingest();
         let paths: Vec<&str> = report.unreadable.iter().map(|u| u.path.as_str()).collect();
