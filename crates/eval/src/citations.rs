@@ -5,6 +5,7 @@
 //! in other words; others are written by hand and never used for fitting.
 
 mod altered;
+mod forms;
 mod hand;
 mod kept;
 mod random;
@@ -12,6 +13,7 @@ mod rules;
 mod scores;
 mod set;
 mod source;
+mod turned;
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Numbers, sums, dates, limits and references of a sentence against those of the cited text.
 
-use super::alignment::Alignment;
+use super::alignment::{Alignment, Match};
 use super::finding::{Finding, Ground};
 use super::lexicon::Tag;
 use super::quantity::{Quantity, Unit, Value, unit_of_word};
@@ -9,6 +9,8 @@ use super::text::Text;
 /// A limit is looked for so many words before a figure, and after it.
 const REACH: usize = 4;
 const REACH_AFTER: usize = 3;
+/// A word of direction belongs to a word that stands at most so far behind it.
+const DIRECTION_REACH: usize = 3;
 /// A word belongs to a figure that stands at most so far from it.
 const ZONE: usize = 8;
 
@@ -28,6 +30,7 @@ pub(super) fn findings(said: &Text, cited: &Text, laid: &Alignment) -> Vec<Findi
         found.extend(limit(figure, &same, said, cited, laid));
     }
     found.extend(turned_limits(said, cited, laid));
+    found.extend(turned_direction(said, cited, laid));
     found.extend(periods(said, cited, laid));
     found.extend(references(said, cited));
     found
@@ -69,6 +72,30 @@ fn turned_limits(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding>
     let opposed = |a, b| ours(a) && !ours(b) && theirs(b) && !theirs(a);
     let found = pairs.into_iter().any(|(a, b)| opposed(a, b) || opposed(b, a));
     found.then(|| Finding::new(Ground::LimitTurned, 0.8, "a limit is turned round"))
+}
+
+/// Words of direction that stand one way before a word of the sentence and the other way before the
+/// same word of the cited text: `until the decision` for `from the decision on`.
+fn turned_direction(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
+    said.content().find_map(|(at, token)| {
+        let Match::Same(to, _) = laid.to[at] else { return None };
+        let turned = direction(said, at)? != direction(cited, to)?;
+        let denied = said.denies(token.clause) || cited.denies(cited.tokens[to].clause);
+        let because = format!("the limit at {} is turned round", said.shown(at));
+        (turned && !denied).then(|| Finding::new(Ground::LimitTurned, 0.9, because))
+    })
+}
+
+/// Which way the word of direction points that stands before a word, with nothing between them that
+/// says something.
+fn direction(text: &Text, at: usize) -> Option<Side> {
+    let near = |mark: &&super::text::Mark| {
+        let end = mark.at + mark.length;
+        is_weak(mark.tag) && end <= at && at - end < DIRECTION_REACH
+    };
+    let mark = text.marks.iter().filter(near).max_by_key(|mark| mark.at)?;
+    let is_next = text.tokens[mark.at + mark.length..at].iter().all(|token| !token.is_content());
+    if is_next { tag_side(mark.tag) } else { None }
 }
 
 /// A figure that the cited text does not hold; worse where another one stands in its place.

@@ -11,19 +11,24 @@ pub(crate) enum Unit {
     /// Francs, or a currency that is not said.
     Money,
     Euro,
+    Dollar,
     Percent,
+    PerMille,
     Minute,
     Hour,
     Day,
     Week,
     Month,
     Year,
+    Centimetre,
     Metre,
     Kilometre,
     SquareMetre,
     CubicMetre,
     Litre,
+    Gram,
     Kilogram,
+    Tonne,
     /// `Art. 7`, `Abs. 2`, `§ 5`.
     Article,
     Paragraph,
@@ -187,7 +192,10 @@ fn tokens(text: &str) -> Vec<Token> {
     let mut characters = text.char_indices().peekable();
     while let Some((start, first)) = characters.next() {
         let mut end = start + first.len_utf8();
-        if first.is_alphanumeric() {
+        if is_iso_date(&text[start..]) && !text[..start].ends_with(char::is_alphanumeric) {
+            end = start + ISO_BYTES;
+            while characters.next_if(|(at, _)| *at < end).is_some() {}
+        } else if first.is_alphanumeric() {
             let digit = first.is_ascii_digit();
             while let Some((at, next)) = characters.peek().copied() {
                 let inner = digit
@@ -200,7 +208,7 @@ fn tokens(text: &str) -> Vec<Token> {
                 end = at + next.len_utf8();
                 characters.next();
             }
-        } else if !"%§€".contains(first) {
+        } else if !"%§€‰".contains(first) {
             continue;
         }
         let folded = fold(&text[start..end].to_lowercase());
@@ -226,6 +234,21 @@ fn is_thousands(last: &Token, next: &str, between: &str) -> bool {
         && matches!(between, " " | "\u{a0}" | "\u{202f}" | "\u{2009}")
 }
 
+/// How long `2026-03-01` is.
+const ISO_BYTES: usize = 10;
+
+/// Whether a text begins with a date such as `2026-03-01`.
+fn is_iso_date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let shape = |(at, byte): (usize, &u8)| match at {
+        4 | 7 => *byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    bytes.len() >= ISO_BYTES
+        && bytes[..ISO_BYTES].iter().enumerate().all(shape)
+        && !followed_by_digit(text, ISO_BYTES)
+}
+
 fn followed_by_digit(text: &str, at: usize) -> bool {
     text.as_bytes().get(at).is_some_and(u8::is_ascii_digit)
 }
@@ -234,7 +257,10 @@ fn followed_by_digit(text: &str, at: usize) -> bool {
 /// `08:30` as hour and minute.
 fn digits(token: &str, before: Option<&str>, after: Option<&str>) -> Vec<Value> {
     let plain = |value| Value::Number { value, unit: None };
-    let parts: Vec<&str> = token.split('.').collect();
+    let mut parts: Vec<&str> = token.split('.').collect();
+    if parts.len() == 1 {
+        parts = token.split('-').rev().collect();
+    }
     if let [day, month, year] = parts[..] {
         let month = month.parse::<u8>().ok().filter(|m| (1..=12).contains(m));
         let (day, year) = (scaled(day), scaled(year));
@@ -280,6 +306,7 @@ fn unit(before: Option<&str>, after: Option<&str>) -> Option<Unit> {
     match before {
         Some("chf" | "fr") => return Some(Unit::Money),
         Some("eur" | "€") => return Some(Unit::Euro),
+        Some("usd") => return Some(Unit::Dollar),
         _ => {}
     }
     match before {
@@ -300,7 +327,11 @@ pub(crate) fn unit_of_word(word: &str) -> Option<Unit> {
     Some(match word {
         "chf" | "fr" | "franc" | "francs" | "franchi" | "franco" => Unit::Money,
         "eur" | "€" | "euro" | "euros" => Unit::Euro,
+        "usd" | "dollar" | "dollars" | "dollari" => Unit::Dollar,
         "%" => Unit::Percent,
+        "‰" | "promille" | "permille" | "permilli" => Unit::PerMille,
+        "cm" => Unit::Centimetre,
+        "g" => Unit::Gram,
         "m" => Unit::Metre,
         "km" => Unit::Kilometre,
         "m2" | "qm" => Unit::SquareMetre,
@@ -322,6 +353,9 @@ pub(crate) fn unit_of_word(word: &str) -> Option<Unit> {
         _ if begins(&["quadratmeter"]) => Unit::SquareMetre,
         _ if begins(&["kubikmeter"]) => Unit::CubicMetre,
         _ if begins(&["kilometer", "kilometre", "chilometr"]) => Unit::Kilometre,
+        _ if begins(&["zentimeter", "centimetre", "centimetr", "centimeter"]) => Unit::Centimetre,
+        _ if begins(&["tonne", "tonnellat", "tonna"]) => Unit::Tonne,
+        _ if begins(&["gramm", "gram"]) => Unit::Gram,
         _ if begins(&["meter", "metre", "metri", "metro", "meters"]) => Unit::Metre,
         _ if begins(&["liter", "litre", "litri", "litro", "liters"]) => Unit::Litre,
         _ if begins(&["kilo", "chilo"]) => Unit::Kilogram,
@@ -344,6 +378,9 @@ fn word(
     if let Some(day) = position(WEEKDAYS, token, language) {
         return (vec![Value::Name(day + 21)], 1);
     }
+    if let Some(part) = fraction(words, at, language) {
+        return (vec![part], 2);
+    }
     if let Some((value, used)) = numerals::number(&words[at..], language) {
         let unit = unit(before, words.get(at + used).copied());
         return (vec![Value::Number { value: value * 10_000, unit }], used);
@@ -358,6 +395,28 @@ fn word(
     let ordinal = numerals::ordinal(token, language);
     (ordinal.map(Value::Ordinal).into_iter().collect(), 1)
 }
+
+/// `two thirds`, `ein Viertel`: a share, as per cent.
+fn fraction(words: &[&str], at: usize, language: Language) -> Option<Value> {
+    let part = words.get(at + 1)?;
+    let below = FRACTIONS.iter().find(|(_, names)| stands_in(names, part, language))?.0;
+    let one = stands_in(&ONE, words[at], language) || words[at] == "a";
+    let count = match numerals::number(&words[at..=at], language) {
+        Some((count, 1)) => count,
+        _ if one => 1,
+        _ => return None,
+    };
+    let value = count * 100 * 10_000 / below;
+    (count < below).then_some(Value::Number { value, unit: Some(Unit::Percent) })
+}
+
+/// Parts of a whole behind how many of them.
+const FRACTIONS: &[(i64, [&str; 5])] = &[
+    (3, ["drittel dritteln drittels", "tiers", "terzo terzi", "terz terzs", "third thirds"]),
+    (4, ["viertel vierteln", "quart quarts", "quarto quarti", "quart quarts", "quarter quarters"]),
+    (5, ["funftel funfteln", "cinquieme cinquiemes", "quinto quinti", "", "fifth fifths"]),
+    (10, ["zehntel zehnteln", "dixieme dixiemes", "decimo decimi", "", "tenth tenths"]),
+];
 
 const ONE: [&str; 5] =
     ["ein eine einem einen einer eines", "un une", "un uno una", "in ina", "one"];
@@ -425,6 +484,9 @@ mod tests {
             ("CHF 1,000", "1000 francs"),
             ("3 francs 50", "CHF 3.50"),
             ("8 p.m.", "20.00"),
+            ("2026-03-01", "1. März 2026"),
+            ("zwei Drittel", "two thirds"),
+            ("un quart", "ein Viertel"),
         ] {
             assert!(same(a, b), "{a} and {b}");
         }
@@ -440,6 +502,10 @@ mod tests {
             ("08:30", "09:30"),
             ("5 %", "CHF 5"),
             ("Art. 7", "Art. 8"),
+            ("2026-03-01", "1. Mai 2026"),
+            ("ein Drittel", "die Hälfte"),
+            ("5 Promille", "5 Prozent"),
+            ("20 Zentimeter", "20 Meter"),
         ] {
             assert!(!same(a, b), "{a} and {b}");
         }

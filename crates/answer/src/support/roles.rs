@@ -8,7 +8,7 @@ use super::alignment::{Alignment, Match};
 use super::finding::{Finding, Ground};
 use super::lexicon::Tag;
 use super::polarity::clause_taken;
-use super::text::Text;
+use super::text::{Mark, Text};
 
 /// Words between two that are laid side by side: more are no replacement but another sentence.
 const GAP: usize = 7;
@@ -293,26 +293,52 @@ fn has_passive(text: &Text, clause: usize) -> bool {
     text.has(clause, Tag::Passive)
 }
 
-/// The condition of the cited sentence that the sentence leaves out.
+/// The condition or exception of the cited sentence that the sentence leaves out.
 fn condition(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
-    if said.marks.iter().any(|mark| matches!(mark.tag, Tag::Condition | Tag::Exception)) {
-        return None;
-    }
+    let says = |tag| said.marks.iter().any(|mark| mark.tag == tag);
     let main = laid.near.first()?;
-    let marks = cited.marks.iter().filter(|mark| {
-        matches!(mark.tag, Tag::Condition | Tag::Exception)
-            && cited.tokens[mark.at].segment == *main
-    });
-    for mark in marks {
+    let left_out = |mark: &&Mark| match mark.tag {
+        Tag::Condition => !says(Tag::Condition) && !says(Tag::Exception),
+        Tag::Exception => !says(Tag::Exception),
+        _ => false,
+    };
+    let of_main = |mark: &&Mark| cited.tokens[mark.at].segment == *main;
+    for mark in cited.marks.iter().filter(left_out).filter(of_main) {
         let clause = cited.tokens[mark.at].clause;
-        let words = cited.content().filter(|(_, token)| token.clause == clause).count();
-        let taken = clause_taken(cited, clause, laid);
+        let (words, taken, rest) = match mark.tag {
+            Tag::Exception => excepted(cited, mark, laid),
+            _ => {
+                let words = cited.content().filter(|(_, token)| token.clause == clause).count();
+                (words, clause_taken(cited, clause, laid), 0.0)
+            }
+        };
         let next = clause_taken(cited, clause + 1, laid)
-            .max(clause.checked_sub(1).map_or(0.0, |before| clause_taken(cited, before, laid)));
+            .max(clause.checked_sub(1).map_or(0.0, |before| clause_taken(cited, before, laid)))
+            .max(rest);
         if words > 0 && taken < 0.25 && next > 0.5 {
             let because = format!("the condition `{} …` is left out", cited.shown(mark.at));
             return Some(Finding::new(Ground::Condition, 1.0, because));
         }
     }
     None
+}
+
+/// What follows a word of exception in its clause: how many words that say something, how much of
+/// them the sentence takes over, and how much of what stands before them in the clause.
+fn excepted(cited: &Text, mark: &Mark, laid: &Alignment) -> (usize, f64, f64) {
+    let clause = cited.tokens[mark.at].clause;
+    let share = |after: bool| {
+        let words = cited
+            .content()
+            .filter(|(at, token)| token.clause == clause && (*at >= mark.at) == after);
+        let (mut count, mut taken, mut total) = (0, 0.0, 0.0);
+        for (at, token) in words {
+            count += 1;
+            total += token.weight;
+            taken += if laid.from[at].is_some() { token.weight } else { 0.0 };
+        }
+        (count, if total > 0.0 { taken / total } else { 0.0 })
+    };
+    let ((words, taken), (_, rest)) = (share(true), share(false));
+    (words, taken, rest)
 }

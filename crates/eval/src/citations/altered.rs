@@ -80,7 +80,7 @@ pub(super) fn replace(text: &str, at: usize, length: usize, by: &str) -> String 
 }
 
 /// One member of a group for another that the sentence does not hold.
-fn swap(sentence: &str, groups: &[Vec<&str>], random: &mut Random) -> Option<String> {
+pub(super) fn swap(sentence: &str, groups: &[Vec<&str>], random: &mut Random) -> Option<String> {
     let mut found = Vec::new();
     for group in groups {
         for phrase in group {

@@ -26,6 +26,30 @@ pub(super) struct Rules {
     pub(super) numbers: Vec<(&'static str, &'static str)>,
     pub(super) months: Vec<&'static str>,
     pub(super) date: &'static str,
+    pub(super) ordinals: Vec<Vec<&'static str>>,
+    pub(super) fractions: Vec<Vec<&'static str>>,
+    pub(super) measures: Vec<Vec<&'static str>>,
+    pub(super) turns: Vec<Turn>,
+    pub(super) nevers: Vec<&'static str>,
+    pub(super) exceptions: Vec<&'static str>,
+    pub(super) together: Vec<&'static str>,
+    pub(super) conjunctions: Vec<&'static str>,
+    pub(super) alikes: Vec<Turn>,
+}
+
+/// A phrase and what it is turned into.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    pub(super) kind: &'static str,
+    pub(super) from: &'static str,
+    pub(super) to: &'static str,
+}
+
+impl Turn {
+    fn read(name: &'static str, rest: &'static str) -> Option<Turn> {
+        let (from, to) = rest.split_once(" | ")?;
+        Some(Turn { kind: name.split_once(' ')?.1, from, to })
+    }
 }
 
 static RULES: LazyLock<[Rules; 5]> = LazyLock::new(|| {
@@ -72,6 +96,15 @@ fn read(file: &'static str) -> Rules {
             }
             "month" => rules.months = words(),
             "date" => rules.date = rest,
+            "ordinal" => rules.ordinals.push(group().collect()),
+            "fraction" => rules.fractions.push(group().collect()),
+            "measure" => rules.measures.push(group().collect()),
+            "never" => rules.nevers.push(rest),
+            "exception" => rules.exceptions = group().collect(),
+            "together" => rules.together = words(),
+            "conjunction" => rules.conjunctions = words(),
+            _ if name.starts_with("turn ") => rules.turns.extend(Turn::read(name, rest)),
+            _ if name.starts_with("same ") => rules.alikes.extend(Turn::read(name, rest)),
             _ => {}
         }
     }
@@ -96,10 +129,18 @@ mod tests {
                 &rules.comparisons,
                 &rules.synonyms,
                 &rules.passives,
+                &rules.ordinals,
+                &rules.fractions,
+                &rules.measures,
             ];
             for group in groups {
                 assert!(!group.is_empty() && group.iter().all(|one| one.len() > 1), "{language:?}");
             }
+            for kind in ["bound", "every", "denial", "duty"] {
+                assert!(rules.turns.iter().any(|turn| turn.kind == kind), "{language:?} {kind}");
+            }
+            assert!(rules.alikes.len() > 9 && rules.exceptions.len() > 5, "{language:?}");
+            assert!(rules.nevers.iter().all(|never| never.contains("{}")), "{language:?}");
             assert_eq!(rules.months.len(), 12, "{language:?}");
             assert!(rules.negation.contains("{}") && rules.date.contains("{y}"), "{language:?}");
         }

@@ -104,3 +104,39 @@ pub fn mistakes(cases: &[Case]) -> Vec<Case> {
     };
     cases.iter().filter(wrong).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::citations::{Half, make_cases, written_by_hand};
+    use std::path::Path;
+
+    /// Acts and documents of the shared data that claims are made from.
+    const FOLDERS: [&str; 5] = [
+        "swiss-law-clean-dev",
+        "swiss-constitution-5lang",
+        "romansh-law-de-rm",
+        "german-law-md",
+        "eu-law-en-fr",
+    ];
+
+    #[test]
+    fn altered_claims_of_acts_are_caught_and_true_ones_kept() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/documents");
+        if !data.is_dir() {
+            return eprintln!("skipped: ../shared/data is not there");
+        }
+        let folders: Vec<_> = FOLDERS.iter().map(|name| data.join(name)).chain([samples]).collect();
+        let folders: Vec<&Path> = folders.iter().map(AsRef::as_ref).collect();
+        let made = report(&make_cases(&folders, Half::Reported, 60, 2).unwrap());
+        let hand = report(&written_by_hand());
+        for (name, counts) in made.kinds.iter().chain(&made.languages) {
+            let Counts { supported, lost, unsupported, caught, .. } = *counts;
+            eprintln!("{name}: {lost} of {supported} lost, {caught} of {unsupported} caught");
+        }
+        eprintln!("by hand {:?}", hand.all);
+        assert!(made.all.caught_share() > 0.9, "{:?}", made.all);
+        assert!(made.all.lost_share() < 0.05, "{:?}", made.all);
+    }
+}

@@ -7,7 +7,7 @@ use allod_corpus::Language;
 use super::Case;
 use super::random::{Random, hash};
 use super::source::Passage;
-use super::{altered, kept};
+use super::{altered, forms, kept, turned};
 
 /// Of one document at most so many sentences give cases, so that no long act outweighs the others.
 const SENTENCES: usize = 60;
@@ -91,6 +91,20 @@ fn of_passage(
             let claim = said.filter(|_| random.once_in(2)).unwrap_or(claim);
             if !passage.article.contains(claim.trim_end_matches('.')) {
                 push(kind, false, claim, cited(passage, random));
+            }
+        }
+    }
+    // Chance of their own, so that the cases above stay what they were.
+    let own = &mut Random::new(hash(sentence));
+    for kind in forms::KINDS {
+        if let Some(claim) = forms::form(sentence, kind, language, own) {
+            push(kind, true, claim, cited(passage, own));
+        }
+    }
+    for kind in turned::KINDS {
+        if let Some(claim) = turned::turn(sentence, kind, language, own) {
+            if !passage.article.contains(claim.trim_end_matches('.')) {
+                push(kind, false, claim, cited(passage, own));
             }
         }
     }
