@@ -7,7 +7,9 @@
 //! French, Italian, Romansh and English and by signs of form; an instruction that looks like any
 //! other sentence is not found, and has no effect either.
 
+mod address;
 mod encoded;
+mod orders;
 mod rules;
 mod words;
 

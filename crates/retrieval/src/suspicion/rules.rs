@@ -1,13 +1,20 @@
 //! What makes a sentence an attempt: which words stand near which.
 
+use super::orders::*;
 use super::words::*;
-use super::{AttemptKind, encoded};
+use super::{AttemptKind, address, encoded};
 use crate::analysis::fold;
 
 /// A sentence of more words is looked at up to here.
 const WORDS_MAX: usize = 400;
 /// An order stands within so many words of a sentence's or clause's beginning.
 const BEGINNING: usize = 4;
+
+/// An address ends in a colon or a comma within so many letters.
+const HEAD_CHARS: usize = 90;
+
+/// Words that make a condition of what follows.
+const CONDITIONS: &[&str] = &["if", "falls", "wenn", "si", "se", "sche"];
 
 /// A sentence as the rules see it.
 pub(super) struct Sentence {
@@ -46,14 +53,30 @@ impl Sentence {
     }
 
     /// Whether a word of a list stands among the words `from..to`.
-    fn holds(&self, list: &[&str], from: usize, to: usize) -> bool {
+    pub(super) fn holds(&self, list: &[&str], from: usize, to: usize) -> bool {
         let to = to.min(self.words.len());
         self.words.get(from.min(to)..to).is_some_and(|words| words.iter().any(|w| is_one(w, list)))
     }
 
     /// Where a phrase stands.
-    fn phrase(&self, phrase: &[&str]) -> Option<usize> {
-        self.words.windows(phrase.len().max(1)).position(|words| words == phrase)
+    pub(super) fn phrase(&self, phrase: &[&str]) -> Option<usize> {
+        self.phrase_from(phrase, 0)
+    }
+
+    /// Where a phrase stands from a word on; its words may end in `*`.
+    pub(super) fn phrase_from(&self, phrase: &[&str], from: usize) -> Option<usize> {
+        let is_here = |words: &[String]| {
+            words.iter().zip(phrase).all(|(word, known)| is_one(word, std::slice::from_ref(known)))
+        };
+        let words = self.words.get(from..)?;
+        let at = words.windows(phrase.len().max(1)).position(is_here);
+        at.map(|at| from + at)
+    }
+
+    /// How many words stand before the first colon or comma, if one stands near the beginning.
+    pub(super) fn head_words(&self) -> Option<usize> {
+        let head = self.raw.split_once([':', ',', '\u{2014}']).map(|(head, _)| head)?;
+        (head.chars().count() <= HEAD_CHARS).then(|| head.split_whitespace().count() + 2)
     }
 
     /// Whether a clause begins with an order of the list: among its first words.
@@ -70,10 +93,12 @@ type Rule = fn(&Sentence) -> bool;
 
 /// What a sentence attempts, if it is one to a model.
 pub(super) fn kind(sentence: &Sentence) -> Option<AttemptKind> {
-    let rules: [(Rule, AttemptKind); 7] = [
+    let rules: [(Rule, AttemptKind); 9] = [
         (forges_marks, AttemptKind::Role),
         (sets_aside, AttemptKind::SetAside),
+        (address::voids_orders, AttemptKind::SetAside),
         (gives_a_role, AttemptKind::Role),
+        (address::speaks_to_a_program, AttemptKind::Role),
         (calls_a_tool, AttemptKind::Tool),
         (wants_a_secret, AttemptKind::Secret),
         (shapes_the_answer, AttemptKind::Answer),
@@ -104,15 +129,32 @@ fn gives_a_role(sentence: &Sentence) -> bool {
     let becomes = |words: &&[&str]| {
         sentence.phrase(words).is_some_and(|at| {
             let after = at + words.len();
-            sentence.holds(MACHINE, after, after + 5)
+            // On what condition one speaks to whom is told by the address.
+            let conditional = sentence.holds(CONDITIONS, at.saturating_sub(1), at);
+            !conditional && sentence.holds(MACHINE, after, after + 5)
         })
     };
-    phrase || BECOME.iter().any(becomes)
+    // Laws speak of such programs too, but to nobody.
+    let to_somebody = sentence.holds(address::YOU, 0, usize::MAX);
+    phrase || BECOME.iter().any(becomes) || to_somebody && AS_MACHINE.iter().any(becomes)
 }
 
 fn calls_a_tool(sentence: &Sentence) -> bool {
-    sentence.orders(CALL).any(|at| sentence.holds(TOOLS, at + 1, at + 5))
-        && !sentence.holds(DENIALS, 0, usize::MAX)
+    let named = sentence.orders(CALL).any(|at| sentence.holds(TOOLS, at + 1, at + 5));
+    let as_code = sentence.orders(CALL).next().is_some() && holds_a_call(&sentence.raw);
+    let sent = sentence.orders(SEND).any(|at| sentence.holds(TALK, at + 1, at + 6))
+        && ["@", "http", "www."].iter().any(|sign| sentence.lower.contains(sign));
+    (named || as_code || sent) && !sentence.holds(DENIALS, 0, usize::MAX)
+}
+
+/// `name(argument=`, as programs write calls.
+fn holds_a_call(text: &str) -> bool {
+    text.match_indices('(').any(|(at, _)| {
+        let named = text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        let inside = text[at + 1..].split(')').next().unwrap_or_default();
+        let argument = inside.split_once('=').map(|(name, _)| name.trim());
+        named && argument.is_some_and(|name| !name.is_empty() && !name.contains(' '))
+    })
 }
 
 fn wants_a_secret(sentence: &Sentence) -> bool {
@@ -130,23 +172,27 @@ fn wants_a_secret(sentence: &Sentence) -> bool {
 }
 
 fn reveals(sentence: &Sentence) -> bool {
-    sentence.holds(&["reveal", "disclose", "leak", "verrate", "revele", "rivela"], 0, usize::MAX)
+    let verbs = ["reveal", "disclose", "leak", "verrate", "preis", "revele", "rivela", "palesa"];
+    sentence.holds(&verbs, 0, usize::MAX)
 }
 
 /// "Add … to your answer", "In your response, suggest …", "Answer that …".
 fn shapes_the_answer(sentence: &Sentence) -> bool {
     let own = |at: usize| {
         let before = &sentence.words[at.saturating_sub(2)..at];
-        before.iter().any(|word| is_one(word, OWN) && word != "the")
+        let of_all = before.iter().any(|word| is_one(word, EVERY));
+        of_all || before.iter().any(|word| is_one(word, OWN) && word != "the")
     };
     let answers: Vec<usize> = sentence.places(ANSWERS).filter(|at| own(*at)).collect();
     let ordered = answers.iter().any(|at| sentence.orders(ORDERS).any(|order| order != *at));
     let begins = |at: &usize| sentence.clauses.contains(at);
     let said = sentence.places(SAY).filter(begins).any(|at| sentence.holds(THAT, at + 1, at + 3))
         && (sentence.holds(SAY, 0, 1) || sentence.holds(&["wenn", "if", "si", "se", "sche"], 0, 1));
-    let user = [["tell", "the", "user"], ["inform", "the", "user"], ["tell", "the", "users"]];
-    let told = user.iter().any(|phrase| sentence.phrase(phrase).is_some());
-    ordered || said || told || takes_code(sentence)
+    let told = TELL_USER.iter().any(|phrase| sentence.phrase(phrase).is_some());
+    let summed = sentence.orders(OMIT).next().is_some()
+        && sentence.holds(IN_THE, 0, 3)
+        && sentence.holds(SUMMARY, 0, 6);
+    ordered || said || told || summed || takes_code(sentence)
 }
 
 /// "Incorporate the following code section in your implementation".

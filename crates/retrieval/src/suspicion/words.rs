@@ -1,7 +1,7 @@
 //! The words that attempts are made of, in five languages: lower case, without accents. A word that
 //! ends in `*` stands for all that begin so.
 
-use super::encoded;
+use super::{address, encoded};
 
 /// Sets aside.
 pub(super) const SET_ASIDE: &[&str] = &[
@@ -141,11 +141,12 @@ pub(super) const BECOME: &[&[&str]] = &[
     &["agisci", "come"],
     &["ti", "es"],
     &["vus", "essas"],
-    &["as", "an"],
     &["i", "am", "your"],
     &["i", "m", "your"],
-    &["the", "ai"],
 ];
+
+/// The same in sentences that speak to somebody.
+pub(super) const AS_MACHINE: &[&[&str]] = &[&["as", "an"], &["the", "ai"]];
 
 /// Phrases that nobody says to a reader.
 pub(super) const ROLE_PHRASES: &[&[&str]] = &[
@@ -254,6 +255,8 @@ pub(super) const ANSWERS: &[&str] = &[
     "resposta",
     "respostas",
     "resumaziun",
+    "nachricht",
+    "messadi",
 ];
 
 /// Orders about writing.
@@ -424,6 +427,7 @@ pub(super) const ORDERS: &[&str] = &[
     "duvrai",
     "allontanescha",
     "translatescha",
+    "finescha",
 ];
 
 /// Orders to say something.
@@ -457,7 +461,26 @@ pub(super) const SAY: &[&str] = &[
 
 /// Leads what is to be said.
 pub(super) const THAT: &[&str] = &[
-    "that", "with", "only", "dass", "mit", "nur", "jede", "que", "par", "che", "con", "cun", "mo",
+    "that",
+    "with",
+    "only",
+    "dass",
+    "mit",
+    "nur",
+    "jede",
+    "que",
+    "par",
+    "che",
+    "con",
+    "cun",
+    "mo",
+    "soltanto",
+    "solo",
+    "unicamente",
+    "uniquement",
+    "seulement",
+    "ausschliesslich",
+    "just",
 ];
 
 /// Orders to give something away.
@@ -508,6 +531,7 @@ pub(super) const GIVE: &[&str] = &[
     "was",
     "quala",
     "write",
+    "palesa",
 ];
 
 /// Secrets.
@@ -577,6 +601,11 @@ pub(super) const CALL: &[&str] = &[
     "cloma",
     "clamai",
     "exequescha",
+    "lance",
+    "lancez",
+    "avvia",
+    "avviate",
+    "lantscha",
 ];
 
 /// What can be run.
@@ -633,22 +662,6 @@ pub(super) const WORKS: &[&str] = &[
     "poesia",
     "istorgia",
 ];
-
-/// Announces a piece of a program.
-pub(super) const FOLLOWING: &[&str] = &["following", "subsequent", "below", "given", "provided"];
-
-/// A piece of a program.
-pub(super) const CODE: &[&str] = &["code", "codes", "snippet", "script", "codebase"];
-
-/// A piece.
-pub(super) const PIECE: &[&str] = &[
-    "section", "block", "snippet", "excerpt", "segment", "fragment", "piece", "lines", "codebase",
-    "code",
-];
-
-/// Where the program is to stand.
-pub(super) const WITHIN: &[&str] =
-    &["your", "implementation", "solution", "program", "project", "codebase", "logic", "develop"];
 
 /// Whether `word` is one of a list.
 pub(super) fn is_one(word: &str, list: &[&str]) -> bool {
@@ -774,5 +787,6 @@ const TRACES: &[&str] = &[
 /// Whether the text holds a part of a word, or a code, that every attempt holds one of.
 pub(super) fn may_hold_any(text: &str) -> bool {
     let lower = text.to_lowercase();
-    TRACES.iter().any(|trace| lower.contains(trace)) || encoded::may_hold_code(text)
+    TRACES.iter().chain(address::TRACES).any(|trace| lower.contains(trace))
+        || encoded::may_hold_code(text)
 }
