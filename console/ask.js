@@ -104,10 +104,21 @@ function replyView(reply) {
     h('div.answer', { lang: reply.language }, answerText(reply.answer, reply.citations, openCitation)),
     hasCitations && h('h2', null, t('Sources')),
     hasCitations && citationList(reply.citations, openCitation),
+    reply.beside?.length > 0 && beside(reply.beside),
     reply.rules.length > 0 && rules(reply.rules),
     receiptCard(reply),
   ];
 }
+
+const WHY = { referred: 'The source refers to it', defines: 'Defines a word of the source' };
+
+/** What is needed to read the first source: what it refers to, and what its words mean. */
+const beside = (passages) => h('details.beside', { open: true }, h('summary', null, t('See also')),
+  h('ul.citations', null, passages.map((one) => h('li', null,
+    h('button.citation', { type: 'button', onclick: () => openSource(one, '') },
+      h('span.where', null, h('b', null, one.place || one.title),
+        h('span.article', null, t(WHY[one.why] ?? one.why))),
+      h('q', null, one.quote))))));
 
 const rules = (fired) => h('details.rules', null, h('summary', null, t('Why')),
   h('ul', null, fired.map((rule) => h('li', null, h('code', null, rule.id), ' ', rule.because))));

@@ -9,7 +9,9 @@ const WORDS = {
     'Ask your documents': 'Fragen Sie Ihre Dokumente', 'Your question': 'Ihre Frage',
     'Every sentence of an answer names the passage that supports it. If there is none, you are told so.':
       'Jeder Satz einer Antwort nennt die Stelle, die ihn belegt. Gibt es keine, wird das gesagt.',
-    'Try one of these': 'Zum Ausprobieren', 'Looking …': 'Wird gesucht …', 'Sources': 'Quellen',
+    'Try one of these': 'Zum Ausprobieren', 'Looking …': 'Wird gesucht …', 'Sources': 'Quellen', 'See also': 'Siehe auch',
+    'The source refers to it': 'Die Quelle verweist darauf',
+    'Defines a word of the source': 'Erklärt ein Wort der Quelle',
     'answered': 'beantwortet', 'refused': 'nicht beantwortet', 'escalated': 'weitergeleitet',
     'human review': 'zur Prüfung', 'Confidence': 'Sicherheit', 'Why': 'Warum',
     'quoted word for word': 'wörtlich zitiert', 'written from the sources': 'aus den Quellen verfasst',
@@ -34,6 +36,8 @@ const WORDS = {
     'How should it have been?': 'Wie wäre es richtig?', 'Send': 'Senden', 'Thank you.': 'Danke.',
   },
   fr: {
+    'See also': 'Voir aussi', 'The source refers to it': 'La source y renvoie',
+    'Defines a word of the source': 'Définit un mot de la source',
     'Page': 'Page',
     'holds text for an AI': 's’adresse à une IA', 'It has no effect.': 'C’est sans effet.',
     'Ask': 'Demander', 'Receipts': 'Reçus', 'Reviews': 'Contrôle',
@@ -73,7 +77,9 @@ const WORDS = {
     'Ask your documents': 'Interroghi i Suoi documenti', 'Your question': 'La Sua domanda',
     'Every sentence of an answer names the passage that supports it. If there is none, you are told so.':
       'Ogni frase di una risposta indica il passaggio che la prova. Se non c’è, viene detto.',
-    'Try one of these': 'Provi', 'Looking …': 'Ricerca …', 'Sources': 'Fonti',
+    'Try one of these': 'Provi', 'Looking …': 'Ricerca …', 'Sources': 'Fonti', 'See also': 'Vedi anche',
+    'The source refers to it': 'La fonte vi rinvia',
+    'Defines a word of the source': 'Definisce una parola della fonte',
     'answered': 'risposto', 'refused': 'senza risposta', 'escalated': 'inoltrato',
     'human review': 'esame umano', 'Confidence': 'Certezza', 'Why': 'Perché',
     'quoted word for word': 'citato alla lettera', 'written from the sources': 'scritto dalle fonti',

@@ -196,6 +196,89 @@ fn what_a_quote_refers_to_and_what_defines_its_words_comes_along() {
     }
 }
 
+/// Language, title, question, text of the sum, words of the paragraph that is referred to, words of
+/// what must not come along, and the act.
+const ACTS: [[&str; 7]; 4] = [
+    [
+        "fr",
+        "Règlement sur les chiens",
+        "À combien s’élève l’amende pour une annonce tardive ?",
+        "80 francs",
+        "dans les dix jours",
+        "remettre",
+        "## Art. 2 Définitions\n\n- Détenteur : celui qui garde durablement un chien ;\n- Chiot : un \
+         chien de moins de six mois.\n\n## Art. 7 Annonce\n\n1 Celui qui acquiert un chien l’annonce à \
+         la commune dans les dix jours au moyen du formulaire de la commune, disponible au guichet \
+         et en ligne.\n\n2 Le détenteur paie une amende de 80 francs pour toute annonce tardive au \
+         sens de l’alinéa 1.\n\n3 L’art. 9, al. 4, est réservé.\n\n## Art. 9 Remise\n\n4 La commune \
+         peut remettre les amendes.\n",
+    ],
+    [
+        "it",
+        "Regolamento sui cani",
+        "A quanto ammonta la multa per una notifica tardiva?",
+        "80 franchi",
+        "entro dieci giorni",
+        "condonare",
+        "## Art. 2 Definizioni\n\n- Detentore: chi tiene stabilmente un cane;\n- Cucciolo: un cane di \
+         meno di sei mesi.\n\n## Art. 7 Notifica\n\n1 Chi acquista un cane lo notifica al Comune entro \
+         dieci giorni con il modulo del Comune, disponibile allo sportello e in rete.\n\n2 Il \
+         detentore paga una multa di 80 franchi per ogni notifica tardiva secondo il capoverso \
+         1.\n\n3 È fatto salvo l’articolo 9 capoverso 4.\n\n## Art. 9 Condono\n\n4 Il Comune può \
+         condonare le multe.\n",
+    ],
+    [
+        "rm",
+        "Reglament da chauns",
+        "Quant auta è la multa per in’annunzia tardiva?",
+        "80 francs",
+        "entaifer diesch dis",
+        "relaschar",
+        "## Art. 2 Definiziuns\n\n- Possessur: tgi che tegna permanentamain in chaun;\n- Giuven: in \
+         chaun da main che sis mais.\n\n## Art. 7 Annunzia\n\n1 Tgi che cumpra in chaun annunzia quai \
+         a la vischnanca entaifer diesch dis cun il formular da la vischnanca, che stat a disposiziun \
+         al fanestrigl ed en la rait.\n\n2 Il possessur paja ina multa da 80 francs per mintga \
+         annunzia tardiva tenor alinea 1.\n\n3 L’artitgel 9 alinea 4 resta resalvà.\n\n## Art. 9 \
+         Relasch\n\n4 La vischnanca po relaschar multas.\n",
+    ],
+    [
+        "en",
+        "Dog regulation",
+        "How high is the fine for a late notice?",
+        "80 francs",
+        "within ten days",
+        "waive",
+        "## Art. 2 Definitions\n\n- Keeper: a person who keeps a dog for good;\n- Puppy: a dog of less \
+         than six months.\n\n## Art. 7 Notice\n\n1 A person who buys a dog gives notice to the \
+         municipality within ten days on the form of the municipality, which lies at the desk and \
+         online.\n\n2 The keeper pays a fine of 80 francs for each late notice under paragraph \
+         1.\n\n3 Article 9 paragraph 4 is reserved.\n\n## Art. 9 Waiver\n\n4 The municipality may \
+         waive fines.\n",
+    ],
+];
+
+#[test]
+fn what_is_needed_beside_a_quote_comes_along_in_every_language() {
+    for [language, title, question, sum, referred, other, act] in ACTS {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("---\nlanguage: {language}\n---\n\n# {title}\n\n{act}");
+        let desk = desk(folder.path(), &[("act.md", text)]);
+        let reply = ask(&desk, question, &[]);
+        assert!(reply.answer.contains(sum), "{language} {}", reply.answer);
+        let own = reply.citations[0].passage;
+        let text = desk.store().version(&reply.citations[0].digest, None).unwrap().unwrap().text;
+        let holds = |why: Beside, words: &str| {
+            reply.beside.iter().any(|one| one.why == why && one.passage.quote.contains(words))
+        };
+        let has_first = text[own.0..own.1].contains(referred);
+        assert!(has_first || holds(Beside::Referred, referred), "{language} {:?}", reply.beside);
+        let defines = reply.beside.iter().any(|one| one.why == Beside::Defines);
+        assert!(defines, "{language} {:?}", reply.beside);
+        let brought = reply.beside.iter().map(|one| one.passage.quote.as_str());
+        assert!(reply.beside.len() <= 2 && !brought.into_iter().any(|text| text.contains(other)));
+    }
+}
+
 #[test]
 fn quotes_of_a_pdf_file_say_their_page() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/documents/services");

@@ -40,6 +40,68 @@ pub enum Beside {
 const DEFINITIONS: &[&str] =
     &["begriff", "definition", "definizion", "definiziun", "noziun", "notion", "interpretation"];
 
+/// A line that defines has a word that says so within so many words, or a colon within so many
+/// bytes after the term.
+const DEFINING_WITHIN: usize = 14;
+const NAME_BYTES: usize = 70;
+
+/// Beginnings of words that say that something is defined; folded.
+const DEFINING: &[&str] = &[
+    "bedeut",
+    "gelten",
+    "gilt",
+    "versteh",
+    "verstand",
+    "bezeichn",
+    "entend",
+    "design",
+    "signifi",
+    "considere",
+    "intend",
+    "intes",
+    "termin",
+    "means",
+    "mean",
+    "refers",
+    "defined",
+    "chapesch",
+    "valan",
+    "muntan",
+];
+
+/// Beginnings of words for an act and its parts: `this regulation …` defines nothing.
+const NO_TERMS: &[&str] = &[
+    "gesetz",
+    "bundesgesetz",
+    "verordnung",
+    "reglement",
+    "erlass",
+    "loi",
+    "ordonnance",
+    "reglement",
+    "legge",
+    "ordinanza",
+    "regolamento",
+    "lescha",
+    "ordinaziun",
+    "reglament",
+    "regulation",
+    "ordinance",
+    "artikel",
+    "article",
+    "articolo",
+    "artitgel",
+    "absatz",
+    "alinea",
+    "capoverso",
+    "paragraph",
+    "present",
+    "vorliegend",
+    "sinne",
+    "sens",
+    "sensi",
+];
+
 /// Phrases that mean the paragraph before the one they stand in; folded words.
 const PRECEDING: &[&str] = &[
     "vorstehenden absatz",
@@ -211,15 +273,21 @@ fn defines(passage: &PassageEntry, said: &[Word]) -> bool {
     headed && passage.text.lines().any(|line| defines_one(line, passage.language, said))
 }
 
-fn defines_one(line: &str, language: Language, said: &[Word]) -> bool {
-    let line = words(line, language);
+fn defines_one(text: &str, language: Language, said: &[Word]) -> bool {
+    let line = words(text, language);
+    let begins =
+        |word: &Word, list: &[&str]| list.iter().any(|start| word.folded.starts_with(start));
     let content = |word: &&Word| {
         let little = is_stop_word(&word.folded, language) || is_weak_word(&word.folded, language);
-        word.folded.len() >= TERM_LETTERS && !word.is_number() && !little
+        let is_term = word.folded.len() >= TERM_LETTERS && !word.is_number() && !little;
+        is_term && !begins(word, NO_TERMS) && !begins(word, DEFINING)
     };
     // Only the first word that says something is the term.
-    let term = line.iter().take(DEFINED_WITHIN).find(content);
-    term.is_some_and(|term| said.iter().any(|word| word.stem == term.stem))
+    let Some(term) = line.iter().take(DEFINED_WITHIN).find(content) else { return false };
+    let said_so = || line.iter().take(DEFINING_WITHIN).any(|word| begins(word, DEFINING));
+    let after = text.get(term.range.end..).unwrap_or_default();
+    let colon = after.split_once(':').is_some_and(|(name, _)| name.len() <= NAME_BYTES);
+    (colon || said_so()) && said.iter().any(|word| word.stem == term.stem)
 }
 
 fn brought(passage: &PassageEntry, why: Beside, of: &Evidence) -> Evidence {
