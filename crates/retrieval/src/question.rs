@@ -1,5 +1,6 @@
 //! A question, weighed and expanded: what to look for, and how much each find counts.
 
+mod dialect;
 mod expand;
 mod range;
 

@@ -2,7 +2,7 @@
 //! own parts, words of the same family, and, for a word that no passage has, likely misspellings.
 //! All are words of the passages that the caller may see.
 
-use super::{Part, term};
+use super::{Part, dialect, term};
 use crate::analysis::{Word, stem};
 use crate::thesaurus;
 use crate::vocabulary::Vocabularies;
@@ -58,6 +58,9 @@ pub(super) fn forms(word: &Word, language: Language, known: &Vocabularies) -> (F
         for (found, _) in known.one_edit_away(&term(&word.stem, language), 3) {
             forms.add(bare(&found), MISSPELLING);
         }
+        if language == Language::De {
+            add_written(&mut forms, word, known);
+        }
     }
     (forms.0.into_iter().collect(), parts)
 }
@@ -70,6 +73,20 @@ impl Collected {
     fn add(&mut self, form: &str, strength: f64) {
         let best = self.0.entry(form.to_owned()).or_insert(strength);
         *best = best.max(strength);
+    }
+}
+
+/// What a word of Swiss German is in the German of the passages.
+fn add_written(forms: &mut Collected, word: &Word, known: &Vocabularies) {
+    let language = Language::De;
+    for spelling in dialect::spellings(&word.folded) {
+        let written = stem(&spelling, &spelling, language);
+        let is_known = |stem: &str| count(stem, language, known) > 0;
+        if is_known(&written) {
+            forms.add(&written, MISSPELLING);
+        }
+        let synonyms = thesaurus::synonyms(&written, language).filter(|other| is_known(other));
+        synonyms.for_each(|other| forms.add(other, MISSPELLING * SYNONYM));
     }
 }
 
