@@ -116,6 +116,7 @@ const WHY = { referred: 'The source refers to it', defines: 'Defines a word of t
 const beside = (passages) => h('details.beside', { open: true }, h('summary', null, t('See also')),
   h('ul.citations', null, passages.map((one) => h('li', null,
     h('button.citation', { type: 'button', onclick: () => openSource(one, '') },
+      h('span.number', { 'aria-hidden': 'true' }, '→'),
       h('span.where', null, h('b', null, one.place || one.title),
         h('span.article', null, t(WHY[one.why] ?? one.why))),
       h('q', null, one.quote))))));

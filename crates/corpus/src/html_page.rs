@@ -488,7 +488,7 @@ const HIDING_STYLES: &[&str] = &[
 fn is_unseen(style: &str) -> bool {
     let value = |name: &str| {
         let rules = style.split(';').filter_map(|rule| rule.split_once(':'));
-        let found = rules.filter(|(known, _)| *known == name).last();
+        let found = rules.filter(|(known, _)| *known == name).next_back();
         found.map(|(_, value)| value.trim_end_matches("!important"))
     };
     let length = |name: &str| -> Option<f32> {
