@@ -487,8 +487,8 @@ const HIDING_STYLES: &[&str] = &[
 /// or puts it beside the page.
 fn is_unseen(style: &str) -> bool {
     let value = |name: &str| {
-        let rules = style.split(';').filter_map(|rule| rule.split_once(':'));
-        let found = rules.filter(|(known, _)| *known == name).next_back();
+        let mut rules = style.split(';').filter_map(|rule| rule.split_once(':'));
+        let found = rules.rfind(|(known, _)| *known == name);
         found.map(|(_, value)| value.trim_end_matches("!important"))
     };
     let length = |name: &str| -> Option<f32> {

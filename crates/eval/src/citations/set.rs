@@ -102,10 +102,10 @@ fn of_passage(
         }
     }
     for kind in turned::KINDS {
-        if let Some(claim) = turned::turn(sentence, kind, language, own) {
-            if !passage.article.contains(claim.trim_end_matches('.')) {
-                push(kind, false, claim, cited(passage, own));
-            }
+        let turned = turned::turn(sentence, kind, language, own);
+        let stands = |claim: &String| passage.article.contains(claim.trim_end_matches('.'));
+        if let Some(claim) = turned.filter(|claim| !stands(claim)) {
+            push(kind, false, claim, cited(passage, own));
         }
     }
     if let Some(wrong) = elsewhere(passage, all, random) {
