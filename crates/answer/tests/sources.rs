@@ -206,11 +206,14 @@ const ACTS: [[&str; 7]; 4] = [
         "80 francs",
         "dans les dix jours",
         "remettre",
-        "## Art. 2 Définitions\n\n- Détenteur : celui qui garde durablement un chien ;\n- Chiot : un \
-         chien de moins de six mois.\n\n## Art. 7 Annonce\n\n1 Celui qui acquiert un chien l’annonce à \
+        "## Art. 2 Définitions\n\n- Détenteur : celui qui garde durablement un chien ;\n- Chiot \
+         : un \
+         chien de moins de six mois.\n\n## Art. 7 Annonce\n\n1 Celui qui acquiert un chien \
+         l’annonce à \
          la commune dans les dix jours au moyen du formulaire de la commune, disponible au guichet \
          et en ligne.\n\n2 Le détenteur paie une amende de 80 francs pour toute annonce tardive au \
-         sens de l’alinéa 1.\n\n3 L’art. 9, al. 4, est réservé.\n\n## Art. 9 Remise\n\n4 La commune \
+         sens de l’alinéa 1.\n\n3 L’art. 9, al. 4, est réservé.\n\n## Art. 9 Remise\n\n4 La \
+         commune \
          peut remettre les amendes.\n",
     ],
     [
@@ -220,8 +223,10 @@ const ACTS: [[&str; 7]; 4] = [
         "80 franchi",
         "entro dieci giorni",
         "condonare",
-        "## Art. 2 Definizioni\n\n- Detentore: chi tiene stabilmente un cane;\n- Cucciolo: un cane di \
-         meno di sei mesi.\n\n## Art. 7 Notifica\n\n1 Chi acquista un cane lo notifica al Comune entro \
+        "## Art. 2 Definizioni\n\n- Detentore: chi tiene stabilmente un cane;\n- Cucciolo: un \
+         cane di \
+         meno di sei mesi.\n\n## Art. 7 Notifica\n\n1 Chi acquista un cane lo notifica al Comune \
+         entro \
          dieci giorni con il modulo del Comune, disponibile allo sportello e in rete.\n\n2 Il \
          detentore paga una multa di 80 franchi per ogni notifica tardiva secondo il capoverso \
          1.\n\n3 È fatto salvo l’articolo 9 capoverso 4.\n\n## Art. 9 Condono\n\n4 Il Comune può \
@@ -234,9 +239,12 @@ const ACTS: [[&str; 7]; 4] = [
         "80 francs",
         "entaifer diesch dis",
         "relaschar",
-        "## Art. 2 Definiziuns\n\n- Possessur: tgi che tegna permanentamain in chaun;\n- Giuven: in \
-         chaun da main che sis mais.\n\n## Art. 7 Annunzia\n\n1 Tgi che cumpra in chaun annunzia quai \
-         a la vischnanca entaifer diesch dis cun il formular da la vischnanca, che stat a disposiziun \
+        "## Art. 2 Definiziuns\n\n- Possessur: tgi che tegna permanentamain in chaun;\n- Giuven: \
+         in \
+         chaun da main che sis mais.\n\n## Art. 7 Annunzia\n\n1 Tgi che cumpra in chaun annunzia \
+         quai \
+         a la vischnanca entaifer diesch dis cun il formular da la vischnanca, che stat a \
+         disposiziun \
          al fanestrigl ed en la rait.\n\n2 Il possessur paja ina multa da 80 francs per mintga \
          annunzia tardiva tenor alinea 1.\n\n3 L’artitgel 9 alinea 4 resta resalvà.\n\n## Art. 9 \
          Relasch\n\n4 La vischnanca po relaschar multas.\n",
@@ -248,7 +256,8 @@ const ACTS: [[&str; 7]; 4] = [
         "80 francs",
         "within ten days",
         "waive",
-        "## Art. 2 Definitions\n\n- Keeper: a person who keeps a dog for good;\n- Puppy: a dog of less \
+        "## Art. 2 Definitions\n\n- Keeper: a person who keeps a dog for good;\n- Puppy: a dog \
+         of less \
          than six months.\n\n## Art. 7 Notice\n\n1 A person who buys a dog gives notice to the \
          municipality within ten days on the form of the municipality, which lies at the desk and \
          online.\n\n2 The keeper pays a fine of 80 francs for each late notice under paragraph \

@@ -98,9 +98,11 @@ fn rows_between_lines_across_are_rows_of_a_table() {
         lines(70.0, 560.0, &["The office sends a bill at the end of the month."]),
     ];
     let expected = [
-        "Service: Copy; Fee: CHF 2; What for: One page of a document that the office keeps, made at \
+        "Service: Copy; Fee: CHF 2; What for: One page of a document that the office keeps, made \
+         at \
          the desk",
-        "Service: Seal; Fee: CHF 20; What for: A signature that is given at the desk before an officer",
+        "Service: Seal; Fee: CHF 20; What for: A signature that is given at the desk before an \
+         officer",
         "Service: Search; Fee: CHF 50; What for: One hour in the archive",
         "The office sends a bill at the end of the month.",
     ];

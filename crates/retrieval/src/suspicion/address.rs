@@ -432,7 +432,8 @@ mod tests {
             "An den Schalter: Bitte klingeln.",
             "A general description of the AI system including:",
             "An AI system is placed on the market:",
-            "Les décisions restent valables jusqu’au remplacement du présent règlement et des règles.",
+            "Les décisions restent valables jusqu’au remplacement du présent règlement et des \
+             règles.",
             "Anbieter von Sprachmodellen führen ein Verzeichnis.",
         ] {
             assert_eq!(kinds(text), [], "{text}");
