@@ -124,8 +124,8 @@ impl Team {
 
     fn lead(&self, leader: MutexGuard<()>, tasks: usize, work: &Work) {
         let shared = &*self.shared;
-        // SAFETY: the lifetime is only forgotten: nobody calls it after the last task is done, which
-        // is waited for below, and no panic leaves before.
+        // SAFETY: the lifetime is only forgotten: nobody calls it after the last task is done,
+        // which is waited for below, and no panic leaves before.
         let work = unsafe { std::mem::transmute::<&Work, &'static Work<'static>>(work) };
         // SAFETY: all tasks are done and this is the only leader, so nobody reads it now.
         unsafe { *shared.work.get() = Some(work) };

@@ -231,8 +231,8 @@ impl<S: ModelSpec> Infer<S> {
         Activations { width, values, inputs: OnceLock::new(), coded_inputs: OnceLock::new() }
     }
 
-    /// The spare buffer to hold so many values: one of that length, which need not be written twice,
-    /// or the smallest that has room, or the largest. Never one that is meant for far more.
+    /// The spare buffer to hold so many values: one of that length, which need not be written
+    /// twice, or the smallest that has room, or the largest. Never one that is meant for far more.
     fn spare(&self, len: usize) -> Option<usize> {
         let most = MEANT_FOR_MORE * len.max(1 << 12);
         let fitting = self.spare.iter().enumerate().filter(|(_, spare)| spare.capacity() <= most);
