@@ -207,32 +207,18 @@ fn joined(line: Line) -> Segment {
 fn insert(regions: &mut Vec<Region>, table: Table, page: u32, frame: Frame) {
     let area = table.area;
     let shared = |region: &Region| region.area.x1.min(area.x1) - region.area.x0.max(area.x0);
-    let is_host = |region: &Region| shared(region) > 0.3 * area.width() && region.area.y0 < area.y1;
+    let is_host =
+        |region: &&mut Region| shared(region) > 0.3 * area.width() && region.area.y0 < area.y1;
     let top = |item: &Item| match item {
         Item::Line(line) => line.y,
         Item::Table(table) => table.area.y0,
     };
-    let mut host = regions.iter().rposition(is_host);
-    // Short lines beneath the host and beside the table: those above it come first, and what goes
-    // on below it holds it.
-    let mut between = 0;
-    while let Some(at) = host {
-        let Some(next) = regions.get(at + between + 1).map(|region| region.area) else { break };
-        if next.y0 < regions[at].area.y1 || next.y0 >= area.y0 {
-            break;
-        }
-        match next.y1 <= area.y0 {
-            true => between += 1,
-            false => (host, between) = (Some(at + between + 1), 0),
-        }
-    }
-    if let Some(region) = host.filter(|_| between == 0).map(|at| &mut regions[at]) {
+    if let Some(region) = regions.iter_mut().rev().find(is_host) {
         let at = region.items.iter().position(|item| top(item) > area.y0);
         let at = at.unwrap_or(region.items.len());
         return region.items.insert(at, Item::Table(table));
     }
-    let below = || regions.iter().position(|region| region.area.y0 > area.y0);
-    let at = host.map(|at| at + between + 1).or_else(below).unwrap_or(regions.len());
+    let at = regions.iter().position(|region| region.area.y0 > area.y0).unwrap_or(regions.len());
     let items = vec![Item::Table(table)];
     let own = Region { page, items, notes: Vec::new(), marks: Vec::new(), area, frame };
     regions.insert(at, own);
