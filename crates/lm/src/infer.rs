@@ -203,16 +203,10 @@ impl<S: ModelSpec> Infer<S> {
         Ok(())
     }
 
-    /// Runs a forward pass in the threads of this executor.
-    fn within(
-        &mut self,
-        mut forward: impl FnMut(&mut Self, &S) -> Activations + Send,
-    ) -> Activations
-    where
-        S: Send + Sync,
-    {
+    /// Runs a forward pass of the checkpoint's model.
+    fn forward(&mut self, pass: impl FnOnce(&mut Self, &S) -> Activations) -> Activations {
         let checkpoint = self.checkpoint.clone();
-        forward(self, checkpoint.spec())
+        pass(self, checkpoint.spec())
     }
 
     /// Zeros: `rows` rows of `width`.
@@ -241,6 +235,11 @@ impl<S: ModelSpec> Infer<S> {
             None => (true, usize::MAX - spare.capacity()),
         };
         fitting.min_by_key(|(_, spare)| waste(spare)).map(|(place, _)| place)
+    }
+
+    /// Keeps memory for a later buffer.
+    fn keep(&mut self, values: Vec<f32>) {
+        self.spare.extend(Some(values).filter(|values| values.capacity() > 0));
     }
 
     /// `x * matrix^T + bias`
@@ -513,6 +512,6 @@ impl<S: ModelSpec> Exec for Infer<S> {
     fn release(&mut self, x: Activations) {
         self.spare_inputs.extend(x.inputs.into_inner());
         self.spare_coded.extend(x.coded_inputs.into_inner());
-        self.spare.extend(Some(x.values).filter(|values| values.capacity() > 0));
+        self.keep(x.values);
     }
 }

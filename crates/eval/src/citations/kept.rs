@@ -3,6 +3,7 @@
 use allod_corpus::Language;
 
 use super::altered::{find, replace};
+use super::forms::day;
 use super::random::Random;
 use super::rules::{Rules, rules};
 
@@ -151,22 +152,8 @@ fn digits(sentence: &str, rules: &Rules) -> Option<String> {
 
 /// A date with the month by name as one in figures.
 fn dates(sentence: &str, rules: &Rules) -> Option<String> {
-    for (index, month) in rules.months.iter().enumerate() {
-        let Some(at) = find(sentence, month) else { continue };
-        let before = sentence[..at].trim_end_matches("da ").trim_end();
-        let day_end = before.strip_suffix('.').unwrap_or(before);
-        let digits = day_end.bytes().rev().take_while(u8::is_ascii_digit).count();
-        let after = sentence[at + month.len()..].strip_prefix(' ').unwrap_or_default();
-        let year: String = after.chars().take_while(char::is_ascii_digit).collect();
-        if (1..=2).contains(&digits) && year.len() == 4 {
-            let start = day_end.len() - digits;
-            let day: u32 = day_end[start..].parse().ok()?;
-            let end = at + month.len() + 1 + year.len();
-            let date = format!("{day:02}.{:02}.{year}", index + 1);
-            return Some(replace(sentence, start, end - start, &date));
-        }
-    }
-    None
+    let (range, day) = day(sentence, rules)?;
+    Some(replace(sentence, range.start, range.len(), &day.written(2)))
 }
 
 /// A sentence put into a frame as models do.

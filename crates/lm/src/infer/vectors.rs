@@ -14,14 +14,14 @@ impl Infer<DecoderSpec> {
     /// If a row's token, slot or position is not possible; then nothing has changed.
     pub fn run(&mut self, batch: &Batch) -> Result<Logits> {
         self.take(batch)?;
-        let logits = self.within(|exec, spec| Decoder(spec).forward(exec));
+        let logits = self.forward(|exec, spec| Decoder(spec).forward(exec));
         Ok(Logits::new(self.checkpoint.spec().outputs, logits.values))
     }
 
     /// Takes back the memory of logits that are read, for those of a later run: they are megabytes,
     /// which the system would have to clear for each run.
     pub fn recycle(&mut self, logits: Logits) {
-        self.spare.push(logits.into_values());
+        self.keep(logits.into_values());
     }
 
     /// One vector of each sequence of `batch`, which holds whole sequences, in order: of the normed
@@ -33,7 +33,7 @@ impl Infer<DecoderSpec> {
         self.clear();
         self.take(batch)?;
         self.batch.want(pooling);
-        let pooled = self.within(|exec, spec| Decoder(spec).pooled(exec, pooling));
+        let pooled = self.forward(|exec, spec| Decoder(spec).pooled(exec, pooling));
         Ok(Vectors::new(pooled.width, pooled.values))
     }
 }
@@ -45,7 +45,7 @@ impl Infer<EncoderSpec> {
     /// If a row's token, segment, slot or position is not possible.
     pub fn encode(&mut self, batch: &Batch) -> Result<Vectors> {
         self.begin(batch)?;
-        let hidden = self.within(|exec, spec| Encoder(spec).forward(exec));
+        let hidden = self.forward(|exec, spec| Encoder(spec).forward(exec));
         Ok(Vectors::new(hidden.width, hidden.values))
     }
 
@@ -56,7 +56,7 @@ impl Infer<EncoderSpec> {
     pub fn pool(&mut self, batch: &Batch, pooling: Pooling) -> Result<Vectors> {
         self.begin(batch)?;
         self.batch.want(pooling);
-        let pooled = self.within(|exec, spec| Encoder(spec).pooled(exec, pooling));
+        let pooled = self.forward(|exec, spec| Encoder(spec).pooled(exec, pooling));
         Ok(Vectors::new(pooled.width, pooled.values))
     }
 
@@ -69,7 +69,7 @@ impl Infer<EncoderSpec> {
         let head = head.ok_or_else(|| Error::Batch("the model has no head for scores".into()))?;
         self.begin(batch)?;
         self.batch.want(head.pooling);
-        let scores = self.within(|exec, spec| Encoder(spec).scores(exec, &head));
+        let scores = self.forward(|exec, spec| Encoder(spec).scores(exec, &head));
         Ok(Vectors::new(scores.width, scores.values))
     }
 
