@@ -9,6 +9,9 @@ use utoipa::IntoParams;
 
 use crate::problem::Problem;
 
+/// From so many digits on, a term of digits alone may be the beginning of a request's id.
+const ID_DIGITS_MIN: usize = 8;
+
 /// Which receipts are meant. All that is said must hold.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -31,7 +34,8 @@ pub(crate) struct Terms {
     model: Option<String>,
     /// The policy's name, or the beginning of its digest.
     policy: Option<String>,
-    /// The beginning of the request's id, or the receipt's index.
+    /// The receipt's index, or the beginning of the request's id; fewer than eight digits alone
+    /// are an index.
     id: Option<String>,
 }
 
@@ -60,9 +64,15 @@ impl<'a> Search<'a> {
             && given(&terms.kind).is_none_or(|word| is_word(&receipt.request.kind, word))
             && given(&terms.model).is_none_or(|model| has_model(receipt, model))
             && given(&terms.policy).is_none_or(|policy| has_policy(receipt, policy))
-            && given(&terms.id)
-                .is_none_or(|id| receipt.request.id.starts_with(id) || index.to_string() == id)
+            && given(&terms.id).is_none_or(|id| is_named(receipt, index, id))
     }
+}
+
+/// Whether `id` is the receipt's index, or how the request's id begins. A few digits are an index
+/// alone: any random id may begin with them.
+fn is_named(receipt: &Receipt, index: u64, id: &str) -> bool {
+    let few_digits = id.len() < ID_DIGITS_MIN && id.bytes().all(|byte| byte.is_ascii_digit());
+    index.to_string() == id || (!few_digits && receipt.request.id.starts_with(id))
 }
 
 /// A form that is left blank says nothing.
