@@ -3,7 +3,7 @@
 
 use crate::gate::Gate;
 use crate::isa::Isa;
-use crate::packed::Piece;
+use crate::patch::Patch;
 use crate::rounded::Inputs;
 use crate::scratch::Scratch;
 use crate::weights::Weights;
@@ -20,18 +20,23 @@ pub struct GatedUnit<'a> {
 }
 
 impl GatedUnit<'_> {
-    /// Fills a piece of the rounded results of `x`, with the bits that [`crate::linear_rounded`]
+    /// Vectors and terms of a patch that is best filled at once: terms that lie together, and as
+    /// many tokens as share decoded weights.
+    pub const PATCH: [usize; 2] = [1024, 256];
+
+    /// Fills a patch of the rounded results of `x`, with the bits that [`crate::linear_rounded`]
     /// twice, [`Gate::forward`] and packing give.
     ///
     /// # Panics
     /// When the shapes do not fit together, or `x` was not packed for the tile unit.
-    pub fn fill(&self, isa: Isa, x: &Inputs, piece: &mut Piece, scratch: &mut Scratch) {
+    pub fn fill(&self, isa: Isa, x: &Inputs, patch: &mut Patch, scratch: &mut Scratch) {
         let packed = x.for_tiles().expect("inputs of the tile unit");
         assert_eq!(self.gate.shape(), self.up.shape(), "shapes of gate and up");
         assert_eq!(self.gate.shape()[1], packed.depth(), "columns of the activations");
-        assert_eq!(piece.shape(), [x.tokens(), self.gate.shape()[0]], "shape of the result");
+        let outputs = patch.terms().end <= self.gate.shape()[0];
+        assert!(outputs && patch.vectors().end <= x.tokens(), "shape of the result");
         #[cfg(target_arch = "x86_64")]
-        crate::rounded_tiles::gated(isa, packed, self, piece, scratch);
+        crate::rounded_tiles::gated(isa, packed, self, patch, scratch);
         #[cfg(not(target_arch = "x86_64"))]
         let _ = (isa, scratch);
     }
@@ -98,9 +103,9 @@ mod tests {
         let (mut found, mut scratch) = (Inputs::new(), Scratch::new());
         // What was in the memory before must not show.
         found.pack(Isa::Amx, &vec![f32::NAN; 2 * tokens * rows], rows);
-        let pieces = found.pieces_to_fill(Isa::Amx, tokens, rows).expect("there are tiles");
-        for mut piece in pieces.into_iter().rev() {
-            unit.fill(Isa::detect(), &x, &mut piece, &mut scratch);
+        let patches = found.patches(Isa::Amx, tokens, rows, GatedUnit::PATCH);
+        for mut patch in patches.into_iter().rev() {
+            unit.fill(Isa::detect(), &x, &mut patch, &mut scratch);
         }
         let expected = expected(&unit, &x);
         let [found, expected] = [&found, &expected].map(|inputs| inputs.for_tiles().map(bits));
@@ -111,7 +116,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(40))]
 
         #[test]
-        fn a_piece_holds_the_bits_of_the_steps_one_by_one(
+        fn a_patch_holds_the_bits_of_the_steps_one_by_one(
             format in proptest::sample::select(samples::formats()), tokens in 1usize..150,
             rows in 1usize..600, columns in 1usize..600, gate in 0usize..4, seed: u64,
         ) {

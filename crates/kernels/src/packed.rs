@@ -3,7 +3,8 @@
 
 use crate::isa::{Isa, on_isa};
 use crate::lanes::LANES;
-use std::ops::Range;
+use crate::memory::Buffer;
+use crate::patch::Patch;
 
 /// Terms of a product that one tile holds; also the length of a pair of chains.
 pub(crate) const TILE_DEPTH: usize = 2 * LANES;
@@ -75,7 +76,7 @@ pub struct Packed {
     outer: usize,
     depth: usize,
     /// `[depth / 256][outer / 16][tiles of the block]`, the last block of the depth being shorter.
-    tiles: Vec<Tile>,
+    tiles: Buffer<Tile>,
 }
 
 impl std::fmt::Debug for Packed {
@@ -87,7 +88,7 @@ impl std::fmt::Debug for Packed {
 impl Packed {
     /// An operand without vectors.
     pub fn new(side: Side) -> Packed {
-        Packed { side, outer: 0, depth: 0, tiles: Vec::new() }
+        Packed { side, outer: 0, depth: 0, tiles: Buffer::EMPTY }
     }
 
     /// The side that it was packed for.
@@ -125,12 +126,8 @@ impl Packed {
     /// Gives it a shape and returns the pieces to pack, each of which a thread of its own may work
     /// on. Until all are packed, its values are any.
     pub fn pieces(&mut self, outer: usize, depth: usize) -> Vec<Piece<'_>> {
-        (self.outer, self.depth) = (outer, depth);
-        let (strips, steps, side) = (self.strips(), self.steps(), self.side);
-        if self.tiles.len() < strips * steps {
-            self.tiles.resize(strips * steps, EMPTY);
-        }
-        let mut rest = &mut self.tiles[..strips * steps];
+        let (strips, steps, side) = (outer.div_ceil(LANES), depth.div_ceil(TILE_DEPTH), self.side);
+        let mut rest = self.reshape(outer, depth);
         let mut pieces = Vec::new();
         for step in (0..steps).step_by(BLOCK_TILES) {
             let len = BLOCK_TILES.min(steps - step);
@@ -142,6 +139,26 @@ impl Packed {
             }
         }
         pieces
+    }
+
+    /// Gives it a shape and returns the patches to fill, each of which a thread of its own may work
+    /// on: at most `most` vectors, a multiple of 16, and as many terms, a multiple of 32; patches
+    /// that have the same terms one after the other. Until all are filled, its values are any.
+    pub(crate) fn patches(
+        &mut self,
+        outer: usize,
+        depth: usize,
+        most: [usize; 2],
+    ) -> Vec<Patch<'_>> {
+        assert_eq!(self.side, Side::Left, "patches are of left operands");
+        Patch::all(self.reshape(outer, depth), [outer, depth], most)
+    }
+
+    /// Gives it a shape; its tiles then.
+    fn reshape(&mut self, outer: usize, depth: usize) -> &mut [Tile] {
+        (self.outer, self.depth) = (outer, depth);
+        let tiles = self.strips() * self.steps();
+        &mut self.tiles.reach(tiles)[..tiles]
     }
 
     /// Packs all of a source.
@@ -171,43 +188,6 @@ pub struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    /// Vectors and terms of the operand.
-    pub(crate) fn shape(&self) -> [usize; 2] {
-        [self.outer, self.depth]
-    }
-
-    /// The vectors that it has parts of.
-    pub(crate) fn vectors(&self) -> Range<usize> {
-        let first = self.strip * LANES;
-        first..(first + self.tiles.len() / self.len.max(1) * LANES).min(self.outer)
-    }
-
-    /// The terms of these that it has.
-    pub(crate) fn terms(&self) -> Range<usize> {
-        let first = self.step * TILE_DEPTH;
-        first..(first + self.len * TILE_DEPTH).min(self.depth)
-    }
-
-    /// Packs some terms of one vector, as a left operand: from a multiple of 32 on, and up to
-    /// another one or the end of the depth. The last vector of all makes those zero that its strip
-    /// has room for beyond it.
-    ///
-    /// # Panics
-    /// When the piece does not have them, or is a right operand.
-    pub(crate) fn put(&mut self, isa: Isa, vector: usize, from: usize, terms: &[f32]) {
-        let (vectors, own) = (self.vectors(), self.terms());
-        assert!(self.side == Side::Left && vectors.contains(&vector), "vector {vector}");
-        let inside = from >= own.start && from.is_multiple_of(TILE_DEPTH);
-        assert!(inside && from + terms.len() <= own.end, "terms from {from} on of {own:?}");
-        let at = (vector - vectors.start) / LANES * self.len + from / TILE_DEPTH - self.step;
-        let tiles = &mut self.tiles[at..][..terms.len().div_ceil(TILE_DEPTH)];
-        let row = vector % LANES;
-        on_isa!(isa, pack_row(tiles: &mut [Tile], row: usize, terms: &[f32]));
-        if vector + 1 == self.outer {
-            tiles.iter_mut().for_each(|tile| tile.0[row + 1..].fill([[0; 2]; LANES]));
-        }
-    }
-
     /// Packs this part of the source.
     ///
     /// # Panics
@@ -261,7 +241,7 @@ fn pack_strip(piece: &mut Piece, strip: usize, source: Source) {
 /// Terms of one vector of a strip, as many as there are or the tiles have room for; what is left of
 /// the last tile that gets any becomes zero.
 #[inline(always)]
-fn pack_row(tiles: &mut [Tile], row: usize, terms: &[f32]) {
+pub(crate) fn pack_row(tiles: &mut [Tile], row: usize, terms: &[f32]) {
     for (tile, chunk) in tiles.iter_mut().zip(terms.chunks(TILE_DEPTH)) {
         let out = tile.0[row].as_flattened_mut();
         match <&[f32; TILE_DEPTH]>::try_from(chunk) {

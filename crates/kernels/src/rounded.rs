@@ -4,11 +4,13 @@
 use crate::bf16_product::{Unit, flush, flushed_fma};
 use crate::chains::{CHAIN, Chains};
 use crate::columns::Columns;
+use crate::elementwise::add;
 use crate::format::Format;
 use crate::isa::{Isa, on_isa};
 use crate::lanes::LANES;
 use crate::packed::{Packed, Piece, Side, Source, round};
 use crate::panel::{BAND_TOKENS, PANEL_COLUMNS, PANEL_ROWS};
+use crate::patch::Patch;
 use crate::scratch::Scratch;
 use crate::weights::{Part, Weights};
 use std::ops::Range;
@@ -55,26 +57,31 @@ impl Inputs {
         self.pieces_on(Unit::of(isa), x, columns)
     }
 
-    /// Takes the shape `[tokens, columns]` for values that [`crate::GatedUnit::fill`] computes, in
-    /// pieces that a thread of its own may fill each. Until all are, the values are any. None where
-    /// there is no tile unit.
+    /// Whether `isa` reads activations as tiles, which [`Inputs::patches`] are made of.
     ///
     /// # Panics
     /// When this processor lacks the instructions.
-    pub fn pieces_to_fill(
+    pub fn has_patches(isa: Isa) -> bool {
+        !matches!(Unit::of(isa), Unit::Lanes(_))
+    }
+
+    /// Takes the shape `[tokens, columns]` for values that are computed patch by patch (at most so
+    /// many tokens, a multiple of 16, and so many columns, a multiple of 32), each patch in any
+    /// thread: those of the first columns, tokens after tokens, then of the next. Until all are
+    /// filled, the values are any.
+    ///
+    /// # Panics
+    /// When there is no tile unit (see [`Inputs::has_patches`]).
+    pub fn patches(
         &mut self,
         isa: Isa,
         tokens: usize,
         columns: usize,
-    ) -> Option<Vec<Piece<'_>>> {
-        match Unit::of(isa) {
-            #[cfg(target_arch = "x86_64")]
-            Unit::Tiles => {
-                (self.unit, self.tokens, self.columns) = (Unit::Tiles, tokens, columns);
-                Some(self.packed.pieces(tokens, columns))
-            }
-            Unit::Lanes(_) => None,
-        }
+        most: [usize; 2],
+    ) -> Vec<Patch<'_>> {
+        assert!(Inputs::has_patches(isa), "{} has no tiles", isa.name());
+        (self.unit, self.tokens, self.columns) = (Unit::of(isa), tokens, columns);
+        self.packed.patches(tokens, columns, most)
     }
 
     fn pieces_on(&mut self, unit: Unit, x: &[f32], columns: usize) -> Vec<Piece<'_>> {
@@ -145,6 +152,49 @@ pub fn linear_rounded(
     out: &mut Columns,
     scratch: &mut Scratch,
 ) {
+    linear_onto(Before::Replaced, inputs, w, rows, out, scratch);
+}
+
+/// [`linear_rounded`], added to what `out` holds: each output is `out + sum`, rounded once more.
+///
+/// # Panics
+/// As [`linear_rounded`].
+pub fn add_linear_rounded(
+    inputs: &Inputs,
+    w: &Weights,
+    rows: Range<usize>,
+    out: &mut Columns,
+    scratch: &mut Scratch,
+) {
+    linear_onto(Before::AddedTo, inputs, w, rows, out, scratch);
+}
+
+/// What becomes of what an output held before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Before {
+    Replaced,
+    AddedTo,
+}
+
+impl Before {
+    /// Puts whole sums in the place of outputs.
+    #[inline]
+    pub(crate) fn put(self, isa: Isa, out: &mut [f32], sums: &[f32]) {
+        match self {
+            Before::Replaced => out.copy_from_slice(sums),
+            Before::AddedTo => add(isa, out, sums),
+        }
+    }
+}
+
+fn linear_onto(
+    before: Before,
+    inputs: &Inputs,
+    w: &Weights,
+    rows: Range<usize>,
+    out: &mut Columns,
+    scratch: &mut Scratch,
+) {
     w.check(&rows);
     let [_, columns] = w.shape();
     assert_eq!(inputs.columns, columns, "columns of the activations");
@@ -153,13 +203,14 @@ pub fn linear_rounded(
     }
     assert_eq!([out.rows(), out.len()], [inputs.tokens, rows.len()], "out is [tokens, rows]");
     if inputs.tokens == 0 || columns == 0 {
-        let rows = out.len();
-        return (0..out.rows()).for_each(|token| out.of_row(token, 0..rows).fill(0.0));
+        let nothing = vec![0.0; out.len()];
+        let put = |out: &mut [f32]| before.put(Isa::detect(), out, &nothing);
+        return (0..out.rows()).for_each(|token| put(out.of_row(token, 0..nothing.len())));
     }
     match inputs.unit {
         #[cfg(target_arch = "x86_64")]
-        Unit::Tiles => crate::rounded_tiles::linear(&inputs.packed, w, rows, out, scratch),
-        Unit::Lanes(isa) => linear_lanes(isa, inputs, w, rows, out, scratch),
+        Unit::Tiles => crate::rounded_tiles::linear(before, &inputs.packed, w, rows, out, scratch),
+        Unit::Lanes(isa) => linear_lanes((isa, before), inputs, w, rows, out, scratch),
     }
 }
 
@@ -204,7 +255,7 @@ fn round_all(values: &mut [f32]) -> Exponent {
 }
 
 fn linear_lanes(
-    isa: Isa,
+    (isa, before): (Isa, Before),
     inputs: &Inputs,
     w: &Weights,
     rows: Range<usize>,
@@ -221,7 +272,7 @@ fn linear_lanes(
                 sum_band_flushed(inputs, &tokens, w, &panel_rows, sums);
             }
             for (token, sums) in tokens.zip(sums.chunks_exact(PANEL_ROWS)) {
-                out.of_row(token, columns.clone()).copy_from_slice(&sums[..columns.len()]);
+                before.put(isa, out.of_row(token, columns.clone()), &sums[..columns.len()]);
             }
         }
     }
@@ -408,6 +459,28 @@ mod tests {
                 forms.all().into_iter().map(move |w| (unit, w))
             }) {
                 let found = product_on(unit, &x, &w, 0..rows);
+                assert_same_bits(&found, &expected, &format!("{unit:?}"));
+            }
+        }
+
+        #[test]
+        fn what_is_added_to_has_the_bits_of_a_product_and_a_sum(
+            format in proptest::sample::select(samples::formats()), rows in 1usize..300,
+            columns in 1usize..600, tokens in 1usize..120, seed: u64,
+        ) {
+            let columns = whole_blocks(format, columns);
+            let bytes = samples::weights(format, rows, columns, Values::Plain, seed);
+            let w = Weights::Stored(Matrix::new(format, rows, columns, &bytes).unwrap());
+            let x = samples::floats(tokens * columns, Values::Plain, seed + 1);
+            let before = samples::floats(tokens * rows, Values::Plain, seed + 2);
+            for unit in units() {
+                let mut expected = before.clone();
+                add(Isa::detect(), &mut expected, &product_on(unit, &x, &w, 0..rows));
+                let mut inputs = Inputs::new();
+                inputs.pack_on(unit, Isa::detect(), &x, columns);
+                let mut found = before.clone();
+                let mut out = Columns::of(&mut found, rows);
+                add_linear_rounded(&inputs, &w, 0..rows, &mut out, &mut Scratch::new());
                 assert_same_bits(&found, &expected, &format!("{unit:?}"));
             }
         }

@@ -8,8 +8,10 @@ use crate::expand::expand;
 use crate::gated::GatedUnit;
 use crate::isa::Isa;
 use crate::lanes::LANES;
-use crate::packed::{BLOCK_TILES, Packed, Piece, TILE_DEPTH, Tile};
+use crate::packed::{BLOCK_TILES, Packed, TILE_DEPTH, Tile};
 use crate::panel::PANEL_COLUMNS;
+use crate::patch::Patch;
+use crate::rounded::Before;
 use crate::scratch::{Scratch, TileScratch};
 use crate::weights::{Part, Weights};
 use std::iter::StepBy;
@@ -31,6 +33,7 @@ const GATED_ROWS: usize = 128;
 
 /// See [`crate::linear_rounded`].
 pub(crate) fn linear(
+    before: Before,
     x: &Packed,
     w: &Weights,
     rows: Range<usize>,
@@ -39,14 +42,21 @@ pub(crate) fn linear(
 ) {
     const { assert!(PANEL_COLUMNS == BLOCK_TILES * TILE_DEPTH) };
     match x.strips() {
-        0 | 1 => strip(x, w, rows, out, scratch),
-        2..=FEW_STRIPS => few(x, w, rows, out, scratch),
-        _ => many(x, w, rows, out, scratch),
+        0 | 1 => strip(before, x, w, rows, out, scratch),
+        2..=FEW_STRIPS => few(before, x, w, rows, out, scratch),
+        _ => many(before, x, w, rows, out, scratch),
     }
 }
 
 /// Up to 16 tokens, 32 outputs at a time.
-fn strip(x: &Packed, w: &Weights, rows: Range<usize>, out: &mut Columns, scratch: &mut Scratch) {
+fn strip(
+    before: Before,
+    x: &Packed,
+    w: &Weights,
+    rows: Range<usize>,
+    out: &mut Columns,
+    scratch: &mut Scratch,
+) {
     let mut scratch = scratch.tiles(LANES * BLOCK);
     let unit = NarrowTiles::new(x.outer());
     for first in rows.clone().step_by(BLOCK) {
@@ -58,12 +68,19 @@ fn strip(x: &Packed, w: &Weights, rows: Range<usize>, out: &mut Columns, scratch
         });
         unit.store(scratch.sums, BLOCK);
         let columns = first - rows.start..(first + BLOCK).min(rows.end) - rows.start;
-        put(scratch.sums, BLOCK, 0..x.outer(), columns, out);
+        put(before, scratch.sums, BLOCK, 0..x.outer(), columns, out);
     }
 }
 
 /// Up to 64 tokens, 16 outputs at a time.
-fn few(x: &Packed, w: &Weights, rows: Range<usize>, out: &mut Columns, scratch: &mut Scratch) {
+fn few(
+    before: Before,
+    x: &Packed,
+    w: &Weights,
+    rows: Range<usize>,
+    out: &mut Columns,
+    scratch: &mut Scratch,
+) {
     let mut scratch = scratch.tiles(x.strips() * LANES * LANES);
     let unit = Tiles::new();
     for first in rows.clone().step_by(LANES) {
@@ -79,7 +96,7 @@ fn few(x: &Packed, w: &Weights, rows: Range<usize>, out: &mut Columns, scratch: 
             unit.store(strip, &mut scratch.sums[strip * LANES * LANES..], LANES);
         }
         let columns = first - rows.start..(first + LANES).min(rows.end) - rows.start;
-        put(scratch.sums, LANES, 0..x.outer(), columns, out);
+        put(before, scratch.sums, LANES, 0..x.outer(), columns, out);
     }
 }
 
@@ -116,7 +133,14 @@ fn while_rounding<const STRIPS: usize>(
 
 /// Any number of tokens, 32 outputs at a time: a part of the activations stays in the second cache
 /// while all weights that meet it go by, rounded once for all its tokens.
-fn many(x: &Packed, w: &Weights, rows: Range<usize>, out: &mut Columns, scratch: &mut Scratch) {
+fn many(
+    before: Before,
+    x: &Packed,
+    w: &Weights,
+    rows: Range<usize>,
+    out: &mut Columns,
+    scratch: &mut Scratch,
+) {
     let columns = w.shape()[1];
     let group = if columns <= PART_TERMS { WRITTEN_ROWS } else { GROUP_ROWS };
     // Not a power of two: rows of a tile would share few places in the first cache.
@@ -130,31 +154,31 @@ fn many(x: &Packed, w: &Weights, rows: Range<usize>, out: &mut Columns, scratch:
             for written in parts(group.clone(), WRITTEN_ROWS) {
                 let sums = &scratch.sums[written.start - group.start..];
                 let columns = written.start - rows.start..written.end - rows.start;
-                put(sums, stride, tokens.clone(), columns, out);
+                put(before, sums, stride, tokens.clone(), columns, out);
             }
         }
     }
 }
 
-/// See [`GatedUnit::fill`]: as [`many`], for the outputs and tokens of a piece. The sums of both
-/// products stay in the second cache until they are in the piece.
+/// See [`GatedUnit::fill`]: as [`many`], for the outputs and tokens of a patch. The sums of both
+/// products stay in the second cache until they are in the patch.
 pub(crate) fn gated(
     isa: Isa,
     x: &Packed,
     unit: &GatedUnit,
-    piece: &mut Piece,
+    patch: &mut Patch,
     scratch: &mut Scratch,
 ) {
     let group = if x.depth() <= PART_TERMS { GATED_ROWS } else { WRITTEN_ROWS };
     let stride = group + LANES;
-    let most = piece.vectors().len().min(BAND_TOKENS).next_multiple_of(BLOCK);
+    let most = patch.vectors().len().min(BAND_TOKENS).next_multiple_of(BLOCK);
     let scratch = scratch.tiles(2 * most * stride);
     let (tiles, panel) = (scratch.tiles, scratch.panel);
     let (gates, ups) = scratch.sums.split_at_mut(most * stride);
     let mut values = [0.0; WRITTEN_ROWS];
     let tile_unit = Tiles::new();
-    for tokens in parts(piece.vectors(), BAND_TOKENS) {
-        for rows in parts(piece.terms(), group) {
+    for tokens in parts(patch.vectors(), BAND_TOKENS) {
+        for rows in parts(patch.terms(), group) {
             for (w, sums) in [(&unit.gate, &mut *gates), (&unit.up, &mut *ups)] {
                 let (tiles, panel) = (&mut *tiles, &mut *panel);
                 let product =
@@ -165,7 +189,7 @@ pub(crate) fn gated(
             for (token, at) in tokens.clone().zip((0..).step_by(stride)) {
                 let of_token = at..at + rows.len();
                 unit.by.forward(isa, &gates[of_token.clone()], &ups[of_token], values);
-                piece.put(isa, token, rows.start, values);
+                patch.put(isa, token, rows.start, values);
             }
         }
     }
@@ -262,6 +286,7 @@ fn parts(all: Range<usize>, len: usize) -> impl Iterator<Item = Range<usize>> {
 
 /// Writes sums `[tokens, columns]` to their place.
 fn put(
+    before: Before,
     sums: &[f32],
     stride: usize,
     tokens: Range<usize>,
@@ -269,6 +294,6 @@ fn put(
     out: &mut Columns,
 ) {
     for (token, sums) in tokens.zip(sums.chunks(stride)) {
-        out.of_row(token, columns.clone()).copy_from_slice(&sums[..columns.len()]);
+        before.put(Isa::Amx, out.of_row(token, columns.clone()), &sums[..columns.len()]);
     }
 }

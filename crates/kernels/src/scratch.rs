@@ -4,6 +4,7 @@ use crate::block_attention::BlockBuffers;
 use crate::chains::CHAIN;
 #[cfg(target_arch = "x86_64")]
 use crate::coded_tiles::Square;
+use crate::memory::Buffer;
 use crate::packed::{BLOCK_TILES, EMPTY, Tile};
 use crate::panel::{BAND_TOKENS, PANEL_COLUMNS, PANEL_ROWS};
 use crate::weight_gradient::TURNED;
@@ -15,7 +16,7 @@ pub struct Scratch {
     panel: Vec<f32>,
     sums: Vec<f32>,
     /// Of attention; sums of tiles too.
-    scores: Vec<f32>,
+    scores: Buffer<f32>,
     turned: Vec<f32>,
     tiles: Vec<Tile>,
     #[cfg(target_arch = "x86_64")]
@@ -39,7 +40,7 @@ impl Scratch {
         Scratch {
             panel: vec![0.0; PANEL_ROWS * PANEL_COLUMNS + SLACK],
             sums: vec![0.0; BAND_TOKENS * PANEL_ROWS + SLACK],
-            scores: Vec::new(),
+            scores: Buffer::EMPTY,
             turned: Vec::new(),
             tiles: Vec::new(),
             #[cfg(target_arch = "x86_64")]
@@ -51,10 +52,7 @@ impl Scratch {
     /// Makes room for attention of `queries` heads over `positions`, so that [`crate::attend`]
     /// up to that size allocates nothing.
     pub fn reserve_attention(&mut self, queries: usize, positions: usize) {
-        let needed = queries * scores_stride(positions) + SLACK;
-        if self.scores.len() < needed {
-            self.scores.resize(needed, 0.0);
-        }
+        self.scores.reach(queries * scores_stride(positions));
     }
 
     /// A decoded panel and its running sums, each on a cache line.
@@ -74,11 +72,8 @@ impl Scratch {
         if self.tiles.len() < 4 * BLOCK_TILES {
             self.tiles.resize(4 * BLOCK_TILES, EMPTY);
         }
-        if self.scores.len() < sums + SLACK {
-            self.scores.resize(sums + SLACK, 0.0);
-        }
         let (tiles, panel) = (&mut self.tiles[..4 * BLOCK_TILES], aligned(&mut self.panel));
-        TileScratch { tiles, panel, sums: aligned(&mut self.scores) }
+        TileScratch { tiles, panel, sums: self.scores.reach(sums) }
     }
 
     /// Tiles, and sums of products with tiles, made at first use.
@@ -100,7 +95,7 @@ impl Scratch {
         positions: usize,
     ) -> (&mut [f32], &mut [f32]) {
         self.reserve_attention(queries, positions);
-        (aligned(&mut self.scores), aligned(&mut self.sums))
+        (&mut self.scores, aligned(&mut self.sums))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The forward pass of every decoder, written once.
 
-use crate::exec::{Exec, Projection};
+use crate::exec::{Exec, Placing, Projection};
 use crate::spec::{DecoderSpec, Pooling};
 use crate::weight::{Part, WeightId};
 
@@ -50,79 +50,81 @@ impl Decoder<'_> {
 
     /// `x + output(attend(rope(query(n)), rope(key(n)), value(n)))` with `n = norm(x)`.
     fn attention<E: Exec>(&self, exec: &mut E, layer: usize, x: E::Tensor) -> E::Tensor {
-        let normed = self.norm(exec, layer, Part::AttentionNorm, &x);
-        let q = self.projection(exec, layer, [Part::Query, Part::QueryBias], &normed);
-        let k = self.projection(exec, layer, [Part::Key, Part::KeyBias], &normed);
-        let v = self.projection(exec, layer, [Part::Value, Part::ValueBias], &normed);
+        let of_layer = |part| WeightId { layer, part };
+        let users = [Part::Query, Part::Key, Part::Value].map(of_layer);
+        let normed = exec.norm_for(&x, of_layer(Part::AttentionNorm), self.0.norm_epsilon, &users);
+        let q = self.linear(exec, layer, [Part::Query, Part::QueryBias], &normed);
+        let k = self.linear(exec, layer, [Part::Key, Part::KeyBias], &normed);
+        let mut v = self.linear(exec, layer, [Part::Value, Part::ValueBias], &normed);
         exec.release(normed);
-        let (q, k) = (self.place(exec, layer, q), self.place(exec, layer, k));
-        let mixed = exec.attend(layer, q, k, v);
+        let limit = self.0.query_key_value_limit;
+        if let Some(most) = limit {
+            v = exec.clamp(v, most);
+        }
+        let norms = [Part::QueryNorm, Part::KeyNorm].map(of_layer);
+        let norms = norms.map(|norm| self.0.has(norm).then_some(norm));
+        let (epsilon, rotary) = (self.0.norm_epsilon, self.0.layer(layer).rotary);
+        let placing = Placing { norms, epsilon, limit, rotary };
+        let mixed = exec.attend_placed(layer, [q, k, v], &placing);
         let parts = [Part::AttentionOutput, Part::AttentionOutputBias];
-        let projected = self.linear(exec, layer, parts, &mixed);
-        exec.release(mixed);
-        self.add(exec, layer, Part::PostAttentionNorm, x, projected)
-    }
-
-    /// A query, key or value: projected, normed, bounded.
-    fn projection<E: Exec>(
-        &self,
-        exec: &mut E,
-        layer: usize,
-        parts: [Part; 2],
-        x: &E::Tensor,
-    ) -> E::Tensor {
-        let mut y = self.linear(exec, layer, parts, x);
-        let norm = match parts[0] {
-            Part::Query => Some(Part::QueryNorm),
-            Part::Key => Some(Part::KeyNorm),
-            _ => None,
-        };
-        if let Some(part) = norm
-            && self.0.has(WeightId { layer, part })
-        {
-            let normed = self.norm(exec, layer, part, &y);
-            exec.release(y);
-            y = normed;
-        }
-        match self.0.query_key_value_limit {
-            Some(most) => exec.clamp(y, most),
-            None => y,
-        }
-    }
-
-    /// Rotates queries or keys, where the layer does.
-    fn place<E: Exec>(&self, exec: &mut E, layer: usize, x: E::Tensor) -> E::Tensor {
-        if self.0.layer(layer).rotary { exec.rope(layer, x) } else { x }
+        self.add_linear(exec, layer, (parts, Part::PostAttentionNorm), x, mixed)
     }
 
     /// `x + down(activate(gate(n), up(n)))` with `n = norm(x)`, or a choice of experts of `n`.
     fn feed_forward<E: Exec>(&self, exec: &mut E, layer: usize, x: E::Tensor) -> E::Tensor {
-        let normed = self.norm(exec, layer, Part::FeedForwardNorm, &x);
-        let y = match self.0.layer(layer).sparse {
-            true => {
-                let parts = [Part::Router, Part::RouterBias];
-                let scores = self.linear(exec, layer, parts, &normed);
-                exec.mixture(layer, &normed, scores)
-            }
-            false => self.dense(exec, layer, &normed),
-        };
-        exec.release(normed);
-        self.add(exec, layer, Part::PostFeedForwardNorm, x, y)
+        if self.0.layer(layer).sparse {
+            let normed = self.norm(exec, layer, Part::FeedForwardNorm, &x);
+            let scores = self.linear(exec, layer, [Part::Router, Part::RouterBias], &normed);
+            let y = exec.mixture(layer, &normed, scores);
+            exec.release(normed);
+            return self.add(exec, layer, Part::PostFeedForwardNorm, x, y);
+        }
+        let active = self.active(exec, layer, &x);
+        let parts = [Part::Down, Part::DownBias];
+        self.add_linear(exec, layer, (parts, Part::PostFeedForwardNorm), x, active)
     }
 
-    /// `down(activate(gate(x), up(x)))`
-    fn dense<E: Exec>(&self, exec: &mut E, layer: usize, x: &E::Tensor) -> E::Tensor {
+    /// `activate(gate(n), up(n))` with `n = norm(x)`
+    fn active<E: Exec>(&self, exec: &mut E, layer: usize, x: &E::Tensor) -> E::Tensor {
         let up = [Part::Up, Part::UpBias];
-        let active = if self.0.activation.is_gated() {
-            let pair = [[Part::Gate, Part::GateBias], up];
-            exec.gated(layer, x, pair.map(|parts| self.projected(layer, parts)))
-        } else {
-            let up = self.linear(exec, layer, up, x);
-            exec.activate(layer, None, up)
+        let gate = self.0.activation.is_gated().then_some([Part::Gate, Part::GateBias]);
+        let users: Vec<WeightId> =
+            gate.iter().chain([&up]).map(|parts| WeightId { layer, part: parts[0] }).collect();
+        let norm = WeightId { layer, part: Part::FeedForwardNorm };
+        let normed = exec.norm_for(x, norm, self.0.norm_epsilon, &users);
+        let active = match gate {
+            Some(gate) => {
+                let pair = [gate, up].map(|parts| self.projected(layer, parts));
+                exec.gated(layer, &normed, pair)
+            }
+            None => {
+                let up = self.linear(exec, layer, up, &normed);
+                exec.activate(layer, None, up)
+            }
         };
-        let down = self.linear(exec, layer, [Part::Down, Part::DownBias], &active);
-        exec.release(active);
-        down
+        exec.release(normed);
+        active
+    }
+
+    /// `x + linear(y)`, the linear normed and scaled where the model does.
+    fn add_linear<E: Exec>(
+        &self,
+        exec: &mut E,
+        layer: usize,
+        (parts, norm): ([Part; 2], Part),
+        x: E::Tensor,
+        y: E::Tensor,
+    ) -> E::Tensor {
+        let plain = !self.0.has(WeightId { layer, part: norm }) && self.0.scales.residual == 1.0;
+        let sum = if plain {
+            let (weight, bias) = self.projected(layer, parts);
+            exec.add_linear(x, &y, weight, bias)
+        } else {
+            let projected = self.linear(exec, layer, parts, &y);
+            self.add(exec, layer, norm, x, projected)
+        };
+        exec.release(y);
+        sum
     }
 
     /// `x + y`, with `y` normed and scaled where the model does.

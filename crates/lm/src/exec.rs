@@ -5,6 +5,19 @@ use crate::weight::WeightId;
 /// The weight of a linear, and its bias.
 pub type Projection = (WeightId, Option<WeightId>);
 
+/// What is done to queries and keys before they meet.
+#[derive(Clone, Copy, Debug)]
+pub struct Placing {
+    /// RMS norms of queries and of keys.
+    pub norms: [Option<WeightId>; 2],
+    /// Of these norms.
+    pub epsilon: f32,
+    /// Bounds what comes of it.
+    pub limit: Option<f32>,
+    /// Whether they are rotated then.
+    pub rotary: bool,
+}
+
 /// Runs operations over the rows of a batch. A row is one token of one sequence; what the rows are
 /// (tokens, positions, sequences) the executor knows, so that the forward pass need not. So are the
 /// constants of the model's spec: operations that differ from layer to layer are told the layer.
@@ -33,6 +46,17 @@ pub trait Exec {
     /// of its length.
     fn norm(&mut self, x: &Self::Tensor, weight: WeightId, epsilon: f32) -> Self::Tensor;
 
+    /// [`Exec::norm`] for [`Exec::linear`] and [`Exec::gated`] by the weights `users` alone.
+    fn norm_for(
+        &mut self,
+        x: &Self::Tensor,
+        weight: WeightId,
+        epsilon: f32,
+        _users: &[WeightId],
+    ) -> Self::Tensor {
+        self.norm(x, weight, epsilon)
+    }
+
     /// Layer norm of each row, times `weight`, plus `bias`.
     fn layer_norm(
         &mut self,
@@ -50,6 +74,18 @@ pub trait Exec {
         bias: Option<WeightId>,
     ) -> Self::Tensor;
 
+    /// `x + (y * weight^T + bias)`
+    fn add_linear(
+        &mut self,
+        x: Self::Tensor,
+        y: &Self::Tensor,
+        weight: WeightId,
+        bias: Option<WeightId>,
+    ) -> Self::Tensor {
+        let added = self.linear(y, weight, bias);
+        self.add(x, added)
+    }
+
     /// Rotates each head of `x` (`[rows, heads * head_dim]`) by its row's position, as the layer
     /// does it.
     fn rope(&mut self, layer: usize, x: Self::Tensor) -> Self::Tensor;
@@ -64,6 +100,39 @@ pub trait Exec {
         k: Self::Tensor,
         v: Self::Tensor,
     ) -> Self::Tensor;
+
+    /// Queries and keys as `placing` places them, then [`Exec::attend`], for [`Exec::linear`] alone.
+    fn attend_placed(
+        &mut self,
+        layer: usize,
+        qkv: [Self::Tensor; 3],
+        placing: &Placing,
+    ) -> Self::Tensor {
+        let [q, k, v] = qkv;
+        let [query_norm, key_norm] = placing.norms;
+        let q = self.placed(layer, q, query_norm, placing);
+        let k = self.placed(layer, k, key_norm, placing);
+        self.attend(layer, q, k, v)
+    }
+
+    /// Queries or keys in their place.
+    fn placed(
+        &mut self,
+        layer: usize,
+        mut x: Self::Tensor,
+        norm: Option<WeightId>,
+        placing: &Placing,
+    ) -> Self::Tensor {
+        if let Some(weight) = norm {
+            let normed = self.norm(&x, weight, placing.epsilon);
+            self.release(x);
+            x = normed;
+        }
+        if let Some(most) = placing.limit {
+            x = self.clamp(x, most);
+        }
+        if placing.rotary { self.rope(layer, x) } else { x }
+    }
 
     /// The activation of a feed-forward: `[rows, feed_forward]`. There is a gate where the
     /// activation is gated.

@@ -10,13 +10,14 @@ mod cache;
 mod gated;
 mod mixture;
 mod rope;
+mod rounded;
 mod vectors;
 mod workers;
 
 use crate::adapter::{Adapter, Target};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
-use crate::exec::{Exec, Projection};
+use crate::exec::{Exec, Placing, Projection};
 use crate::spec::{Activation, DecoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
 use adapted::Share;
@@ -379,6 +380,21 @@ impl<S: ModelSpec> Exec for Infer<S> {
         out
     }
 
+    fn norm_for(
+        &mut self,
+        x: &Activations,
+        weight: WeightId,
+        epsilon: f32,
+        users: &[WeightId],
+    ) -> Activations {
+        let checkpoint = self.checkpoint.clone();
+        let of_norm = checkpoint.vector(weight);
+        match of_norm.len() == x.width && self.takes_patches(x.rows(), users) {
+            true => self.norm_rounded(x, of_norm, epsilon),
+            false => self.norm(x, weight, epsilon),
+        }
+    }
+
     fn linear(&mut self, x: &Activations, weight: WeightId, bias: Option<WeightId>) -> Activations {
         let checkpoint = self.checkpoint.clone();
         let bias = bias.map(|bias| checkpoint.vector(bias));
@@ -387,6 +403,21 @@ impl<S: ModelSpec> Exec for Infer<S> {
         self.adapt(&shares, Target { weight: output_of(weight), expert: None }, x, &mut y);
         self.shares = shares;
         y
+    }
+
+    fn add_linear(
+        &mut self,
+        mut x: Activations,
+        y: &Activations,
+        weight: WeightId,
+        bias: Option<WeightId>,
+    ) -> Activations {
+        if bias.is_some() || !self.is_rounded(y.rows(), &[weight]) {
+            let added = self.linear(y, weight, bias);
+            return self.add(x, added);
+        }
+        self.add_product(&mut x, y, weight);
+        x
     }
 
     fn rope(&mut self, layer: usize, mut x: Activations) -> Activations {
@@ -412,7 +443,21 @@ impl<S: ModelSpec> Exec for Infer<S> {
         k: Activations,
         v: Activations,
     ) -> Activations {
-        self.attend_cached(layer, q, k, v)
+        self.attend_cached(layer, [q, k, v], None)
+    }
+
+    fn attend_placed(
+        &mut self,
+        layer: usize,
+        [q, k, v]: [Activations; 3],
+        placing: &Placing,
+    ) -> Activations {
+        if self.places_heads(placing) {
+            return self.attend_cached(layer, [q, k, v], Some(placing));
+        }
+        let q = self.placed(layer, q, placing.norms[0], placing);
+        let k = self.placed(layer, k, placing.norms[1], placing);
+        self.attend_cached(layer, [q, k, v], None)
     }
 
     fn activate(

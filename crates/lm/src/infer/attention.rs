@@ -2,11 +2,15 @@
 
 use super::cache::{Floats, HeadWrite, Pages, Store};
 use super::workers::Workers;
-use super::{Activations, Batch, Infer, PAGE_TOKENS};
-use crate::exec::Exec;
+use super::{Activations, Batch, Infer, PAGE_TOKENS, RopeTable};
+use crate::checkpoint::Checkpoint;
+use crate::exec::{Exec, Placing};
 use crate::spec::{AttentionSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
-use allod_kernels::{Columns, HeadRows, Isa, Scoring, Scratch, Visit, attend_blocks, attend_rows};
+use allod_kernels::{
+    Columns, HeadRows, Inputs, Isa, Patch, RopePairing, Scoring, Scratch, Visit, attend_blocks,
+    attend_rows, rms_norm, rope,
+};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -15,6 +19,9 @@ const QUERIES: usize = 64;
 
 /// Rows of a sequence up to which it attends together with others that share its pages.
 const FEW: usize = 8;
+
+/// Rows of a tile.
+const LANES: usize = 16;
 
 /// Rows from which storing keys and values is worth several threads.
 const MANY: usize = 64;
@@ -37,6 +44,12 @@ struct Shared {
     rows: Range<usize>,
 }
 
+/// Rows of a sequence that attend together, whole tiles of them where there are as many.
+fn most_rows(group: usize) -> usize {
+    let most = (QUERIES / group).max(1);
+    if most < LANES { most } else { most / LANES * LANES }
+}
+
 /// Who attends together in a batch.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
@@ -47,7 +60,7 @@ impl Plan {
     /// Sequences with few rows are put together where they begin with the same page.
     pub fn new(batch: &Batch, store: &Store, group: usize) -> Plan {
         let Store::Pages(pages) = store else { return Plan::default() };
-        let most = (QUERIES / group).max(1);
+        let most = most_rows(group);
         let mut bands: Vec<Vec<Range<usize>>> = Vec::new();
         let mut alike = BTreeMap::new();
         for rows in batch.sequences() {
@@ -107,11 +120,67 @@ impl Band {
     }
 }
 
-/// A band, a kv head, and where the mixed values of each run go.
+/// A band, a kv head, and where the mixed values go.
 struct Task<'a> {
     band: &'a Band,
     head: usize,
-    out: Vec<Columns<'a>>,
+    out: Out<'a>,
+}
+
+/// Where mixed values of a band go.
+enum Out<'a> {
+    /// Of each run.
+    Floats(Vec<Columns<'a>>),
+    Rounded(Patch<'a>),
+}
+
+impl Out<'_> {
+    /// Writes `[rows, share]`, of a kv head.
+    fn put(&mut self, isa: Isa, head: usize, share: usize, mixed: &[f32]) {
+        let mut rows = mixed.chunks_exact(share);
+        match self {
+            Out::Floats(runs) => {
+                for run in runs {
+                    for (row, mixed) in (0..run.rows()).zip(&mut rows) {
+                        run.of_row(row, 0..share).copy_from_slice(mixed);
+                    }
+                }
+            }
+            Out::Rounded(patch) => {
+                for (row, mixed) in patch.vectors().zip(rows) {
+                    patch.put(isa, row, head * share, mixed);
+                }
+            }
+        }
+    }
+}
+
+/// How the heads of a layer's queries or keys are placed.
+#[derive(Clone, Copy)]
+struct HeadPlacing<'a> {
+    norm: Option<&'a [f32]>,
+    epsilon: f32,
+    rope: Option<(&'a RopeTable, RopePairing)>,
+}
+
+impl HeadPlacing<'_> {
+    const NONE: HeadPlacing<'static> = HeadPlacing { norm: None, epsilon: 0.0, rope: None };
+
+    fn is_none(&self) -> bool {
+        self.norm.is_none() && self.rope.is_none()
+    }
+
+    /// Places the head of a row at `position`.
+    fn place(&self, isa: Isa, position: usize, head: &[f32], out: &mut [f32]) {
+        match self.norm {
+            Some(weight) => rms_norm(isa, head, weight, self.epsilon, out),
+            None => out.copy_from_slice(head),
+        }
+        if let Some((table, pairing)) = self.rope {
+            let (cos, sin) = table.at(position);
+            rope(isa, out, cos, sin, pairing);
+        }
+    }
 }
 
 /// What is the same for all tasks of a layer.
@@ -124,6 +193,8 @@ struct Layer<'a> {
     batch: &'a Batch,
     /// `[rows, heads * head_dim]`
     queries: &'a Activations,
+    /// Of queries and of keys.
+    placings: [HeadPlacing<'a>; 2],
 }
 
 impl Layer<'_> {
@@ -147,15 +218,30 @@ impl Layer<'_> {
         Scoring { scale: self.spec.scale, cap: self.spec.cap, sinks }
     }
 
-    /// The queries of a kv head in some rows.
+    /// The queries of a kv head in some rows, in their place.
     fn queries(&self, head: usize, rows: impl Iterator<Item = usize>) -> Vec<f32> {
-        let (share, width) = (self.share(), self.queries.width);
-        let mut queries = Vec::new();
-        for row in rows {
-            let row = &self.queries.values[row * width..][..width];
-            queries.extend_from_slice(&row[head * share..(head + 1) * share]);
+        let (share, head_dim) = (self.share(), self.spec.head_dim);
+        let rows: Vec<usize> = rows.collect();
+        let mut queries = vec![0.0; rows.len() * share];
+        for (row, out) in rows.into_iter().zip(queries.chunks_exact_mut(share)) {
+            let own = &self.queries.values[row * self.queries.width + head * share..][..share];
+            let position = self.batch.place(row).1;
+            for (own, out) in own.chunks_exact(head_dim).zip(out.chunks_exact_mut(head_dim)) {
+                self.placings[0].place(self.isa, position, own, out);
+            }
         }
         queries
+    }
+
+    /// The keys of a kv head in some rows, in their place: `[rows, head_dim]`.
+    fn keys(&self, k: &Activations, head: usize, rows: Range<usize>) -> Vec<f32> {
+        let head_dim = self.spec.head_dim;
+        let mut keys = vec![0.0; rows.len() * head_dim];
+        for (row, out) in rows.zip(keys.chunks_exact_mut(head_dim)) {
+            let own = &k.values[row * k.width + head * head_dim..][..head_dim];
+            self.placings[1].place(self.isa, self.batch.place(row).1, own, out);
+        }
+        keys
     }
 
     /// A kv head over buffers of floats, for runs of rows.
@@ -186,10 +272,15 @@ impl Layer<'_> {
         let head_dim = self.spec.head_dim;
         let write = |write: HeadWrite| {
             let HeadWrite { mut block, head, rows, place } = write;
-            let [keys, values] = [k, v].map(|x| HeadRows {
+            let [mut keys, values] = [k, v].map(|x| HeadRows {
                 values: &x.values[rows.start * x.width + head * head_dim..],
                 stride: x.width,
             });
+            let placed;
+            if !self.placings[1].is_none() {
+                placed = self.keys(k, head, rows.clone());
+                keys = HeadRows { values: &placed, stride: head_dim };
+            }
             block.write(self.isa, place, rows.len(), keys, values);
         };
         for rows in self.batch.sequences() {
@@ -217,9 +308,26 @@ impl Layer<'_> {
                     let heads = pieces.get_mut(&run.start).expect("every run has its rows");
                     heads.next().expect("a piece for each kv head")
                 });
-                tasks.push(Task { band, head, out: own.collect() });
+                tasks.push(Task { band, head, out: Out::Floats(own.collect()) });
             }
         }
+        workers.split_tasks(tasks, |task, scratch| self.over_pages(pages, task, scratch));
+    }
+
+    /// The same for one long sequence, the results rounded.
+    fn attend_pages_rounded(
+        &self,
+        pages: &Pages,
+        plan: &Plan,
+        workers: &mut Workers,
+        out: &mut Inputs,
+    ) {
+        let (rows, most) = (self.batch.len(), most_rows(self.spec.group()));
+        let patches = out.patches(self.isa, rows, self.queries.width, [most, self.share()]);
+        let heads =
+            (0..self.spec.kv_heads).flat_map(|head| plan.bands.iter().map(move |b| (head, b)));
+        let task = |((head, band), patch)| Task { band, head, out: Out::Rounded(patch) };
+        let tasks = heads.zip(patches).map(task).collect();
         workers.split_tasks(tasks, |task, scratch| self.over_pages(pages, task, scratch));
     }
 
@@ -254,12 +362,7 @@ impl Layer<'_> {
             .collect();
         let (mut mixed, scoring) = (vec![0.0; queries.len()], self.scoring(head));
         attend_blocks(self.isa, &queries, &visits, &seen, &scoring, &mut mixed, scratch);
-        let (share, mut rest) = (self.share(), &mixed[..]);
-        for out in &mut out {
-            let (own, after) = rest.split_at(out.rows() * share);
-            put(own, share, out);
-            rest = after;
-        }
+        out.put(self.isa, head, self.share(), &mixed);
     }
 }
 
@@ -270,22 +373,46 @@ fn put(mixed: &[f32], share: usize, out: &mut Columns) {
 }
 
 impl<S: ModelSpec> Infer<S> {
-    /// Stores the keys and values of the batch and lets its queries attend.
+    /// Whether attention places queries and keys itself, head by head.
+    pub(super) fn places_heads(&self, placing: &Placing) -> bool {
+        let head_dim = self.checkpoint.spec().attention().head_dim;
+        let by_heads = |norm: WeightId| self.checkpoint.vector(norm).len() == head_dim;
+        matches!(self.cache.store, Store::Pages(_))
+            && placing.limit.is_none()
+            && placing.norms.into_iter().flatten().all(by_heads)
+    }
+
+    /// Whether the mixed values of a layer are for a product alone, which reads them rounded, and
+    /// the tasks of attention are patches of its inputs.
+    fn mixes_rounded(&self, layer: usize) -> bool {
+        let spec = self.checkpoint.spec().attention();
+        let output = WeightId { layer, part: Part::AttentionOutput };
+        let share = spec.group() * spec.head_dim;
+        most_rows(spec.group()).is_multiple_of(LANES)
+            && share.is_multiple_of(2 * LANES)
+            && self.batch.sequences().count() == 1
+            && self.takes_patches(self.batch.len(), &[output])
+    }
+
+    /// Stores the keys and values of the batch and lets its queries attend, both as `placing`
+    /// places them. With one, the result is for a product alone.
     pub(super) fn attend_cached(
         &mut self,
         layer: usize,
-        q: Activations,
-        k: Activations,
-        v: Activations,
+        [q, k, v]: [Activations; 3],
+        placing: Option<&Placing>,
     ) -> Activations {
-        let mut out = self.buffer(self.batch.len(), q.width);
+        let rounded = placing.is_some() && self.mixes_rounded(layer);
+        let mut out = self.buffer(if rounded { 0 } else { self.batch.len() }, q.width);
+        let mut inputs = rounded.then(|| self.spare_inputs.pop().unwrap_or_default());
         let checkpoint = self.checkpoint.clone();
         let spec = checkpoint.spec().attention();
         let sinks = WeightId { layer, part: Part::Sinks };
         let sinks = if spec.sinks { checkpoint.vector(sinks) } else { &[] };
         let window = checkpoint.spec().window(layer);
+        let placings = placings(&checkpoint, &self.ropes, layer, placing);
         let (isa, workers, batch) = (self.isa, &mut self.workers, &self.batch);
-        let of = Layer { isa, layer, spec, window, sinks, batch, queries: &q };
+        let of = Layer { isa, layer, spec, window, sinks, batch, queries: &q, placings };
         match &mut self.cache.store {
             Store::Floats(floats) => {
                 floats.append(layer, batch, &k.values, &v.values);
@@ -293,10 +420,39 @@ impl<S: ModelSpec> Infer<S> {
             }
             Store::Pages(pages) => {
                 of.append(pages, workers, [&k, &v]);
-                of.attend_pages(pages, &self.plan, workers, &mut out.values);
+                match &mut inputs {
+                    Some(out) => of.attend_pages_rounded(pages, &self.plan, workers, out),
+                    None => of.attend_pages(pages, &self.plan, workers, &mut out.values),
+                }
             }
         }
+        let width = q.width;
         [q, k, v].into_iter().for_each(|x| self.release(x));
-        out
+        match inputs {
+            Some(inputs) => {
+                self.release(out);
+                Activations::rounded(width, inputs)
+            }
+            None => out,
+        }
     }
+}
+
+/// How a layer's queries and keys are placed.
+fn placings<'a, S: ModelSpec>(
+    checkpoint: &'a Checkpoint<S>,
+    ropes: &'a [Option<RopeTable>; 2],
+    layer: usize,
+    placing: Option<&Placing>,
+) -> [HeadPlacing<'a>; 2] {
+    let Some(placing) = placing else { return [HeadPlacing::NONE; 2] };
+    let spec = checkpoint.spec();
+    let kind = usize::from(spec.window(layer).is_some());
+    let table = ropes[kind].as_ref().filter(|_| placing.rotary);
+    let rope = table.zip(spec.ropes()[kind].map(|rope| rope.pairing));
+    placing.norms.map(|norm| HeadPlacing {
+        norm: norm.map(|norm| checkpoint.vector(norm)),
+        epsilon: placing.epsilon,
+        rope,
+    })
 }

@@ -1,14 +1,10 @@
 //! The gated unit of a feed-forward.
 
-use super::{Activations, Infer, Role, is_exact};
+use super::{Activations, Infer};
 use crate::exec::{Exec, Projection};
 use crate::spec::ModelSpec;
 use crate::weight::{Part, WeightId};
 use allod_kernels::GatedUnit;
-use std::sync::OnceLock;
-
-/// Rows from which it pays to decode weights for all of them at once.
-const ROWS_LEAST: usize = 65;
 
 impl<S: ModelSpec> Infer<S> {
     /// The gated unit row by row.
@@ -35,23 +31,20 @@ impl<S: ModelSpec> Infer<S> {
     ) -> Option<Activations> {
         let checkpoint = self.checkpoint.clone();
         let by = checkpoint.spec().activation().gate()?;
-        let [gate, up, down] = [pair[0].0, pair[1].0, WeightId { layer, part: Part::Down }]
-            .map(|weight| checkpoint.multiplied(weight, None));
-        let is_plain = pair.iter().all(|(_, bias)| bias.is_none()) && self.shares.is_empty();
-        let is_prompt = self.batch.role() == Role::Prompt && x.rows() >= ROWS_LEAST;
-        let is_rounded = [&gate, &up, &down].iter().all(|weights| !is_exact(weights.format()));
-        if !(is_plain && is_prompt && is_rounded) {
+        let weights = [pair[0].0, pair[1].0, WeightId { layer, part: Part::Down }];
+        let [gate, up, _] = weights.map(|weight| checkpoint.multiplied(weight, None));
+        let has_bias = pair.iter().any(|(_, bias)| bias.is_some());
+        if has_bias || !self.takes_patches(x.rows(), &weights) {
             return None;
         }
         let (isa, rows, width) = (self.isa, x.rows(), gate.shape()[0]);
         let mut active = self.spare_inputs.pop().unwrap_or_default();
-        let pieces = active.pieces_to_fill(isa, rows, width)?;
         let unit = GatedUnit { gate, up, by };
         let inputs = self.inputs(x);
-        self.workers.each_task(pieces, |mut piece, scratch| {
-            unit.fill(isa, inputs, &mut piece, scratch);
+        let patches = active.patches(isa, rows, width, GatedUnit::PATCH);
+        self.workers.each_task(patches, |mut patch, scratch| {
+            unit.fill(isa, inputs, &mut patch, scratch);
         });
-        let inputs = OnceLock::from(active);
-        Some(Activations { width, values: Vec::new(), inputs, coded_inputs: OnceLock::new() })
+        Some(Activations::rounded(width, active))
     }
 }

@@ -1,0 +1,151 @@
+//! Parts of a packed left operand that are filled vector by vector, as they are computed.
+#![allow(unsafe_code)] // dispatch to code compiled for an instruction set
+
+use crate::isa::{Isa, on_isa};
+use crate::lanes::LANES;
+use crate::packed::{BLOCK_TILES, TILE_DEPTH, Tile, pack_row};
+use std::ops::Range;
+
+/// Terms of a block of the depth.
+const BLOCK_TERMS: usize = BLOCK_TILES * TILE_DEPTH;
+
+/// Some terms of some vectors of a [`crate::Packed`], to be filled.
+pub struct Patch<'a> {
+    /// Vectors of the operand.
+    outer: usize,
+    /// From a multiple of 16 on.
+    vectors: Range<usize>,
+    /// From a multiple of 32 on.
+    terms: Range<usize>,
+    /// `[blocks of the depth][strips of the vectors]`: the tiles of the terms.
+    tiles: Vec<&'a mut [Tile]>,
+}
+
+impl std::fmt::Debug for Patch<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "Patch {{ vectors {:?}, terms {:?} }}", self.vectors, self.terms)
+    }
+}
+
+impl<'a> Patch<'a> {
+    /// See [`crate::Packed::patches`]; `tiles` are `[blocks][strips][tiles of the block]`.
+    pub(crate) fn all(
+        tiles: &'a mut [Tile],
+        [outer, depth]: [usize; 2],
+        most: [usize; 2],
+    ) -> Vec<Patch<'a>> {
+        let aligned = most[0].is_multiple_of(LANES) && most[1].is_multiple_of(TILE_DEPTH);
+        assert!(aligned && most[0] > 0 && most[1] > 0, "patches of whole tiles");
+        let mut patches = Vec::new();
+        for terms in parts(depth, most[1]) {
+            for vectors in parts(outer, most[0]) {
+                patches.push(Patch { outer, vectors, terms: terms.clone(), tiles: Vec::new() });
+            }
+        }
+        let across = outer.div_ceil(most[0]);
+        let (steps, most) = (depth.div_ceil(TILE_DEPTH), [most[0] / LANES, most[1] / TILE_DEPTH]);
+        let mut rest = tiles;
+        for block in (0..steps).step_by(BLOCK_TILES) {
+            for strip in 0..outer.div_ceil(LANES) {
+                let (mut step, end) = (block, (block + BLOCK_TILES).min(steps));
+                while step < end {
+                    let next = end.min((step / most[1] + 1) * most[1]);
+                    let (own, others) = rest.split_at_mut(next - step);
+                    patches[step / most[1] * across + strip / most[0]].tiles.push(own);
+                    (step, rest) = (next, others);
+                }
+            }
+        }
+        patches
+    }
+
+    /// The vectors that it has parts of.
+    pub fn vectors(&self) -> Range<usize> {
+        self.vectors.clone()
+    }
+
+    /// The terms of these that it has.
+    pub fn terms(&self) -> Range<usize> {
+        self.terms.clone()
+    }
+
+    /// Rounds some terms of one vector and puts them in their place: from a multiple of 32 on, and
+    /// up to another one or the end of the depth. The last vector of all makes those zero that its
+    /// strip has room for beyond it.
+    ///
+    /// # Panics
+    /// When the patch does not have them.
+    pub fn put(&mut self, isa: Isa, vector: usize, from: usize, terms: &[f32]) {
+        assert!(self.vectors.contains(&vector), "vector {vector} of {:?}", self.vectors);
+        let inside = from >= self.terms.start && from.is_multiple_of(TILE_DEPTH);
+        let fits = inside && from + terms.len() <= self.terms.end;
+        assert!(fits, "terms from {from} on of {:?}", self.terms);
+        let (strip, row) = ((vector - self.vectors.start) / LANES, vector % LANES);
+        let is_last = vector + 1 == self.outer;
+        let (mut from, mut rest) = (from, terms);
+        while !rest.is_empty() {
+            let end = ((from / BLOCK_TERMS + 1) * BLOCK_TERMS).min(self.terms.end);
+            let (own, after) = rest.split_at(rest.len().min(end - from));
+            let tiles = &mut self.tiles_from(strip, from)[..own.len().div_ceil(TILE_DEPTH)];
+            on_isa!(isa, pack_row(tiles: &mut [Tile], row: usize, own: &[f32]));
+            if is_last {
+                tiles.iter_mut().for_each(|tile| tile.0[row + 1..].fill([[0; 2]; LANES]));
+            }
+            (from, rest) = (end, after);
+        }
+    }
+
+    /// The tiles of a strip from a term on, as far as its block goes.
+    fn tiles_from(&mut self, strip: usize, term: usize) -> &mut [Tile] {
+        let first = term / BLOCK_TERMS * BLOCK_TERMS;
+        let block = term / BLOCK_TERMS - self.terms.start / BLOCK_TERMS;
+        let tiles = &mut self.tiles[block * self.vectors.len().div_ceil(LANES) + strip];
+        &mut tiles[(term - first.max(self.terms.start)) / TILE_DEPTH..]
+    }
+}
+
+fn parts(all: usize, len: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..all).step_by(len).map(move |start| start..(start + len).min(all))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::isa::Isa;
+    use crate::packed::{BLOCK_TILES, Packed, Side, Source};
+    use crate::samples;
+    use proptest::prelude::*;
+
+    fn bits(packed: &Packed) -> Vec<u16> {
+        let blocks = 0..packed.steps().div_ceil(BLOCK_TILES);
+        let places = blocks.flat_map(|block| (0..packed.strips()).map(move |strip| (block, strip)));
+        let tiles = places.flat_map(|(block, strip)| packed.tiles(block, strip));
+        tiles.flat_map(|tile| tile.0.as_flattened().as_flattened().to_vec()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        #[test]
+        fn patches_hold_what_packing_gives_however_they_are_cut(
+            [outer, depth] in [1usize..80, 1usize..1100], most in [1usize..6, 1usize..40],
+            put in 1usize..20, values in samples::values(), seed: u64,
+        ) {
+            let vectors = samples::floats(outer * depth, values, seed);
+            let isa = Isa::detect();
+            let mut expected = Packed::new(Side::Left);
+            expected.pack(isa, outer, depth, Source::vectors(&vectors, depth));
+            let mut found = Packed::new(Side::Left);
+            found.pack(isa, 90, 1200, Source::vectors(&[f32::NAN; 90 * 1200], 1200));
+            for mut patch in found.patches(outer, depth, [16 * most[0], 32 * most[1]]) {
+                for vector in patch.vectors() {
+                    for from in patch.terms().step_by(32 * put) {
+                        let end = (from + 32 * put).min(patch.terms().end);
+                        let terms = &vectors[vector * depth..][from..end];
+                        patch.put(isa, vector, from, terms);
+                    }
+                }
+            }
+            prop_assert!(bits(&found) == bits(&expected));
+        }
+    }
+}
