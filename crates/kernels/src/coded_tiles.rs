@@ -317,9 +317,37 @@ fn round_weights(tile: &mut Tile, scales: [__m512; 2], least: Option<__m512>) {
                 Some(least) => _mm512_fmadd_ps(_mm512_castsi512_ps(codes), scale, least),
                 None => _mm512_mul_ps(_mm512_castsi512_ps(codes), scale),
             });
-            let rounded = _mm512_cvtne2ps_pbh(odd, even);
-            let rounded = std::mem::transmute::<__m512bh, __m512i>(rounded);
-            _mm512_storeu_si512(row, _mm512_permutexvar_epi16(TURNS, rounded));
+            _mm512_storeu_si512(row, rounded_pairs(even, odd));
+        }
+    }
+}
+
+/// Two columns of 16 weights each, rounded to `bf16`, as a row of a right operand.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+fn rounded_pairs(even: __m512, odd: __m512) -> __m512i {
+    let rounded = _mm512_cvtne2ps_pbh(odd, even);
+    // SAFETY: registers of 64 bytes hold any bits.
+    let rounded = unsafe { std::mem::transmute::<__m512bh, __m512i>(rounded) };
+    _mm512_permutexvar_epi16(TURNS, rounded)
+}
+
+/// Decoded columns rounded to `bf16`, as right operands; those beyond the last are zeros.
+///
+/// # Safety
+/// The processor has the features named.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+pub(crate) unsafe fn round_columns(columns: &[Lanes], tiles: &mut [Tile]) {
+    const NOTHING: Lanes = [0.0; LANES];
+    for (columns, tile) in columns.chunks(TILE_COLUMNS).zip(tiles) {
+        for (pair, row) in tile.0.iter_mut().enumerate() {
+            let column = |index: usize| columns.get(index).unwrap_or(&NOTHING).as_ptr();
+            // SAFETY: a column is 16 floats, a row of a tile is 64 bytes.
+            unsafe {
+                let even = _mm512_loadu_ps(column(2 * pair));
+                let odd = _mm512_loadu_ps(column(2 * pair + 1));
+                _mm512_storeu_si512(row.as_mut_ptr().cast(), rounded_pairs(even, odd));
+            }
         }
     }
 }

@@ -53,6 +53,11 @@ fn expand_stored(stored: &Stored, tiles: &mut [Tile], panel: &mut [f32]) {
     }
     stored.decode(Isa::Avx512, panel);
     let columns = &panel.as_chunks::<LANES>().0[..stored.len];
+    if is_available() {
+        Isa::Avx512.checked();
+        // SAFETY: both saw the instructions.
+        return unsafe { coded_tiles::round_columns(columns, tiles) };
+    }
     on_isa!(Isa::Avx512, round_pairs(columns: &[[f32; LANES]], tiles: &mut [Tile]));
 }
 

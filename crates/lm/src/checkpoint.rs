@@ -4,6 +4,7 @@ use crate::arch::{self, Architecture, Known, Place, Settings};
 use crate::coded::CodedWeights;
 use crate::error::{Error, Result};
 use crate::load::{Loader, Weight, place_of};
+use crate::pause::{Pause, Urgent};
 use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
 use allod_kernels::{BlockSums, Isa, Matrix, Weights};
@@ -28,6 +29,8 @@ pub struct Checkpoint<S = DecoderSpec> {
     coded: OnceLock<CodedWeights>,
     /// Held while that is made.
     coding: Mutex<()>,
+    /// Whose computing it waits for meanwhile.
+    pause: Pause,
 }
 
 impl Checkpoint<DecoderSpec> {
@@ -191,7 +194,14 @@ impl<S: ModelSpec> Checkpoint<S> {
             let what = format!("the tensor `{name}` belongs to no weight of a {kind} model");
             return Err(Error::Tensors { file: path.to_path_buf(), what });
         }
-        Ok(Checkpoint { spec, file, weights, coded: OnceLock::new(), coding: Mutex::new(()) })
+        Ok(Checkpoint {
+            spec,
+            file,
+            weights,
+            coded: OnceLock::new(),
+            coding: Mutex::new(()),
+            pause: Pause::default(),
+        })
     }
 
     /// What is computed.
@@ -237,10 +247,20 @@ impl<S: ModelSpec> Checkpoint<S> {
             let ids = self.spec.inventory().map(|(id, _)| id);
             let multiplied = ids.filter(|id| id.part.is_multiplied(tied));
             let weights = multiplied.map(|id| (id, self.weight(id)));
-            let coded = CodedWeights::new(isa, &self.file, weights)?;
+            let coded = CodedWeights::new(isa, &self.file, weights, &self.pause)?;
             self.coded.set(coded).expect("made under the lock, once");
         }
         Ok(())
+    }
+
+    /// Whether that form is there.
+    pub(crate) fn is_coded(&self) -> bool {
+        self.coded.get().is_some()
+    }
+
+    /// Whoever makes it waits until what this returns is dropped.
+    pub(crate) fn hold_coding(&self) -> Urgent<'_> {
+        self.pause.begin()
     }
 
     /// What products with its matrices need of activations.

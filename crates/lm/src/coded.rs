@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::load::Weight;
+use crate::pause::Pause;
 use crate::weight::WeightId;
 use allod_kernels::{BlockSums, Coded, Isa, Matrix, Memory};
 use allod_weights::TensorFile;
@@ -24,7 +25,8 @@ pub(crate) struct CodedWeights {
 }
 
 impl CodedWeights {
-    /// Packs the matrices of the weights that `multiplied` gives.
+    /// Packs the matrices of the weights that `multiplied` gives; waits between two pieces while
+    /// something is urgent.
     ///
     /// # Errors
     /// When the system does not give the memory.
@@ -32,6 +34,7 @@ impl CodedWeights {
         isa: Isa,
         file: &TensorFile,
         multiplied: impl Iterator<Item = (WeightId, &'a Weight)>,
+        pause: &Pause,
     ) -> Result<CodedWeights> {
         let mut places = Vec::new();
         let (mut matrices, mut end) = (Vec::new(), 0_usize);
@@ -58,6 +61,7 @@ impl CodedWeights {
         let mut memory =
             Memory::zeroed(end).map_err(|source| Error::Memory { bytes: end, source })?;
         pieces(&matrices, &mut memory).into_par_iter().for_each(|(matrix, out)| {
+            pause.wait();
             Coded::pack(isa, &matrix, out);
             file.release(matrix.bytes);
         });

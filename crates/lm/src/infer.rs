@@ -72,6 +72,8 @@ pub struct Infer<S = DecoderSpec> {
     spare: Vec<Vec<f32>>,
     spare_inputs: Vec<Inputs>,
     spare_coded: Vec<CodedInputs>,
+    /// Whether weights were read as they lie in the file.
+    has_read_stored: bool,
 }
 
 /// Activations `[rows, width]`.
@@ -126,6 +128,7 @@ impl<S: ModelSpec> Infer<S> {
             spare: Vec::new(),
             spare_inputs: Vec::new(),
             spare_coded: Vec::new(),
+            has_read_stored: false,
         })
     }
 
@@ -193,7 +196,11 @@ impl<S: ModelSpec> Infer<S> {
     /// Checks that `batch` can be run and makes it the one that operations work on.
     fn take(&mut self, batch: &Batch) -> Result<()> {
         batch.check(self.checkpoint.spec().vocabulary(), &self.cache)?;
-        self.checkpoint.code(self.isa)?;
+        if self.reads_stored(batch) {
+            self.has_read_stored = true;
+        } else {
+            self.checkpoint.code(self.isa)?;
+        }
         self.ropes.iter_mut().flatten().for_each(|rope| rope.reach(batch.end()));
         self.cache.make_room(batch);
         self.cache.grow(batch);
@@ -204,9 +211,18 @@ impl<S: ModelSpec> Infer<S> {
         Ok(())
     }
 
+    /// Whether `batch` is run with weights as they lie in the file: the first prompt does not wait
+    /// for their other form, which has the same bits and is faster, and makes whoever prepares that
+    /// wait meanwhile.
+    fn reads_stored(&self, batch: &Batch) -> bool {
+        let is_first = !self.has_read_stored && !self.checkpoint.is_coded();
+        is_first && batch.role() == Role::Prompt && Inputs::has_patches(self.isa)
+    }
+
     /// Runs a forward pass of the checkpoint's model.
     fn forward(&mut self, pass: impl FnOnce(&mut Self, &S) -> Activations) -> Activations {
         let checkpoint = self.checkpoint.clone();
+        let _urgent = (!checkpoint.is_coded()).then(|| checkpoint.hold_coding());
         pass(self, checkpoint.spec())
     }
 

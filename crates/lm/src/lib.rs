@@ -24,6 +24,7 @@ mod infer;
 mod inspect;
 mod load;
 mod model;
+mod pause;
 mod spec;
 mod table;
 mod tape;
