@@ -75,6 +75,9 @@ pub struct EvalCitationsArguments {
     /// Another seed makes other cases
     #[arg(long, default_value_t = 2, value_name = "N")]
     pub seed: u64,
+    /// Make the cases from the half of the documents that the weights were fitted on
+    #[arg(long)]
+    pub fitted: bool,
     /// Print the cases that were judged wrongly
     #[arg(long)]
     pub mistakes: bool,
@@ -123,6 +126,9 @@ pub struct EvalInjectionArguments {
     /// attack has stood at the beginning, in the middle and at the end of a document]
     #[arg(long, value_name = "N")]
     pub rounds: Option<usize>,
+    /// Plant them in titles, names, tables, lists, pictures and links instead of in paragraphs
+    #[arg(long)]
+    pub carriers: bool,
     /// Print every answer that was not the same, and every false alarm
     #[arg(long)]
     pub differences: bool,

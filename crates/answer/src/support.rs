@@ -15,6 +15,7 @@ mod numerals;
 mod polarity;
 pub(crate) mod quantity;
 mod roles;
+mod slips;
 mod text;
 mod weights;
 
@@ -67,14 +68,21 @@ pub fn check(sentence: &str, cited: &str, language: Language) -> Support {
         return Support { verdict: Verdict::Unsupported, score: 0.0, because };
     }
     let language = known(language, cited);
-    let looked = Looked::at(sentence, cited, language);
-    judge(&looked)
+    judge(&worst(sentence, cited, language))
+}
+
+/// A sentence is borne out as far as the worst of its parts is.
+fn worst(sentence: &str, cited: &str, language: Language) -> Looked {
+    let parts = text::parts(sentence, language);
+    let looked = parts.into_iter().map(|part| Looked::at(part, cited, language));
+    let worse = |a: &Looked, b: &Looked| probability(&a.values).total_cmp(&probability(&b.values));
+    looked.min_by(worse).unwrap_or_else(|| Looked::at(sentence, cited, language))
 }
 
 /// What the classifier looks at, for those who fit its weights.
 #[must_use]
 pub fn features(sentence: &str, cited: &str, language: Language) -> [f64; FEATURES] {
-    Looked::at(sentence, cited, known(language, cited)).values
+    worst(sentence, cited, known(language, cited)).values
 }
 
 fn known(language: Language, cited: &str) -> Language {

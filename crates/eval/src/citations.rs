@@ -8,6 +8,7 @@ mod altered;
 mod forms;
 mod hand;
 mod kept;
+mod outside;
 mod random;
 mod rules;
 mod scores;

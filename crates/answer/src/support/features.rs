@@ -3,12 +3,17 @@
 use allod_corpus::Language;
 
 use super::alignment::{Alignment, Match};
+use super::figures::near_figures;
 use super::finding::{Finding, Ground};
+use super::quantity::Quantity;
 use super::text::Text;
-use super::{figures, polarity, roles};
+use super::{figures, polarity, roles, slips};
 
 /// The features that come before those that speak against a sentence.
 pub const SHAPES: usize = 11;
+
+/// What another noun counts where it is not known for sure to be one.
+const UNSURE_NOUN: f64 = 0.3;
 
 /// How many features there are.
 pub const FEATURES: usize = SHAPES + Ground::COUNT;
@@ -29,12 +34,17 @@ impl Looked {
         if laid.covered > 0.25 {
             findings.extend(polarity::findings(&said, &cited, &laid));
             findings.extend(roles::findings(&said, &cited, &laid));
+            findings.extend(slips::findings(&said, &cited, &laid));
         }
         let verbatim = verbatim(&said, &cited);
         for finding in &mut findings {
             // In a paraphrase another word is no other thing.
-            if matches!(finding.ground, Ground::OtherNoun | Ground::OtherWord) {
+            if matches!(finding.ground, Ground::OtherNoun | Ground::OtherWord | Ground::Slip) {
                 finding.strength *= verbatim;
+            }
+            // Outside German, nouns are known by what stands before them, and not for sure.
+            if finding.ground == Ground::OtherNoun && language != Language::De {
+                finding.strength *= UNSURE_NOUN;
             }
         }
         let mut values = [0.0; FEATURES];
@@ -58,8 +68,10 @@ fn shapes(said: &Text, cited: &Text, laid: &Alignment) -> [f64; SHAPES] {
     let rarest = unmatched.iter().copied().fold(0.0, f64::max);
     let verbatim = verbatim(said, cited);
     let run = longest_gap(said, laid);
-    let shared_figures =
-        said.figures().filter(|own| cited.figures().any(|other| other.same(own))).count();
+    let shared = |own: &Quantity| near_figures(cited, laid).any(|other| other.same(own));
+    let (shared_figures, figures) =
+        (said.figures().filter(|own| shared(own)).count(), said.figures().count());
+    let shared_figures = if shared_figures < figures { 0 } else { shared_figures };
     [
         laid.covered,
         (laid.covered - 0.6).max(0.0),
@@ -70,7 +82,7 @@ fn shapes(said: &Text, cited: &Text, laid: &Alignment) -> [f64; SHAPES] {
         verbatim * (unmatched.len() as f64).min(2.0),
         1.0 / (1.0 + count as f64),
         if count == 0 { 1.0 } else { 0.0 },
-        // A figure that stands there too makes it likelier that the same is meant.
+        // Figures that all stand there too make it likelier that the same is meant.
         shared_figures.min(2) as f64,
         run as f64 / 4.0,
         // The other half of a sentence that is taken over word for word is invented.

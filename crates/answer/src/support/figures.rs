@@ -1,10 +1,12 @@
 //! Numbers, sums, dates, limits and references of a sentence against those of the cited text.
 
+use allod_corpus::Language;
+
 use super::alignment::{Alignment, Match};
 use super::finding::{Finding, Ground};
 use super::lexicon::Tag;
 use super::quantity::{Quantity, Unit, Value, unit_of_word};
-use super::text::Text;
+use super::text::{Reference, Text};
 
 /// A limit is looked for so many words before a figure, and after it.
 const REACH: usize = 4;
@@ -32,7 +34,8 @@ pub(super) fn findings(said: &Text, cited: &Text, laid: &Alignment) -> Vec<Findi
     found.extend(turned_limits(said, cited, laid));
     found.extend(turned_direction(said, cited, laid));
     found.extend(periods(said, cited, laid));
-    found.extend(references(said, cited));
+    found.extend(several(said, cited, laid));
+    found.extend(references(said, cited, laid));
     found
 }
 
@@ -113,7 +116,10 @@ fn missing(figure: &Quantity, said: &Text, cited: &Text, laid: &Alignment) -> Ve
     found
 }
 
-fn near_figures<'a>(cited: &'a Text, laid: &'a Alignment) -> impl Iterator<Item = &'a Quantity> {
+pub(super) fn near_figures<'a>(
+    cited: &'a Text,
+    laid: &'a Alignment,
+) -> impl Iterator<Item = &'a Quantity> {
     cited.figures().filter(|figure| {
         let at = cited.token_at(figure.start());
         cited.tokens.get(at).is_some_and(|token| laid.is_near(token))
@@ -182,6 +188,8 @@ fn swapped(own: &Quantity, rival: &Quantity, said: &Text, cited: &Text, laid: &A
 fn periods(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
     let of = |text: &Text, near: &dyn Fn(usize) -> bool| -> Vec<(usize, Unit)> {
         let tokens = text.tokens.iter().enumerate().filter(|(at, _)| near(*at));
+        let said = |at: usize, word: &str| text.language != Language::Rm || counts(text, at, word);
+        let tokens = tokens.filter(|(at, token)| said(*at, &token.word.folded));
         tokens.filter_map(|(at, token)| Some((at, period(&token.word.folded)?))).collect()
     };
     let theirs = of(cited, &|at| laid.is_near(&cited.tokens[at]));
@@ -194,6 +202,31 @@ fn periods(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
     let (ours, theirs) = (said.shown(*at), cited.shown(theirs[0].0));
     let because = format!("the sentence says {ours}, the cited text {theirs}");
     Some(Finding::new(Ground::OtherFigure, 0.8, because))
+}
+
+/// `Several years` where the cited text counts them.
+fn several(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
+    let vague = |text: &Text, near: &dyn Fn(usize) -> bool| -> Vec<(usize, Unit)> {
+        let some = text.marks.iter().filter(|mark| mark.tag == Tag::Some && near(mark.at));
+        some.filter_map(|mark| {
+            let last = mark.at + mark.length - 1;
+            let word = |at: usize| text.tokens.get(at).and_then(|t| unit_of_word(&t.word.folded));
+            let unit = word(last + 1).or_else(|| word(last)).filter(|unit| unit.is_time())?;
+            Some((mark.at, unit))
+        })
+        .collect()
+    };
+    let theirs = vague(cited, &|at| laid.is_near(&cited.tokens[at]));
+    let ours = vague(said, &|_| true);
+    let (at, _) = ours.iter().find(|(_, unit)| !theirs.iter().any(|(_, other)| other == unit))?;
+    let because = format!("the cited text does not say {} here", said.shown(*at));
+    Some(Finding::new(Ground::MissingFigure, 0.8, because))
+}
+
+/// Romansh `di` is a day after a word that counts it, and otherwise mostly `says`.
+fn counts(text: &Text, at: usize, word: &str) -> bool {
+    let before = at.checked_sub(1).map(|at| text.tokens[at].word.folded.as_str());
+    word != "di" || matches!(before, Some("per" | "mintga" | "al" | "in" | "il" | "a"))
 }
 
 fn period(word: &str) -> Option<Unit> {
@@ -319,25 +352,36 @@ fn tag_side(tag: Tag) -> Option<Side> {
     }
 }
 
-/// Articles and paragraphs that the sentence names and the cited text does not. Where the cited
-/// text names none at all, the sentence may name the place itself.
-fn references(said: &Text, cited: &Text) -> Option<Finding> {
+/// Articles and paragraphs that the sentence names and the cited text does not. Where the part that
+/// the sentence rests on names some, they count; where the cited text names none at all, the
+/// sentence may name the place itself.
+fn references(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
     let number = |reference: &str| reference.split_once('_').map(|(_, n)| n.to_owned());
+    let kind = |reference: &str| reference.split('_').next().map(str::to_owned);
+    let near: Vec<&Reference> =
+        cited.references.iter().filter(|r| laid.near.contains(&r.segment)).collect();
     // `Art. 8 and 9` names the second article by its number alone.
-    let alone = |number: &str| {
+    let alone = |number: &str, all: bool| {
         cited.tokens.iter().enumerate().any(|(at, token)| {
-            token.word.folded == number && at > 0 && !is_place(&cited.tokens[at - 1].word.folded)
+            (all || laid.is_near(token))
+                && token.word.folded == number
+                && at > 0
+                && !is_place(&cited.tokens[at - 1].word.folded)
         })
     };
     let known = |reference: &String| {
-        let number = number(reference).unwrap_or_default();
-        number.contains('.')
-            || cited.references.contains(reference)
-            || (!cited.references.is_empty() && alone(&number))
+        let digits = number(reference).unwrap_or_default();
+        let of_kind = near.iter().any(|r| kind(&r.name) == kind(reference));
+        digits.contains('.')
+            || near.iter().any(|r| r.name == *reference)
+            || (of_kind && alone(&digits, false))
+            || !of_kind && cited.references.iter().any(|r| r.name == *reference)
+            || (!of_kind && !cited.references.is_empty() && alone(&digits, true))
     };
-    let missing = said.references.iter().find(|reference| !known(reference))?;
+    let missing = said.references.iter().find(|reference| !known(&reference.name))?;
     let strength = if cited.references.is_empty() { 0.4 } else { 1.0 };
-    let because = format!("{} is not named in the cited text", missing.replace('_', " "));
+    let name = missing.name.replace('_', " ");
+    let because = format!("{name} is not named in the cited text");
     Some(Finding::new(Ground::Reference, strength, because))
 }
 

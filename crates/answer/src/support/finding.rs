@@ -45,11 +45,13 @@ pub(super) enum Ground {
     Roles,
     /// The condition of the cited sentence is left out.
     Condition,
+    /// A small word that decides, put in or left out of a sentence that is taken over otherwise.
+    Slip,
 }
 
 impl Ground {
     /// How many there are.
-    pub(super) const COUNT: usize = Ground::Condition as usize + 1;
+    pub(super) const COUNT: usize = Ground::Slip as usize + 1;
 
     /// Whether it says that the cited text says something else, not only that it does not say it.
     pub(super) fn contradicts(self) -> bool {

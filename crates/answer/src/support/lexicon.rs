@@ -17,6 +17,8 @@ pub(super) enum Tag {
     NotNegation,
     /// Denies by its meaning: `forbidden`.
     Denial,
+    /// Says of what is said beside it that it does not hold: `it is wrong that`.
+    Untrue,
     Must,
     May,
     Should,
@@ -26,6 +28,8 @@ pub(super) enum Tag {
     Some,
     Only,
     Condition,
+    /// Says that a condition does not matter: `even if`.
+    Concession,
     Exception,
     Passive,
     Least,
@@ -55,6 +59,8 @@ const TAGS: &[(&str, Tag)] = &[
     ("some", Tag::Some),
     ("only", Tag::Only),
     ("condition", Tag::Condition),
+    ("concession", Tag::Concession),
+    ("untrue", Tag::Untrue),
     ("exception", Tag::Exception),
     ("passive", Tag::Passive),
     ("least", Tag::Least),

@@ -25,6 +25,7 @@ pub(super) fn findings(said: &Text, cited: &Text, laid: &Alignment) -> Vec<Findi
         found.extend(modality(said, clause, cited, &counterparts, laid));
     }
     found.extend(quantifiers(said, cited, laid));
+    found.extend(untrue(said, cited, laid));
     found
 }
 
@@ -125,6 +126,16 @@ fn lost_negations(said: &Text, cited: &Text, laid: &Alignment) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// A sentence that says of what the cited text says that it does not hold.
+fn untrue(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
+    let says = |text: &Text, near: &dyn Fn(usize) -> bool| {
+        text.marks.iter().any(|mark| mark.tag == Tag::Untrue && near(mark.at))
+    };
+    let theirs = says(cited, &|at| laid.is_near(&cited.tokens[at]));
+    let because = "the sentence says that what the cited text says does not hold";
+    (says(said, &|_| true) && !theirs).then(|| Finding::new(Ground::Negation, 1.5, because))
 }
 
 /// How much of a clause of the cited text the sentence takes over, by weight.

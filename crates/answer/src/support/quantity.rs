@@ -12,6 +12,7 @@ pub(crate) enum Unit {
     Money,
     Euro,
     Dollar,
+    Pound,
     Percent,
     PerMille,
     Minute,
@@ -28,6 +29,15 @@ pub(crate) enum Unit {
     Litre,
     Gram,
     Kilogram,
+    Milligram,
+    Millimetre,
+    Millilitre,
+    Hectare,
+    Kilowatt,
+    Megawatt,
+    KilowattHour,
+    MegawattHour,
+    GigawattHour,
     Tonne,
     /// `Art. 7`, `Abs. 2`, `§ 5`.
     Article,
@@ -140,7 +150,40 @@ fn read(words: &[&str], at: usize, language: Language) -> (Vec<Value>, usize) {
     if let Some(sum) = sum_with_cents(words[at], after, word_at(at + 2), word_at(at + 3)) {
         return (vec![sum], 3);
     }
+    if let Some((scale, used)) = after.and_then(|word| magnitude(word, word_at(at + 2)))
+        && let Some(value) = scaled(words[at]).and_then(|value| value.checked_mul(scale))
+    {
+        return (vec![counted(value, before, word_at(at + 1 + used))], 1 + used);
+    }
     (digits(words[at], before, after), 1)
+}
+
+/// `million`, `milliards de`: how many, and by how many words it is said.
+fn magnitude(word: &str, next: Option<&str>) -> Option<(i64, usize)> {
+    let begins = |starts: &[&str]| starts.iter().any(|start| word.starts_with(start));
+    let scale = match word {
+        "mio" => 1_000_000,
+        "mrd" | "mia" | "bn" | "billion" => 1_000_000_000,
+        "thousand" | "tausend" => 1_000,
+        _ if begins(&["million", "milion", "milliun"]) => 1_000_000,
+        _ if begins(&["milliard", "miliard"]) => 1_000_000_000,
+        _ => return None,
+    };
+    let linked = matches!(next, Some("de" | "di" | "d" | "da"));
+    Some((scale, 1 + usize::from(linked)))
+}
+
+/// A number with what stands before and behind it; hundredths of a coin's unit as the unit.
+fn counted(value: i64, before: Option<&str>, after: Option<&str>) -> Value {
+    if after.is_some_and(is_cents) {
+        return Value::Number { value: value / 100, unit: Some(Unit::Money) };
+    }
+    Value::Number { value, unit: unit(before, after) }
+}
+
+fn is_cents(word: &str) -> bool {
+    let cents = ["rappen", "raps", "rap", "centimes", "centime", "centesimi", "centesimo"];
+    cents.contains(&word)
 }
 
 /// `3 francs 50` is `3.50`.
@@ -208,7 +251,7 @@ fn tokens(text: &str) -> Vec<Token> {
                 end = at + next.len_utf8();
                 characters.next();
             }
-        } else if !"%§€‰".contains(first) {
+        } else if !"%§€‰$£".contains(first) {
             continue;
         }
         let folded = fold(&text[start..end].to_lowercase());
@@ -276,13 +319,16 @@ fn digits(token: &str, before: Option<&str>, after: Option<&str>) -> Vec<Value> 
     }
     // `al 30 giugno` is a day and no `al. 30`.
     let month = after.is_some_and(|word| position(MONTHS, word, Language::Other).is_some());
-    let unit = if month { None } else { unit(before, after) };
     // `8.30 Uhr` is a time of day, as `08:30`.
     let hours = matches!(after, Some("uhr" | "h" | "heures" | "ore" | "uras" | "am" | "pm"));
     if hours && let Some((hour, minute)) = token.split_once(['.', ',']) {
         return scaled(hour).and_then(|h| clock(h, minute)).map(plain).into_iter().collect();
     }
-    scaled(token).map(|value| Value::Number { value, unit }).into_iter().collect()
+    let value = scaled(token).map(|value| match month {
+        true => Value::Number { value, unit: None },
+        false => counted(value, before, after),
+    });
+    value.into_iter().collect()
 }
 
 /// A time of day as a number of its own kind: hours in whole numbers, minutes in the decimals.
@@ -306,7 +352,8 @@ fn unit(before: Option<&str>, after: Option<&str>) -> Option<Unit> {
     match before {
         Some("chf" | "fr") => return Some(Unit::Money),
         Some("eur" | "€") => return Some(Unit::Euro),
-        Some("usd") => return Some(Unit::Dollar),
+        Some("usd" | "$") => return Some(Unit::Dollar),
+        Some("gbp" | "£") => return Some(Unit::Pound),
         _ => {}
     }
     match before {
@@ -327,6 +374,17 @@ pub(crate) fn unit_of_word(word: &str) -> Option<Unit> {
     Some(match word {
         "chf" | "fr" | "franc" | "francs" | "franchi" | "franco" => Unit::Money,
         "eur" | "€" | "euro" | "euros" => Unit::Euro,
+        "gbp" | "pound" | "pounds" | "pfund" | "sterling" | "sterline" => Unit::Pound,
+        "raps" | "rap" | "centimes" | "centime" | "centesimi" | "centesimo" => Unit::Money,
+        "ha" => Unit::Hectare,
+        "mg" => Unit::Milligram,
+        "mm" => Unit::Millimetre,
+        "ml" => Unit::Millilitre,
+        "kw" => Unit::Kilowatt,
+        "mw" => Unit::Megawatt,
+        "kwh" => Unit::KilowattHour,
+        "mwh" => Unit::MegawattHour,
+        "gwh" => Unit::GigawattHour,
         "usd" | "dollar" | "dollars" | "dollari" => Unit::Dollar,
         "%" => Unit::Percent,
         "‰" | "promille" | "permille" | "permilli" => Unit::PerMille,
@@ -343,6 +401,9 @@ pub(crate) fn unit_of_word(word: &str) -> Option<Unit> {
         "tag" | "tage" | "tagen" | "tages" | "day" | "days" | "di" | "dis" => Unit::Day,
         "ora" | "ore" | "ura" | "uras" => Unit::Hour,
         _ if begins(&["franken", "rappen"]) => Unit::Money,
+        _ if begins(&["hektar", "hectare", "ettar"]) => Unit::Hectare,
+        _ if begins(&["milligram"]) => Unit::Milligram,
+        _ if begins(&["millimet", "millimetr"]) => Unit::Millimetre,
         _ if begins(&["prozent", "percent", "pourcent", "pertschient"]) => Unit::Percent,
         _ if begins(&["minut"]) => Unit::Minute,
         _ if begins(&["stund", "heure", "hour"]) => Unit::Hour,
@@ -382,8 +443,11 @@ fn word(
         return (vec![part], 2);
     }
     if let Some((value, used)) = numerals::number(&words[at..], language) {
-        let unit = unit(before, words.get(at + used).copied());
-        return (vec![Value::Number { value: value * 10_000, unit }], used);
+        let next = |at: usize| words.get(at).copied();
+        let (scale, more) =
+            next(at + used).and_then(|w| magnitude(w, next(at + used + 1))).unwrap_or((1, 0));
+        let value = (value * 10_000).saturating_mul(scale);
+        return (vec![counted(value, before, next(at + used + more))], used + more);
     }
     if stands_in(&HALF, token, language) {
         return (vec![Value::Number { value: 50 * 10_000, unit: Some(Unit::Percent) }], 1);
@@ -392,8 +456,24 @@ fn word(
     if let (true, Some(unit)) = (stands_in(&ONE, token, language), time) {
         return (vec![Value::Number { value: 10_000, unit: Some(unit) }], 1);
     }
+    if let Some(times) = times(token, language) {
+        return (vec![Value::Number { value: times * 10_000, unit: None }], 1);
+    }
     let ordinal = numerals::ordinal(token, language);
     (ordinal.map(Value::Ordinal).into_iter().collect(), 1)
+}
+
+/// `zweimal`, `twice`: how often.
+fn times(word: &str, language: Language) -> Option<i64> {
+    match (language, word) {
+        (Language::En, "twice") => Some(2),
+        (Language::En, "thrice") => Some(3),
+        (Language::De, _) => {
+            let count = word.strip_suffix("mal")?;
+            numerals::number(&[count], language).map(|(count, _)| count)
+        }
+        _ => None,
+    }
 }
 
 /// `two thirds`, `ein Viertel`: a share, as per cent.
@@ -482,6 +562,9 @@ mod tests {
             ("trenta giorni", "30 giorni"),
             ("45 000 Franken", "CHF 45'000"),
             ("CHF 1,000", "1000 francs"),
+            ("21,4 Millionen Franken", "CHF 21400000"),
+            ("dix millions de francs", "10'000'000 francs"),
+            ("50 Rappen", "CHF 0.50"),
             ("3 francs 50", "CHF 3.50"),
             ("8 p.m.", "20.00"),
             ("2026-03-01", "1. März 2026"),
@@ -506,6 +589,9 @@ mod tests {
             ("ein Drittel", "die Hälfte"),
             ("5 Promille", "5 Prozent"),
             ("20 Zentimeter", "20 Meter"),
+            ("50 Millionen Franken", "50 Milliarden Franken"),
+            ("200 Franken", "200 Rappen"),
+            ("5 mg", "5 kg"),
         ] {
             assert!(!same(a, b), "{a} and {b}");
         }

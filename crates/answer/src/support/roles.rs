@@ -16,17 +16,18 @@ const GAP: usize = 7;
 /// All that names, parties and conditions have against the sentence.
 pub(super) fn findings(said: &Text, cited: &Text, laid: &Alignment) -> Vec<Finding> {
     let mut found = Vec::new();
-    found.extend(names(said, cited));
+    found.extend(names(said, cited, laid));
     found.extend(parties(said, cited, laid));
     found.extend(replaced(said, cited, laid));
     found.extend(roles(said, cited, laid).or_else(|| turned(said, cited, laid)));
     found.extend(condition(said, cited, laid));
+    found.extend(turned_condition(said, cited, laid));
     found
 }
 
 /// Names that the cited text does not hold. Outside German a capital letter within a sentence
 /// marks a name; in German two capitalised words in a row may be one.
-fn names(said: &Text, cited: &Text) -> Vec<Finding> {
+fn names(said: &Text, cited: &Text, laid: &Alignment) -> Vec<Finding> {
     let capital = |at: usize| {
         said.tokens.get(at).is_some_and(|token| token.word.capital && token.is_content())
     };
@@ -44,13 +45,24 @@ fn names(said: &Text, cited: &Text) -> Vec<Finding> {
         let token = &said.tokens[at];
         cited.tokens.iter().any(|other| super::alignment::alike(token, other) > 0.0)
     };
-    (0..said.tokens.len())
-        .filter(|at| named(*at) && !known(*at))
-        .map(|at| {
+    // Another name right behind the same word stands in this one's place.
+    let other = |at: usize| {
+        let before = at.checked_sub(1).and_then(|before| laid.place(before))?;
+        let rival = cited.tokens.get(before + 1)?;
+        (rival.word.capital && laid.from[before + 1].is_none()).then_some(before + 1)
+    };
+    let finding = |at: usize| match other(at) {
+        Some(rival) => {
+            let (ours, theirs) = (said.shown(at), cited.shown(rival));
+            let because = format!("the sentence names {ours}, the cited text {theirs}");
+            Finding::new(Ground::Name, 1.5, because)
+        }
+        None => {
             let because = format!("{} does not stand in the cited text", said.shown(at));
             Finding::new(Ground::Name, 1.0, because)
-        })
-        .collect()
+        }
+    };
+    (0..said.tokens.len()).filter(|at| named(*at) && !known(*at)).map(finding).collect()
 }
 
 /// Parties that the cited sentence does not speak of; another one that it speaks of, and the
@@ -321,6 +333,34 @@ fn condition(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
         }
     }
     None
+}
+
+/// A condition that one of the two says does not matter, and an exception that the cited text does
+/// not make.
+fn turned_condition(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
+    let ours = |tag| said.marks.iter().any(|mark| mark.tag == tag);
+    let theirs = |tag| {
+        cited.marks.iter().any(|mark| mark.tag == tag && laid.is_near(&cited.tokens[mark.at]))
+    };
+    // The clause of the condition must be taken over to be turned round.
+    let taken = |mark: &&Mark| {
+        let of = |clause| clause_taken(cited, clause, laid) > 0.5;
+        mark.tag == Tag::Concession
+            && laid.is_near(&cited.tokens[mark.at])
+            && of(cited.tokens[mark.at].clause)
+    };
+    let conceded = ours(Tag::Concession) && !theirs(Tag::Concession);
+    let lost = !ours(Tag::Concession)
+        && ours(Tag::Condition)
+        && cited.marks.iter().filter(taken).count() > 0;
+    if conceded || lost {
+        let because = "a condition that matters in one of the two does not in the other";
+        return Some(Finding::new(Ground::Condition, 1.0, because));
+    }
+    let limits = [Tag::Exception, Tag::Condition, Tag::Only, Tag::Negation, Tag::Denial];
+    let added = ours(Tag::Exception) && !limits.into_iter().any(theirs);
+    added
+        .then(|| Finding::new(Ground::Condition, 0.8, "the cited text does not make the exception"))
 }
 
 /// What follows a word of exception in its clause: how many words that say something, how much of

@@ -191,6 +191,40 @@ const CASES: &[Case] = &[
             "Payment is due within 10 days of the invoice.",
         ],
     ),
+    (
+        De,
+        "Service: Hundemarke; Gebühr: CHF 52; Frist: 11 Tage\nService: Parkkarte; Gebühr: CHF 83; \
+         Frist: 24 Tage",
+        &["Die Gebühr für die Parkkarte beträgt CHF 83.", "Die Frist für Parkkarte ist 24 Tage."],
+        &["Die Gebühr für die Parkkarte beträgt CHF 52.", "Die Frist für Parkkarte ist 11 Tage."],
+    ),
+    (
+        En,
+        "The fee must be paid if the permit is granted. The fund holds 50 million francs. It may \
+         be used for bridges.",
+        &[
+            "The fund holds CHF 50,000,000.",
+            "The fee must be paid if the permit is granted; the fund holds 50 million francs.",
+        ],
+        &[
+            "The fee should be paid if the permit is granted.",
+            "The fee must be paid even if the permit is granted.",
+            "The fund holds 50 billion francs.",
+            "The fund holds 50 million centimes.",
+            "The following is not true: the fee must be paid if the permit is granted.",
+            "The fee must be paid if the permit is granted; the fund holds 60 million francs.",
+        ],
+    ),
+    (
+        Fr,
+        "Le canton peut accorder une prolongation d’un an. Les chiens doivent être tenus en laisse.",
+        &["Le canton peut accorder une prolongation d'un an."],
+        &[
+            "Le canton ne peut accorder une prolongation que d’un an.",
+            "Le canton peut accorder une prolongation de plusieurs années.",
+            "Les chiens devraient être tenus en laisse.",
+        ],
+    ),
 ];
 
 #[test]

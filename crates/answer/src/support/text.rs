@@ -6,6 +6,13 @@ use allod_retrieval::analysis::{Word, is_stop_word, words};
 use super::lexicon::{Lexicon, Tag};
 use super::quantity::{Quantity, Unit, Value, quantities, unit_of_word};
 
+/// The name of a column is no longer than this.
+const HEADER_BYTES: usize = 60;
+/// `que` belongs to a `ne` that stands so many words before it at most.
+const RESTRICTED_WORDS: usize = 7;
+/// A part of a claim with fewer words is not checked by itself.
+const LEAST_PART_WORDS: usize = 4;
+
 /// A word with what the lexicon knows of it.
 pub(super) struct Token {
     pub(super) word: Word,
@@ -42,8 +49,15 @@ pub(super) struct Text<'a> {
     pub(super) tokens: Vec<Token>,
     pub(super) marks: Vec<Mark>,
     pub(super) quantities: Vec<Quantity>,
-    /// Articles and paragraphs that it names, such as `art_12`.
-    pub(super) references: Vec<String>,
+    pub(super) references: Vec<Reference>,
+}
+
+/// An article or paragraph that a text names.
+pub(super) struct Reference {
+    /// Such as `art_12`.
+    pub(super) name: String,
+    /// The sentence, list item or line that names it.
+    pub(super) segment: usize,
 }
 
 impl<'a> Text<'a> {
@@ -51,20 +65,26 @@ impl<'a> Text<'a> {
         let lexicon = Lexicon::of(language);
         let (references, words): (Vec<Word>, Vec<Word>) =
             words(raw, language).into_iter().partition(|word| word.folded.contains('_'));
-        let marks = marks(&words, lexicon);
+        let mut marks = marks(&words, lexicon);
+        if language == Language::Fr {
+            marks.extend(restrictions(&words));
+        }
         let parties = parties(&words, lexicon);
         let segments = segments(raw, language);
+        let segment_of = |start: usize| segments.partition_point(|end| *end <= start);
+        let reference =
+            |word: Word| Reference { segment: segment_of(word.range.start), name: word.folded };
         let mut text = Text {
             raw,
             language,
             tokens: Vec::with_capacity(words.len()),
             quantities: quantities(raw, language),
-            references: references.into_iter().map(|word| word.folded).collect(),
+            references: references.into_iter().map(reference).collect(),
             marks,
         };
         let mut clause = 0;
         for (at, word) in words.into_iter().enumerate() {
-            let segment = segments.partition_point(|end| *end <= word.range.start);
+            let segment = segment_of(word.range.start);
             if at > 0 && text.parts(at - 1, word.range.start, segment, at) {
                 clause += 1;
             }
@@ -189,6 +209,20 @@ fn marks(words: &[Word], lexicon: &Lexicon) -> Vec<Mark> {
     found.iter().filter(|mark| !hidden(mark)).copied().collect()
 }
 
+/// French `ne … que` is `only`.
+fn restrictions(words: &[Word]) -> Vec<Mark> {
+    let is = |at: usize, any: &[&str]| any.contains(&words[at].folded.as_str());
+    let denies = ["pas", "jamais", "aucun", "aucune", "rien", "plus", "nul", "guere", "personne"];
+    let begins = (0..words.len()).filter(|at| is(*at, &["ne", "n"]));
+    begins
+        .filter_map(|at| {
+            let mut rest = at + 1..words.len().min(at + 1 + RESTRICTED_WORDS);
+            let end = rest.find(|at| is(*at, &["que", "qu"]) || is(*at, &denies))?;
+            is(end, &["que", "qu"]).then_some(Mark { at: end, length: 1, tag: Tag::Only })
+        })
+        .collect()
+}
+
 /// `must not` is a duty and a negation; `not only` is no negation.
 fn hides(longer: &Mark, shorter: &Mark) -> bool {
     longer.tag != Tag::Exempt || shorter.tag != Tag::Negation
@@ -210,13 +244,51 @@ fn parties(words: &[Word], lexicon: &Lexicon) -> Vec<Option<u16>> {
     parties
 }
 
-/// Where the sentences and list items of a text end, in bytes.
+/// Where the sentences and list items of a text end, in bytes. A row of a table is one.
 fn segments(raw: &str, language: Language) -> Vec<usize> {
     let whole = ByteRange::new(0, raw.len());
+    let rows = rows(raw);
+    let in_row = |at: &usize| rows.iter().any(|row| row.start < *at && *at < row.end);
     let mut ends: Vec<usize> =
         sentences(raw, whole, language).into_iter().map(|range| range.end).collect();
     ends.extend(raw.match_indices([';', '\n']).map(|(at, _)| at));
+    ends.retain(|at| !in_row(at));
     ends.sort_unstable();
     ends.dedup();
     ends
+}
+
+/// The lines that are rows of a table: `Fee: 20; Time: 3 days`.
+fn rows(raw: &str) -> Vec<std::ops::Range<usize>> {
+    let mut start = 0;
+    let mut rows = Vec::new();
+    for line in raw.split('\n') {
+        let cells = line.split("; ");
+        let named = |cell: &str| {
+            let name = cell.split_once(": ").map(|(name, _)| name);
+            name.is_some_and(|name| !name.is_empty() && name.len() <= HEADER_BYTES)
+        };
+        let count = cells.clone().count();
+        if count > 1 && cells.filter(|cell| named(cell)).count() == count {
+            rows.push(start..start + line.len());
+        }
+        start += line.len() + 1;
+    }
+    rows
+}
+
+/// The parts of a claim that each say something: its sentences and what stands between semicolons.
+pub(super) fn parts(claim: &str, language: Language) -> Vec<&str> {
+    let mut parts: Vec<&str> = Vec::new();
+    let mut start = 0;
+    for end in segments(claim, language).into_iter().chain([claim.len()]) {
+        let part = claim[start.min(end)..end].trim_matches([' ', ';', '\n']);
+        if part.split_whitespace().count() >= LEAST_PART_WORDS {
+            parts.push(part);
+            start = end;
+        }
+    }
+    // A short rest belongs to what stands before it.
+    let rest = claim[start..].trim_matches([' ', ';', '\n']);
+    if parts.is_empty() || rest.chars().any(char::is_alphanumeric) { vec![claim] } else { parts }
 }

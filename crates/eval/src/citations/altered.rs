@@ -50,6 +50,8 @@ pub(super) fn alter(
         "negation" => negation(sentence, rules, random),
         "party" => swap(sentence, &rules.parties, random),
         "name" => swap(sentence, &rules.names, random),
+        // Outside German, `may not` and `must not` forbid alike.
+        "modality" if language != Language::De && denies(sentence, rules) => None,
         "modality" => swap(sentence, &rules.modals, random),
         "reference" => reference(sentence, random),
         "quantifier" => first_of(sentence, &rules.quantifiers, random),
@@ -61,6 +63,13 @@ pub(super) fn alter(
         _ => None,
     }?;
     (altered != sentence).then_some(altered)
+}
+
+fn denies(sentence: &str, rules: &Rules) -> bool {
+    let words = rules.unnegations.iter().map(|pair| pair[0]);
+    words
+        .chain(["Nagin", "nagin", "No", "neither", "né", "ni", "aucun"])
+        .any(|word| find(sentence, word).is_some())
 }
 
 /// Where a phrase stands as whole words.

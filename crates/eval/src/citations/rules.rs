@@ -35,6 +35,11 @@ pub(super) struct Rules {
     pub(super) together: Vec<&'static str>,
     pub(super) conjunctions: Vec<&'static str>,
     pub(super) alikes: Vec<Turn>,
+    pub(super) frames: Vec<(&'static str, &'static str)>,
+    pub(super) table_headers: Vec<&'static str>,
+    pub(super) table_names: Vec<&'static str>,
+    pub(super) table_says: Vec<&'static str>,
+    pub(super) table_unit: &'static str,
 }
 
 /// A phrase and what it is turned into.
@@ -103,6 +108,11 @@ fn read(file: &'static str) -> Rules {
             "exception" => rules.exceptions = group().collect(),
             "together" => rules.together = words(),
             "conjunction" => rules.conjunctions = words(),
+            "table headers" => rules.table_headers = group().collect(),
+            "table names" => rules.table_names = group().collect(),
+            "table fee" | "table time" => rules.table_says.push(rest),
+            "table unit" => rules.table_unit = rest,
+            _ if name.starts_with("frame ") => rules.frames.push((name, rest)),
             _ if name.starts_with("turn ") => rules.turns.extend(Turn::read(name, rest)),
             _ if name.starts_with("same ") => rules.alikes.extend(Turn::read(name, rest)),
             _ => {}
@@ -136,10 +146,12 @@ mod tests {
             for group in groups {
                 assert!(!group.is_empty() && group.iter().all(|one| one.len() > 1), "{language:?}");
             }
-            for kind in ["bound", "every", "denial", "duty"] {
+            for kind in ["bound", "every", "denial", "duty", "sibling", "reversed", "prefix"] {
                 assert!(rules.turns.iter().any(|turn| turn.kind == kind), "{language:?} {kind}");
             }
             assert!(rules.alikes.len() > 9 && rules.exceptions.len() > 5, "{language:?}");
+            assert_eq!(rules.table_headers.len(), 3, "{language:?}");
+            assert!(rules.frames.iter().all(|(_, frame)| frame.contains("{}")), "{language:?}");
             assert!(rules.nevers.iter().all(|never| never.contains("{}")), "{language:?}");
             assert_eq!(rules.months.len(), 12, "{language:?}");
             assert!(rules.negation.contains("{}") && rules.date.contains("{y}"), "{language:?}");

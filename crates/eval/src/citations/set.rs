@@ -7,7 +7,7 @@ use allod_corpus::Language;
 use super::Case;
 use super::random::{Random, hash};
 use super::source::Passage;
-use super::{altered, forms, kept, turned};
+use super::{altered, forms, kept, outside, turned};
 
 /// Of one document at most so many sentences give cases, so that no long act outweighs the others.
 const SENTENCES: usize = 60;
@@ -24,6 +24,7 @@ pub(super) fn make(passages: &[Passage], most: usize, seed: u64) -> Vec<Case> {
         for passage in &chosen {
             of_passage(passage, &own, &words, most, &mut made, &mut random, &mut cases);
         }
+        cases.extend(of_tables(language, most, seed));
     }
     cases
 }
@@ -108,10 +109,52 @@ fn of_passage(
             push(kind, false, claim, cited(passage, own));
         }
     }
+    let next = all.iter().copied().find(|other| follows(other, passage));
+    for kind in outside::KEPT {
+        if let Some(claim) = outside::keep_outside(passage, next, kind, own) {
+            push(kind, true, claim, whole(passage, kind, own));
+        }
+    }
+    for kind in outside::ALTERED {
+        let altered = outside::alter_outside(passage, next, kind, own);
+        let stands = |claim: &String| passage.article.contains(claim.trim_end_matches('.'));
+        if let Some(claim) = altered.filter(|claim| !stands(claim)) {
+            push(kind, false, claim, whole(passage, kind, own));
+        }
+    }
     if let Some(wrong) = elsewhere(passage, all, random) {
         let said = kept::keep(sentence, "synonyms", words, language, random);
         push("passage", false, said.unwrap_or_else(|| sentence.clone()), wrong);
     }
+}
+
+/// Whether a sentence stands later in the same paragraph.
+fn follows(other: &Passage, passage: &Passage) -> bool {
+    let place = |p: &Passage| passage.paragraph.find(&p.sentence);
+    other.document == passage.document
+        && other.paragraph == passage.paragraph
+        && place(other) > place(passage)
+}
+
+/// What is cited; at least the paragraph where the claim is made of more than one sentence.
+fn whole(passage: &Passage, kind: &str, random: &mut Random) -> String {
+    match kind {
+        "borrowed figure" => passage.article.clone(),
+        "merged" | "joined" => passage.paragraph.clone(),
+        _ => cited(passage, random),
+    }
+}
+
+/// Claims about rows of tables.
+fn of_tables(language: Language, most: usize, seed: u64) -> impl Iterator<Item = Case> {
+    outside::rows(language, most, seed).into_iter().map(move |row| Case {
+        language,
+        document: "tables".into(),
+        kind: if row.supported { "row" } else { "row of another" }.into(),
+        supported: row.supported,
+        claim: row.claim,
+        cited: row.cited,
+    })
 }
 
 /// What is cited: the sentence, its paragraph or its article.

@@ -106,24 +106,35 @@ fn day(sentence: &str, rules: &Rules, random: &mut Random) -> Option<String> {
     Some(replace(sentence, range.start, range.len(), &other.written(random.below(3))))
 }
 
-/// Two parties of the sentence in each other's place, whatever group they are of.
+/// Two parties of the sentence in each other's place, each in the form that its place asks for.
 fn swapped(sentence: &str, rules: &Rules) -> Option<String> {
-    let parties: Vec<&str> = rules.parties.iter().flatten().copied().collect();
-    let mut found: Vec<(usize, &str)> =
-        parties.iter().filter_map(|party| Some((find(sentence, party)?, *party))).collect();
+    let phrases = rules.parties.iter().enumerate();
+    let mut found: Vec<(usize, &str, usize)> = phrases
+        .flat_map(|(group, phrases)| phrases.iter().map(move |phrase| (group, *phrase)))
+        .filter_map(|(group, phrase)| Some((find(sentence, phrase)?, phrase, group)))
+        .collect();
     found.sort_unstable();
     found.dedup_by(|a, b| a.0 == b.0);
-    let [(a, one), (b, other)] = found[..] else { return None };
+    let [(a, one, first), (b, other, second)] = found[..] else { return None };
     let between = sentence.get(a + one.len()..b)?;
     let joins = sentence.split(' ').any(|word| {
         let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
         rules.together.contains(&word.as_str())
     });
-    if joins || between.trim().len() < 4 || one.to_lowercase() == other.to_lowercase() {
+    if joins || between.trim().len() < 4 || stem(one) == stem(other) {
         return None;
     }
-    let later = replace(sentence, b, other.len(), one);
-    Some(replace(&later, a, one.len(), other))
+    let form = |group: usize, of: &str| {
+        rules.parties[group].iter().copied().find(|phrase| stem(phrase) == stem(of))
+    };
+    let later = replace(sentence, b, other.len(), form(second, one)?);
+    Some(replace(&later, a, one.len(), form(first, other)?))
+}
+
+/// The first letters of the last word of a party: the same in all its cases.
+fn stem(party: &str) -> String {
+    let last = party.rsplit([' ', '’', '\'']).next().unwrap_or(party);
+    last.to_lowercase().chars().take(5).collect()
 }
 
 /// What is excepted left out, up to the next comma or the end.

@@ -46,7 +46,8 @@ fn cases(arguments: &EvalCitationsArguments) -> anyhow::Result<Vec<(&'static str
     if folders.is_empty() {
         folders.push(&documents);
     }
-    let made = citations::make_cases(&folders, Half::Reported, arguments.most, arguments.seed)
+    let half = if arguments.fitted { Half::Fitted } else { Half::Reported };
+    let made = citations::make_cases(&folders, half, arguments.most, arguments.seed)
         .context("the folders cannot be read")?;
     Ok(vec![("made", made), ("by hand", citations::written_by_hand())])
 }
