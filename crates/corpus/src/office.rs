@@ -1,6 +1,7 @@
 //! Office documents: ZIP containers of XML parts.
 
 mod docx;
+mod docx_formula;
 mod docx_numbering;
 mod docx_styles;
 mod docx_table;

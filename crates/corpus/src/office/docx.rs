@@ -6,6 +6,7 @@ use super::docx_numbering::{Marker, Numbering};
 use super::docx_styles::{Look, Role, Styles, is_on, numbered, outline};
 use super::docx_table;
 use super::docx_text::{self, Field, Ground, Note, choice};
+use super::graphic::{self, Graphics};
 use super::relations::{Relations, main_part, title};
 use crate::clean::LINE_BREAK;
 use crate::found::Found;
@@ -38,11 +39,13 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
     let mut notes = HashMap::new();
     notes.extend(footnotes.iter().flat_map(|xml| note_bodies(xml, Note::Foot)));
     notes.extend(endnotes.iter().flat_map(|xml| note_bodies(xml, Note::End)));
+    let graphics = graphic::read(&mut package, &relations, document.root(), FORMAT)?;
     let styles = styles.map(|xml| Styles::read(xml.root())).unwrap_or_default();
     let mut reader = Reader {
         styles,
         numbering: numbering.map(|xml| Numbering::read(xml.root())).unwrap_or_default(),
         notes,
+        graphics,
         ..Reader::default()
     };
     let body = document.root().child("body").ok_or(Unreadable::Broken {
@@ -70,6 +73,7 @@ pub(super) struct Reader<'a> {
     pub(super) styles: Styles,
     numbering: Numbering,
     notes: HashMap<Note, Element<'a>>,
+    graphics: Graphics,
     found: Vec<Raw>,
     /// Notes whose marks were read; they come at the end of the section.
     waiting: Vec<Note>,
@@ -141,6 +145,8 @@ impl<'a> Reader<'a> {
             self.blocks(content);
         }
         self.boxes -= 1;
+        let drawn = text.drawn.iter().filter_map(|element| self.graphics.remove(&element.id()));
+        self.found.extend(drawn.flatten());
     }
 
     /// Counts the paragraph in its list.

@@ -1,5 +1,6 @@
 //! The text of one paragraph of a Word document: its runs, fields, controls and what hangs on it.
 
+use super::docx_formula;
 use super::docx_styles::{Look, Styles, is_on};
 use crate::clean::LINE_BREAK;
 use crate::xml::Element;
@@ -15,6 +16,8 @@ pub(super) struct Text<'a> {
     pub lead: usize,
     /// Paragraphs and tables that stand in boxes anchored here.
     pub boxes: Vec<Element<'a>>,
+    /// Charts and diagrams that are anchored here.
+    pub drawn: Vec<Element<'a>>,
     pub notes: Vec<Note>,
 }
 
@@ -75,7 +78,7 @@ impl<'a> Reader<'_, 'a> {
                 | "bdo" | "sdtContent" => self.inline(child),
                 "sdt" => child.child("sdtContent").into_iter().for_each(|c| self.inline(c)),
                 "AlternateContent" => choice(child).into_iter().for_each(|c| self.inline(c)),
-                "oMath" | "oMathPara" => self.push(&child.text(), Look::default()),
+                "oMath" | "oMathPara" => self.push(&docx_formula::read(child), Look::default()),
                 _ => {}
             }
         }
@@ -195,6 +198,8 @@ impl<'a> Reader<'_, 'a> {
             }
             return;
         }
+        let drawn = drawing.descendants().filter(|e| e.is("chart") || e.is("relIds"));
+        self.found.drawn.extend(drawn);
         let described = drawing.descendants().find(|element| element.is("docPr"));
         let text = described.and_then(|d| d.attribute("descr")).unwrap_or_default().trim();
         if is_alternative(text) {

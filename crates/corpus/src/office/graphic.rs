@@ -1,4 +1,4 @@
-//! Charts and diagrams that a slide refers to: the figures of a chart as rows, the words of a
+//! Charts and diagrams that a slide or a text refers to: the figures of a chart as rows, the words of a
 //! diagram as a list.
 
 use std::collections::HashMap;

@@ -254,6 +254,35 @@ fn charts_and_diagrams_of_slides_are_read() {
 }
 
 #[test]
+fn charts_and_formulas_of_word_are_read() {
+    let point = |at: usize, value: &str| format!("<c:pt idx='{at}'><c:v>{value}</c:v></c:pt>");
+    let chart = format!(
+        "<c:chartSpace xmlns:c='c'><c:chart><c:plotArea><c:pieChart><c:ser><c:tx>{}</c:tx>\
+         <c:cat>{}</c:cat><c:val>{}</c:val></c:ser></c:pieChart></c:plotArea></c:chart>\
+         </c:chartSpace>",
+        point(0, "Votes"),
+        point(0, "Yes") + &point(1, "No"),
+        point(0, "12") + &point(1, "7")
+    );
+    let drawing = "<w:p><w:r><w:t>See.</w:t></w:r><w:r><w:drawing><c:chart xmlns:c='c' \
+        xmlns:r='r' r:id='g1'/></w:drawing></w:r></w:p>";
+    let fraction = "<w:p><m:oMath xmlns:m='m'><m:r><m:t>x=</m:t></m:r><m:f><m:num><m:r><m:t>a+b\
+        </m:t></m:r></m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f></m:oMath></w:p>";
+    let bytes = with_files(
+        &docx(&format!("{drawing}{fraction}"), "", "", ""),
+        &[
+            (
+                "word/_rels/document.xml.rels",
+                b"<Relationships><Relationship Id='g1' Type='x/chart' Target='charts/c.xml'/>\
+                  </Relationships>",
+            ),
+            ("word/charts/c.xml", chart.as_bytes()),
+        ],
+    );
+    assert_eq!(texts("a.docx", &bytes), ["See.", "Yes; Votes: 12", "No; Votes: 7", "x=(a+b)/2"]);
+}
+
+#[test]
 fn boxes_and_forms_of_word() {
     let drawing = format!(
         "<mc:AlternateContent><mc:Choice><w:drawing><w:txbxContent>{0}</w:txbxContent></w:drawing>\

@@ -99,6 +99,8 @@ struct Grid {
     /// Where columns and rows end, from left to right and from top to bottom.
     columns: Vec<f32>,
     rows: Vec<f32>,
+    /// The lines between columns: where each stands, from top to bottom.
+    uprights: Vec<Area>,
 }
 
 fn grids(rules: &[Rule]) -> Vec<Grid> {
@@ -122,6 +124,7 @@ fn grids(rules: &[Rule]) -> Vec<Grid> {
             area: grown(area),
             columns: distinct(down.collect()),
             rows: distinct(across.collect()),
+            uprights: members.iter().filter(|r| !r.is_across()).map(|r| r.area).collect(),
         }
     });
     // A box around a text has two sides and no column between them.
@@ -150,11 +153,63 @@ impl Grid {
             let column = interval(&self.columns, piece.area.x0 + 0.3 * piece.size).unwrap_or(0);
             rows[row][column].push(piece);
         }
+        if let Some(header) = self.header_of_groups(&rows) {
+            let below = rows.split_off(2);
+            let mut rows: Vec<Row> = below.into_iter().flat_map(band_rows).collect();
+            rows.retain(|row| row.cells.iter().any(|cell| !cell.is_empty()));
+            return Some(Table { area: self.area, header, rows });
+        }
         let rows: Vec<Row> = rows.into_iter().flat_map(band_rows).collect();
         let filled =
             rows.iter().filter(|row| row.cells.iter().filter(|c| !c.is_empty()).count() > 1);
         let is_table = rows.len() > 1 && filled.count() * 2 >= rows.len();
         is_table.then(|| Table::new(self.area, rows, false))
+    }
+
+    /// The names of the columns, where the first row groups those that the second one names: a line
+    /// between columns is missing in the first row and there in the second.
+    fn header_of_groups(&self, bands: &[Vec<Vec<Segment>>]) -> Option<Vec<String>> {
+        let [groups, names, below @ ..] = bands else { return None };
+        let names: Vec<String> = names.iter().map(|cell| cell_text(cell)).collect();
+        let mut header = Vec::new();
+        let (mut has_group, mut reaches_down) = (false, false);
+        for span in self.spans() {
+            let cells: Vec<Segment> = groups[span.clone()].iter().flatten().cloned().collect();
+            let group = cell_text(&cells);
+            let is_group = span.len() > 1 && !group.is_empty();
+            let named = span.clone().all(|at| !names[at].is_empty() && !is_amount(&names[at]));
+            if is_group && !named || is_amount(&group) {
+                return None;
+            }
+            has_group |= is_group;
+            reaches_down |= span.len() == 1 && !group.is_empty() && names[span.start].is_empty();
+            header.extend(span.map(|at| match (group.is_empty(), names[at].is_empty()) {
+                (false, false) => format!("{group}, {}", names[at]),
+                (false, true) => group.clone(),
+                (true, _) => names[at].clone(),
+            }));
+        }
+        let figures = below.iter().flatten().any(|cell| is_amount(&cell_text(cell)));
+        let is_header = has_group && !below.is_empty() && (reaches_down || figures);
+        (is_header && header.iter().filter(|name| name.is_empty()).count() < 2).then_some(header)
+    }
+
+    /// The columns of the first row that no line parts.
+    fn spans(&self) -> Vec<std::ops::Range<usize>> {
+        let middle = (self.rows[0] + self.rows[1]) / 2.0;
+        let parted = |x: f32| {
+            self.uprights.iter().any(|line| {
+                (line.x0 - x).abs() < 2.0 * NEAR && line.y0 <= middle && middle <= line.y1
+            })
+        };
+        let mut spans: Vec<std::ops::Range<usize>> = Vec::new();
+        for column in 0..self.columns.len() - 1 {
+            match spans.last_mut().filter(|_| !parted(self.columns[column])) {
+                Some(span) => span.end = column + 1,
+                None => spans.push(column..column + 1),
+            }
+        }
+        spans
     }
 
     /// A segment cut where a column ends.

@@ -177,6 +177,25 @@ fn tables_keep_their_headers() {
 }
 
 #[test]
+fn a_ruled_header_of_two_rows_groups_its_columns() {
+    let text = [
+        lines(70.0, 700.0, &["Service"]),
+        lines(230.0, 700.0, &["Fee"]),
+        lines(190.0, 685.0, &["Residents"]),
+        lines(310.0, 685.0, &["Visitors"]),
+        lines(70.0, 670.0, &["Copy"]),
+        lines(190.0, 670.0, &["CHF 1"]),
+        lines(310.0, 670.0, &["CHF 2"]),
+    ];
+    let across = [712.0, 696.0, 681.0, 665.0].map(|y| format!("65 {y} m 420 {y} l S\n"));
+    let down = [65.0, 185.0, 420.0].map(|x| format!("{x} 712 m {x} 665 l S\n"));
+    let half = "305 696 m 305 665 l S\n".to_owned();
+    let page = [across.concat(), down.concat(), half, text.concat()].concat();
+    let expected = ["Service: Copy; Fee, Residents: CHF 1; Fee, Visitors: CHF 2"];
+    assert_eq!(texts(&read_pages(&[page])), expected);
+}
+
+#[test]
 fn form_values_stand_at_their_fields() {
     let field =
         "<</Type /Annot /Subtype /Widget /FT /Tx /V (Mattias Joos) /Rect [120 720 300 734]>>";
