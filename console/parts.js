@@ -27,16 +27,32 @@ export function confidence(value) {
     h('span.bar', { 'aria-hidden': 'true' }, bar), `${t('Confidence')} ${percent} %`);
 }
 
+/** How a document's text marks the items of a list. */
+const ITEM = /^\s*- /;
+
 /** An answer's text; `[1]` becomes a button that opens the first citation. */
 export function answerText(text, citations, open) {
-  const paragraphs = text.split(/\n+/).filter((line) => line.trim() !== '');
+  const lines = text.split(/\n+/).filter((line) => line.trim() !== '');
   // A word and the number after it stay on one line.
-  return paragraphs.map((line) => h('p', null, line.split(/(\S*\s*\[\d+\])/).map((piece) => {
+  const cited = (line) => line.split(/(\S*\s*\[\d+\])/).map((piece) => {
     const [, word, number] = /^(\S*\s*)\[(\d+)\]$/.exec(piece) ?? [];
     const citation = citations[number - 1];
     return citation ? h('span.hold', null, word, citationButton(number, citation, open)) : piece;
-  })));
+  });
+  const blocks = [];
+  for (const line of lines) {
+    if (!ITEM.test(line)) {
+      blocks.push(h('p', null, cited(line)));
+    } else {
+      if (blocks.at(-1)?.tagName !== 'UL') blocks.push(h('ul.items'));
+      blocks.at(-1).append(h('li', null, cited(line.replace(ITEM, ''))));
+    }
+  }
+  return blocks;
 }
+
+/** A quote without the marks of its list. */
+const unmarked = (quote) => quote.split('\n').map((line) => line.replace(ITEM, '')).join(' ');
 
 function citationButton(number, citation, open) {
   const label = `${t('Source')} ${number}: ${citation.title} ${citation.place}`;
@@ -54,7 +70,7 @@ export function citationList(citations, open) {
       h('span.where', null, h('b', null, citation.title),
         citation.place && h('span.article', null, citation.place),
         citation.label && h('span.label', null, citation.label)),
-      h('q', null, citation.quote)))));
+      h('q', null, unmarked(citation.quote))))));
 }
 
 export const shortDigest = (digest) => (digest ?? '').replace('sha256:', '').slice(0, 12);

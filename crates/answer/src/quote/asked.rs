@@ -127,10 +127,11 @@ const TIMES: [&str; 5] = [
 ];
 const VERBS: [&str; 5] = [
     "ist sind war waren hat haben darf durfen kann konnen muss mussen gibt wird werden gilt \
-     braucht bin habe soll gelten besteht bestehen brauche",
-    "est sont a ont peut doit faut puis dois ai y existe suis",
-    "e sono ha hanno puo deve posso devo si bisogna esiste c",
-    "e en ha han po poss sto dastga datti datt hai",
+     braucht bin habe soll gelten besteht bestehen brauche bekomme bekommt bekommen erhalte erhalt \
+     erhalten zahlt zahle werde",
+    "est sont a ont peut doit faut puis dois ai y existe suis peux recoit recois",
+    "e sono ha hanno puo deve posso devo si bisogna esiste c viene vengono ricevo riceve",
+    "e en ha han po poss sto dastga datti datt hai vegn vegnan survegn survegnan",
     "is are was were do does did has have had can could may must should will would am need",
 ];
 

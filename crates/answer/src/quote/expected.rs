@@ -1,8 +1,12 @@
 //! What kind of thing a question asks for, and how well a sentence holds one.
 
+use super::asked::Asked;
 use crate::support::quantity::{Quantity, Unit, Value, quantities};
 use allod_corpus::Language;
 use allod_retrieval::analysis::{Word, fold, is_stop_word, words};
+
+/// The word that a question is asked by is one of so many first ones.
+const ASKING_WORDS: usize = 2;
 
 /// The kind of thing asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,45 +34,49 @@ const AMOUNT: &[&str] = &[
     " kostet",
     " kosten ",
     " wie teuer",
+    " wie hoch ist der beitrag",
+    " wie viel bezahl",
+    " wie viel zahl",
+    " coute",
+    " coutent",
+    " costa ",
+    " costano ",
+    " si paga",
+    " verdien",
+    " quanto ammonta",
+    " custa ",
+    " custan",
+    " quant munta",
+    " how much",
+    " cost ",
+    " costs ",
+];
+/// Names of what is paid: a question that is not answered by yes or no, a person or a place asks
+/// how much it is.
+const CHARGES: &[&str] = &[
     " gebuhr",
     " preis",
     " taxe",
     " tarif",
     " busse",
     "steuer ",
-    " wie hoch ist der beitrag",
     " impot ",
     " imposta ",
-    " wie viel bezahl",
-    " wie viel zahl",
-    " coute",
-    " coutent",
     " prix ",
     " montant",
     " tarifs ",
     " amende",
-    " costa ",
-    " costano ",
     " prezzo",
     " tassa ",
     " tariffa",
-    " si paga",
     " multa",
     " lohn",
-    " verdien",
     " salaire",
     " stipendio",
     " salary",
     " wage",
-    " quanto ammonta",
-    " custa ",
-    " custan",
     " pretsch",
     " taxa ",
-    " quant munta",
-    " how much",
-    " cost ",
-    " costs ",
     " price",
     " fee ",
     " fees ",
@@ -404,9 +412,17 @@ impl Expected {
             return None;
         }
         match counted {
-            Some(word) if time(&word) => Some(Expected::Duration),
-            Some(word) => Some(Expected::Count(word)),
-            None => kinds.into_iter().find(|(phrases, _)| asks(phrases)).map(|(_, kind)| kind),
+            Some(word) if time(&word) => return Some(Expected::Duration),
+            Some(word) => return Some(Expected::Count(word)),
+            None => {}
+        }
+        let found = kinds.into_iter().find(|(phrases, _)| asks(phrases)).map(|(_, kind)| kind);
+        let charged = || asks(CHARGES) && !asks_otherwise(question, language);
+        match found {
+            None | Some(Expected::Contact | Expected::Who(_)) if charged() => {
+                Some(Expected::Amount)
+            }
+            found => found,
         }
     }
 
@@ -432,12 +448,43 @@ impl Expected {
     }
 }
 
+/// Whether a question is answered by yes or no, a reason, a place or a person: then a charge that it
+/// names is what it is about, and not what it asks for.
+fn asks_otherwise(question: &str, language: Language) -> bool {
+    let words = words(last_sentence(question), language);
+    // `fine for who lights a fire` asks for a fine.
+    let asked = Asked::of(&words[..words.len().min(ASKING_WORDS)], language);
+    matches!(asked, Asked::YesNo | Asked::Where | Asked::Why | Asked::Who)
+}
+
+fn last_sentence(question: &str) -> &str {
+    let sentences = question.trim_end_matches(['?', '.', '!', ' ']).rsplit_once(['.', '!', '?']);
+    sentences.map_or(question, |(_, last)| last)
+}
+
+/// What a question that is answered by yes or no asks of its subject: the last word of its main
+/// clause that says something, as in `is the tax refunded if I move away`.
+fn predicate(question: &str, language: Language) -> Option<String> {
+    let words = words(last_sentence(question), language);
+    if Asked::of(&words, language) != Asked::YesNo {
+        return None;
+    }
+    let side = ["wenn", "falls", "if", "when", "si", "quand", "se", "quando", "sche"];
+    let main = words.iter().skip(1).take_while(|word| !side.contains(&word.folded.as_str()));
+    let says = |word: &&Word| !is_stop_word(&word.folded, language) && !word.is_number();
+    let content: Vec<&Word> = main.filter(says).collect();
+    // Of one word alone nothing can be asked.
+    content.last().filter(|_| content.len() > 1).map(|word| word.folded.clone())
+}
+
 /// The word that the question puts forward: `which company`, `how many dogs`, `what level`.
 pub(super) fn focus(question: &str, language: Language) -> Option<String> {
     let folded = blanked(question);
     let phrases = FOCUS.iter().chain(COUNT);
-    let word = phrases.filter_map(|phrase| counted(question, &folded, phrase, language)).next()?;
-    (!is_period_word(&word.folded)).then_some(word.folded)
+    match phrases.filter_map(|phrase| counted(question, &folded, phrase, language)).next() {
+        Some(word) => (!is_period_word(&word.folded)).then_some(word.folded),
+        None => predicate(question, language),
+    }
 }
 
 /// Words before the one that is put forward.
@@ -672,6 +719,12 @@ mod tests {
             ("Per quanto tempo vale?", It, Some(Expected::Duration)),
             ("Qual è il numero di telefono?", It, Some(Expected::Contact)),
             ("Darf ich grillieren?", De, None),
+            ("Wird die Hundesteuer zurückerstattet?", De, None),
+            ("Is the dog tax refunded?", En, None),
+            ("multa per chi accende un fuoco", It, Some(Expected::Amount)),
+            ("Wie hoch ist die Hundesteuer?", De, Some(Expected::Amount)),
+            ("Quelle est la taxe ?", Fr, Some(Expected::Amount)),
+            ("Was kostet die Gebühr?", De, Some(Expected::Amount)),
         ] {
             assert_eq!(Expected::of(question, language), expected, "{question}");
         }
@@ -682,6 +735,17 @@ mod tests {
         let role = Expected::of("Wer ist der Brunnenmeister der Gemeinde?", De);
         assert!(matches!(role, Some(Expected::Name(word)) if word.folded == "brunnenmeister"));
         assert!(matches!(Expected::of("Tgi è responsabel?", Rm), Some(Expected::Who(_))));
+    }
+
+    #[test]
+    fn a_yes_or_no_question_puts_its_predicate_forward() {
+        for (question, language, word) in [
+            ("Is the dog tax refunded if I move away?", En, Some("refunded")),
+            ("Wird die Hundesteuer zurückerstattet?", De, Some("zuruckerstattet")),
+            ("Wie hoch ist die Hundesteuer?", De, None),
+        ] {
+            assert_eq!(focus(question, language).as_deref(), word, "{question}");
+        }
     }
 
     #[test]
