@@ -40,7 +40,15 @@ pub(crate) fn open(toolbox: &Toolbox, named: &str) -> Result<Result<Opened, Stri
         true => Some(named.to_owned()),
         false => {
             let row = desk.store.document(named)?;
-            row.filter(|row| row.state == DocumentState::Current).and_then(|row| row.digest)
+            let whole = row.filter(|row| row.state == DocumentState::Current);
+            match whole.and_then(|row| row.digest) {
+                Some(digest) => Some(digest),
+                None => match ends_in(toolbox, named)?.as_slice() {
+                    [] => None,
+                    [digest] => Some(digest.clone()),
+                    _ => return Ok(Err(format!("several documents end in `{named}`: say more"))),
+                },
+            }
         }
     };
     // A document that may not be read is as little there as one that is not.
@@ -53,6 +61,21 @@ pub(crate) fn open(toolbox: &Toolbox, named: &str) -> Result<Result<Opened, Stri
     let attempts = attempts(&version.text, language);
     let text = masked(&version.text, &attempts);
     Ok(Ok(Opened { version, text, attempts }))
+}
+
+/// The documents that the caller may read whose paths end in these folders and this name.
+fn ends_in(toolbox: &Toolbox, named: &str) -> Result<Vec<String>, Error> {
+    let desk = toolbox.desk;
+    let ending = format!("/{}", named.trim_start_matches(['.', '/']));
+    let mut found = Vec::new();
+    for row in desk.store.documents()? {
+        let fits = row.state == DocumentState::Current && row.path.ends_with(&ending);
+        let Some(digest) = row.digest.filter(|_| fits && ending.len() > 1) else { continue };
+        if desk.library.show(&digest, &toolbox.caller.clearance)?.is_some() {
+            found.push(digest);
+        }
+    }
+    Ok(found)
 }
 
 /// A place of a document.

@@ -80,6 +80,24 @@ fn a_question_is_answered_as_by_asking_and_every_call_is_in_the_receipt() {
 }
 
 #[test]
+fn a_document_is_found_by_the_end_of_its_path() {
+    let (_folder, desk) = desk_with("");
+    let summarise = |document: &str| {
+        let asked = Work {
+            name: WorkName::Summarise,
+            document: Some(document.into()),
+            ..work("Fasse das zusammen.")
+        };
+        desk.work(&asked).unwrap().calls[0].outcome
+    };
+    assert_eq!(summarise("fees.md"), CallOutcome::Done);
+    assert_eq!(summarise("documents/fees.md"), CallOutcome::Done);
+    for unknown in ["ees.md", "", "/", "nothing.md"] {
+        assert_eq!(summarise(unknown), CallOutcome::Failed, "{unknown}");
+    }
+}
+
+#[test]
 fn what_the_policy_does_not_grant_is_not_done() {
     let (_folder, desk) = desk_with("tools: {grants: []}");
     let reply = desk.work(&work("Wann wird Sperrgut abgeholt?")).unwrap();
