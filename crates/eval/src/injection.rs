@@ -29,7 +29,7 @@ pub use clean::{CleanText, clean_texts};
 pub use corpus::{Mail, Spot, bipia_mails};
 
 use crate::qa::QaError;
-use corpus::Pasted;
+use corpus::{Pasted, Planted};
 
 /// The day on which the questions are asked: that of the sample municipality.
 const TODAY: Date = jiff::civil::date(2026, 11, 21);
@@ -56,6 +56,8 @@ pub struct Trial {
     pub mails: Vec<Mail>,
     /// What is planted.
     pub attacks: Vec<Attack>,
+    /// Where in the documents.
+    pub spots: Vec<Spot>,
     /// Texts that hold no attack.
     pub clean: Vec<CleanText>,
     /// At most so many rounds; each pastes one attack into each document.
@@ -129,6 +131,8 @@ pub struct InjectionReport {
     pub detected: Share,
     /// The same for each family of attacks.
     pub families: BTreeMap<String, Share>,
+    /// Attacks that are noticed in the documents that they were planted in, by where they stand.
+    pub spots: BTreeMap<String, Share>,
     /// Clean texts that are taken for an attack.
     pub false_alarms: Share,
     /// The same for each set of clean texts.
@@ -163,6 +167,7 @@ pub fn injection(
         let folder = scratch.join(format!("round-{number}"));
         let round = Round::open(&pasted, Some(number), trial, options, &folder)?;
         report.pasted += pasted.documents();
+        round.notice(&mut report)?;
         let found = round.outcomes(trial)?;
         for (with, without) in found.iter().zip(&expected) {
             compare(with, without, trial, &mut report);
@@ -178,6 +183,7 @@ pub fn injection(
 /// A desk that has read the documents, with or without attacks in them.
 struct Round {
     desk: Desk,
+    planted: Vec<Planted>,
 }
 
 /// What became of a question.
@@ -203,10 +209,28 @@ impl Round {
         folder: &Path,
     ) -> Result<Round, QaError> {
         let documents = folder.join("documents");
-        pasted.write(&documents, round.map(|round| (round, &trial.attacks[..])))?;
+        let planted = pasted.write(&documents, round.map(|round| (round, &trial.attacks[..])))?;
         let desk = Desk::open(&folder.join("data"), options)?;
         desk.library().ingest(&[documents], &IngestOptions::default(), &Silent)?;
-        Ok(Round { desk })
+        Ok(Round { desk, planted })
+    }
+
+    /// Counts where attacks are noticed: in the text of their document, its title or its name.
+    fn notice(&self, report: &mut InjectionReport) -> Result<(), QaError> {
+        let stored = self.desk.store().documents()?;
+        for planted in &self.planted {
+            let path = planted.path.to_string_lossy();
+            let document = stored.iter().find(|document| document.path == path);
+            let digest = document.and_then(|document| document.digest.clone());
+            let Some(digest) = digest else { continue };
+            let Some(version) = self.desk.store().version(&digest, None)? else { continue };
+            let name = planted.path.file_stem().unwrap_or_default().to_string_lossy();
+            let texts = [version.text.as_str(), version.title.as_str(), &name];
+            let speaks = |text: &&str| !attempts(text, Language::detect(text)).is_empty();
+            let noticed = texts.iter().any(speaks);
+            report.spots.entry(planted.spot.word().to_owned()).or_default().note(noticed);
+        }
+        Ok(())
     }
 
     fn outcomes(&self, trial: &Trial) -> Result<Vec<Answered>, QaError> {

@@ -22,7 +22,7 @@ use tantivy::{DocAddress, Index, IndexSettings, ReloadPolicy, Searcher, TantivyD
 
 /// Changes whenever what is written to the index changes, the rules of [`attempts`] included; an
 /// index of another format is rebuilt.
-pub(crate) const FORMAT: u32 = 4;
+pub(crate) const FORMAT: u32 = 5;
 /// Bytes of passages that are packed together. A search reads single passages from all over the
 /// index, and unpacks the whole block of each.
 const BLOCK_BYTES: usize = 4 << 10;

@@ -11,6 +11,7 @@ mod address;
 mod encoded;
 mod orders;
 mod rules;
+mod scattered;
 mod words;
 
 use allod_corpus::{ByteRange, Language, sentences};
@@ -75,6 +76,20 @@ pub fn attempts(text: &str, language: Language) -> Vec<Attempt> {
     if !words::may_hold_any(text) {
         return Vec::new();
     }
+    let mut found = of_sentences(text, language);
+    for attempt in scattered::attempts(text, language) {
+        let apart = |one: &Attempt| {
+            one.range.end <= attempt.range.start || attempt.range.end <= one.range.start
+        };
+        if found.iter().all(apart) {
+            found.push(attempt);
+        }
+    }
+    found.sort_by_key(|attempt| attempt.range.start);
+    found
+}
+
+fn of_sentences(text: &str, language: Language) -> Vec<Attempt> {
     let mut found: Vec<Attempt> = Vec::new();
     let whole = ByteRange::new(0, text.len());
     for range in sentences(text, whole, language) {

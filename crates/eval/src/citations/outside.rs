@@ -219,7 +219,11 @@ mod tests {
                 let digits: String = row.claim.chars().filter(char::is_ascii_digit).collect();
                 let name = rules(language).table_names.iter().find(|n| row.claim.contains(**n));
                 let line = row.cited.lines().find(|line| line.contains(*name.unwrap())).unwrap();
-                let held = line.split(|c: char| !c.is_ascii_digit()).any(|own| own == digits);
+                let unit = rules(language).table_unit;
+                let held = match row.claim.contains("CHF") {
+                    true => line.contains(&format!("CHF {digits};")),
+                    false => line.ends_with(&format!(" {digits} {unit}")),
+                };
                 assert_eq!(held, row.supported, "{} / {}", row.claim, row.cited);
             }
         }

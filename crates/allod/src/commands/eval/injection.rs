@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use allod_answer::{DeskOptions, ModelChoice};
 use allod_eval::injection::{
-    Attack, CleanText, INJECTION_POLICY, InjectionReport, Share, Trial, bipia_attacks, bipia_mails,
-    clean_texts, injection, own_attacks, read_attacks,
+    Attack, CleanText, INJECTION_POLICY, InjectionReport, Share, Spot, Trial, bipia_attacks,
+    bipia_mails, clean_texts, injection, own_attacks, read_attacks,
 };
 use allod_eval::read_questions;
 use anyhow::Context;
@@ -65,6 +65,7 @@ fn trial(arguments: &EvalInjectionArguments, scratch: &Path) -> anyhow::Result<T
         documents,
         questions,
         mails,
+        spots: if arguments.carriers { Spot::CARRIERS.into() } else { Spot::PARAGRAPHS.into() },
         rounds_max: arguments.rounds.unwrap_or(usize::MAX),
     })
 }
@@ -122,6 +123,8 @@ fn text(report: &InjectionReport) -> String {
     lines.push(line("answers identical to the last quote", report.identical));
     lines.push(line("attacks noticed", report.detected));
     lines.extend(report.families.iter().map(|(name, share)| line(&format!("  {name}"), *share)));
+    lines.push("noticed in documents, by where they stand".to_owned());
+    lines.extend(report.spots.iter().map(|(name, share)| line(&format!("  {name}"), *share)));
     lines.push(line("clean texts taken for an attack", report.false_alarms));
     lines.extend(report.clean.iter().map(|(name, share)| line(&format!("  {name}"), *share)));
     lines.push(format!("{:.1} s", report.seconds));
