@@ -448,8 +448,8 @@ impl Expected {
     }
 }
 
-/// Whether a question is answered by yes or no, a reason, a place or a person: then a charge that it
-/// names is what it is about, and not what it asks for.
+/// Whether a question is answered by yes or no, a reason, a place or a person: then a charge that
+/// it names is what it is about, and not what it asks for.
 fn asks_otherwise(question: &str, language: Language) -> bool {
     let words = words(last_sentence(question), language);
     // `fine for who lights a fire` asks for a fine.
@@ -473,8 +473,10 @@ fn predicate(question: &str, language: Language) -> Option<String> {
     let main = words.iter().skip(1).take_while(|word| !side.contains(&word.folded.as_str()));
     let says = |word: &&Word| !is_stop_word(&word.folded, language) && !word.is_number();
     let content: Vec<&Word> = main.filter(says).collect();
-    // Of one word alone nothing can be asked.
-    content.last().filter(|_| content.len() > 1).map(|word| word.folded.clone())
+    // Of one word alone nothing can be asked, and `free` is said in many words.
+    let free = |word: &Word| FREE.iter().any(|start| word.folded.starts_with(start));
+    let last = content.last().filter(|word| content.len() > 1 && !free(word));
+    last.map(|word| word.folded.clone())
 }
 
 /// The word that the question puts forward: `which company`, `how many dogs`, `what level`.
@@ -743,6 +745,7 @@ mod tests {
             ("Is the dog tax refunded if I move away?", En, Some("refunded")),
             ("Wird die Hundesteuer zurückerstattet?", De, Some("zuruckerstattet")),
             ("Wie hoch ist die Hundesteuer?", De, None),
+            ("Sind Baubewilligungen gratis?", De, None),
         ] {
             assert_eq!(focus(question, language).as_deref(), word, "{question}");
         }

@@ -217,7 +217,8 @@ const CASES: &[Case] = &[
     ),
     (
         Fr,
-        "Le canton peut accorder une prolongation d’un an. Les chiens doivent être tenus en laisse.",
+        "Le canton peut accorder une prolongation d’un an. Les chiens doivent être tenus en \
+         laisse.",
         &["Le canton peut accorder une prolongation d'un an."],
         &[
             "Le canton ne peut accorder une prolongation que d’un an.",

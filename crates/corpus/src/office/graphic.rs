@@ -1,5 +1,5 @@
-//! Charts and diagrams that a slide or a text refers to: the figures of a chart as rows, the words of a
-//! diagram as a list.
+//! Charts and diagrams that a slide or a text refers to: the figures of a chart as rows, the words
+//! of a diagram as a list.
 
 use std::collections::HashMap;
 
