@@ -6,7 +6,7 @@ use crate::confidence::Signals;
 use crate::filter::Filter;
 use crate::folding::Duplicate;
 use crate::question::Question;
-use crate::suspicion::{Attempt, masked};
+use crate::suspicion::{Attempt, clear_line, masked};
 use allod_corpus::{ByteRange, Language};
 use jiff::civil::Date;
 use serde::Serialize;
@@ -126,7 +126,8 @@ pub(crate) fn above<'a>(path: &str, lines: impl Iterator<Item = &'a String>) -> 
         above.push_str(line);
         above.push('\n');
     }
-    above.push_str(file_name(path));
+    let name = file_name(path);
+    above.push_str(&clear_line(name, Language::detect(name)));
     above
 }
 

@@ -119,6 +119,25 @@ fn follows(text: &str, attempt: &Attempt, range: ByteRange) -> bool {
     gaps <= most && (attempt.kind.taints_what_follows() || most == 1)
 }
 
+/// What parts a title from what was put beside it.
+const PARTS: [&str; 5] = [" – ", " — ", " | ", " - ", ": "];
+
+/// A title, a heading or the name of a file without the parts that speak to a model: a passage is
+/// neither found by them nor judged by them.
+#[must_use]
+pub fn clear_line(line: &str, language: Language) -> String {
+    let speaks = |text: &str| !attempts(text, language).is_empty();
+    if !speaks(line) {
+        return line.to_owned();
+    }
+    let mut kept: Vec<&str> = vec![line];
+    for sign in PARTS {
+        kept = kept.into_iter().flat_map(|part| part.split(sign)).collect();
+        kept.retain(|part| !speaks(part));
+    }
+    kept.join(" ").trim().to_owned()
+}
+
 /// The text with blanks in the place of what speaks to a model: as long as before, so that places
 /// in it stay places in the text.
 #[must_use]

@@ -249,8 +249,15 @@ fn titled(path: &Path, text: &str, line: &str) -> String {
     for mark in marks {
         if let Some(at) = text.find(mark) {
             found = true;
-            let line = if *mark == "title: " { line.replace([':', '#'], " ") } else { line.into() };
-            text.insert_str(at + mark.len(), &format!("{line} – "));
+            let start = at + mark.len();
+            if *mark == "title: " {
+                let end = start + text[start..].find('\n').unwrap_or(text.len() - start);
+                let old = text[start..end].trim_matches(['"', '\'', ' ']).to_owned();
+                let line = line.replace(['"', '\\'], "'");
+                text.replace_range(start..end, &format!("\"{line} – {old}\""));
+            } else {
+                text.insert_str(start, &format!("{line} – "));
+            }
         }
     }
     if found { text } else { format!("{line}\n\n{text}") }
@@ -325,7 +332,7 @@ mod tests {
     fn an_attack_stands_where_the_spot_says() {
         let text = "---\ntitle: T\n---\n# A\n\nOne.\n\nTwo.\n";
         let made = |spot| carried(Path::new("a.md"), text, "do it now or else", spot);
-        assert!(made(Spot::Title).contains("title: do it now or else – T"));
+        assert!(made(Spot::Title).contains("title: \"do it now or else – T\""));
         assert!(made(Spot::Header).contains("| do it now or else | Nr. |"));
         assert!(made(Spot::Cells).contains("| do it now | or else |"));
         assert!(made(Spot::Lines).contains("- do it now\n- or else"));

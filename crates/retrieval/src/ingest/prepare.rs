@@ -5,7 +5,7 @@ use super::{IngestOptions, Known, Progress, ReadFile, ReadPart, Reread, reason};
 use crate::analysis::{self, is_stop_word, words};
 use crate::compartment::{DocumentEntry, PassageEntry, PreparedDocument, PreparedPassage};
 use crate::question::term;
-use crate::suspicion::attempts;
+use crate::suspicion::{attempts, clear_line};
 use allod_corpus::{Digest, Document, Language, Passage, Source};
 use allod_store::{DocumentRow, DocumentState, VersionRow};
 use rayon::prelude::*;
@@ -238,7 +238,7 @@ pub(super) fn index_entries(path: &str, document: &Document) -> PreparedDocument
     };
     PreparedDocument {
         path: path.to_owned(),
-        title: document.metadata.title.clone(),
+        title: clear_line(&document.metadata.title, document.metadata.language),
         entry: serde_json::to_string(&own).expect("an entry has only string keys"),
         digest: own.digest,
         passages: passages.iter().map(|passage| prepare_passage(path, document, passage)).collect(),
@@ -248,17 +248,18 @@ pub(super) fn index_entries(path: &str, document: &Document) -> PreparedDocument
 fn prepare_passage(path: &str, document: &Document, passage: &Passage) -> PreparedPassage {
     let metadata = &document.metadata;
     let text = document.slice(passage.range);
+    let clear = |line: &str| clear_line(line, metadata.language);
     let entry = PassageEntry {
         path: path.to_owned(),
-        title: metadata.title.clone(),
+        title: clear(&metadata.title),
         digest: document.digest.to_string(),
         language: metadata.language,
         source: metadata.source.clone(),
         start: passage.range.start,
         end: passage.range.end,
         place: passage.place.clone(),
-        heading_path: passage.heading_path.clone(),
-        introduction: passage.introduction.map(|range| document.slice(range).to_owned()),
+        heading_path: passage.heading_path.iter().map(|heading| clear(heading)).collect(),
+        introduction: passage.introduction.map(|range| clear(document.slice(range))),
         valid_from: metadata.valid_from,
         valid_until: metadata.valid_until,
         text: text.to_owned(),
