@@ -130,12 +130,12 @@ pub fn clear_line(line: &str, language: Language) -> String {
     if !speaks(line) {
         return line.to_owned();
     }
-    let mut kept: Vec<&str> = vec![line];
+    let mut parts: Vec<&str> = vec![line];
     for sign in PARTS {
-        kept = kept.into_iter().flat_map(|part| part.split(sign)).collect();
-        kept.retain(|part| !speaks(part));
+        parts = parts.into_iter().flat_map(|part| part.split(sign)).collect();
     }
-    kept.join(" ").trim().to_owned()
+    parts.retain(|part| !speaks(part));
+    parts.join(" ").trim().to_owned()
 }
 
 /// The text with blanks in the place of what speaks to a model: as long as before, so that places
