@@ -634,6 +634,9 @@ pub enum LedgerCommand {
         /// Also check that the log continues this checkpoint, which someone kept
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
+        /// Also hold the files of this model against those that receipts name
+        #[arg(long, value_name = "M")]
+        model: Option<PathBuf>,
     },
     /// Destroy the key of a data subject and all that it sealed; the log goes on to verify
     Erase {

@@ -156,4 +156,25 @@ fn models_are_found_by_their_weights_and_told_apart_by_their_names() {
     }
     let all = said(&data, &["replay", "--all"], 0);
     assert_eq!((&all["replayed"], &all["identical"]), (&4.into(), &4.into()), "{all}");
+    assert_eq!(all["unchecked"], serde_json::json!({}));
+    swapped_settings_are_named(&data, &one, &two);
+}
+
+/// Where the model runs, in a cell or not, the same list of its files is recorded.
+fn swapped_settings_are_named(data: &Path, one: &Path, two: &Path) {
+    let receipt = said(data, &["ledger", "show", "0"], 0);
+    let (_, list) = allod_lm::FileList::of_model(one).unwrap();
+    assert_eq!(receipt["receipt"]["model"]["files"], list.unwrap().digest());
+    let (one, two) = (one.to_str().unwrap(), two.to_str().unwrap());
+    let differs = said(data, &["replay", "0", "--model", two], 1);
+    let what = differs["difference"]["what"].as_str().unwrap();
+    assert!(what.starts_with("the model's file config.json: another file"), "{differs}");
+
+    let held = said(data, &["ledger", "verify", "--model", one], 0);
+    assert_eq!((&held["verified"], &held["model"]["receipts"]), (&true.into(), &2.into()));
+    let file = Path::new(two).join("generation_config.json");
+    fs::write(file, "{}").unwrap();
+    let held = said(data, &["ledger", "verify", "--model", two], 1);
+    let fault = held["model"]["fault"].as_str().unwrap();
+    assert!(fault.contains("generation_config.json: was not there when it wrote"), "{held}");
 }

@@ -91,6 +91,10 @@ impl Bundle {
         if let Some(row) = calibration.map(|digest| store.artifact(digest)).transpose()?.flatten() {
             lines.push(Line::Artifact(row));
         }
+        let files = receipt.model.as_ref().and_then(|model| model.files.as_deref());
+        if let Some(row) = files.map(|digest| store.artifact(digest)).transpose()?.flatten() {
+            lines.push(Line::Artifact(row));
+        }
         if let Some(digest) = &receipt.index {
             documents(store, digest, &mut lines)?;
         }

@@ -419,6 +419,7 @@ impl Plan<'_> {
             digest: None,
             tokenizer: None,
             template: None,
+            files: None,
             prompt: Some(TEMPLATE.into()),
             adapter: None,
         }

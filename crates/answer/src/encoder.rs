@@ -121,7 +121,9 @@ impl ModelEncoder {
     fn of(model: Box<dyn EmbedTexts>) -> ModelEncoder {
         let (digest, about) = (model.digest(), model.profile());
         let (tokenizer, pooling) = (&about.tokenizer, &about.pooling);
-        let identity = format!("{digest} {tokenizer} {pooling} {}", allod_lm::NUMERICS);
+        // Settings beside the weights make other vectors of the same ones.
+        let files = model.files().map_or(String::new(), |list| format!(" {}", list.digest()));
+        let identity = format!("{digest} {tokenizer} {pooling} {}{files}", allod_lm::NUMERICS);
         ModelEncoder { identity, model }
     }
 }

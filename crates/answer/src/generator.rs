@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use allod_engine::{AdapterIdentity, Framing, LoadEngine, Speech, SpeechOptions, Vocabulary};
+use allod_engine::{
+    AdapterIdentity, FileList, Framing, LoadEngine, Speech, SpeechOptions, Vocabulary,
+};
 use allod_engine::{Completion, GenerateRequest, InProcess, Options, Piece, Prompt, Runner, Stats};
 use allod_ledger::receipt::{Adapter, Model};
 use allod_policy::{Policy, RouteFacts, Runtime, quantization_met, upstream_permitted};
@@ -178,6 +180,14 @@ impl Generator {
         }
     }
 
+    /// All files of the model's folder; none for a model of one file or that runs elsewhere.
+    pub(crate) fn files(&self) -> Option<&FileList> {
+        match self {
+            Generator::Local(engine) => engine.identity().files.as_ref(),
+            Generator::Upstream(_) => None,
+        }
+    }
+
     /// What the receipt says of the model, and of the adapter that it ran with.
     #[must_use]
     pub fn record(&self, adapter: Option<&AdapterIdentity>) -> Model {
@@ -189,6 +199,7 @@ impl Generator {
                     digest: Some(identity.digest.clone()),
                     tokenizer: Some(identity.tokenizer_digest.clone()),
                     template: identity.template_digest.clone(),
+                    files: identity.files.as_ref().map(|list| list.digest().to_owned()),
                     prompt: Some(TEMPLATE.into()),
                     adapter: adapter.map(recorded),
                 }
@@ -198,6 +209,7 @@ impl Generator {
                 digest: None,
                 tokenizer: None,
                 template: None,
+                files: None,
                 prompt: Some(TEMPLATE.into()),
                 adapter: None,
             },

@@ -67,7 +67,7 @@ impl Named {
     }
 
     /// What is kept under a digest, whole.
-    fn artifact(&self, kind: &str, digest: &str) -> Result<String, Stop> {
+    pub(crate) fn artifact(&self, kind: &str, digest: &str) -> Result<String, Stop> {
         let found: Option<ArtifactRow> = self.store.artifact(digest).map_err(Error::from)?;
         match found {
             None => Err(Stop::Impossible(format!("the {kind} {digest} is not in the store"))),

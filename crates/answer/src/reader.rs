@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use allod_engine::{EmbedTexts, Encodes, LoadEncoder, RankTexts};
 use allod_ledger::receipt::{Model, Outcome, RequestKind, Timings};
-use allod_lm::{EmbedOptions, Isa, digest_bytes};
+use allod_lm::{EmbedOptions, FileList, Isa, digest_bytes};
 use serde_json::{Value, json};
 
 use crate::ask::{Caller, Embed, Rerank};
@@ -56,6 +56,11 @@ impl<M: Encodes + ?Sized> Reader<M> {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.identity.name
+    }
+
+    /// All files of the model's folder; none for a model of one file.
+    pub(crate) fn files(&self) -> Option<&FileList> {
+        self.model.files()
     }
 
     /// How often what runs the model had to be started again.
@@ -220,6 +225,7 @@ fn identity(given: &Path, model: &(impl Encodes + ?Sized)) -> Model {
         digest: Some(model.digest().to_owned()),
         tokenizer: Some(model.profile().tokenizer.clone()),
         template: None,
+        files: model.files().map(|list| list.digest().to_owned()),
         prompt: None,
         adapter: None,
     }

@@ -20,6 +20,7 @@ use crate::desk::Desk;
 use crate::error::Error;
 use crate::generator::Generator;
 use crate::output::Output;
+use crate::reader::Reader;
 use crate::reply::{Citation, Mode, ReceiptRef};
 use crate::work;
 
@@ -252,12 +253,33 @@ pub(crate) fn append(desk: &Desk, receipt: &Receipt) -> Result<ReceiptRef, Error
     receipt.software.confinement = desk.confinement.clone();
     let policy = || vec![ArtifactRow::new("policy", desk.policy.text().to_owned())];
     desk.shelf.keep(desk.store.as_ref(), desk.policy.digest(), policy)?;
+    keep_files(desk, &receipt)?;
     let leaf = desk.ledger.append(&receipt)?;
     if leaf.index % RECEIPTS_PER_REMEMBERED_HEAD == 0 {
         desk.remember_head()?;
     }
     Ok(ReceiptRef { index: leaf.index, leaf: leaf.leaf_hash.to_string() })
 }
+
+/// Keeps the list of the model's files, which the receipt names.
+fn keep_files(desk: &Desk, receipt: &Receipt) -> Result<(), Error> {
+    let Some(digest) = receipt.model.as_ref().and_then(|model| model.files.as_deref()) else {
+        return Ok(());
+    };
+    let ours = [
+        desk.generator.as_ref().and_then(Generator::files),
+        desk.embedder.as_ref().and_then(Reader::files),
+        desk.reranker.as_ref().and_then(Reader::files),
+    ];
+    let Some(list) = ours.into_iter().flatten().find(|list| list.digest() == digest) else {
+        return Ok(());
+    };
+    let row = || vec![ArtifactRow::new(MODEL_FILES, list.text().to_owned())];
+    desk.shelf.keep(desk.store.as_ref(), digest, row)
+}
+
+/// What a list of a model's files is kept as.
+pub(crate) const MODEL_FILES: &str = "model-files";
 
 /// A receipt of nothing yet, for the parts that a kind of request does not have.
 pub(crate) fn blank(policy: &Policy, words: Words) -> Receipt {

@@ -5,6 +5,7 @@
 
 mod compare;
 mod difference;
+mod files;
 mod indexes;
 mod means;
 
@@ -63,6 +64,7 @@ impl Replayer {
     /// # Errors
     /// When the store or a folder fails. What stands in the way of this one answer is no error.
     pub fn replay(&mut self, receipt: &Receipt) -> Result<Replayed, Error> {
+        self.unchecked = unchecked(receipt);
         match self.again(receipt) {
             Ok(()) => Ok(Replayed::Identical),
             Err(Stop::Differs(difference)) => Ok(Replayed::Differs(*difference)),
@@ -70,6 +72,13 @@ impl Replayer {
             Err(Stop::Failed(error @ (Error::Store(_) | Error::Folder { .. }))) => Err(error),
             Err(Stop::Failed(error)) => Ok(Replayed::Impossible(error.to_string())),
         }
+    }
+
+    /// What could not be compared at the last replay since its receipt does not name it.
+    #[must_use]
+    pub fn unchecked(&self) -> Option<&str> {
+        let folder = self.generator().is_some_and(|generator| generator.files().is_some());
+        self.unchecked.filter(|_| folder)
     }
 
     fn again(&mut self, receipt: &Receipt) -> Result<(), Stop> {
@@ -186,6 +195,15 @@ impl Replayer {
         }
         Err(changed(&now))
     }
+}
+
+/// What a receipt of an older version does not name of a model in a folder.
+fn unchecked(receipt: &Receipt) -> Option<&'static str> {
+    let model = receipt.model.as_ref()?;
+    (model.digest.is_some() && model.files.is_none()).then_some(
+        "config.json and other settings of the model's folder: the receipt is of an older version, \
+         which named the weights, the tokenizer and the template alone",
+    )
 }
 
 fn unknown_form() -> Stop {

@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use allod_lm::{FileList, PartDigest, Use, settings_files};
 use allod_sandbox::ShelfRule;
 
 /// A rule for what belongs to a model or an adapter: the file, and its siblings if it is one part
@@ -58,24 +59,33 @@ pub(crate) fn bytes(model: &Path) -> u64 {
     paths.filter_map(|path| std::fs::metadata(path).ok()).map(|about| about.len()).sum()
 }
 
-/// Whether a file holds weights.
-pub(crate) fn holds_weights(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "gguf" || extension == "safetensors")
+/// SHA-256 of each file, in order of path.
+pub(crate) fn parts(files: &BTreeMap<PathBuf, Arc<File>>) -> io::Result<Vec<PartDigest>> {
+    let part = |(path, file): (&PathBuf, &Arc<File>)| {
+        let (bytes, digest) = (file.metadata()?.len(), hash(file)?);
+        Ok(PartDigest { path: path.clone(), bytes, digest })
+    };
+    files.iter().map(part).collect()
 }
 
-/// SHA-256 of a file as `sha256:<hex>`; of several, of the lines that `sha256sum` prints for them
-/// in order of name. So the engine has it of the files that it mapped.
-pub(crate) fn digest(files: &BTreeMap<PathBuf, Arc<File>>) -> io::Result<String> {
-    let mut all = files.iter();
-    if let (Some((_, file)), None) = (all.next(), all.next()) {
-        return Ok(format!("sha256:{}", hash(file)?));
+/// The files beside the weights that loading the model reads, as they were handed over; none for a
+/// model that is one file.
+pub(crate) fn settings(
+    handed: &BTreeMap<PathBuf, Arc<File>>,
+    (model, wanted): (&Path, Use),
+) -> io::Result<Option<FileList>> {
+    if !model.is_dir() {
+        return Ok(None);
     }
-    let mut lines = String::new();
-    for (path, file) in files {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        lines += &format!("{}  {name}\n", hash(file)?);
+    let mut read = BTreeMap::new();
+    for path in settings_files(model, wanted).iter().map(|name| model.join(name)) {
+        let file = match handed.get(&path) {
+            Some(file) => Arc::clone(file),
+            None => Arc::new(File::open(&path)?),
+        };
+        read.insert(path, file);
     }
-    Ok(format!("sha256:{}", hex(&Sha256::digest(lines.as_bytes()))))
+    Ok(Some(FileList::new(Vec::new()).with_weights(model, &parts(&read)?)))
 }
 
 const READ_BYTES: usize = 1 << 20;
@@ -86,7 +96,7 @@ fn hash(file: &File) -> io::Result<String> {
     let mut buffer = vec![0; READ_BYTES];
     loop {
         match file.read_at(&mut buffer, at)? {
-            0 => return Ok(hex(&hasher.finalize())),
+            0 => return Ok(format!("sha256:{}", hex(&hasher.finalize()))),
             read => {
                 hasher.update(&buffer[..read]);
                 at += read as u64;
@@ -147,12 +157,10 @@ mod tests {
         };
         let one = BTreeMap::from([open("a", "abc")]);
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(digest(&one).unwrap(), format!("sha256:{abc}"));
+        let digest = |files| PartDigest::together(&parts(files).unwrap());
+        assert_eq!(digest(&one), format!("sha256:{abc}"));
         let two = BTreeMap::from([open("a", "abc"), open("b", "abc")]);
         let lines = format!("{abc}  a\n{abc}  b\n");
-        assert_eq!(
-            digest(&two).unwrap(),
-            format!("sha256:{}", hex(&Sha256::digest(lines.as_bytes())))
-        );
+        assert_eq!(digest(&two), format!("sha256:{}", hex(&Sha256::digest(lines.as_bytes()))));
     }
 }

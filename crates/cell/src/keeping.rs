@@ -1,13 +1,14 @@
 //! Keeps a cell running: when one ends, another is started with the same files.
 
-use crate::files::{belonging, bytes};
+use crate::files::{belonging, bytes, settings};
 use crate::link::{Ended, Link, Replies};
 use crate::message::{Ask, Say};
+use crate::remote::unfit;
 use crate::route::Route;
 use crate::watch::{Pace, Takes, reading};
 use crate::wire::Wire;
 use allod_engine::{AdapterIdentity, Error};
-use allod_lm::digest_bytes;
+use allod_lm::{FileList, Use, digest_bytes};
 use allod_sandbox::{Limits, Setup, Shelf};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ pub(crate) struct Wanted {
     pub(crate) setup: Setup,
     /// The model's path, which is absolute.
     pub(crate) model: PathBuf,
+    /// What it is loaded for.
+    pub(crate) wanted: Use,
     /// What a cell is asked first.
     pub(crate) load: Ask,
     /// Memory beyond what any model may take.
@@ -51,6 +54,9 @@ pub(crate) struct Kept {
     load: Ask,
     /// The digest of what the first said of the model.
     ready: String,
+    /// The model's path and what it is loaded for, and the files beside the weights.
+    model: (PathBuf, Use),
+    settings: Option<FileList>,
     pace: Pace,
     /// How long the model may take to load, beyond the patience.
     takes: Duration,
@@ -90,7 +96,7 @@ pub(crate) fn start_first<T>(
     wanted: Wanted,
     known: impl FnOnce(&Say) -> Option<(Pace, T)>,
 ) -> Result<(Arc<Kept>, T), Error> {
-    let Wanted { setup, model, load, more_bytes, patience } = wanted;
+    let Wanted { setup, model, wanted, load, more_bytes, patience } = wanted;
     let file_bytes = bytes(&model);
     let memory_bytes = MEMORY_BYTES + file_bytes.saturating_mul(4).saturating_add(more_bytes);
     let limits = Limits { memory_bytes, ..setup.limits };
@@ -103,11 +109,15 @@ pub(crate) fn start_first<T>(
         what: format!("{}: its process did not answer as agreed", model.display()),
     })?;
     link.watch.paced(pace);
+    let model = (model, wanted);
+    let read = settings_of(&shelf, &model)?;
     let kept = Arc::new(Kept {
         setup,
         shelf,
         load,
         ready: digest_of(&said),
+        model,
+        settings: read,
         pace,
         takes,
         loading: begun.elapsed(),
@@ -119,6 +129,10 @@ pub(crate) fn start_first<T>(
     });
     keep(Arc::clone(&kept), link, replies).map_err(Error::Thread)?;
     Ok((kept, rest))
+}
+
+fn settings_of(shelf: &Shelf, model: &(PathBuf, Use)) -> Result<Option<FileList>, Error> {
+    settings(&shelf.handed(MODEL), (&model.0, model.1)).map_err(unfit)
 }
 
 /// An adapter that is loaded.
@@ -146,6 +160,11 @@ impl Kept {
     /// What lies before the cells.
     pub(crate) fn shelf(&self) -> &Shelf {
         &self.shelf
+    }
+
+    /// The model's path, and the files beside its weights as they were when it was loaded.
+    pub(crate) fn settings(&self) -> Option<(&Path, &FileList)> {
+        self.settings.as_ref().map(|list| (self.model.0.as_path(), list))
     }
 
     /// How often another cell had to be started.
@@ -274,6 +293,13 @@ fn start(kept: &Kept) -> Result<(Arc<Link>, Replies), Error> {
     // The same files say the same.
     if digest_of(&said) != kept.ready {
         return Err(Error::Unfit { what: "the model says another thing of itself".into() });
+    }
+    let read = settings_of(&kept.shelf, &kept.model)?;
+    if let (Some(before), Some(now)) = (&kept.settings, &read)
+        && let Some(difference) = before.difference(now)
+    {
+        let what = "was changed since the model was loaded; put it back, or start the program anew";
+        return Err(Error::Unfit { what: format!("its file {} {what}", difference.name) });
     }
     link.watch.paced(kept.pace);
     let mut adapters = kept.adapters();

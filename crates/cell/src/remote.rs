@@ -1,6 +1,6 @@
 //! A model that is run in a cell, as the rest of the program sees it.
 
-use crate::files::{belonging, bytes, digest, holds_weights};
+use crate::files::{belonging, bytes, parts};
 use crate::keeping::{Kept, Loaded, MODEL, Wanted, start_first, told};
 use crate::link::Link;
 use crate::message::{Ask, Asked, Profile, Say};
@@ -11,6 +11,7 @@ use allod_engine::{
     LoadEngine, ModelIdentity, Options, Piece, Prompt, Result, Runner, Speech, SpeechOptions,
     Stats, Vocabulary, collect, connection, template_reads,
 };
+use allod_lm::{FileList, PartDigest, Use, holds_weights};
 use allod_sandbox::Setup;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -67,6 +68,7 @@ impl LoadEngine for InCell {
         let wanted = Wanted {
             setup: self.setup.clone(),
             model,
+            wanted: Use::Write,
             load,
             more_bytes: kept_bytes(&options),
             patience: self.patience,
@@ -180,21 +182,30 @@ pub(crate) fn strange() -> Error {
     Error::Run { what: "the model's process did not answer as agreed".into() }
 }
 
-/// The digest of the weights that were handed over.
-pub(crate) fn weights(kept: &Kept) -> String {
+/// The digest of the weights that were handed over, and all files of a folder.
+pub(crate) fn weights(kept: &Kept) -> (String, Option<FileList>) {
     let mut files = kept.shelf().handed(MODEL);
     files.retain(|path, _| holds_weights(path));
-    digest(&files).unwrap_or_else(|error| format!("unreadable: {error}"))
+    match parts(&files) {
+        Ok(parts) => {
+            let settings = kept.settings();
+            let list = settings.map(|(folder, settings)| settings.with_weights(folder, &parts));
+            (PartDigest::together(&parts), list)
+        }
+        Err(error) => (format!("unreadable: {error}"), None),
+    }
 }
 
 /// What is recorded of the model: its weights by the bytes that were handed over.
 fn identity(kept: &Kept, About { profile, cache }: &About) -> ModelIdentity {
     let template = profile.template.as_ref();
+    let (digest, files) = weights(kept);
     ModelIdentity {
         name: profile.name.clone(),
-        digest: weights(kept),
+        digest,
         tokenizer_digest: profile.tokenizer.clone(),
         template_digest: template.map(|source| allod_lm::digest_bytes(source.as_bytes())),
+        files,
         numerics: cache.unwrap_or(CacheForm::Bf16).numerics(),
         parameters: profile.parameters,
         format: profile.format.clone(),
@@ -295,7 +306,10 @@ impl Runner for Remote {
         let ask = Ask::LoadAdapter { name: name.to_owned(), path: text };
         let loaded = self.kept.ask(&ask, Takes::Own(reading(bytes(&path))));
         let digested = match loaded {
-            Ok(Say::Done) => digest(&shelf.handed(&label)).map_err(unfit),
+            Ok(Say::Done) => {
+                let parts = parts(&shelf.handed(&label)).map_err(unfit);
+                parts.map(|parts| PartDigest::together(&parts))
+            }
             Ok(_) => Err(strange()),
             Err(error) => Err(error),
         };

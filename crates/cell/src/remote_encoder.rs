@@ -5,7 +5,7 @@ use crate::message::{Ask, Say, Task};
 use crate::remote::{InCell, strange, unfit, weights};
 use crate::watch::{Pace, Takes, tokenising};
 use allod_engine::{EmbedTexts, EncoderProfile, Encodes, Error, LoadEncoder, RankTexts, Result};
-use allod_lm::{EmbedOptions, Purpose};
+use allod_lm::{EmbedOptions, FileList, Purpose, Use};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -32,7 +32,7 @@ impl LoadEncoder for InCell {
 struct RemoteEncoder {
     kept: Arc<Kept>,
     profile: EncoderProfile,
-    digest: OnceLock<String>,
+    identity: OnceLock<(String, Option<FileList>)>,
 }
 
 impl Drop for RemoteEncoder {
@@ -52,6 +52,7 @@ impl RemoteEncoder {
         let wanted = Wanted {
             setup: cells.setup.clone(),
             model,
+            wanted: Use::Read,
             load,
             more_bytes: 0,
             patience: cells.patience,
@@ -64,7 +65,7 @@ impl RemoteEncoder {
             }
             _ => None,
         })?;
-        Ok(RemoteEncoder { kept, profile, digest: OnceLock::new() })
+        Ok(RemoteEncoder { kept, profile, identity: OnceLock::new() })
     }
 
     /// Asks about texts, so many at a time that no message becomes too long, and puts together what
@@ -104,7 +105,11 @@ impl Encodes for RemoteEncoder {
     }
 
     fn digest(&self) -> &str {
-        self.digest.get_or_init(|| weights(&self.kept))
+        &self.identity.get_or_init(|| weights(&self.kept)).0
+    }
+
+    fn files(&self) -> Option<&FileList> {
+        self.identity.get_or_init(|| weights(&self.kept)).1.as_ref()
     }
 
     fn restarts(&self) -> u64 {

@@ -3,9 +3,10 @@
 
 use crate::error::Result;
 use crate::runner::InProcess;
-use allod_lm::{CrossEncoder, EmbedOptions, Embedder, Purpose, Tokenizer};
+use allod_lm::{CrossEncoder, EmbedOptions, Embedder, FileList, PartDigest, Purpose};
+use allod_lm::{Tokenizer, Use};
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// What a model that reads is.
@@ -29,6 +30,9 @@ pub trait Encodes: Send + Sync {
     fn profile(&self) -> &EncoderProfile;
     /// SHA-256 of its weights. Waits until it is known, the first time.
     fn digest(&self) -> &str;
+    /// All files of its folder; none for a GGUF file, which holds its settings itself. Waits as
+    /// well.
+    fn files(&self) -> Option<&FileList>;
     /// How often what runs it had to be started again.
     fn restarts(&self) -> u64;
 }
@@ -80,17 +84,24 @@ pub trait LoadEncoder: Debug + Send + Sync {
 
 impl LoadEncoder for InProcess {
     fn load_embedder(&self, path: &Path, options: EmbedOptions) -> Result<Box<dyn EmbedTexts>> {
-        let model = Embedder::load(path, options)?;
+        let (model, settings) =
+            FileList::around(path, Use::Read, || Embedder::load(path, options))?;
         let pooling = format!("{:?}", model.pooling());
         let outputs = model.dimensions();
-        Ok(Box::new(Here::new(model, pooling, outputs)))
+        Ok(Box::new(Here::new((model, listed(path, settings)), pooling, outputs)))
     }
 
     fn load_ranker(&self, path: &Path, options: EmbedOptions) -> Result<Box<dyn RankTexts>> {
-        let model = CrossEncoder::load(path, options)?;
+        let (model, settings) =
+            FileList::around(path, Use::Read, || CrossEncoder::load(path, options))?;
         let outputs = model.labels();
-        Ok(Box::new(Here::new(model, String::new(), outputs)))
+        Ok(Box::new(Here::new((model, listed(path, settings)), String::new(), outputs)))
     }
+}
+
+/// Settings with the folder that they lie in.
+fn listed(path: &Path, settings: Option<FileList>) -> Option<(PathBuf, FileList)> {
+    settings.map(|settings| (path.to_path_buf(), settings))
 }
 
 /// What both kinds have.
@@ -98,7 +109,7 @@ trait Files: Send {
     fn tokenizer(&self) -> &Tokenizer;
     fn max_tokens(&self) -> usize;
     fn parameters(&self) -> u64;
-    fn digest(&self) -> String;
+    fn parts(&self) -> Vec<PartDigest>;
 }
 
 impl Files for Embedder {
@@ -114,8 +125,8 @@ impl Files for Embedder {
         self.file().parameters()
     }
 
-    fn digest(&self) -> String {
-        self.file().digest()
+    fn parts(&self) -> Vec<PartDigest> {
+        self.file().part_digests()
     }
 }
 
@@ -132,20 +143,26 @@ impl Files for CrossEncoder {
         self.file().parameters()
     }
 
-    fn digest(&self) -> String {
-        self.file().digest()
+    fn parts(&self) -> Vec<PartDigest> {
+        self.file().part_digests()
     }
 }
 
 /// A model in this process. Requests are served one at a time, each with all threads.
 struct Here<M> {
     profile: EncoderProfile,
-    digest: OnceLock<String>,
+    settings: Option<(PathBuf, FileList)>,
+    /// The digest of the weights, and all files.
+    identity: OnceLock<(String, Option<FileList>)>,
     model: Mutex<M>,
 }
 
 impl<M: Files> Here<M> {
-    fn new(model: M, pooling: String, outputs: usize) -> Here<M> {
+    fn new(
+        (model, settings): (M, Option<(PathBuf, FileList)>),
+        pooling: String,
+        outputs: usize,
+    ) -> Here<M> {
         let profile = EncoderProfile {
             tokenizer: model.tokenizer().digest().to_owned(),
             pooling,
@@ -153,7 +170,16 @@ impl<M: Files> Here<M> {
             max_tokens: model.max_tokens(),
             parameters: model.parameters(),
         };
-        Here { profile, digest: OnceLock::new(), model: Mutex::new(model) }
+        Here { profile, settings, identity: OnceLock::new(), model: Mutex::new(model) }
+    }
+
+    fn identity(&self) -> &(String, Option<FileList>) {
+        self.identity.get_or_init(|| {
+            let parts = self.model().parts();
+            let listed = self.settings.as_ref();
+            let files = listed.map(|(folder, settings)| settings.with_weights(folder, &parts));
+            (PartDigest::together(&parts), files)
+        })
     }
 
     fn model(&self) -> MutexGuard<'_, M> {
@@ -168,7 +194,11 @@ impl<M: Files> Encodes for Here<M> {
     }
 
     fn digest(&self) -> &str {
-        self.digest.get_or_init(|| self.model().digest())
+        &self.identity().0
+    }
+
+    fn files(&self) -> Option<&FileList> {
+        self.identity().1.as_ref()
     }
 
     fn restarts(&self) -> u64 {

@@ -16,8 +16,8 @@ use crate::speech::{Speech, SpeechOptions, Told, told};
 use crate::vocabulary::{Framing, Vocabulary, spelled};
 use crate::worker::Limits;
 use allod_lm::{
-    Adapter, CacheForm, Checkpoint, Infer, InferOptions, Isa, Model, Rendered, TemplateInput,
-    Tokenizer,
+    Adapter, CacheForm, Checkpoint, FileList, Infer, InferOptions, Isa, Model, Rendered,
+    TemplateInput, Tokenizer,
 };
 use jiff::civil::Date;
 use std::collections::btree_map::Entry;
@@ -94,6 +94,8 @@ pub struct ModelIdentity {
     pub tokenizer_digest: String,
     /// SHA-256 of the chat template's source; none if the model has none.
     pub template_digest: Option<String>,
+    /// All files of a model folder; none for a GGUF file, which holds its settings itself.
+    pub files: Option<FileList>,
     /// The rule that fixes every bit of the model's numbers.
     pub numerics: &'static str,
     /// How many values the weights hold.
@@ -579,6 +581,7 @@ fn identity(model: &Model, cache: CacheForm) -> ModelIdentity {
         digest: digests.weights,
         tokenizer_digest: digests.tokenizer,
         template_digest: digests.template,
+        files: digests.files,
         numerics: cache.numerics(),
         parameters: model.checkpoint.file().parameters(),
         format: model.checkpoint.file().main_type(),

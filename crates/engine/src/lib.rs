@@ -56,7 +56,7 @@ mod thought;
 mod vocabulary;
 mod worker;
 
-pub use allod_lm::{CacheForm, Isa, Message, NUMERICS, TemplateInput, Tokenizer};
+pub use allod_lm::{CacheForm, FileList, Isa, Message, NUMERICS, TemplateInput, Tokenizer};
 pub use collect::collect;
 pub use conversation::template_reads;
 pub use dialect::{Arguments, Around, Calls, Dialect, Fields};

@@ -182,6 +182,10 @@ pub struct Model {
     pub tokenizer: Option<String>,
     /// The digest of its chat template; `None` if it has none or runs elsewhere.
     pub template: Option<String>,
+    /// The digest of the list of all files of its folder, each with its length and digest; not
+    /// written for a model of one file or that runs elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<String>,
     /// The name of our own prompt template, if one was used.
     pub prompt: Option<String>,
     /// The adapter that it ran with; not written if there was none.

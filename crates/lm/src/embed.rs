@@ -12,7 +12,7 @@ use allod_kernels::Isa;
 use allod_weights::TensorFile;
 pub use cross_encoder::CrossEncoder;
 use manner::Manner;
-pub(crate) use manner::{files, pooling_of};
+pub(crate) use manner::{files, files_read, pooling_of};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;

@@ -20,6 +20,7 @@ mod embed;
 mod encoder;
 mod error;
 mod exec;
+mod files;
 mod infer;
 mod inspect;
 mod load;
@@ -39,7 +40,7 @@ pub use allod_kernels::{
     Format, Isa, NUMERICS, RopePairing, Weighting, argmax, decode_row, float_multiplications,
     softmax, tile_multiplications,
 };
-pub use allod_weights::digest_bytes;
+pub use allod_weights::{PartDigest, digest_bytes};
 pub use checkpoint::Checkpoint;
 pub use convert::{Container, ConvertOptions, ConvertReport, convert};
 pub use decoder::Decoder;
@@ -47,6 +48,7 @@ pub use embed::{CrossEncoder, EmbedOptions, Embedder, Purpose};
 pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use exec::Exec;
+pub use files::{FileDifference, FileList, ModelFile, Use, Weights, holds_weights, settings_files};
 pub use infer::{Batch, CacheForm, Infer, InferOptions, Logits, PAGE_TOKENS, Page, Role, Vectors};
 pub use inspect::{
     ExpertFacts, FileFacts, FormatFacts, Inspection, ModelKind, RopeFacts, ShapeFacts,

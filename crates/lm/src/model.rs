@@ -2,12 +2,13 @@
 
 use crate::checkpoint::{Checkpoint, read_object, read_text};
 use crate::error::{Error, Result};
+use crate::files::{FileList, Use};
 use crate::template::ChatTemplate;
 use crate::tokenizer::Tokenizer;
-use allod_weights::{Metadata, digest_bytes};
+use allod_weights::{Metadata, PartDigest, digest_bytes};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const FOLDER: &str = "config.json, tokenizer.json (or another vocabulary) and model.safetensors \
@@ -37,6 +38,8 @@ pub struct Model {
     pub template: ChatTemplate,
     /// Tokens that end a text.
     pub end_tokens: EndTokens,
+    /// The files of a folder beside its weights, and the folder; none for a GGUF file.
+    settings: Option<(PathBuf, FileList)>,
 }
 
 /// SHA-256 of what a model is made of, each as `sha256:<hex>`.
@@ -48,6 +51,8 @@ pub struct ModelDigests {
     pub tokenizer: String,
     /// The chat template's source; none for the plain template.
     pub template: Option<String>,
+    /// All files of a folder; none for a GGUF file, which holds its settings itself.
+    pub files: Option<FileList>,
 }
 
 impl Model {
@@ -65,13 +70,20 @@ impl Model {
     /// # Errors
     /// As [`Model::load`].
     pub fn load_while(path: &Path, begin: impl FnOnce(&Arc<Checkpoint>)) -> Result<Model> {
-        if path.is_dir() { load_folder(path, begin) } else { load_gguf(path, begin) }
+        if !path.is_dir() {
+            return load_gguf(path, begin);
+        }
+        let (model, settings) = FileList::around(path, Use::Write, || load_folder(path, begin))?;
+        Ok(Model { settings: settings.map(|list| (path.to_path_buf(), list)), ..model })
     }
 
     /// The model's digests. Reads all weights.
     pub fn digests(&self) -> ModelDigests {
+        let parts = self.checkpoint.file().part_digests();
+        let files = self.settings.as_ref().map(|(folder, list)| list.with_weights(folder, &parts));
         ModelDigests {
-            weights: self.checkpoint.file().digest(),
+            weights: PartDigest::together(&parts),
+            files,
             tokenizer: self.tokenizer.digest().to_string(),
             template: self.template.source().map(|source| digest_bytes(source.as_bytes())),
         }
@@ -94,7 +106,7 @@ fn load_gguf(path: &Path, begin: impl FnOnce(&Arc<Checkpoint>)) -> Result<Model>
     let ends = ["eos_token_id", "eot_token_id", "eom_token_id"];
     let end_tokens = ends.iter().filter_map(|key| gguf_id(metadata, key)).collect();
     let name = metadata.text("general.name").map_or_else(|| file_name(path), str::to_string);
-    Ok(Model { name, tokenizer, template, end_tokens, checkpoint })
+    Ok(Model { name, tokenizer, template, end_tokens, checkpoint, settings: None })
 }
 
 /// The template under `tokenizer.chat_template`.
@@ -136,7 +148,7 @@ fn load_folder(folder: &Path, begin: impl FnOnce(&Arc<Checkpoint>)) -> Result<Mo
     let end = about_tokens.get("eos_token").and_then(token_text);
     end_tokens.extend(end.and_then(|text| tokenizer.special_id(text)));
     let name = file_name(folder);
-    Ok(Model { name, tokenizer, template, end_tokens, checkpoint })
+    Ok(Model { name, tokenizer, template, end_tokens, checkpoint, settings: None })
 }
 
 /// Whether all the files of a model are in the folder; all that are not are named.

@@ -32,6 +32,7 @@ use crate::template::Rendered;
 use allod_weights::{Metadata, TensorFile};
 pub use detokenizer::Detokenizer;
 pub(crate) use export::{lacks_bytes, to_gguf};
+pub(crate) use folder::files_read;
 pub use framing::Pair;
 use framing::PairFrame;
 use pieces::Pieces;

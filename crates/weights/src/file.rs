@@ -30,6 +30,33 @@ pub struct TensorFile {
     by_name: HashMap<String, usize>,
 }
 
+/// A file of the weights, by its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartDigest {
+    /// Where it was found.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 as `sha256:<hex>`.
+    pub digest: String,
+}
+
+impl PartDigest {
+    /// Of one file its digest; of several the SHA-256 of the lines that `sha256sum` prints for them
+    /// in order of name.
+    pub fn together(parts: &[PartDigest]) -> String {
+        if let [part] = parts {
+            return part.digest.clone();
+        }
+        let mut lines = String::new();
+        for part in parts {
+            let name = part.path.file_name().unwrap_or_default().to_string_lossy();
+            lines += &format!("{}  {name}\n", part.digest.trim_start_matches("sha256:"));
+        }
+        digest_bytes(lines.as_bytes())
+    }
+}
+
 /// One mapped file.
 struct Part {
     path: PathBuf,
@@ -194,16 +221,17 @@ impl TensorFile {
     /// `sha256sum model-*.safetensors | sha256sum` proves it. It is taken of the bytes that tensors
     /// are read from, whatever stands under the path by now.
     pub fn digest(&self) -> String {
-        if let [part] = self.parts.as_slice() {
-            return part.map.digest();
-        }
-        let mut lines = String::new();
-        for part in &self.parts {
-            let digest = part.map.digest();
-            let name = part.path.file_name().unwrap_or_default().to_string_lossy();
-            lines += &format!("{}  {name}\n", digest.trim_start_matches("sha256:"));
-        }
-        digest_bytes(lines.as_bytes())
+        PartDigest::together(&self.part_digests())
+    }
+
+    /// The same of each file, in order of name. Reads all of them.
+    pub fn part_digests(&self) -> Vec<PartDigest> {
+        let of = |part: &Part| PartDigest {
+            path: part.path.clone(),
+            bytes: part.map.bytes().len() as u64,
+            digest: part.map.digest(),
+        };
+        self.parts.iter().map(of).collect()
     }
 }
 

@@ -27,7 +27,7 @@ mod writer;
 pub use data_type::DataType;
 pub use digest::{digest_bytes, digest_file};
 pub use error::{Error, Result};
-pub use file::TensorFile;
+pub use file::{PartDigest, TensorFile};
 pub use metadata::{Array, Metadata, Number, NumberKind, Value};
 pub use quantised::{Packed, Quantisation};
 pub use tensor::Tensor;

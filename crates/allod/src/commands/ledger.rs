@@ -27,8 +27,8 @@ pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::R
             }
             Ok(Ending::Done)
         }
-        LedgerCommand::Verify { checkpoint } => {
-            verify(&place.data, &log, checkpoint.as_deref(), output)
+        LedgerCommand::Verify { checkpoint, model } => {
+            verify((place, &log), checkpoint.as_deref(), model.as_deref(), output)
         }
         LedgerCommand::Erase { subject, tenant, again } => match again {
             Some(file) => super::forget::erase_again(place, file, output),
@@ -68,11 +68,12 @@ pub(super) fn existing(place: &Place) -> anyhow::Result<PathBuf> {
 /// Checks the log against itself, its key, and the head that the store remembers. Only a copy of
 /// the log alone, such as an auditor has, is without those two.
 fn verify(
-    data: &Path,
-    log: &Path,
+    (place, log): (&Place, &Path),
     checkpoint: Option<&Path>,
+    model: Option<&Path>,
     output: &Output,
 ) -> anyhow::Result<Ending> {
+    let data = &place.data;
     let key_file = key_file(data);
     let is_home = key_file.parent().is_some_and(Path::exists) || data.join(DATABASE_FILE).exists();
     let head = folder::remembered(data)?;
@@ -87,8 +88,27 @@ fn verify(
         (Ok(_), Some(file)) => continues(log, file),
         (result, _) => result,
     };
+    let held = match (&result, model) {
+        (Ok(_), Some(given)) => {
+            Some(super::model_held::hold(place, &open(log, expected.head.as_ref())?, given))
+        }
+        _ => None,
+    };
     let (value, ending) = match result {
-        Ok(verified) => (verified_value(&verified, seen), Ending::Done),
+        Ok(verified) => {
+            let mut value = verified_value(&verified, seen);
+            match held {
+                None => (value, Ending::Done),
+                Some(Ok(model)) => {
+                    value["model"] = model;
+                    (value, Ending::Done)
+                }
+                Some(Err(fault)) => {
+                    value["model"] = json!({ "fault": fault });
+                    (value, Ending::Failed)
+                }
+            }
+        }
         Err(fault) => (json!({"verified": false, "fault": fault}), Ending::Failed),
     };
     output.print(&value, verified_text)?;
@@ -186,16 +206,27 @@ fn verified_value(verified: &Verified, seen: Option<u64>) -> Value {
 /// Said where nothing outside the log speaks for its length.
 const UNSEEN: &str = "; no earlier head is remembered here, so whether it was cut cannot be seen";
 
+/// What came of `--model`.
+fn model_text(model: &Value) -> String {
+    match (model["receipts"].as_u64(), model["fault"].as_str()) {
+        (Some(count), _) => format!("\nthe model's files are those that {count} receipts name"),
+        (None, Some(fault)) => format!("\nthe model is another one: {fault}"),
+        (None, None) => String::new(),
+    }
+}
+
 fn verified_text(value: &Value) -> String {
     let text = |key: &str| value[key].as_str().unwrap_or_default();
     match value["verified"] == true {
-        true => format!(
-            "{} entries verify; root {}, signed by {}{}",
-            value["size"],
-            text("root"),
-            text("origin"),
-            if value["remembered"].is_null() { UNSEEN } else { "" },
-        ),
+        true => {
+            format!(
+                "{} entries verify; root {}, signed by {}{}",
+                value["size"],
+                text("root"),
+                text("origin"),
+                if value["remembered"].is_null() { UNSEEN } else { "" },
+            ) + &model_text(&value["model"])
+        }
         false => format!("the log does not verify: {}", text("fault")),
     }
 }

@@ -14,6 +14,7 @@ pub mod ingest;
 pub mod key;
 pub mod ledger;
 pub mod model;
+mod model_held;
 pub mod policy;
 pub mod privacy;
 pub mod replay;

@@ -107,8 +107,15 @@ fn damaged(error: &allod_answer::Error, output: &Output) -> anyhow::Result<Endin
 
 fn one(mut work: Work, index: u64, receipt: &Receipt, output: &Output) -> anyhow::Result<Ending> {
     let replayed = work.replayer.replay(receipt)?;
-    let value = value(index, receipt, &replayed);
-    output.print(&value, |_| text(index, receipt, &replayed))?;
+    let mut value = value(index, receipt, &replayed);
+    let unchecked = work.replayer.unchecked().map(str::to_owned);
+    if let Some(unchecked) = &unchecked {
+        value["unchecked"] = json!(unchecked);
+    }
+    output.print(&value, |_| match &unchecked {
+        None => text(index, receipt, &replayed),
+        Some(what) => format!("{}\nnot compared: {what}", text(index, receipt, &replayed)),
+    })?;
     Ok(match replayed {
         Replayed::Identical => Ending::Done,
         Replayed::Differs(_) => Ending::Failed,
@@ -168,6 +175,8 @@ struct Tally {
     /// The first of those that are.
     told: Vec<(u64, Difference)>,
     impossible: BTreeMap<String, usize>,
+    /// What was not compared, as the receipts do not name it.
+    unchecked: BTreeMap<String, usize>,
 }
 
 impl Tally {
@@ -199,6 +208,7 @@ impl Tally {
             "different": self.different,
             "differences": differences,
             "impossible": self.impossible,
+            "unchecked": self.unchecked,
         })
     }
 
@@ -215,6 +225,9 @@ impl Tally {
         }
         for (reason, count) in &self.impossible {
             text += &format!("  {count} × {reason}\n");
+        }
+        for (what, count) in &self.unchecked {
+            text += &format!("  {count} × not compared: {what}\n");
         }
         text
     }
@@ -234,6 +247,9 @@ fn many(mut work: Work, recorded: &Recorded, output: &Output) -> anyhow::Result<
         let (index, receipt) = receipt?;
         let replayed = work.replayer.replay(&receipt)?;
         tally.count(index, replayed);
+        if let Some(what) = work.replayer.unchecked() {
+            *tally.unchecked.entry(what.to_owned()).or_default() += 1;
+        }
         if tally.replayed.is_multiple_of(1000) {
             output::say(&format!("{} replayed", tally.replayed));
         }

@@ -79,6 +79,10 @@ fn unnamed(again: &Receipt, receipt: &Receipt) -> Receipt {
     };
     if let (Some(own), Some(recorded)) = (&mut again.model, &receipt.model) {
         own.name = recorded.name.clone();
+        if recorded.files.is_none() {
+            // Receipts of older versions do not name them.
+            own.files = None;
+        }
     }
     again
 }

@@ -7,13 +7,14 @@ use allod_corpus::{Digest, Document};
 use allod_engine::{CacheForm, InProcess, NUMERICS, Options, Runner};
 use allod_ledger::Receipt;
 use allod_ledger::receipt::Model;
+use allod_lm::{FileList, Weights};
 use allod_policy::Policy;
-use allod_registry::Registry;
+use allod_registry::{Artifact, ArtifactFile, Registry};
 use allod_retrieval::{Clearance, Library, Manifest, document_of};
 use allod_store::Store;
 
 use super::indexes::{Indexes, memory, with_encoder};
-use super::{Difference, Stop};
+use super::{Difference, Stop, files};
 use crate::adapters::AdapterFolder;
 use crate::calibration::Calibrated;
 use crate::encoder::{EncoderChoice, built_in_identity};
@@ -46,6 +47,7 @@ pub struct Replayer {
     pub(super) named: Named,
     indexes: Indexes,
     generator: Option<Loaded>,
+    pub(super) unchecked: Option<&'static str>,
 }
 
 /// A model in memory.
@@ -53,6 +55,7 @@ struct Loaded {
     /// Beside the digest: that is one of the weights, which may stand under other settings too.
     name: String,
     digest: String,
+    files: Option<String>,
     context: Option<u64>,
     numerics: String,
     adapter: Option<String>,
@@ -74,6 +77,7 @@ impl Replayer {
             options,
             indexes,
             generator: None,
+            unchecked: None,
         })
     }
 
@@ -185,6 +189,7 @@ impl Replayer {
         let adapter = model.adapter.as_ref().map(|adapter| adapter.name.clone());
         if let Some(loaded) = &mut self.generator
             && (&loaded.name, Some(&loaded.digest)) == (&model.name, model.digest.as_ref())
+            && loaded.files == model.files
             && (loaded.context, &loaded.numerics) == (context, &receipt.numerics)
             && (adapter.is_none() || loaded.adapter == adapter)
         {
@@ -197,6 +202,7 @@ impl Replayer {
         self.generator = Some(Loaded {
             name: model.name.clone(),
             digest: model.digest.clone().unwrap_or_default(),
+            files: model.files.clone(),
             context,
             numerics: receipt.numerics.clone(),
             adapter,
@@ -207,7 +213,12 @@ impl Replayer {
     }
 
     fn load(&self, model: &Model, receipt: &Receipt, policy: &Policy) -> Result<Generator, Stop> {
-        let path = self.path_of(model, policy)?;
+        let digest = model.files.as_deref();
+        let list = digest.map(|digest| files::recorded(&self.named, digest)).transpose()?.flatten();
+        let path = self.path_of(model, (policy, list.as_ref()))?;
+        if let Some(list) = &list {
+            files::check(list, &path, Weights::ByLength)?;
+        }
         let context = receipt.limits.get(CONTEXT_TOKENS).map(|tokens| *tokens as usize);
         let choice = &self.options.model;
         let options = Options {
@@ -217,22 +228,33 @@ impl Replayer {
             ..choice.engine
         };
         let loader = choice.loader.as_deref().unwrap_or(&InProcess);
-        let engine = loader.load(&path, options)?;
+        let engine = loader.load(&path, options).map_err(|error| {
+            // What cannot be loaded any more may be another file; then that is what is wrong.
+            let other = list.as_ref().map(|list| files::check(list, &path, Weights::ByDigest));
+            other.and_then(Result::err).unwrap_or_else(|| error.into())
+        })?;
         if let Some(adapter) = &model.adapter {
             let folder = AdapterFolder(self.options.adapters.clone());
             let found = folder.find(&adapter.name)?;
             engine.load_adapter(&adapter.name, &found)?;
+        }
+        if let Some(digest) = digest {
+            files::same((digest, list.as_ref()), engine.identity().files.as_ref())?;
         }
         same_model(model, engine.as_ref())?;
         Ok(Generator::Local(engine))
     }
 
     /// The file that was given, else what has these weights or the name of the policy or receipt.
-    fn path_of(&self, model: &Model, policy: &Policy) -> Result<PathBuf, Stop> {
+    fn path_of(
+        &self,
+        model: &Model,
+        (policy, list): (&Policy, Option<&FileList>),
+    ) -> Result<PathBuf, Stop> {
         let digest = model.digest.as_deref().unwrap_or("unknown");
         let models = &self.options.models;
         let name = policy.model.as_deref().unwrap_or(&model.name);
-        let found = match (&self.options.model.path, imported(models, name, digest)) {
+        let found = match (&self.options.model.path, imported(models, name, (digest, list))) {
             (Some(given), _) => locate(models, given),
             (None, Some(path)) => Ok(path),
             (None, None) if policy.model.is_some() => find(models, name),
@@ -247,12 +269,27 @@ impl Replayer {
     }
 }
 
-/// The imported model with these weights, under this name if there are several: a file may call its
-/// model otherwise than it was called when it was imported.
-fn imported(models: &Path, name: &str, digest: &str) -> Option<PathBuf> {
-    let weights = digest.strip_prefix("sha256:")?.parse::<allod_registry::Digest>().ok()?;
+/// The imported model of these files, or with these weights; under this name if there are several:
+/// a file may call its model otherwise than it was called when it was imported.
+fn imported(
+    models: &Path,
+    name: &str,
+    (digest, list): (&str, Option<&FileList>),
+) -> Option<PathBuf> {
+    let weights = digest.strip_prefix("sha256:")?.parse::<allod_registry::Digest>().ok();
     let mut all = Registry::at(models).list().ok()?;
-    all.retain(|model| model.files.iter().any(|file| file.digest == weights));
+    let holds = |model: &Artifact, list: &FileList| {
+        list.files().iter().all(|listed| {
+            let is = |file: &&ArtifactFile| file.name == listed.name;
+            let found = model.files.iter().find(is);
+            found.is_some_and(|file| format!("sha256:{}", file.digest) == listed.digest)
+        })
+    };
+    let listed = |model: &Artifact| list.is_some_and(|list| holds(model, list));
+    match all.iter().any(listed) {
+        true => all.retain(listed),
+        false => all.retain(|model| model.files.iter().any(|file| Some(file.digest) == weights)),
+    }
     let named = all.iter().position(|model| model.name.to_string() == name);
     (!all.is_empty()).then(|| all.swap_remove(named.unwrap_or(0)).path)
 }

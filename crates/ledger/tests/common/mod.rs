@@ -70,6 +70,7 @@ fn model() -> Model {
         name: "apertus-8b".to_owned(),
         digest: Some(digest('d')),
         tokenizer: Some(digest('e')),
+        files: Some(digest('f')),
         template: Some(digest('f')),
         adapter: None,
         prompt: Some("grounded-1".to_owned()),

@@ -111,6 +111,17 @@ pub(crate) fn files(pooling: &Pooling) -> [(&'static str, String); 2] {
     ]
 }
 
+/// The folder of config.json, the weights and the tokenizer, and the files beside those that
+/// [`Manner::of_folder`] reads.
+pub(crate) fn files_read(folder: &Path) -> (PathBuf, Vec<String>) {
+    let modules = modules(folder).unwrap_or_default();
+    let mut files = vec!["modules.json".into(), "config_sentence_transformers.json".into()];
+    files.push(modules.transformer.join("sentence_bert_config.json"));
+    files.extend(modules.pooling.map(|path| path.join("config.json")));
+    let name = |path: PathBuf| path.to_string_lossy().into_owned();
+    (modules.transformer, files.into_iter().map(name).collect())
+}
+
 /// What modules.json lists.
 #[derive(Default)]
 struct Modules {

@@ -37,6 +37,18 @@ pub(super) fn read(folder: &Path) -> Result<Tokenizer> {
     })
 }
 
+/// The files, but for tokenizer_config.json, that [`read`] reads.
+pub(crate) fn files_read(folder: &Path) -> Vec<&'static str> {
+    let has = |name: &str| folder.join(name).is_file();
+    let merges = || has("vocab.json") && has("merges.txt");
+    match () {
+        () if has("tokenizer.json") => vec!["tokenizer.json"],
+        () if merges() => vec!["vocab.json", "merges.txt"],
+        () if has("tokenizer.model") => vec!["tokenizer.model"],
+        () => vec!["tekken.json"],
+    }
+}
+
 fn about(folder: &Path) -> Result<Map<String, Value>> {
     let path = folder.join(ABOUT);
     if path.is_file() { read_object(&path, FILE_BYTES) } else { Ok(Map::new()) }
