@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::gazetteer::{self, Known, fnv, fnv_on};
+use crate::kept::Again;
 use crate::kind::Kind;
 use crate::token::{Token, TokenClass};
 
@@ -13,7 +14,7 @@ pub(crate) type Feature = u32;
 pub(crate) const FEATURES_MAX: usize = 80;
 
 /// A token as the tagger sees it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     word: u32,
     plain: u32,
@@ -32,25 +33,26 @@ pub(crate) struct Seen {
 /// Everything that the tagger sees of a text. `found` says which tokens a recogniser has taken for
 /// what; those are one word to the tagger.
 pub(crate) fn seen(tokens: &[Token], found: &[Option<Kind>]) -> Vec<Seen> {
-    seen_near(tokens, found, std::slice::from_ref(&(0..tokens.len())))
+    seen_near((tokens, found), std::slice::from_ref(&(0..tokens.len())), None).0
 }
 
 /// How many tokens before and after one the tagger looks at.
-const BESIDE: usize = 3;
+pub(crate) const BESIDE: usize = 3;
 
-/// As [`seen`], for some of the tokens and those beside them; of the others nothing is seen.
+/// As [`seen`], for some of the tokens and those beside them; of the others nothing is seen. Also
+/// the lists that each stands in, if it was looked at. What was seen `before` is not looked for.
 pub(crate) fn seen_near(
-    tokens: &[Token],
-    found: &[Option<Kind>],
+    (tokens, found): (&[Token], &[Option<Kind>]),
     wanted: &[Range<usize>],
-) -> Vec<Seen> {
-    let known = known_near(tokens, wanted);
+    before: Option<&Again<'_>>,
+) -> (Vec<Seen>, Vec<Option<Known>>) {
+    let all_known = known_near(tokens, wanted, before);
     let has_case = tokens.iter().any(|token| matches!(token.shape, 2..=5));
     let mut lines = Lines::default();
     let mut all = Vec::with_capacity(tokens.len());
     for (index, token) in tokens.iter().enumerate() {
         let (label, place) = lines.step(tokens, index);
-        let Some(known) = known[index] else {
+        let Some(known) = all_known[index] else {
             all.push(OUTSIDE);
             continue;
         };
@@ -60,27 +62,43 @@ pub(crate) fn seen_near(
             None => token.word_hash as u32,
         };
         let shape = token.shape + if has_case { 0 } else { 50 };
+        let (suffixes, prefixes) = match before.and_then(|before| before.seen(index)) {
+            Some(seen) => (seen.suffixes, seen.prefixes),
+            None => (endings(token.word), beginnings(token.word)),
+        };
         all.push(Seen {
             word,
             plain: token.plain_hash as u32,
             shape: taken.map_or(shape, |kind| 100 + kind as u32),
             known: if taken.is_some() { 0 } else { known },
-            suffixes: endings(token.word),
-            prefixes: beginnings(token.word),
+            suffixes,
+            prefixes,
             label,
             place,
             is_line_end: tokens.get(index + 1).is_none_or(|next| next.class == TokenClass::Lines),
         });
     }
-    all
+    (all, all_known)
 }
 
 /// What tokens are known as, where that is wanted or beside it.
-fn known_near(tokens: &[Token], wanted: &[Range<usize>]) -> Vec<Option<Known>> {
+fn known_near(
+    tokens: &[Token],
+    wanted: &[Range<usize>],
+    before: Option<&Again<'_>>,
+) -> Vec<Option<Known>> {
     let mut all = vec![None; tokens.len()];
     for range in wanted {
-        let from = range.start.saturating_sub(BESIDE);
-        let to = (range.end + BESIDE).min(tokens.len());
+        let mut from = range.start.saturating_sub(BESIDE);
+        let mut to = (range.end + BESIDE).min(tokens.len());
+        if let Some(before) = before {
+            let same = |index: usize| before.known(index);
+            (from..to).for_each(|index| all[index] = same(index).or(all[index]));
+            let new = |index: &usize| same(*index).is_none();
+            let Some(first) = (from..to).find(new) else { continue };
+            to = (first..to).rfind(new).map_or(first, |last| last + 1);
+            from = first;
+        }
         let first = from.saturating_sub(gazetteer::REACH);
         let last = (to + gazetteer::REACH).min(tokens.len());
         let known = gazetteer::known(&tokens[first..last]);
@@ -183,22 +201,26 @@ pub(crate) fn absent() -> [Feature; LISTS as usize] {
 }
 
 /// The features of one token, as they are made: each has a number of its own.
-struct Names<'a> {
-    out: &'a mut Vec<Feature>,
+struct Names {
+    all: [Feature; FEATURES_MAX],
+    count: usize,
     number: u32,
     is_absence_said: bool,
 }
 
-impl Names<'_> {
+impl Names {
+    #[inline(always)]
     fn add(&mut self, value: u32) {
         self.number += 1;
-        self.out.push(mix(self.number, value));
+        self.all[self.count] = mix(self.number, value);
+        self.count += 1;
     }
 
+    #[inline(always)]
     fn add_absence(&mut self) {
-        self.number += 1;
-        if self.is_absence_said {
-            self.out.push(mix(self.number, ABSENT));
+        match self.is_absence_said {
+            true => self.add(ABSENT),
+            false => self.number += 1,
         }
     }
 }
@@ -209,7 +231,8 @@ pub(crate) fn features(seen: &[Seen], index: usize, sight: Sight, out: &mut Vec<
     let at = |offset: isize| -> &Seen {
         index.checked_add_signed(offset).and_then(|place| seen.get(place)).unwrap_or(&OUTSIDE)
     };
-    let mut names = Names { out, number: 0, is_absence_said: sight != Sight::Present };
+    let is_absence_said = sight != Sight::Present;
+    let mut names = Names { all: [0; FEATURES_MAX], count: 0, number: 0, is_absence_said };
     let this = at(0);
     let is_shown = matches!(sight, Sight::Full | Sight::Present);
     let known = if sight == Sight::LooksOnly { 0 } else { this.known };
@@ -232,10 +255,12 @@ pub(crate) fn features(seen: &[Seen], index: usize, sight: Sight, out: &mut Vec<
         names.add(mix(at(-1).word, this.word));
         names.add(mix(this.word, at(1).word));
     }
+    out.extend_from_slice(&names.all[..names.count]);
 }
 
 /// What stands around it, one by one.
-fn beside<'a>(at: &impl Fn(isize) -> &'a Seen, this: &Seen, known: Known, names: &mut Names<'_>) {
+#[inline(always)]
+fn beside<'a>(at: &impl Fn(isize) -> &'a Seen, this: &Seen, known: Known, names: &mut Names) {
     names.add(this.shape);
     names.add(known);
     for bit in 0..LISTS {
@@ -258,7 +283,8 @@ fn beside<'a>(at: &impl Fn(isize) -> &'a Seen, this: &Seen, known: Known, names:
 }
 
 /// Pairs and triples.
-fn joined<'a>(at: &impl Fn(isize) -> &'a Seen, this: &Seen, known: Known, names: &mut Names<'_>) {
+#[inline(always)]
+fn joined<'a>(at: &impl Fn(isize) -> &'a Seen, this: &Seen, known: Known, names: &mut Names) {
     let (before, after) = (at(-1), at(1));
     names.add(mix(before.word, this.shape));
     names.add(mix(before.word, known));

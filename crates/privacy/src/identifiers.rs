@@ -76,21 +76,42 @@ const ID_CARD: u8 = 1 << 2;
 /// All of them are longer.
 const FORM_LETTERS: usize = 9;
 
+/// Which of them a letter of ASCII fits into, by its number.
+const FORMS: [[u8; 128]; FORM_LETTERS] = {
+    let mut all = [[0; 128]; FORM_LETTERS];
+    let mut index = 0;
+    while index < FORM_LETTERS {
+        let mut letter = 0;
+        while letter < 128 {
+            let (iban, tax_code, id_card) = (
+                is_iban_head(index, letter),
+                is_of_tax_code(index, letter),
+                is_of_id_card(index, letter),
+            );
+            all[index][letter as usize] = if iban { IBAN } else { 0 }
+                | if tax_code { TAX_CODE } else { 0 }
+                | if id_card { ID_CARD } else { 0 };
+            letter += 1;
+        }
+        index += 1;
+    }
+    all
+};
+
 /// Which of them the first letters from a place on may be. Nearly every word ends here, and is
 /// gone through once.
 fn forms_of_letters(text: &Folded, place: usize) -> u8 {
     let (mut may, mut at) = (IBAN | TAX_CODE | ID_CARD, place);
     for index in 0..FORM_LETTERS {
-        let Some(next) = joined(text, at) else { return 0 };
+        let next = match text.is(at, ALIKE) {
+            true => at,
+            false => match joined(text, at) {
+                Some(next) => next,
+                None => return 0,
+            },
+        };
         let letter = look_alike(text.at(next)).unwrap_or_default();
-        let forms = [
-            (IBAN, is_iban_head(index, letter)),
-            (TAX_CODE, is_of_tax_code(index, letter)),
-            (ID_CARD, is_of_id_card(index, letter)),
-        ];
-        for (form, fits) in forms {
-            may &= if fits { u8::MAX } else { !form };
-        }
+        may &= FORMS[index][usize::from(letter & 0x7f)];
         if may == 0 {
             break;
         }
@@ -201,7 +222,7 @@ fn is_issued(digits: &[u8]) -> bool {
 }
 
 /// Whether a letter fits at its number among the first of an account; later ones all do.
-fn is_iban_head(index: usize, letter: u8) -> bool {
+const fn is_iban_head(index: usize, letter: u8) -> bool {
     match index {
         1 => letter.is_ascii_alphabetic(),
         2 | 3 => letter.is_ascii_digit(),
@@ -360,7 +381,7 @@ const ID_CARD_WORDS: &[&str] = &[
     "legitim",
 ];
 
-fn is_of_id_card(index: usize, letter: u8) -> bool {
+const fn is_of_id_card(index: usize, letter: u8) -> bool {
     match letter.to_ascii_uppercase() {
         b'0'..=b'9' => index > 0,
         b'C' | b'F'..=b'H' | b'J'..=b'N' | b'P' | b'R' | b'T' | b'V'..=b'Z' => true,
@@ -387,7 +408,7 @@ fn id_card(text: &Folded, place: usize) -> Option<Found> {
     }
 }
 
-fn is_of_tax_code(index: usize, letter: u8) -> bool {
+const fn is_of_tax_code(index: usize, letter: u8) -> bool {
     let letter = letter.to_ascii_uppercase();
     match index {
         8 => matches!(letter, b'A'..=b'E' | b'H' | b'L' | b'M' | b'P' | b'R'..=b'T'),

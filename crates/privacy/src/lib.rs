@@ -14,6 +14,7 @@ mod finding;
 mod fold;
 mod gazetteer;
 mod identifiers;
+mod kept;
 mod kind;
 mod label;
 mod licence;

@@ -139,7 +139,9 @@ impl Rows {
             let is_it = (cell & !LONG) >> NAME_AT == bucket as u64;
             *found = Cell(if is_it { cell } else { NO_WEIGHTS });
         }
-        let (mut none, mut sums, mut wide) = (0, [0_i16; SUMS], [0_i16; WIDE]);
+        // Labels come again from cell to cell: where each pair of a cell has sums of its own, adding
+        // waits for adding less often.
+        let (mut none, mut sums, mut wide) = (0, [[0_i16; SUMS]; SHORT], [0_i16; WIDE]);
         for Cell(cell) in &found[..count] {
             if cell & LONG != 0 {
                 let row = &self.long[(cell & ((1 << NAME_AT) - 1)) as usize];
@@ -147,13 +149,16 @@ impl Rows {
                 continue;
             }
             none += i16::from(*cell as i8);
-            for number in 0..SHORT {
+            for (number, sums) in sums.iter_mut().enumerate() {
                 let pair = cell >> (8 + number * PAIR_BITS);
                 sums[pair as usize % SUMS] += i16::from((pair >> 5) as i8);
             }
         }
-        sums[NONE] += none;
-        std::array::from_fn(|label| i32::from(sums[label] + wide[label]))
+        for sums in &sums {
+            wide.iter_mut().zip(sums).for_each(|(wide, sum)| *wide += sum);
+        }
+        wide[NONE] += none;
+        std::array::from_fn(|label| i32::from(wide[label]))
     }
 
     /// The bucket of a feature, and its place among those of the bucket.

@@ -6,6 +6,7 @@ use crate::features::Seen;
 use crate::finding::{Finding, How, settle};
 use crate::fold::Folded;
 use crate::gazetteer::{COMMON, COUNTRY, FAMILY, FLAT, FORM, GIVEN, Known, ORDINARY, STREET, TOWN};
+use crate::kept::{Again, Change, Kept, Sign};
 use crate::kind::Kind;
 use crate::label::{Label, kind};
 use crate::tagger::{BUILT_IN, Tagger};
@@ -18,7 +19,12 @@ const PIECE: usize = 4096;
 /// Finds personal data in a text: in order, none overlapping. The time is linear in the text.
 #[must_use]
 pub fn scan(text: &str) -> Vec<Finding> {
-    scan_with(text, &BUILT_IN)
+    scan_keeping(text).0
+}
+
+/// The same, with what was seen.
+pub(crate) fn scan_keeping(text: &str) -> (Vec<Finding>, Kept) {
+    scan_where(text, &BUILT_IN, None)
 }
 
 /// Numbers with a checksum only.
@@ -35,30 +41,39 @@ pub(crate) fn numbers(text: &str) -> Vec<Finding> {
 #[must_use]
 pub fn scanner(tagger: &[u8]) -> Option<impl Fn(&str) -> Vec<Finding>> {
     let tagger = Tagger::read(tagger)?;
-    Some(move |text: &str| scan_with(text, &tagger))
+    Some(move |text: &str| scan_where(text, &tagger, None).0)
 }
 
 /// Finds personal data in a text that was scanned before it was changed at these places, in order.
-/// The tagger, which goes by what stands close by, looks at what is near them only.
-pub(crate) fn scan_changed(text: &str, changed: &[Range<usize>]) -> Vec<Finding> {
-    scan_where(text, &BUILT_IN, Some(changed))
+/// The tagger, which goes by what stands close by, looks at what is near them only, and there at
+/// what is not as it was.
+pub(crate) fn scan_changed(text: &str, changes: &[Change], before: &Kept) -> (Vec<Finding>, Kept) {
+    scan_where(text, &BUILT_IN, Some((changes, before)))
 }
 
-fn scan_with(text: &str, tagger: &Tagger) -> Vec<Finding> {
-    scan_where(text, tagger, None)
-}
-
-fn scan_where(text: &str, tagger: &Tagger, changed: Option<&[Range<usize>]>) -> Vec<Finding> {
+fn scan_where(
+    text: &str,
+    tagger: &Tagger,
+    changed: Option<(&[Change], &Kept)>,
+) -> (Vec<Finding>, Kept) {
     let folded = Folded::new(text);
     let words = Words::of(&folded);
     let tokens = words.tokens();
     let mut found = by_rules(&folded, &tokens);
     let windows = match changed {
-        Some(changed) => near(&folded, &tokens, changed),
+        Some((changes, _)) => near(&folded, &tokens, changes),
         None => std::iter::once(0..tokens.len()).collect(),
     };
-    found.extend(tagged(&folded, &tokens, &found, tagger, &windows));
-    settle(found)
+    // Pieces of a longer text would have to be found again too.
+    let mut kept = Kept::default();
+    if tokens.len() <= PIECE {
+        kept.signs = Sign::all(&folded, &tokens);
+    }
+    let again = changed.filter(|(_, before)| !before.signs.is_empty() && !kept.signs.is_empty());
+    let again = again.map(|(changes, before)| before.again(&kept.signs, changes));
+    let read = Read { folded: &folded, tokens: &tokens, again: again.as_ref() };
+    found.extend(read.tagged(&found, (tagger, &windows), &mut kept));
+    (settle(found), kept)
 }
 
 /// How many tokens beside a change are looked at again. What the tagger sees of a token reaches
@@ -66,10 +81,10 @@ fn scan_where(text: &str, tagger: &Tagger, changed: Option<&[Range<usize>]>) -> 
 const NEAR: usize = 24;
 
 /// The tokens near changes: ranges in order that do not touch.
-fn near(folded: &Folded, tokens: &[Token], changed: &[Range<usize>]) -> Vec<Range<usize>> {
+fn near(folded: &Folded, tokens: &[Token], changes: &[Change]) -> Vec<Range<usize>> {
     let byte = |token: &Token| folded.letters[token.start].start;
     let mut windows: Vec<Range<usize>> = Vec::new();
-    for change in changed {
+    for change in changes.iter().map(|change| &change.is) {
         let first = tokens.partition_point(|token| byte(token) < change.start);
         let after = tokens.partition_point(|token| byte(token) < change.end);
         let (from, to) = (first.saturating_sub(NEAR), (after + NEAR).min(tokens.len()));
@@ -110,36 +125,58 @@ fn by_token(folded: &Folded, tokens: &[Token], found: &[Finding]) -> Vec<Option<
     kinds
 }
 
-/// Findings of the tagger in some of the tokens: ranges in order.
-fn tagged(
-    folded: &Folded,
-    tokens: &[Token],
-    found: &[Finding],
-    tagger: &Tagger,
-    windows: &[Range<usize>],
-) -> Vec<Finding> {
-    let kinds = by_token(folded, tokens, found);
-    let mut all = Vec::new();
-    for from in (0..tokens.len()).step_by(PIECE) {
-        let to = (from + PIECE).min(tokens.len());
-        let within = windows.iter().map(|window| window.start.max(from)..window.end.min(to));
-        let within = within.filter(|window| window.start < window.end);
-        let within: Vec<_> = within.map(|one| one.start - from..one.end - from).collect();
-        if within.is_empty() {
-            continue;
+/// A text as it is read, with what was seen of it before it was changed.
+struct Read<'a> {
+    folded: &'a Folded,
+    tokens: &'a [Token<'a>],
+    again: Option<&'a Again<'a>>,
+}
+
+impl Read<'_> {
+    /// Findings of the tagger in some of the tokens: ranges in order.
+    fn tagged(
+        &self,
+        found: &[Finding],
+        (tagger, windows): (&Tagger, &[Range<usize>]),
+        kept: &mut Kept,
+    ) -> Vec<Finding> {
+        let kinds = by_token(self.folded, self.tokens, found);
+        let mut all = Vec::new();
+        for from in (0..self.tokens.len()).step_by(PIECE) {
+            let to = (from + PIECE).min(self.tokens.len());
+            let within = windows.iter().map(|window| window.start.max(from)..window.end.min(to));
+            let within = within.filter(|window| window.start < window.end);
+            let within: Vec<_> = within.map(|one| one.start - from..one.end - from).collect();
+            if !within.is_empty() {
+                let piece = (&self.tokens[from..to], &kinds[from..to]);
+                all.extend(self.tagged_piece(piece, (tagger, &within), kept));
+            }
         }
-        let piece = &tokens[from..to];
-        let seen = features::seen_near(piece, &kinds[from..to], &within);
+        all
+    }
+
+    fn tagged_piece(
+        &self,
+        (piece, kinds): (&[Token], &[Option<Kind>]),
+        (tagger, within): (&Tagger, &[Range<usize>]),
+        kept: &mut Kept,
+    ) -> Vec<Finding> {
+        let (seen, known) = features::seen_near((piece, kinds), within, self.again);
+        let mut scores = match self.again {
+            Some(again) => again.scores(&seen),
+            None => vec![None; piece.len()],
+        };
+        let mut all = Vec::new();
         for window in within {
-            let labels = tagger.tag(&seen, window.clone());
-            let spans = spans(&labels).into_iter();
-            let moved = spans.map(|(range, kind, lead)| {
+            let labels = tagger.tag(&seen, window.clone(), &mut scores);
+            let moved = spans(&labels).into_iter().map(|(range, kind, lead)| {
                 (range.start + window.start..range.end + window.start, kind, lead)
             });
-            all.extend(moved.filter_map(|span| finding(folded, piece, &seen, span)));
+            all.extend(moved.filter_map(|span| finding(self.folded, piece, &seen, span)));
         }
+        (kept.seen, kept.known, kept.scores) = (seen, known, scores);
+        all
     }
-    all
 }
 
 /// What the tagger takes tokens for, if they can be that.

@@ -1,14 +1,14 @@
 //! What becomes of findings: masks, pseudonyms that can be taken back, or a refusal.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::finding::Finding;
 use crate::fold::Folded;
+use crate::kept::Change;
 use crate::kind::Kind;
-use crate::scan::{numbers, scan, scan_changed};
+use crate::scan::{numbers, scan_changed, scan_keeping};
 
 /// What is done with personal data in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl Cover<'_> {
     /// number with a checksum is still found at the end.
     pub fn hide(&mut self, text: &str) -> Result<String, Error> {
         let mut text = text.to_owned();
-        let mut found = scan(&text);
+        let (mut found, mut kept) = scan_keeping(&text);
         for _ in 0..PASSES {
             found = self.shield.meant(found);
             found.retain(|one| !is_mark(&text, one));
@@ -119,9 +119,9 @@ impl Cover<'_> {
             if self.shield.action == Action::Block {
                 return Err(Error::Blocked(words(&found)));
             }
-            let marks;
-            (text, marks) = self.replaced(&text, &found);
-            found = scan_changed(&text, &marks);
+            let changes;
+            (text, changes) = self.replaced(&text, &found);
+            (found, kept) = scan_changed(&text, &changes, &kept);
         }
         let left = self.shield.meant(found);
         let left: Vec<Finding> = left.into_iter().filter(|one| one.kind.is_checked()).collect();
@@ -166,20 +166,21 @@ impl Cover<'_> {
     }
 
     /// The text with marks, and where these are.
-    fn replaced(&mut self, text: &str, found: &[Finding]) -> (String, Vec<Range<usize>>) {
+    fn replaced(&mut self, text: &str, found: &[Finding]) -> (String, Vec<Change>) {
         let (mut out, mut at) = (String::with_capacity(text.len()), 0);
-        let mut marks = Vec::with_capacity(found.len());
+        let mut changes = Vec::with_capacity(found.len());
         for one in found {
             out.push_str(&text[at..one.range.start]);
             let value = &text[one.range.clone()];
             let mark = self.mark(one.kind, value);
             *self.hidden.entry(one.kind).or_insert(0) += 1;
-            marks.push(out.len()..out.len() + mark.len());
+            let is = out.len()..out.len() + mark.len();
+            changes.push(Change { was: one.range.clone(), is });
             out.push_str(&mark);
             at = one.range.end;
         }
         out.push_str(&text[at..]);
-        (out, marks)
+        (out, changes)
     }
 
     fn mark(&mut self, kind: Kind, value: &str) -> String {

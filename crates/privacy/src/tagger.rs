@@ -18,6 +18,9 @@ pub(crate) static BUILT_IN: LazyLock<Tagger> =
 
 const HEAD: &[u8] = b"tagger-1\n";
 
+/// The sum of the weights of a token's features, for each label.
+pub(crate) type Scores = [i32; LABELS];
+
 /// Weights: a table of rows that is searched by a feature's number.
 pub(crate) struct Tagger {
     rows: Rows,
@@ -88,24 +91,34 @@ impl Tagger {
         out
     }
 
-    /// The label of each of some tokens, and by how much it leads before none.
-    pub(crate) fn tag(&self, seen: &[Seen], range: Range<usize>) -> Vec<(Label, i32)> {
+    /// The label of each of some tokens, and by how much it leads before none. `known` holds the
+    /// scores that are known already, and takes the others.
+    pub(crate) fn tag(
+        &self,
+        seen: &[Seen],
+        range: Range<usize>,
+        known: &mut [Option<Scores>],
+    ) -> Vec<(Label, i32)> {
         let mut names = Vec::with_capacity(FEATURES_MAX);
-        let scores: Vec<[i32; LABELS]> = range
-            .map(|index| {
-                features(seen, index, Sight::Present, &mut names);
-                let mut sum = self.rows.sum(&names);
-                sum.iter_mut().zip(&self.absent).for_each(|(sum, absent)| *sum += absent);
-                for list in (0..LISTS).filter(|list| seen[index].known & 1 << list != 0) {
-                    let absent = &self.absent_of[list as usize];
-                    sum.iter_mut().zip(absent).for_each(|(sum, absent)| *sum -= absent);
-                }
-                sum
-            })
-            .collect();
+        let of = |(index, known): (usize, &mut Option<Scores>)| {
+            *known.get_or_insert_with(|| self.scores(seen, index, &mut names))
+        };
+        let known = known[range.clone()].iter_mut();
+        let scores: Vec<Scores> = range.zip(known).map(of).collect();
         let labels = self.steps.best(&scores);
-        let lead = |(scores, label): (&[i32; LABELS], Label)| (label, scores[label] - scores[NONE]);
+        let lead = |(scores, label): (&Scores, Label)| (label, scores[label] - scores[NONE]);
         scores.iter().zip(labels).map(lead).collect()
+    }
+
+    fn scores(&self, seen: &[Seen], index: usize, names: &mut Vec<Feature>) -> Scores {
+        features(seen, index, Sight::Present, names);
+        let mut sum = self.rows.sum(names);
+        sum.iter_mut().zip(&self.absent).for_each(|(sum, absent)| *sum += absent);
+        for list in (0..LISTS).filter(|list| seen[index].known & 1 << list != 0) {
+            let absent = &self.absent_of[list as usize];
+            sum.iter_mut().zip(absent).for_each(|(sum, absent)| *sum -= absent);
+        }
+        sum
     }
 }
 
@@ -126,6 +139,8 @@ impl Score for f32 {
 /// What it counts to go from each label to each.
 pub(crate) struct Steps<S> {
     all: [[S; LABELS]; LABELS],
+    /// The same where it goes to a label that may stand after any, else nothing that counts.
+    open: [[S; LABELS]; LABELS],
     /// Of each label, the greatest and the least step to one that may stand after any.
     most: [S; LABELS],
     least: [S; LABELS],
@@ -145,6 +160,9 @@ impl<S: Score> Steps<S> {
         Steps {
             most: std::array::from_fn(|from| open(from).fold(first(from), larger)),
             least: std::array::from_fn(|from| open(from).fold(first(from), smaller)),
+            open: all.map(|steps| {
+                std::array::from_fn(|to| if is_open(to) { steps[to] } else { S::LEAST })
+            }),
             all,
         }
     }
@@ -170,32 +188,35 @@ impl<S: Score> Steps<S> {
         labels
     }
 
-    /// The best sums up to the next token, and the labels before that they come from.
+    /// The best sums up to the next token, and the labels before that they come from. Nothing in it
+    /// branches on what is best, which cannot be foretold.
     fn next(&self, now: &[S; LABELS], score: &[S; LABELS]) -> ([S; LABELS], [u8; LABELS]) {
-        let (mut next, mut from) = ([S::LEAST; LABELS], [0_u8; LABELS]);
-        let mut step = |before: Label, to: Label| {
-            let sum = now[before] + self.all[before][to];
-            if sum > next[to] {
-                (next[to], from[to]) = (sum, before as u8);
-            }
-        };
+        let (mut next, mut from) = ([S::LEAST; LABELS], [0_i32; LABELS]);
         // What cannot reach another with its greatest step, if that takes its least, wins nowhere.
         let least = (1..LABELS).map(|label| now[label] + self.least[label]);
         let first = now[NONE] + self.least[NONE];
         let enough = least.fold(first, |most, sum| if sum > most { sum } else { most });
         for before in (0..LABELS).filter(|label| now[*label] + self.most[*label] >= enough) {
-            step(before, NONE);
-            (1..LABELS).step_by(2).for_each(|to| step(before, to));
+            let (sum, steps) = (now[before], &self.open[before]);
+            for ((next, from), step) in next.iter_mut().zip(&mut from).zip(steps) {
+                let sum = sum + *step;
+                let is_more = sum > *next;
+                *next = if is_more { sum } else { *next };
+                *from = if is_more { before as i32 } else { *from };
+            }
         }
         // What goes on stands after what it goes on from only.
         for to in (2..LABELS).step_by(2) {
-            step(to - 1, to);
-            step(to, to);
+            let begun = now[to - 1] + self.all[to - 1][to];
+            let gone_on = now[to] + self.all[to][to];
+            let is_more = gone_on > begun;
+            next[to] = if is_more { gone_on } else { begun };
+            from[to] = if is_more { to as i32 } else { to as i32 - 1 };
         }
         for (next, score) in next.iter_mut().zip(score) {
             *next = *next + *score;
         }
-        (next, from)
+        (next, from.map(|label| label as u8))
     }
 }
 

@@ -84,15 +84,69 @@ fn what_is_near_a_change_is_scanned_as_the_whole_is() {
     let found = "My name is Hannah Whitfield and I live in Berlin. ";
     let text = format!("{}{found}{}{found}{}", filler.repeat(9), filler.repeat(9), filler);
     let all = scan(&text);
-    let whole = 0..text.len();
-    assert_eq!(scan_changed(&text, std::slice::from_ref(&whole)), all);
+    let changed = |range: std::ops::Range<usize>| {
+        let change = Change { was: range.clone(), is: range };
+        scan_changed(&text, &[change], &Kept::default()).0
+    };
+    assert_eq!(changed(0..text.len()), all);
     let first = filler.len() * 9..filler.len() * 9 + found.len();
-    let near = scan_changed(&text, std::slice::from_ref(&first));
+    let near = changed(first.clone());
     let within: Vec<Finding> =
         all.iter().filter(|one| first.contains(&one.range.start)).cloned().collect();
     assert!(within.iter().any(|one| one.kind == Kind::Person), "{all:?}");
     assert_eq!(near, within);
-    assert!(scan_changed(&text, &[]).len() < all.len());
+    assert!(scan_changed(&text, &[], &Kept::default()).0.len() < all.len());
+}
+
+const PIECES: [&str; 16] = [
+    "My name is Hannah Whitfield and I live in Berlin. ",
+    "Name: Urs Müller\nStrasse: Bahnhofstrasse 12, 8001 Zürich\n",
+    "Meine AHV-Nummer ist 756.9217.0769.85, ",
+    "CH93 0076 2011 6238 5295 7 ",
+    "le 12 mars 1970 à La Chaux-de-Fonds, ",
+    "Dr. med. Anna-Maria Rossi (geb. 3.4.1981) ",
+    "the fee is due within 30 days. ",
+    "tel. 044 668 18 00\n\n",
+    "x@example.ch ",
+    "NOTHING IS SMALL HERE ",
+    "nothing is large here ",
+    "&#55;56 \\u0037 ",
+    "St. ",
+    "Gallen ",
+    "e\u{301}",
+    "\n",
+];
+
+proptest::proptest! {
+    /// Texts whose findings are replaced, some or all, as a shield does it: what was kept of the
+    /// scan before changes nothing.
+    #[test]
+    fn what_was_seen_before_is_what_would_be_seen_again(
+        pieces in proptest::collection::vec(0..PIECES.len(), 1..24),
+        taken in proptest::collection::vec(proptest::bool::ANY, 64),
+        marks in proptest::collection::vec(0..4_usize, 64),
+    ) {
+        let mut text: String = pieces.iter().map(|piece| PIECES[*piece]).collect();
+        let (mut found, mut kept) = scan_keeping(&text);
+        for pass in 0..3 {
+            let (mut out, mut at, mut changes) = (String::new(), 0, Vec::new());
+            for (number, one) in found.iter().enumerate() {
+                if !taken[(number + pass * 7) % taken.len()] {
+                    continue;
+                }
+                out.push_str(&text[at..one.range.start]);
+                let from = out.len();
+                out.push_str(["[PERSON]", "", "Anna", "7"][marks[number % marks.len()]]);
+                changes.push(Change { was: one.range.clone(), is: from..out.len() });
+                at = one.range.end;
+            }
+            out.push_str(&text[at..]);
+            let anew = scan_changed(&out, &changes, &Kept::default());
+            let again = scan_changed(&out, &changes, &kept);
+            proptest::prop_assert_eq!(&again.0, &anew.0, "{:?}", out);
+            (text, found, kept) = (out, again.0, again.1);
+        }
+    }
 }
 
 /// A text that a recogniser could lose itself in takes no longer than others of its length.
