@@ -23,6 +23,16 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The process that was to make cells ended before it made one.
+    #[error(
+        "the program cannot start itself as a process that reads in a sandbox: that ended at once \
+         ({how}). So it is where an emulator, such as qemu, runs the program: take a build for \
+         this machine's own processor, or go on without this sandbox (--allow-weaker-sandbox)"
+    )]
+    NotBegun {
+        /// How it ended, and what it said.
+        how: String,
+    },
     /// A layer that must stand could not be raised, so nothing was read.
     #[error(
         "the sandbox lacks {layers}, so nothing was read: `allod doctor` says why; \

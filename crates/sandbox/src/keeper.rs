@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -27,6 +28,9 @@ pub(crate) const NO_STACK: &[u8] = b"has overflowed its stack";
 /// The longest word of a panic that is passed on.
 const MESSAGE_CHARS: usize = 300;
 
+/// How long a process may take to end whose pipes are closed.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// What is not as agreed when a keeper has died.
 pub(crate) const GONE: &str = "its keeper is gone";
 
@@ -37,6 +41,8 @@ pub(crate) struct Keeper {
     requests: ChildStdin,
     ends: ChildStdout,
     answers: ChildStderr,
+    /// Whether none of its cells has ended yet.
+    is_new: bool,
 }
 
 /// What came of a request.
@@ -56,16 +62,39 @@ impl Keeper {
         do_not_wait(&requests)?;
         do_not_wait(&ends)?;
         do_not_wait(&answers)?;
-        Ok(Keeper { child, requests, ends, answers })
+        Ok(Keeper { child, requests, ends, answers, is_new: true })
     }
 
     /// Asks a cell; whatever is not as agreed ends the keeper with it.
     pub(crate) fn ask(mut self, kind: Kind, body: &[u8], limits: &Limits) -> Asked {
         let mut talk = Talk::new(kind, body, limits);
-        match talk.hold(&mut self).and_then(|end| talk.judge(end)) {
+        let held = talk.hold(&mut self);
+        if let (Err(Error::Garbled { what: GONE }), true) = (&held, self.is_new)
+            && let Some(how) = self.ended(&talk.answer)
+        {
+            return Asked { answer: Err(Error::NotBegun { how }), keeper: None };
+        }
+        self.is_new = false;
+        match held.and_then(|end| talk.judge(end)) {
             Ok(answer) => Asked { answer: Ok(answer), keeper: Some(self) },
             Err(error) => Asked { answer: Err(error), keeper: None },
         }
+    }
+}
+
+impl Keeper {
+    /// How it ended by itself, with what it said; none if it was ended.
+    fn ended(&mut self, said: &[u8]) -> Option<String> {
+        let until = Instant::now() + LINGER;
+        while Instant::now() < until && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(2));
+        }
+        let code = self.child.try_wait().ok().flatten()?.code()?;
+        let words = one_short_line(said);
+        Some(match words.trim() {
+            "" => format!("exit code {code}"),
+            words => format!("exit code {code}: {words}"),
+        })
     }
 }
 

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         ("a_stack_that_runs_out_is_an_error", a_stack_that_runs_out_is_an_error),
         ("too_much_time_is_an_error", too_much_time_is_an_error),
         ("what_is_not_as_agreed_is_an_error", what_is_not_as_agreed_is_an_error),
+        ("a_program_that_cannot_start_itself_says_so", a_program_that_cannot_start_itself_says_so),
         ("a_keeper_that_died_is_replaced", a_keeper_that_died_is_replaced),
         ("all_acts_are_denied", all_acts_are_denied),
         ("each_layer_that_is_left_out_is_missed", each_layer_that_is_left_out_is_missed),
@@ -164,6 +165,18 @@ fn what_is_not_as_agreed_is_an_error() {
     let error = cells.ask(b"flood").unwrap_err();
     assert!(matches!(error, Error::AnswerTooLong { .. }), "{error}");
     assert_eq!(cells.ask(b"echo on").unwrap(), b"on");
+}
+
+/// As under an emulator: what is started is not this program.
+fn a_program_that_cannot_start_itself_says_so() {
+    for (program, how) in [("/bin/false", "(exit code 1)"), ("/bin/ls", "(exit code 2: ")] {
+        let cells = Cells::new(Setup { program: program.into(), ..small() }).unwrap();
+        let error = cells.ask(b"echo on").unwrap_err();
+        assert!(matches!(error, Error::NotBegun { .. }), "{error}");
+        let said = error.to_string();
+        assert!(said.contains(how) && said.contains("emulator"), "{said}");
+        assert!(!said.contains("report this"), "{said}");
+    }
 }
 
 fn a_keeper_that_died_is_replaced() {
