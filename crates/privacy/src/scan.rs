@@ -73,6 +73,10 @@ fn scan_where(
     let again = again.map(|(changes, before)| before.again(&kept.signs, changes));
     let read = Read { folded: &folded, tokens: &tokens, again: again.as_ref() };
     found.extend(read.tagged(&found, (tagger, &windows), &mut kept));
+    if kept.known.is_empty() {
+        // Nothing was looked at, so nothing can be known again.
+        kept = Kept::default();
+    }
     (settle(found), kept)
 }
 

@@ -84,7 +84,7 @@ fn what_is_near_a_change_is_scanned_as_the_whole_is() {
     let found = "My name is Hannah Whitfield and I live in Berlin. ";
     let text = format!("{}{found}{}{found}{}", filler.repeat(9), filler.repeat(9), filler);
     let all = scan(&text);
-    let changed = |range: std::ops::Range<usize>| {
+    let changed = |range: Range<usize>| {
         let change = Change { was: range.clone(), is: range };
         scan_changed(&text, &[change], &Kept::default()).0
     };
