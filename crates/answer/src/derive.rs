@@ -96,6 +96,13 @@ pub enum GoesOn {
     Upstream(String),
 }
 
+/// What is known of a recorded request.
+#[derive(Clone, Debug)]
+pub struct Recalled {
+    facts: Facts,
+    question: Option<String>,
+}
+
 /// Makes recorded decisions again.
 pub struct Deriver {
     store: Arc<dyn Store>,
@@ -149,18 +156,24 @@ impl Deriver {
         })
     }
 
-    /// What a policy makes of a recorded request; `None` where there was nothing to decide, or its
-    /// facts are of another version.
+    /// What is to be known of a recorded request before policies decide it; `None` where there was
+    /// nothing to decide, or its facts are of another version. Its words are opened once, for
+    /// however many policies.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn under(&mut self, policy: &Policy, receipt: &Receipt) -> Result<Option<Under>, Error> {
-        let kind = receipt.request.kind;
-        if !is_decided(kind) {
+    pub fn recall(&self, receipt: &Receipt) -> Result<Option<Recalled>, Error> {
+        if !is_decided(receipt.request.kind) {
             return Ok(None);
         }
-        let Some(mut facts) = facts(receipt) else { return Ok(None) };
-        let question = self.question(receipt)?;
+        let Some(facts) = facts(receipt) else { return Ok(None) };
+        Ok(Some(Recalled { facts, question: self.question(receipt)? }))
+    }
+
+    /// What a policy makes of a recorded request, of which `recalled` is known.
+    pub fn under(&mut self, policy: &Policy, receipt: &Receipt, recalled: &Recalled) -> Under {
+        let kind = receipt.request.kind;
+        let Recalled { mut facts, question } = recalled.clone();
         if let Some(question) = &question {
             let work = facts.request.work.take().map(|work| under_work(policy, work, question));
             let seen = observe(policy, question, &facts.request.language);
@@ -180,7 +193,7 @@ impl Deriver {
             false => sent_to(policy, kind, &facts).map(GoesOn::Upstream),
         };
         let decision = if written { decision } else { derive(policy, kind, &facts) };
-        Ok(Some(Under { brief: brief(&decision), goes_on, question }))
+        Under { brief: brief(&decision), goes_on, question }
     }
 
     /// The score that an answer must have depends on the policy.

@@ -53,7 +53,7 @@ pub use calibration::{
     Judged, Node, Step, Tree, pick,
 };
 pub use chat::{ChatReply, Choice};
-pub use derive::{Brief, Deriver, GoesOn, Rederived, Under, derive};
+pub use derive::{Brief, Deriver, GoesOn, Recalled, Rederived, Under, derive};
 pub use desk::{Desk, DeskOptions, LEDGER_ORIGIN, open_store, read_policy, remembered_head};
 pub use elsewhere::{Approved, UpstreamCounts, UpstreamState};
 pub use encoder::{EncoderChoice, open_library};

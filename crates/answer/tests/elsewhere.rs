@@ -193,7 +193,10 @@ fn another_policy_says_where_recorded_requests_would_go() {
     let mut under = |policy: &str, reply: &Reply| {
         let policy = Policy::parse(policy).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let receipt = queued.ledger().read(reply.receipt.index).unwrap();
-        let under = deriver.under(&policy, &receipt).unwrap().unwrap();
+        let under = {
+            let recalled = deriver.recall(&receipt).unwrap().unwrap();
+            deriver.under(&policy, &receipt, &recalled)
+        };
         (under.brief.outcome, under.goes_on)
     };
     let to = |name: &str| Some(GoesOn::Upstream(name.to_owned()));

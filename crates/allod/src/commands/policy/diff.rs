@@ -55,8 +55,9 @@ impl Diff<'_> {
         let mut tally = Tally::default();
         for receipt in recorded.receipts() {
             let (index, receipt) = receipt?;
-            let before = deriver.under(&old, &receipt)?;
-            if let (Some(before), Some(after)) = (before, deriver.under(&new, &receipt)?) {
+            if let Some(recalled) = deriver.recall(&receipt)? {
+                let before = deriver.under(&old, &receipt, &recalled);
+                let after = deriver.under(&new, &receipt, &recalled);
                 tally.count(index, &before, &after, self.words);
             }
         }
