@@ -102,7 +102,7 @@ const FORMS: [[u8; 128]; FORM_LETTERS] = {
 /// gone through once.
 fn forms_of_letters(text: &Folded, place: usize) -> u8 {
     let (mut may, mut at) = (IBAN | TAX_CODE | ID_CARD, place);
-    for index in 0..FORM_LETTERS {
+    for forms in &FORMS {
         let next = match text.is(at, ALIKE) {
             true => at,
             false => match joined(text, at) {
@@ -111,7 +111,7 @@ fn forms_of_letters(text: &Folded, place: usize) -> u8 {
             },
         };
         let letter = look_alike(text.at(next)).unwrap_or_default();
-        may &= FORMS[index][usize::from(letter & 0x7f)];
+        may &= forms[usize::from(letter & 0x7f)];
         if may == 0 {
             break;
         }
