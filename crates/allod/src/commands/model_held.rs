@@ -7,7 +7,7 @@ use allod_answer::locate;
 use allod_ledger::Ledger;
 use allod_ledger::receipt::Model;
 use allod_lm::FileList;
-use allod_store::{DATABASE_FILE, Store};
+use allod_store::DATABASE_FILE;
 use serde_json::{Value, json};
 
 use crate::folder::Place;
