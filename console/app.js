@@ -1,6 +1,6 @@
 // The console's frame: address, keys of the keyboard, theme, language, the caller's key.
 
-import { NeedsKey, dropKey, get, hasKey, setKey } from './api.js';
+import { NeedsKey, dropKey, get, hasKey, load, setKey } from './api.js';
 import { historyView, policyView } from './audit.js';
 import { askView, forgetReplies, openCitation } from './ask.js';
 import { byId, fill, h } from './dom.js';
@@ -71,7 +71,7 @@ function showFoot() {
     h('span', { title: policy.digest }, `Policy ${policy.name}`),
     h('span', null, `${address} · ${caller.tenant} · ${caller.role}`,
       caller.labels.length > 0 && ` · ${caller.labels.join(', ')}`),
-    hasKey() && h('button.plain', { type: 'button', onclick: () => useKey(null) }, t('Sign out')));
+    (hasKey() || caller.signed_in) && h('button.plain', { type: 'button', onclick: () => useKey(null) }, t('Sign out')));
 }
 
 function keyForm(message) {
@@ -79,15 +79,20 @@ function keyForm(message) {
     type: 'password', autocomplete: 'off', required: true, placeholder: 'allod_…', 'aria-label': t('API key'),
   });
   const submit = (event) => { event.preventDefault(); useKey(field.value.trim()); };
+  const elsewhere = h('p', null);
+  get('/sign-in/offer').then(({ offered }) => offered && fill(elsewhere,
+    h('a.primary', { href: '/sign-in' }, t('Sign in at your organisation'))), () => null);
   queueMicrotask(() => field.focus());
   return h('form.key', { onsubmit: submit },
+    elsewhere,
     h('h1', null, t('API key')),
     h('p', null, t('This server wants an API key.'), ' ', t('It is kept in this tab only.')),
     h('div.box', null, field, h('button.primary', { type: 'submit' }, t('Sign in'))),
     hasKey() && h('p.problem', { role: 'alert' }, message));
 }
 
-function useKey(key) {
+async function useKey(key) {
+  if (!key && !hasKey()) await load('/sign-out', { method: 'POST' });
   if (key) setKey(key); else dropKey();
   status = null;
   forget();

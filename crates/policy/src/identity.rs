@@ -42,6 +42,23 @@ pub struct Oidc {
     pub roles: Vec<(String, Role)>,
     /// The claim that lists access labels; nobody has any if `None`.
     pub labels_claim: Option<String>,
+    /// How people sign in with a browser; they do not if `None`.
+    pub sign_in: Option<SignIn>,
+}
+
+/// How people sign in at the issuer and come back to the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// What the issuer calls this installation.
+    pub client_id: String,
+    /// The file with what proves it to the issuer; PKCE alone does if `None`.
+    pub client_secret_file: Option<String>,
+    /// Where browsers find the console: scheme, host and port.
+    pub console_url: String,
+    /// What is asked for beside `openid`, so that the token holds the claims that count.
+    pub scopes: Vec<String>,
+    /// Where tokens are given for codes, if that is another host than the issuer's.
+    pub token_url: Option<String>,
 }
 
 /// Where the keys of an issuer come from.

@@ -33,7 +33,7 @@ pub use decide::{Decision, Fired, Outcome, Stage, decide, destination};
 pub use facts::{
     AnswerFacts, CalibrationFacts, DisputeFacts, EvidenceFacts, Facts, RequestFacts, WorkFacts,
 };
-pub use identity::{Identity, KeySource, Oidc, Quota, Role};
+pub use identity::{Identity, KeySource, Oidc, Quota, Role, SignIn};
 pub use mistake::{Mistake, Mistakes};
 pub use office::{Office, OfficeFacts, RoutedBy, office_of};
 pub use permit::{Why, plain_chat_permitted, quantization_met, upstream_permitted};

@@ -39,6 +39,15 @@ pub enum Error {
         /// The file, what is wrong with it.
         problem: String,
     },
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes, without which no session is secret; try again")]
+    NoChance,
+    /// The file with the client's secret will not do.
+    #[error("the policy's `identity.oidc.sign_in.client_secret_file` cannot be used: {problem}")]
+    ClientSecret {
+        /// The file, what is wrong with it.
+        problem: String,
+    },
     /// The keys cannot be read.
     #[error(transparent)]
     Store(#[from] allod_store::Error),

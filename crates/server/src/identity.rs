@@ -15,6 +15,7 @@ use crate::local;
 use crate::oidc::{Issuer, Person};
 use crate::problem::Problem;
 use crate::role::{Right, Role};
+use crate::sign_in;
 use crate::state::Shared;
 use crate::trace_parent::TraceParent;
 
@@ -119,6 +120,9 @@ async fn identity_of(
             .read(move |desk| of_secret(desk, &secret)?.on_behalf_of(desk, name.as_deref()))
             .await;
     }
+    if let Some(person) = sign_in::person(state, &method, &headers)? {
+        return of_person(state, person, named(&headers)?).await;
+    }
     if !state.is_local() || state.options.keyless == Keyless::Refused {
         let or = if state.issuer.is_some() { ", or a token of the issuer" } else { "" };
         let needed = "an API key is needed: send `Authorization: Bearer allod_…` or `x-api-key`";
@@ -138,11 +142,19 @@ async fn of_token(
     token: &str,
     named: Option<String>,
 ) -> Result<Identity, Problem> {
+    let person = issuer.person(token).await?;
+    of_person(state, person, named).await
+}
+
+async fn of_person(
+    state: &Shared,
+    person: Person,
+    named: Option<String>,
+) -> Result<Identity, Problem> {
     if named.is_some() {
         let message = "a token says itself who is asking; send x-allod-subject with a key only";
         return Err(Problem::request("subject", message));
     }
-    let person = issuer.person(token).await?;
     state.read(move |desk| Identity::of_person(desk, person)).await
 }
 

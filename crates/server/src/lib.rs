@@ -57,6 +57,7 @@ mod scores;
 mod search;
 mod serve;
 mod sight;
+mod sign_in;
 mod speaking;
 mod state;
 mod status;

@@ -1,11 +1,13 @@
 //! Tokens of an OpenID Connect issuer, beside keys of our own. Closed when in doubt: a token that
 //! cannot be checked is none.
 
+mod exchange;
 mod fetch;
 #[doc(hidden)]
 pub mod hostile;
 mod keys;
 mod person;
+mod sign_in;
 mod token;
 
 use std::path::Path;
@@ -14,17 +16,26 @@ use std::time::{Duration, Instant};
 
 use allod_policy::{KeySource, Oidc};
 use jiff::Timestamp;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::error::Error;
 use crate::problem::Problem;
+pub(crate) use exchange::Secrets;
 use fetch::Source;
 use keys::{Algorithm, Keys};
 pub(crate) use person::Person;
+use serde_json::{Map, Value};
+use sign_in::KnownDoors;
 use token::Token;
+
+/// Where a browser comes back to from the issuer.
+pub(crate) const CALLBACK: &str = "/sign-in/callback";
 
 /// After keys did not come they are asked for again so soon at most.
 const REST_FAILED: Duration = Duration::from_secs(5);
+
+/// At most so many codes are brought to the issuer at a time.
+const EXCHANGES_MAX: usize = 16;
 
 /// Keys that could not be asked for again are believed for so long.
 const BELIEVED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -38,6 +49,12 @@ pub(crate) struct Issuer {
     cached: RwLock<Option<Cached>>,
     /// When the keys were last asked for, and whether they came. Only who holds it may ask.
     asked: Mutex<Option<Asked>>,
+    /// Where people sign in.
+    doors: Mutex<KnownDoors>,
+    /// What proves this installation to the issuer.
+    secret: Option<String>,
+    /// Room for codes that are brought to the issuer: whoever is slow there is not waited for.
+    exchanges: Semaphore,
 }
 
 #[derive(Clone)]
@@ -64,8 +81,10 @@ impl Issuer {
             KeySource::Url(url) => Source::Url(url.clone()),
             KeySource::File(path) => Source::File(data.join(path)),
         };
-        let (cached, asked) = (RwLock::default(), Mutex::default());
-        let issuer = Issuer { oidc, source, rest, cached, asked };
+        let (cached, asked, doors) = (RwLock::default(), Mutex::default(), Mutex::default());
+        let secret = client_secret(&oidc, data)?;
+        let exchanges = Semaphore::new(EXCHANGES_MAX);
+        let issuer = Issuer { oidc, source, rest, cached, asked, doors, secret, exchanges };
         if let Source::File(_) = &issuer.source {
             let fetched = issuer.source.fetch().map_err(|problem| Error::IssuerKeys { problem })?;
             issuer.keep(fetched);
@@ -94,8 +113,11 @@ impl Issuer {
         let keys = self.keys_for(token.algorithm, token.key.as_deref()).await?;
         let whom = (self.oidc.issuer.as_str(), self.oidc.audience.as_str());
         let claims = token.check(&keys, whom, Timestamp::now().as_second());
-        let claims = claims.map_err(invalid)?;
-        Person::of(&self.oidc, &claims).map_err(|lack| {
+        self.person_of(&claims.map_err(invalid)?)
+    }
+
+    fn person_of(&self, claims: &Map<String, Value>) -> Result<Person, Problem> {
+        Person::of(&self.oidc, claims).map_err(|lack| {
             Problem::forbidden("not_permitted", format!("the token proves who you are, but {lack}"))
         })
     }
@@ -162,6 +184,19 @@ impl Issuer {
         }
         *asked = Some(Asked { at: Instant::now(), came });
         came
+    }
+}
+
+/// What proves this installation to the issuer, if the policy names a file with it.
+fn client_secret(oidc: &Oidc, data: &Path) -> Result<Option<String>, Error> {
+    let file = oidc.sign_in.as_ref().and_then(|sign_in| sign_in.client_secret_file.as_ref());
+    let Some(path) = file.map(|file| data.join(file)) else { return Ok(None) };
+    let wrong =
+        |problem: String| Error::ClientSecret { problem: format!("{}: {problem}", path.display()) };
+    let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+    match text.trim() {
+        "" => Err(wrong("it is empty".into())),
+        secret => Ok(Some(secret.to_owned())),
     }
 }
 

@@ -115,6 +115,21 @@ impl Problem {
         problem.retry_after(retry_after_seconds)
     }
 
+    /// Where people sign in cannot be had now.
+    pub(crate) fn issuer_away() -> Problem {
+        let message = "the place where you sign in cannot be reached now: try again in a moment; \
+                       the server's log says why";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Problem::new(status, "server_error", "issuer_unreachable", message.into())
+            .retry_after(RETRY_AFTER_SECONDS)
+    }
+
+    /// The system gives no random bytes.
+    pub(crate) fn no_chance() -> Problem {
+        let (status, message) = (StatusCode::SERVICE_UNAVAILABLE, "there are no random bytes here");
+        Problem::new(status, "server_error", "no_random_bytes", message.into())
+    }
+
     /// The same problem; the client is told to come back in so many seconds.
     pub(crate) fn retry_after(self, seconds: u64) -> Problem {
         Problem { retry_after_seconds: Some(seconds), ..self }
@@ -249,10 +264,10 @@ impl From<allod_engine::Error> for Problem {
                 let message = format!("{token} is no token: the vocabulary has {vocabulary}");
                 Problem::field("prompt", message)
             }
+            Error::BiasToken { .. } => Problem::field("logit_bias", error.to_string()),
             Error::EmptyPrompt
             | Error::Sampling { .. }
             | Error::Count { .. }
-            | Error::BiasToken { .. }
             | Error::Constraint { .. } => Problem::request("invalid_value", error.to_string()),
             Error::AdapterTwice { .. } | Error::TooManyAdapters { .. } => {
                 Problem::conflict(error.to_string())

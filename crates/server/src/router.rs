@@ -12,7 +12,7 @@ use crate::state::Shared;
 use crate::{
     adapters, ask, chat_completions, console, documents, embeddings, envelope, feedback, health,
     history, identity, ledger_files, messages, metrics, models, openapi, receipts, rerank,
-    responses, reviews, status, text_completions, tokenize, verify, work,
+    responses, reviews, sign_in, status, text_completions, tokenize, verify, work,
 };
 
 /// Everything that is served.
@@ -30,7 +30,7 @@ pub(crate) fn router(state: Shared) -> Router {
 
 /// What anyone may have: no data of anybody.
 fn anyone() -> Router<Shared> {
-    console::router().route("/healthz", get(health::health))
+    console::router().merge(sign_in::router()).route("/healthz", get(health::health))
 }
 
 /// What only a known caller may have.

@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::oidc::Issuer;
 use crate::problem::Problem;
 use crate::quotas::Quotas;
+use crate::sign_in::SignIns;
 use crate::traces::Traces;
 use crate::workers::{Place, Room, Workers};
 
@@ -28,6 +29,8 @@ pub(crate) struct State {
     pub(crate) options: ServeOptions,
     /// Whose tokens are taken beside keys.
     pub(crate) issuer: Option<Arc<Issuer>>,
+    /// Who signed in with a browser.
+    pub(crate) sign_ins: SignIns,
     pub(crate) metrics: Metrics,
     /// What tenants have used.
     quotas: Quotas,
@@ -49,6 +52,7 @@ impl State {
         let issuer = oidc.map(open).transpose()?;
         Ok(State {
             issuer: issuer.map(Arc::new),
+            sign_ins: SignIns::open().map_err(|_| Error::NoChance)?,
             metrics: Metrics::default(),
             quotas: Quotas::default(),
             traces: Traces::to(desk.policy().telemetry.traces_url.as_deref()),

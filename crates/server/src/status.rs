@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use crate::identity::Identity;
+use crate::identity::{Identity, Subject};
 use crate::problem::Problem;
 use crate::state::Shared;
 
@@ -45,6 +45,7 @@ fn about(desk: &Desk, identity: &Identity) -> Result<Value, Problem> {
             "role": identity.role.name(),
             "may": identity.role.rights(),
             "labels": clearance.labels,
+            "signed_in": identity.subject == Subject::Issuer,
         },
     }))
 }

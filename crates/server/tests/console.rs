@@ -1,74 +1,12 @@
 //! The console in a real browser: headless Chromium loads it from a live server. Where there is no
 //! Chromium the tests say that they were skipped. `ALLOD_CHROMIUM` names one that is not in PATH.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod common;
 
-use std::io::Read;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
 use allod_server::{Keyless, ServeOptions};
+use common::browser::{chromium, page};
 use common::{House, LIBRARY_QUESTION, SECRET_QUESTION, Server, WASTE_QUESTION};
-
-const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
-
-/// A browser that has not ended by then is ended.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-fn chromium() -> Option<String> {
-    let named = std::env::var("ALLOD_CHROMIUM").ok();
-    let found = named.into_iter().chain(NAMES.map(str::to_owned)).find(|name| {
-        let version = Command::new(name).arg("--version").output();
-        version.is_ok_and(|output| output.status.success())
-    });
-    if found.is_none() {
-        println!("skipped: there is no Chromium here");
-    }
-    found
-}
-
-/// The page at `hash` as the browser has it once its scripts are done.
-fn page(chromium: &str, server: &Server, hash: &str) -> String {
-    let profile = tempfile::tempdir().unwrap();
-    let mut browser = Command::new(chromium)
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--disable-dev-shm-usage",
-            "--lang=en-US",
-            "--virtual-time-budget=10000",
-            "--dump-dom",
-        ])
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("http://{}/{hash}", server.address))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut output = browser.stdout.take().unwrap();
-    let reader = std::thread::spawn(move || {
-        let mut page = Vec::new();
-        output.read_to_end(&mut page).unwrap();
-        String::from_utf8_lossy(&page).into_owned()
-    });
-    let begun = Instant::now();
-    while browser.try_wait().unwrap().is_none() {
-        if begun.elapsed() > PATIENCE {
-            browser.kill().unwrap();
-            browser.wait().unwrap();
-            panic!("the browser did not end in {PATIENCE:?}");
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    reader.join().unwrap()
-}
 
 /// The page at `hash` with the result of a check that the browser makes with its own cryptography.
 /// Virtual time waits for the network, but not for the threads that compute a digest or check a

@@ -127,6 +127,7 @@ fn seal(place: &Place) -> anyhow::Result<()> {
         ("an upstream", policy.upstream.is_some() || !policy.upstreams.is_empty()),
         ("a place for traces", policy.telemetry.traces_url.is_some()),
         ("witnesses", !policy.witnesses.is_empty()),
+        ("an issuer where people sign in (`sign_in`)", lets_sign_in(&policy)),
         ("an issuer of tokens without a file of its keys (`jwks_file`)", fetches_keys(&policy)),
     ];
     if let Some((what, _)) = named.into_iter().find(|(_, is_named)| *is_named) {
@@ -145,6 +146,11 @@ fn seal(place: &Place) -> anyhow::Result<()> {
 fn fetches_keys(policy: &Policy) -> bool {
     let oidc = policy.identity.oidc.as_ref();
     oidc.is_some_and(|oidc| !matches!(oidc.keys, KeySource::File(_)))
+}
+
+/// Whether people sign in at the policy's issuer, which is then asked for their tokens.
+fn lets_sign_in(policy: &Policy) -> bool {
+    policy.identity.oidc.as_ref().is_some_and(|oidc| oidc.sign_in.is_some())
 }
 
 fn serve_options(arguments: &ServeArguments) -> ServeOptions {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::reader::{Field, Reader, Section};
-use super::{IDENTITY, OIDC, QUOTA, tools, url};
-use crate::identity::{Identity, KeySource, Oidc, Quota};
+use super::{IDENTITY, OIDC, QUOTA, SIGN_IN, tools, url};
+use crate::identity::{Identity, KeySource, Oidc, Quota, SignIn};
 use crate::permit::Address;
 
 const ROLES_MAX: usize = 100;
@@ -30,7 +30,9 @@ fn oidc(reader: &mut Reader, identity: &Section<'_>) -> Option<Oidc> {
     let role_claim = reader.text(&section, "role_claim");
     let roles = reader.named_choices(&section, "roles", ROLES_MAX);
     roles_go_with_their_claim(reader, &section);
+    let sign_in = sign_in(reader, &section);
     Some(Oidc {
+        sign_in,
         issuer: issuer?,
         audience: audience?,
         keys,
@@ -38,6 +40,31 @@ fn oidc(reader: &mut Reader, identity: &Section<'_>) -> Option<Oidc> {
         role_claim,
         roles,
         labels_claim: reader.text(&section, "labels_claim"),
+    })
+}
+
+fn sign_in(reader: &mut Reader, oidc: &Section<'_>) -> Option<SignIn> {
+    let section = reader.child(oidc, "sign_in", SIGN_IN)?;
+    let field = oidc.field("sign_in")?;
+    for key in ["client_id", "console_url"].into_iter().filter(|key| section.field(key).is_none()) {
+        let hint = "people sign in with both `client_id` and `console_url`";
+        reader.reject(&field, format!("has no `{key}`"), hint);
+    }
+    let client_id = reader.text(&section, "client_id");
+    let console_url = safe_url(reader, &section, "console_url");
+    if let (Some(url), Some(field)) = (&console_url, section.field("console_url"))
+        && url.split_once("://").is_none_or(|(_, rest)| rest.trim_end_matches('/').contains('/'))
+    {
+        let problem = format!("is `{url}`, but the console has no path");
+        reader.reject(&field, problem, "write it as https://allod.example.ch");
+    }
+    let scopes = reader.texts(&section, "scopes");
+    Some(SignIn {
+        client_id: client_id?,
+        client_secret_file: reader.text(&section, "client_secret_file"),
+        console_url: console_url?,
+        scopes: scopes.into_iter().map(|(_, scope)| scope).collect(),
+        token_url: safe_url(reader, &section, "token_url"),
     })
 }
 
@@ -76,7 +103,7 @@ fn safe_url(reader: &mut Reader, section: &Section<'_>, key: &'static str) -> Op
     if url.starts_with("https://") || loopback {
         return Some(url);
     }
-    let problem = format!("is `{url}`: keys that come without TLS can be replaced on the way");
+    let problem = format!("is `{url}`: what comes without TLS can be replaced on the way");
     reader.reject(&section.field(key)?, problem, "use an address that begins with https://");
     None
 }

@@ -99,7 +99,9 @@ const OIDC: &[&str] = &[
     "role_claim",
     "roles",
     "labels_claim",
+    "sign_in",
 ];
+const SIGN_IN: &[&str] = &["client_id", "client_secret_file", "console_url", "scopes", "token_url"];
 const QUOTA: &[&str] = &["tenants", "requests_per_minute", "tokens_per_day"];
 const TOOLS: &[&str] = &["steps_max", "grants"];
 const GRANT: &[&str] = &["tools", "tenants", "work", "untrusted"];
@@ -119,6 +121,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("retention", RETENTION),
     ("identity", IDENTITY),
     ("identity.oidc", OIDC),
+    ("identity.oidc.sign_in", SIGN_IN),
     ("limits", LIMITS),
     ("quotas", QUOTA),
     ("tools", TOOLS),

@@ -590,6 +590,29 @@ fn mistakes_about_an_issuer() {
 }
 
 #[test]
+fn people_sign_in_where_the_policy_says_how() {
+    let file = |rest: &str| format!("identity: {{oidc: {{issuer: https://i, audience: a{rest}}}}}");
+    let text = file(
+        ", sign_in: {client_id: c, console_url: 'https://a.example', scopes: [groups], \
+         client_secret_file: s}",
+    );
+    let policy = Policy::parse(&text).unwrap();
+    let sign_in = policy.identity.oidc.as_ref().unwrap().sign_in.as_ref().unwrap();
+    assert_eq!((sign_in.client_id.as_str(), &sign_in.scopes[..]), ("c", &["groups".into()][..]));
+    assert_eq!(sign_in.client_secret_file.as_deref(), Some("s"));
+    for (rest, problem) in [
+        ("client_id: c", "has no `console_url`"),
+        ("console_url: 'https://a.example'", "has no `client_id`"),
+        ("client_id: c, console_url: 'http://a.example'", "without TLS"),
+        ("client_id: c, console_url: 'https://a.example/console'", "the console has no path"),
+        ("client_id: c, console_url: 'https://a.example', secret: s", "unknown key `secret`"),
+    ] {
+        let mistakes = Policy::parse(&file(&format!(", sign_in: {{{rest}}}"))).unwrap_err();
+        assert!(mistakes.to_string().contains(problem), "{rest}: {mistakes}");
+    }
+}
+
+#[test]
 fn quotas_name_each_tenant_once() {
     let text = "quotas:\n  - requests_per_minute: 5\n  - tenants: [a]\n    tokens_per_day: 7\n";
     let policy = Policy::parse(text).unwrap();

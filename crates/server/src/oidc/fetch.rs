@@ -13,7 +13,7 @@ use super::keys::Keys;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Key sets are a few kilobytes.
-const BYTES_MAX: u64 = 1 << 20;
+pub(super) const BYTES_MAX: u64 = 1 << 20;
 
 /// Keys are asked for again after so long, unless the issuer says otherwise within these bounds.
 const FRESH: Duration = Duration::from_secs(60 * 60);
@@ -61,16 +61,21 @@ impl Source {
     }
 }
 
-fn discover(issuer: &str) -> Result<String, String> {
-    let base = issuer.trim_end_matches('/');
-    let url = format!("{base}/.well-known/openid-configuration");
+/// The discovery document of an issuer, and where it was.
+pub(super) fn discovery(issuer: &str) -> Result<(String, Vec<u8>), String> {
+    let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let (bytes, _) = get(&url)?;
+    Ok((url, bytes))
+}
+
+fn discover(issuer: &str) -> Result<String, String> {
+    let (url, bytes) = discovery(issuer)?;
     let found: Discovered = serde_json::from_slice(&bytes)
         .map_err(|_| format!("{url}: it is no discovery document of an issuer"))?;
     if found.issuer != issuer {
         return Err(format!("{url}: it is that of another issuer, `{}`", found.issuer));
     }
-    if origin(&found.jwks_uri) != origin(base) {
+    if origin(&found.jwks_uri) != origin(issuer) {
         let keys = found.jwks_uri;
         return Err(format!(
             "{url}: the keys are on another host, {keys}; name that in the policy with \
@@ -81,7 +86,7 @@ fn discover(issuer: &str) -> Result<String, String> {
 }
 
 /// Scheme, host and port of an address, as they are written.
-fn origin(url: &str) -> Option<String> {
+pub(super) fn origin(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let host = rest.split(['/', '?', '#']).next()?;
     Some(format!("{scheme}://{host}").to_ascii_lowercase())
@@ -93,15 +98,19 @@ fn fetch_keys(url: &str) -> Result<Fetched, String> {
     Ok(Fetched { keys, fresh: fresh(&headers) })
 }
 
-fn get(url: &str) -> Result<(Vec<u8>, HeaderMap), String> {
-    let named = |error: ureq::Error| format!("{url}: {error}");
-    let agent = ureq::Agent::config_builder()
+/// Connects to where it is told and nowhere else.
+pub(super) fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
         .timeout_global(Some(TIMEOUT))
         .max_redirects(0)
         .proxy(None)
         .build()
-        .new_agent();
-    let mut response = agent.get(url).call().map_err(named)?;
+        .new_agent()
+}
+
+fn get(url: &str) -> Result<(Vec<u8>, HeaderMap), String> {
+    let named = |error: ureq::Error| format!("{url}: {error}");
+    let mut response = agent().get(url).call().map_err(named)?;
     if response.status() != StatusCode::OK {
         return Err(format!("{url}: the status is {}", response.status()));
     }

@@ -17,6 +17,7 @@ const NOW: i64 = 1_800_000_000;
 #[must_use]
 pub fn take(keys: &[u8], token: &str) -> bool {
     let oidc = Oidc {
+        sign_in: None,
         issuer: "https://issuer.example".into(),
         audience: "allod".into(),
         keys: KeySource::Discovery,

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 pub mod adapter;
+pub mod browser;
 #[path = "../../../engine/tests/common/mod.rs"]
 mod bytes;
 mod ranker;
@@ -152,8 +153,12 @@ impl House {
     }
 
     pub fn serve_with(&self, options: ServeOptions) -> Server {
+        self.serve_at(ServeOptions { listen: "127.0.0.1:0".parse().unwrap(), ..options })
+    }
+
+    /// Serves where the options say.
+    pub fn serve_at(&self, options: ServeOptions) -> Server {
         let desk = Arc::clone(&self.desk);
-        let options = ServeOptions { listen: "127.0.0.1:0".parse().unwrap(), ..options };
         let (tell, told) = mpsc::channel();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
