@@ -1,8 +1,8 @@
 //! What constraints guarantee, and what they cost.
 //!
-//! `schemas sample COUNT FILE` draws COUNT answers, in turn under each schema of
-//! `tests/schemas.json`, at temperature 1.5 from a model with random weights, and writes a line of
-//! JSON for each: `schema` (its number), `whole`, `text`. `tests/schemas.py FILE` validates them
+//! `schemas sample COUNT FILE [SET]` draws COUNT answers, in turn under each schema of
+//! `tests/schemas.json`, or of another file, that is not to be refused, at temperature 1.5 from a model with random weights, and writes a line of
+//! JSON for each: `schema` (its number), `whole`, `text`. `tests/schemas.py FILE [SET]` validates them
 //! with Python's `jsonschema`.
 //!
 //! `schemas cost MODEL TOKENS ROUNDS` writes TOKENS tokens with a constraint and without, in turn,
@@ -26,28 +26,33 @@ fn main() {
     let given: Vec<String> = std::env::args().skip(1).collect();
     let given: Vec<&str> = given.iter().map(String::as_str).collect();
     match given[..] {
-        ["sample", count, file] => sample(count.parse().unwrap(), file),
+        ["sample", count, file] => sample(count.parse().unwrap(), file, SCHEMAS),
+        ["sample", count, file, set] => {
+            sample(count.parse().unwrap(), file, &std::fs::read_to_string(set).unwrap());
+        }
         ["cost", model, tokens, rounds] => {
             cost(model, tokens.parse().unwrap(), rounds.parse().unwrap());
         }
-        _ => println!("schemas sample COUNT FILE | schemas cost MODEL TOKENS ROUNDS"),
+        _ => println!("schemas sample COUNT FILE [SET] | schemas cost MODEL TOKENS ROUNDS"),
     }
 }
 
-fn sample(count: usize, file: &str) {
-    let schemas: Vec<Value> = serde_json::from_str(SCHEMAS).unwrap();
+fn sample(count: usize, file: &str, set: &str) {
+    let all: Vec<Value> = serde_json::from_str(set).unwrap();
+    let schemas: Vec<(usize, &Value)> =
+        all.iter().enumerate().filter(|(_, one)| one["refused"].is_null()).collect();
     let context_tokens = Some(TOKENS + 50);
     let options = Options { threads: Some(1), context_tokens, ..Options::default() };
     let engine = common::engine_of(common::model(), options);
     let mut out = BufWriter::new(File::create(file).unwrap());
     let (mut whole, mut tokens) = (0, 0);
     for seed in 0..count {
-        let number = seed % schemas.len();
+        let (number, one) = schemas[seed % schemas.len()];
         let request = GenerateRequest {
             prompt: Prompt::Text("abc".into()),
             sampling: Sampling { temperature: 1.5, seed: seed as u64, ..Sampling::default() },
             max_tokens: TOKENS,
-            constraint: Some(Constraint::JsonSchema(schemas[number]["schema"].clone())),
+            constraint: Some(Constraint::JsonSchema(one["schema"].clone())),
             ..GenerateRequest::default()
         };
         let generated = engine.generate(&request, &mut |_| ControlFlow::Continue(())).unwrap();

@@ -7,6 +7,7 @@
 use crate::compiled::{Compiled, key};
 use crate::error::{Error, Result};
 use crate::schema::narrowed;
+use crate::unkept;
 use allod_lm::Model;
 use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
 use llguidance::toktrie::{ApproximateTokEnv, SimpleVob, TokEnv, TokRxInfo, TokTrie};
@@ -101,7 +102,10 @@ fn all(constraint: &Constraint) -> Result<Vec<GrammarWithLexer>> {
 
 fn one(constraint: &Constraint) -> Result<GrammarWithLexer> {
     Ok(match constraint {
-        Constraint::JsonSchema(schema) => GrammarWithLexer::from_json_schema(narrowed(schema)),
+        Constraint::JsonSchema(schema) => {
+            unkept::check(schema)?;
+            GrammarWithLexer::from_json_schema(narrowed(schema))
+        }
         Constraint::Regex(expression) => GrammarWithLexer::from_regex(expression),
         Constraint::Lark(grammar) => GrammarWithLexer::from_lark(grammar.clone()),
         Constraint::Parts { .. } => {
@@ -174,5 +178,16 @@ impl Allowed {
 }
 
 fn refused(error: impl std::fmt::Display) -> Error {
-    Error::Constraint { what: error.to_string() }
+    let what = error.to_string();
+    let what = match what {
+        // What the crate advises there cannot be had here.
+        what if what.contains("oneOf constraints are not supported") => {
+            "the schema's `oneOf`: two of its options could both hold; tell them apart by \
+                 their types, or by a required member with another `const` in each, or use `anyOf`"
+                .to_string()
+        }
+        what if what.contains("regex parse error") => format!("a `pattern` or expression: {what}"),
+        what => what,
+    };
+    Error::Constraint { what }
 }

@@ -53,6 +53,7 @@ mod speech;
 mod split;
 mod stop;
 mod thought;
+mod unkept;
 mod vocabulary;
 mod worker;
 

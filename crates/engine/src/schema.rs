@@ -4,18 +4,32 @@
 use serde_json::{Map, Value, json};
 
 /// Whole numbers up to here have a 64-bit floating-point number each.
-const NUMBER_MAX: i64 = (1 << 53) - 1;
+pub(crate) const NUMBER_MAX: i64 = (1 << 53) - 1;
 
 /// Space between two parts of a value: a line's end and an indentation. Without a bound, a model
 /// that has lost its way writes spaces for ever.
 const SPACE: &str = r"[ \n\r\t]{1,40}";
 
 /// Members of a schema that hold a schema.
-const ONE: [&str; 3] = ["items", "additionalProperties", "propertyNames"];
+pub(crate) const ONE: [&str; 3] = ["items", "additionalItems", "additionalProperties"];
 /// A list of schemas.
-const LISTS: [&str; 4] = ["anyOf", "oneOf", "allOf", "prefixItems"];
+pub(crate) const LISTS: [&str; 4] = ["anyOf", "oneOf", "allOf", "prefixItems"];
 /// Schemas by name.
-const NAMED: [&str; 4] = ["properties", "patternProperties", "$defs", "definitions"];
+pub(crate) const NAMED: [&str; 2] = ["properties", "patternProperties"];
+/// Schemas by name that count once something refers to them.
+const DEFINED: [&str; 2] = ["$defs", "definitions"];
+
+/// Members that allow nothing less, where a schema that holds them was not refused.
+const IDLE: [&str; 5] = [
+    "uniqueItems",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "$dynamicAnchor",
+    "$recursiveAnchor",
+];
+
+/// Any sign but the four that end a line: what `.` is in the patterns of JSON schemas.
+const ANY_SIGN: &str = r"[^\n\r\u{2028}\u{2029}]";
 
 /// A day that there is, from the year 1 on.
 const DATE: &str = concat!(
@@ -49,13 +63,20 @@ pub(crate) fn narrowed(schema: &Value) -> Value {
 
 fn narrow(schema: &mut Value) {
     let Some(members) = schema.as_object_mut() else { return };
+    // It allows nothing less.
+    for name in IDLE {
+        members.remove(name);
+    }
     bound_numbers(members);
+    read_patterns(members);
     pattern_formats(members);
     for (name, value) in members.iter_mut() {
         let name = name.as_str();
         match value {
-            Value::Array(schemas) if LISTS.contains(&name) => schemas.iter_mut().for_each(narrow),
-            Value::Object(schemas) if NAMED.contains(&name) => {
+            Value::Array(schemas) if LISTS.contains(&name) || ONE.contains(&name) => {
+                schemas.iter_mut().for_each(narrow);
+            }
+            Value::Object(schemas) if NAMED.contains(&name) || DEFINED.contains(&name) => {
                 schemas.values_mut().for_each(narrow);
             }
             value if ONE.contains(&name) => narrow(value),
@@ -74,21 +95,60 @@ fn is_of(members: &Map<String, Value>, kinds: &[&str]) -> bool {
 }
 
 fn bound_numbers(members: &mut Map<String, Value>) {
-    if !is_of(members, &["number", "integer"]) {
+    let is_set = ["const", "enum"].iter().any(|name| members.contains_key(*name));
+    if !is_of(members, &["number", "integer"]) || is_set {
         return;
     }
-    for (names, bound) in [
-        (["minimum", "exclusiveMinimum"], -NUMBER_MAX),
-        (["maximum", "exclusiveMaximum"], NUMBER_MAX),
-    ] {
-        if !names.iter().any(|name| members.contains_key(*name)) {
-            members.insert(names[0].into(), json!(bound));
-        }
+    let bound = |members: &Map<String, Value>, names: [&str; 2]| {
+        names.iter().find_map(|name| members.get(*name).and_then(Value::as_f64))
+    };
+    let (low, high) = (["minimum", "exclusiveMinimum"], ["maximum", "exclusiveMaximum"]);
+    let (least, most) = (bound(members, low), bound(members, high));
+    let end = NUMBER_MAX as f64;
+    if least.is_none_or(|least| least < -end) {
+        low.iter().for_each(|name| drop(members.remove(*name)));
+        members.insert(low[0].into(), json!(-NUMBER_MAX));
+    }
+    if most.is_none_or(|most| most > end) {
+        high.iter().for_each(|name| drop(members.remove(*name)));
+        members.insert(high[0].into(), json!(NUMBER_MAX));
     }
 }
 
+/// Patterns as a JSON schema means them (ECMA-262), for who reads them otherwise.
+fn read_patterns(members: &mut Map<String, Value>) {
+    if let Some(Value::String(pattern)) = members.get_mut("pattern") {
+        *pattern = read_pattern(pattern);
+    }
+    if let Some(Value::Object(named)) = members.get_mut("patternProperties") {
+        let all = std::mem::take(named).into_iter();
+        *named = all.map(|(pattern, schema)| (read_pattern(&pattern), schema)).collect();
+    }
+}
+
+fn read_pattern(pattern: &str) -> String {
+    let (mut read, mut in_class) = (String::with_capacity(pattern.len()), false);
+    let mut signs = pattern.chars();
+    while let Some(sign) = signs.next() {
+        match sign {
+            '.' if !in_class => {
+                read.push_str(ANY_SIGN);
+                continue;
+            }
+            '[' => in_class = true,
+            ']' => in_class = false,
+            _ => {}
+        }
+        read.push(sign);
+        if sign == '\\' {
+            read.extend(signs.next());
+        }
+    }
+    read
+}
+
 fn pattern_formats(members: &mut Map<String, Value>) {
-    if !is_of(members, &["string"]) || members.contains_key("pattern") {
+    if members.contains_key("type") && !is_of(members, &["string"]) {
         return;
     }
     let pattern = match members.get("format").and_then(Value::as_str) {
@@ -99,12 +159,43 @@ fn pattern_formats(members: &mut Map<String, Value>) {
         Some("email") => format!(r"{MAILBOX}@({LABEL}\.){{1,3}}[A-Za-z]{{2,10}}"),
         _ => return,
     };
-    members.insert("pattern".into(), json!(format!("^({pattern})$")));
+    let pattern = json!(format!("^({pattern})$"));
+    if !members.contains_key("pattern") {
+        members.insert("pattern".into(), pattern);
+        return;
+    }
+    // Beside a pattern of its own.
+    let all = members.entry("allOf").or_insert_with(|| json!([]));
+    if let Some(all) = all.as_array_mut() {
+        all.push(json!({"pattern": pattern}));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bounds_far_out_come_nearer_and_others_stay() {
+        let bounds = |schema: Value| {
+            let narrow = narrowed(&schema);
+            (narrow["minimum"].clone(), narrow["maximum"].clone())
+        };
+        let (low, high) = (json!(-NUMBER_MAX), json!(NUMBER_MAX));
+        let wide = json!({"type": "integer", "minimum": i64::MIN, "maximum": u64::MAX});
+        assert_eq!(bounds(wide), (low.clone(), high.clone()));
+        assert_eq!(bounds(json!({"type": "integer", "const": 3})), (Value::Null, Value::Null));
+        assert_eq!(bounds(json!({"type": "integer"})), (low, high));
+    }
+
+    #[test]
+    fn patterns_are_read_as_json_schemas_mean_them() {
+        assert_eq!(read_pattern(r"^a.\.[.]$"), format!(r"^a{ANY_SIGN}\.[.]$"));
+        assert_eq!(read_pattern(r"[\].].\\."), format!(r"[\].]{ANY_SIGN}\\{ANY_SIGN}"));
+        let both = narrowed(&json!({"type": "string", "format": "date", "pattern": "^2"}));
+        assert_eq!(both["pattern"], "^2");
+        assert!(both["allOf"][0]["pattern"].is_string(), "{both}");
+    }
 
     #[test]
     fn numbers_get_bounds_and_formats_patterns_wherever_they_stand() {
