@@ -109,9 +109,11 @@ fn question(chat: &Chat, generator: &Generator) -> Result<String, Error> {
         Prompt::Chat(_) | Prompt::Conversation(_) => {}
     }
     let asked = chat.prompt.asked().map(|question| question.trim().to_owned());
-    asked
-        .filter(|question| !question.is_empty())
-        .ok_or_else(|| Error::Limit("the conversation has no message of the role `user`".into()))
+    asked.filter(|question| !question.is_empty()).ok_or_else(|| {
+        let why = "the policy decides by what the user asks, and the last message of the role \
+                       `user` is missing or empty";
+        Error::Limit(why.into())
+    })
 }
 
 /// The chat interface of a server elsewhere takes conversations only.

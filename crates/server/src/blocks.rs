@@ -83,7 +83,9 @@ fn split(at: usize, message: &Value) -> Result<Vec<Value>, Problem> {
                 plain["reasoning_content"] = json!(text);
             }
             _ => {
-                let message = "a block of this type is not taken here; leave it out";
+                let shown = conversation::shown(kind);
+                let message =
+                    format!("a block of the type `{shown}` is not taken here; leave it out");
                 return Err(Problem::field(format!("messages[{at}].content"), message));
             }
         }
@@ -111,7 +113,7 @@ fn result(place: &str, block: &Value) -> Result<Value, Problem> {
         None => Some(String::new()),
         Some(content) => conversation::text_of(MESSAGES, content),
     };
-    let wrong = || Problem::field(place, "a result must be a text or a list of text blocks");
+    let wrong = || Problem::field(place, conversation::no_text(MESSAGES, block.get("content")));
     let content = content.ok_or_else(wrong)?;
     let failed = block.get("is_error").is_some_and(|failed| *failed == true);
     let content = if failed { format!("Error: {content}") } else { content };

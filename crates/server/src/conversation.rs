@@ -97,11 +97,8 @@ pub(crate) fn read_message(manner: Manner, at: usize, value: &Value) -> Result<V
         None if calls.is_some() => Some(String::new()),
         content => content.and_then(|content| text_of(manner, content)),
     };
-    let content = content.ok_or_else(|| {
-        let types = manner.parts.join("\" or \"");
-        let message = format!("the content must be a text, or a list of parts of type \"{types}\"");
-        Problem::field(place(".content"), message)
-    })?;
+    let content = content
+        .ok_or_else(|| Problem::field(place(".content"), no_text(manner, object.get("content"))))?;
     let role = if role == "developer" { "system" } else { role };
     let mut read = message(role, content);
     if let Some(calls) = calls {
@@ -109,6 +106,23 @@ pub(crate) fn read_message(manner: Manner, at: usize, value: &Value) -> Result<V
     }
     keep_texts(&place(""), object, &mut read)?;
     Ok(read)
+}
+
+/// Why a content holds no text: a part of another type is named.
+pub(crate) fn no_text(manner: Manner, content: Option<&Value>) -> String {
+    let types = manner.parts.join("\" or \"");
+    let wanted = format!("the content must be a text, or a list of parts of type \"{types}\"");
+    let parts = content.and_then(Value::as_array).into_iter().flatten();
+    let mut kinds = parts.filter_map(|part| part.get("type").and_then(Value::as_str));
+    match kinds.find(|kind| !manner.parts.contains(kind)) {
+        Some(other) => format!("{wanted}; one of type \"{}\" is not taken", shown(other)),
+        None => wanted,
+    }
+}
+
+/// What a request calls something, as a message can repeat it.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars().take(60).collect()
 }
 
 /// Reasoning and what a result belongs to.

@@ -52,7 +52,7 @@ impl Drawing {
         Ok(Drawing {
             temperature: fields.number("temperature", 0.0, warmest)?,
             top_p: fields.number("top_p", f64::MIN_POSITIVE, 1.0)?,
-            top_k: fields.whole("top_k", 0, 1 << 20)?,
+            top_k: top_k(fields)?,
             min_p: fields.number("min_p", 0.0, 1.0)?,
             typical_p: fields.number("typical_p", f64::MIN_POSITIVE, 1.0)?,
             repetition_penalty: fields.number("repetition_penalty", 0.01, 10.0)?,
@@ -103,6 +103,14 @@ impl Drawing {
             ("dry_multiplier", self.dry.is_some()),
         ];
         set.into_iter().find(|(_, set)| *set).map(|(name, _)| name)
+    }
+}
+
+/// Off is 0, and -1 as vLLM's clients write it.
+fn top_k(fields: &Fields) -> Result<Option<u64>, Problem> {
+    match fields.get("top_k") {
+        Some(off) if *off == -1 => Ok(Some(0)),
+        _ => fields.whole("top_k", 0, 1 << 20),
     }
 }
 

@@ -100,6 +100,7 @@ impl Asked {
     fn read(fields: &Map<String, Value>) -> Result<Asked, Problem> {
         let fields = Fields(fields);
         fields.only(&HONOURED, |_, _| false)?;
+        fields.text("user")?;
         Ok(Asked {
             model: fields.required_text("model")?,
             texts: input(fields.get("input"))?,
@@ -188,6 +189,7 @@ mod tests {
             ("encoding_format", json!("int8")),
             ("dimensions", json!(0)),
             ("input_type", json!("poem")),
+            ("user", json!(5)),
             ("truncate_prompt_tokens", json!(5)),
         ] {
             let mut fields = json!({"model": "m", "input": "a"});

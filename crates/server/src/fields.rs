@@ -4,8 +4,6 @@ use serde_json::{Map, Value};
 
 use crate::problem::Problem;
 
-const STOPS_MAX: usize = 4;
-
 /// The fields of a request; one that is null is not there.
 pub(crate) struct Fields<'a>(pub(crate) &'a Map<String, Value>);
 
@@ -73,10 +71,10 @@ impl<'a> Fields<'a> {
         value.as_str().map(|text| Some(text.to_owned())).ok_or_else(wrong)
     }
 
-    /// A text or up to four, none of them empty.
-    pub(crate) fn stops(&self, name: &str) -> Result<Vec<String>, Problem> {
+    /// A text or up to `most`, none of them empty.
+    pub(crate) fn stops(&self, name: &str, most: usize) -> Result<Vec<String>, Problem> {
         let wrong = || {
-            let message = format!("`{name}` must be a text or up to {STOPS_MAX}, none empty");
+            let message = format!("`{name}` must be a text or up to {most}, none empty");
             Problem::field(name, message)
         };
         let texts = match self.get(name) {
@@ -84,9 +82,8 @@ impl<'a> Fields<'a> {
             Some(Value::String(text)) => Some(vec![text.clone()]),
             Some(value) => texts(value),
         };
-        let fits = |texts: &Vec<String>| {
-            texts.len() <= STOPS_MAX && texts.iter().all(|text| !text.is_empty())
-        };
+        let fits =
+            |texts: &Vec<String>| texts.len() <= most && texts.iter().all(|text| !text.is_empty());
         texts.filter(fits).ok_or_else(wrong)
     }
 

@@ -43,11 +43,41 @@ pub(crate) fn read(
     Ok(())
 }
 
+/// Reads the format that a message of Anthropic's asks for: `output_config`, which may hold
+/// `format`, or `output_format`, as the interface had it before.
+pub(crate) fn of_message(fields: &Fields, speaking: &mut Speaking) -> Result<(), Problem> {
+    let config = match fields.get("output_config") {
+        None => None,
+        Some(config) => {
+            let wrong = || Problem::field("output_config", "it may hold `format` only");
+            let members = config.as_object().ok_or_else(wrong)?;
+            if members.iter().any(|(name, value)| name != "format" && !value.is_null()) {
+                return Err(wrong());
+            }
+            members.get("format").filter(|format| !format.is_null())
+        }
+    };
+    let (name, format) = match (config, fields.get("output_format")) {
+        (None, None) => return Ok(()),
+        (Some(format), None) => ("output_config", format),
+        (None, Some(format)) => ("output_format", format),
+        (Some(_), Some(_)) => {
+            let message = "`output_config` says the format too; leave one out";
+            return Err(Problem::field("output_format", message));
+        }
+    };
+    speaking.options.format = response_format(name, format, Some(format))?;
+    speaking.names.format = speaking.options.format.is_some().then_some(name);
+    Ok(())
+}
+
 /// The field `text` of a response: it may hold `format`.
 fn text(value: &Value) -> Result<Option<Constraint>, Problem> {
     let wrong = || Problem::field("text", "`text` may hold `format` only");
     let members = value.as_object().ok_or_else(wrong)?;
-    if members.iter().any(|(name, value)| name != "format" && !value.is_null()) {
+    let is_idle =
+        |name: &str, value: &Value| value.is_null() || (name == "verbosity" && *value == "medium");
+    if members.iter().any(|(name, value)| name != "format" && !is_idle(name, value)) {
         return Err(wrong());
     }
     match members.get("format").filter(|format| !format.is_null()) {
@@ -173,6 +203,35 @@ mod tests {
         assert_eq!(choice, Some(Constraint::Lark("start: \"a\\\"\" | \"b\"\n".into())));
         let regex = read_all(json!({"guided_regex": "[ab]+"}), None).unwrap();
         assert_eq!(regex, Some(Constraint::Regex("[ab]+".into())));
+    }
+
+    #[test]
+    fn a_message_says_its_format_in_one_place() {
+        let read = |fields: Value| {
+            let fields = fields.as_object().unwrap().clone();
+            let mut speaking = Speaking::default();
+            of_message(&Fields(&fields), &mut speaking).map(|()| speaking.options.format)
+        };
+        let format = json!({"type": "json_schema", "schema": {"type": "null"}});
+        let wanted = Some(Constraint::JsonSchema(json!({"type": "null"})));
+        assert_eq!(read(json!({"output_config": {"format": format}})).unwrap(), wanted);
+        assert_eq!(read(json!({"output_format": format})).unwrap(), wanted);
+        assert_eq!(read(json!({"output_config": {"format": null}})).unwrap(), None);
+        for (fields, param) in [
+            (json!({"output_config": {"effort": "low"}}), "output_config"),
+            (json!({"output_config": 1}), "output_config"),
+            (
+                json!({"output_config": {"format": format}, "output_format": format}),
+                "output_format",
+            ),
+            (json!({"output_format": {"type": "json_schema"}}), "output_format"),
+        ] {
+            assert_eq!(
+                read(fields.clone()).unwrap_err().body()["error"]["param"],
+                param,
+                "{fields}"
+            );
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::blocks;
 use crate::body::Body;
 use crate::drawing::Drawing;
 use crate::fields::Fields;
+use crate::format;
 use crate::identity::Identity;
 use crate::message_form::MessageForm;
 use crate::parameters;
@@ -23,11 +24,15 @@ use crate::turn::{self, Delivery, Turn};
 use crate::{DOCUMENTS_MODEL, models, subject, thinking};
 
 /// What both addresses take.
-const COUNTED: [&str; 4] = ["model", "messages", "system", "thinking"];
+const COUNTED: [&str; 6] =
+    ["model", "messages", "system", "thinking", "output_config", "output_format"];
 
 /// What else a message takes.
 const HONOURED: [&str; 8] =
     ["max_tokens", "metadata", "stop_sequences", "stream", "temperature", "top_k", "top_p", "seed"];
+
+/// Anthropic's interface says no number; this many is more than anyone means.
+const STOPS_MAX: usize = 64;
 
 /// What a message may ask for; every other field is refused by its name.
 #[derive(ToSchema)]
@@ -42,7 +47,7 @@ pub(crate) struct MessageRequest {
     messages: Vec<Value>,
     /// What stands before the conversation: a text or a list of text blocks.
     system: Option<Value>,
-    /// Texts that end the answer, up to four.
+    /// Texts that end the answer, up to 64.
     stop_sequences: Option<Vec<String>>,
     /// Whether to send server-sent events.
     stream: Option<bool>,
@@ -60,6 +65,10 @@ pub(crate) struct MessageRequest {
     tool_choice: Option<Value>,
     /// Whether the model is to think before it answers, where its chat template knows.
     thinking: Option<Value>,
+    /// `format`: `json_schema` with a `schema` that the answer keeps to.
+    output_config: Option<Value>,
+    /// The same under its older name.
+    output_format: Option<Value>,
     /// `user_id` names the person on whose behalf it is asked, as `x-allod-subject` does.
     metadata: Option<Value>,
 }
@@ -163,7 +172,7 @@ fn read(fields: &Map<String, Value>) -> Result<Turn, Problem> {
         speaking: speaking(&fields)?,
         drawing: Drawing::read(&fields, 1.0)?,
         max_tokens,
-        stop: fields.stops("stop_sequences")?,
+        stop: fields.stops("stop_sequences", STOPS_MAX)?,
         delivery: if fields.boolean("stream")? { Delivery::Stream } else { Delivery::Whole },
         choices: Choices::default(),
         names: ["max_tokens", "stop_sequences", "logprobs"],
@@ -174,6 +183,7 @@ fn read(fields: &Map<String, Value>) -> Result<Turn, Problem> {
 fn speaking(fields: &Fields) -> Result<Speaking, Problem> {
     let mut speaking = Speaking::default();
     tools::anthropic(fields, &mut speaking)?;
+    format::of_message(fields, &mut speaking)?;
     thinking::of_message(fields, &mut speaking)?;
     Ok(speaking)
 }

@@ -1,7 +1,7 @@
 //! The parameters of a chat completion: each is honoured or refused by its name, never ignored.
 
 use allod_engine::{Prompt, TemplateInput};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::choices::{self, CHAT_FIELDS};
 use crate::conversation::{self, Calls, Manner};
@@ -24,7 +24,7 @@ pub(crate) const MESSAGES: Manner = Manner {
 };
 
 /// What is honoured, besides how tokens are drawn.
-const HONOURED: [&str; 9] = [
+const HONOURED: [&str; 10] = [
     "model",
     "messages",
     "stream",
@@ -33,8 +33,12 @@ const HONOURED: [&str; 9] = [
     "max_completion_tokens",
     "stop",
     "user",
+    "safety_identifier",
     "response_format",
 ];
+
+/// As OpenAI's interface has it.
+pub(crate) const STOPS_MAX: usize = 4;
 
 /// Reads a chat completion's fields: the turn, and whether a stream is to count tokens.
 pub(crate) fn read(fields: &Map<String, Value>) -> Result<(Turn, bool), Problem> {
@@ -51,7 +55,7 @@ pub(crate) fn read(fields: &Map<String, Value>) -> Result<(Turn, bool), Problem>
         speaking: speaking(&fields)?,
         drawing: Drawing::read(&fields, 2.0)?,
         max_tokens: longest.or(fields.tokens("max_tokens", 1)?),
-        stop: fields.stops("stop")?,
+        stop: fields.stops("stop", STOPS_MAX)?,
         choices: choices::of_chat(&fields, delivery)?,
         delivery,
         names: ["max_tokens", "stop", "logprobs"],
@@ -76,8 +80,19 @@ fn speaking(fields: &Fields) -> Result<Speaking, Problem> {
 /// Whether a value asks for what happens anyway.
 pub(crate) fn asks_for_nothing(name: &str, value: &Value) -> bool {
     match name {
-        "store" => *value == Value::Bool(false),
+        "store" | "use_beam_search" | "ignore_eos" | "include_stop_str_in_output" => {
+            *value == false
+        }
+        "skip_special_tokens" | "add_generation_prompt" => *value == true,
         "service_tier" => *value == "auto" || *value == "default",
+        "modalities" => *value == json!(["text"]),
+        "verbosity" => *value == "medium",
+        "length_penalty" => value.as_f64() == Some(1.0),
+        "min_tokens" | "priority" => *value == 0,
+        "stop_token_ids" => *value == json!([]),
+        "metadata" => *value == json!({}),
+        // A hint on what to keep computed; it changes no answer.
+        "prompt_cache_key" => value.is_string(),
         _ => false,
     }
 }
@@ -96,18 +111,22 @@ pub(crate) fn delivery(fields: &Fields) -> Result<(Delivery, bool), Problem> {
     let Some(options) = options else { return Ok((Delivery::Stream, false)) };
     let wrong = || Problem::field("stream_options", "it may hold only `include_usage`, a boolean");
     let options = options.as_object().ok_or_else(wrong)?;
-    match (options.len(), options.get("include_usage")) {
-        (0, _) => Ok((Delivery::Stream, false)),
-        (1, Some(Value::Bool(counts))) => Ok((Delivery::Stream, *counts)),
-        _ => Err(wrong()),
+    let mut counts = false;
+    for (name, value) in options.iter().filter(|(_, value)| !value.is_null()) {
+        match (name.as_str(), value) {
+            ("include_usage", Value::Bool(wanted)) => counts = *wanted,
+            // Nothing is ever added to hide how long a piece is.
+            ("include_obfuscation" | "continuous_usage_stats", Value::Bool(false)) => {}
+            _ => return Err(wrong()),
+        }
     }
+    Ok((Delivery::Stream, counts))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use allod_engine::Sampling;
-    use serde_json::json;
 
     fn turn(extra: Value) -> Result<Turn, Problem> {
         let mut fields = json!({"model": "m", "messages": [{"role": "user", "content": "Q"}]});
@@ -131,7 +150,7 @@ mod tests {
             (json!({"temperature": 3}), "temperature"),
             (json!({"temperature": "hot"}), "temperature"),
             (json!({"top_p": 0}), "top_p"),
-            (json!({"top_k": -1}), "top_k"),
+            (json!({"top_k": -2}), "top_k"),
             (json!({"seed": 1.5}), "seed"),
             (json!({"stop": ["a", ""]}), "stop"),
             (json!({"stop": ["a", "b", "c", "d", "e"]}), "stop"),
@@ -140,6 +159,13 @@ mod tests {
             (json!({"stream_options": {"include_usage": true}}), "stream_options"),
             (json!({"stream": true, "stream_options": {"x": true}}), "stream_options"),
             (json!({"surprise": 1}), "surprise"),
+            (json!({"modalities": ["text", "audio"]}), "modalities"),
+            (json!({"verbosity": "low"}), "verbosity"),
+            (json!({"metadata": {"a": "b"}}), "metadata"),
+            (json!({"min_tokens": 3}), "min_tokens"),
+            (json!({"stop_token_ids": [5]}), "stop_token_ids"),
+            (json!({"skip_special_tokens": false}), "skip_special_tokens"),
+            (json!({"prompt_cache_key": 7}), "prompt_cache_key"),
             (json!({"messages": []}), "messages"),
             (json!({"messages": [{"role": "function", "content": "x"}]}), "messages[0].role"),
             (json!({"messages": [{"role": "tool", "content": "x"}]}), "messages[0].tool_call_id"),
@@ -162,11 +188,26 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_is_no_text_is_refused_by_its_type() {
+        for kind in ["image_url", "input_audio", "file"] {
+            let parts = json!([{"type": "text", "text": "x"}, {"type": kind}]);
+            let extra = json!({"messages": [{"role": "user", "content": parts}]});
+            let body = turn(extra).expect_err(kind).body();
+            let message = body["error"]["message"].as_str().unwrap();
+            assert!(message.contains(&format!("\"{kind}\" is not taken")), "{message}");
+        }
+    }
+
+    #[test]
     fn what_asks_for_nothing_special_is_taken() {
         let extra = json!({
             "n": 1, "user": "someone", "frequency_penalty": 0, "presence_penalty": 0.0,
             "logprobs": false, "logit_bias": {}, "response_format": {"type": "text"}, "tools": [],
             "tool_choice": "none", "store": false, "surprise": null, "temperature": null,
+            "modalities": ["text"], "verbosity": "medium", "metadata": {}, "top_k": -1,
+            "prompt_cache_key": "k", "safety_identifier": "someone", "min_tokens": 0,
+            "ignore_eos": false, "skip_special_tokens": true, "length_penalty": 1.0,
+            "stream": true, "stream_options": {"include_obfuscation": false},
         });
         assert_eq!(turn(extra).unwrap().drawing.sampling(), Sampling::default());
     }

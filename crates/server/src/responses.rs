@@ -14,7 +14,7 @@ use crate::drawing::{DRAWING_FIELDS, Drawing};
 use crate::fields::Fields;
 use crate::format::{self, GUIDED_FIELDS};
 use crate::identity::Identity;
-use crate::parameters;
+use crate::parameters::{self, STOPS_MAX};
 use crate::problem::Problem;
 use crate::response_form::ResponseForm;
 use crate::speaking::Speaking;
@@ -39,6 +39,8 @@ const HONOURED: [&str; 11] = [
 
 /// As OpenAI's interface has it.
 const METADATA_MAX: usize = 16;
+const METADATA_NAME_MAX: usize = 64;
+const METADATA_TEXT_MAX: usize = 512;
 
 /// What a response may ask for; every other field is refused by its name.
 #[derive(ToSchema)]
@@ -135,7 +137,7 @@ fn read(fields: &Map<String, Value>) -> Result<Turn, Problem> {
         speaking: speaking(&fields)?,
         drawing: Drawing::read(&fields, 2.0)?,
         max_tokens: fields.tokens("max_output_tokens", 1)?,
-        stop: fields.stops("stop")?,
+        stop: fields.stops("stop", STOPS_MAX)?,
         choices: choices::of_response(&fields)?,
         delivery: if fields.boolean("stream")? { Delivery::Stream } else { Delivery::Whole },
         names: ["max_output_tokens", "stop", "include"],
@@ -153,12 +155,20 @@ fn speaking(fields: &Fields) -> Result<Speaking, Problem> {
 
 fn check_metadata(value: Option<&Value>) -> Result<(), Problem> {
     let wrong = || {
-        let message = format!("`metadata` must hold up to {METADATA_MAX} texts by name");
+        let message = format!(
+            "`metadata` must hold up to {METADATA_MAX} texts of up to {METADATA_TEXT_MAX} letters \
+             by names of up to {METADATA_NAME_MAX}"
+        );
         Problem::field("metadata", message)
     };
+    let short = |text: &str, most: usize| text.chars().count() <= most;
     let Some(value) = value else { return Ok(()) };
     let pairs = value.as_object().ok_or_else(wrong)?;
-    let fits = pairs.len() <= METADATA_MAX && pairs.values().all(Value::is_string);
+    let fits = pairs.len() <= METADATA_MAX
+        && pairs.iter().all(|(name, value)| {
+            let text = value.as_str().is_some_and(|text| short(text, METADATA_TEXT_MAX));
+            text && short(name, METADATA_NAME_MAX)
+        });
     if fits { Ok(()) } else { Err(wrong()) }
 }
 
@@ -169,6 +179,8 @@ fn asks_for_nothing(name: &str, value: &Value) -> bool {
         "truncation" => *value == "disabled",
         "service_tier" => *value == "auto" || *value == "default",
         "stream_options" => *value == json!({"include_obfuscation": false}),
+        // A hint on what to keep computed; it changes no answer.
+        "prompt_cache_key" => value.is_string(),
         _ => false,
     }
 }

@@ -14,7 +14,7 @@ use crate::drawing::{DRAWING_FIELDS, Drawing};
 use crate::fields::Fields;
 use crate::format::{self, GUIDED_FIELDS};
 use crate::identity::Identity;
-use crate::parameters::{asks_for_nothing, delivery};
+use crate::parameters::{STOPS_MAX, asks_for_nothing, delivery};
 use crate::problem::Problem;
 use crate::speaking::Speaking;
 use crate::state::Shared;
@@ -122,7 +122,7 @@ fn read(fields: &Map<String, Value>) -> Result<(Turn, bool, bool), Problem> {
         prompt: prompt(fields.get("prompt"))?,
         drawing: Drawing::read(&fields, 2.0)?,
         max_tokens: Some(fields.tokens("max_tokens", least)?.unwrap_or(MAX_TOKENS)),
-        stop: fields.stops("stop")?,
+        stop: fields.stops("stop", STOPS_MAX)?,
         choices,
         speaking,
         delivery,
