@@ -66,7 +66,8 @@ impl Default for Counts {
             responses: BTreeMap::new(),
             latency: seconds(),
             tokens: Tokens::default(),
-            finished: BTreeMap::new(),
+            // A rate that is looked at before the first turn ends is 0, not nothing.
+            finished: BTreeMap::from([("abort", 0), ("length", 0), ("stop", 0)]),
             turns: Turns {
                 queue: seconds(),
                 first: seconds(),
