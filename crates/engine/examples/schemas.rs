@@ -1,9 +1,9 @@
 //! What constraints guarantee, and what they cost.
 //!
 //! `schemas sample COUNT FILE [SET]` draws COUNT answers, in turn under each schema of
-//! `tests/schemas.json`, or of another file, that is not to be refused, at temperature 1.5 from a model with random weights, and writes a line of
-//! JSON for each: `schema` (its number), `whole`, `text`. `tests/schemas.py FILE [SET]` validates them
-//! with Python's `jsonschema`.
+//! `tests/schemas.json`, or of another file, that is not to be refused, at temperature 1.5 from a
+//! model with random weights, and writes a line of JSON for each: `schema` (its number), `whole`,
+//! `text`. `tests/schemas.py FILE [SET]` validates them with Python's `jsonschema`.
 //!
 //! `schemas cost MODEL TOKENS ROUNDS` writes TOKENS tokens with a constraint and without, in turn,
 //! ROUNDS times, and prints the median time for a token of each.

@@ -20,7 +20,8 @@ pub(super) fn problem(problem: &Problem) -> Response {
          <title>Sign in · Allod</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n\
          <div class=\"frame\"><main><form class=\"key\"><h1>You are not signed in</h1>\n\
          <p class=\"problem\" role=\"alert\">{message}.</p>\n\
-         <p><a href=\"/sign-in\">Sign in again</a> · <a href=\"/\">Console</a></p></form></main></div>\n</html>\n"
+         <p><a href=\"/sign-in\">Sign in again</a> · <a href=\"/\">Console</a></p></form></main>\n\
+         </div>\n</html>\n"
     );
     let retry = problem.clone().into_response().headers().get(header::RETRY_AFTER).cloned();
     let mut response = (problem.status(), Html(page)).into_response();

@@ -1,6 +1,6 @@
 //! The way to the issuer and back. Nothing is kept here of who is on it, so nobody can crowd others
-//! out: the browser holds a name, and all that the issuer must bring back follows from that name and
-//! a key that this server alone has, until it ends.
+//! out: the browser holds a name, and all that the issuer must bring back follows from that name
+//! and a key that this server alone has, until it ends.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
