@@ -101,7 +101,8 @@ pub trait Exec {
         v: Self::Tensor,
     ) -> Self::Tensor;
 
-    /// Queries and keys as `placing` places them, then [`Exec::attend`], for [`Exec::linear`] alone.
+    /// Queries and keys as `placing` places them, then [`Exec::attend`]: for [`Exec::linear`]
+    /// alone.
     fn attend_placed(
         &mut self,
         layer: usize,

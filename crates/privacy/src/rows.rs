@@ -139,8 +139,8 @@ impl Rows {
             let is_it = (cell & !LONG) >> NAME_AT == bucket as u64;
             *found = Cell(if is_it { cell } else { NO_WEIGHTS });
         }
-        // Labels come again from cell to cell: where each pair of a cell has sums of its own, adding
-        // waits for adding less often.
+        // Labels come again from cell to cell: where each pair of a cell has sums of its own,
+        // adding waits for adding less often.
         let (mut none, mut sums, mut wide) = (0, [[0_i16; SUMS]; SHORT], [0_i16; WIDE]);
         for Cell(cell) in &found[..count] {
             if cell & LONG != 0 {
