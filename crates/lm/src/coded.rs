@@ -65,6 +65,8 @@ impl CodedWeights {
             Coded::pack(isa, &matrix, out);
             file.release(matrix.bytes);
         });
+        // What was packed early may have been read once more by a prompt that did not wait.
+        matrices.iter().for_each(|(matrix, _)| file.release(matrix.bytes));
         Ok(CodedWeights { memory, places, sums })
     }
 
