@@ -72,13 +72,6 @@ mod tests {
         packed
     }
 
-    fn bits(packed: &Packed) -> Vec<u16> {
-        let blocks = 0..packed.steps().div_ceil(crate::packed::BLOCK_TILES);
-        let places = blocks.flat_map(|block| (0..packed.strips()).map(move |strip| (block, strip)));
-        let tiles = places.flat_map(|(block, strip)| packed.tiles(block, strip));
-        tiles.flat_map(|tile| tile.0.as_flattened().as_flattened().to_vec()).collect()
-    }
-
     fn check(format: Format, [tokens, rows, columns]: [usize; 3], by: Gate, seed: u64) {
         let stored = [0, 1].map(|half| {
             samples::weights(format, rows, columns, Values::Plain, seed.wrapping_add(half))
@@ -108,7 +101,8 @@ mod tests {
             unit.fill(Isa::detect(), &x, &mut patch, &mut scratch);
         }
         let expected = expected(&unit, &x);
-        let [found, expected] = [&found, &expected].map(|inputs| inputs.for_tiles().map(bits));
+        let [found, expected] =
+            [&found, &expected].map(|inputs| inputs.for_tiles().map(Packed::bits));
         assert!(found == expected, "{format:?}, {tokens} tokens, {rows} of {columns}, {by:?}");
     }
 

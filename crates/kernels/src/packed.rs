@@ -161,6 +161,13 @@ impl Packed {
         &mut self.tiles.reach(tiles)[..tiles]
     }
 
+    /// All tiles that count, in the order of blocks and strips.
+    #[cfg(test)]
+    pub(crate) fn bits(&self) -> Vec<u16> {
+        let tiles = &self.tiles[..self.strips() * self.steps()];
+        tiles.iter().flat_map(|tile| tile.0.as_flattened().as_flattened().to_vec()).collect()
+    }
+
     /// Packs all of a source.
     ///
     /// # Panics

@@ -37,8 +37,8 @@ impl<'a> Patch<'a> {
         let aligned = most[0].is_multiple_of(LANES) && most[1].is_multiple_of(TILE_DEPTH);
         assert!(aligned && most[0] > 0 && most[1] > 0, "patches of whole tiles");
         let mut patches = Vec::new();
-        for terms in parts(depth, most[1]) {
-            for vectors in parts(outer, most[0]) {
+        for terms in parts(0..depth, most[1]) {
+            for vectors in parts(0..outer, most[0]) {
                 patches.push(Patch { outer, vectors, terms: terms.clone(), tiles: Vec::new() });
             }
         }
@@ -104,23 +104,17 @@ impl<'a> Patch<'a> {
     }
 }
 
-fn parts(all: usize, len: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..all).step_by(len).map(move |start| start..(start + len).min(all))
+/// A range in parts of `len`, the last one being what is left.
+pub(crate) fn parts(all: Range<usize>, len: usize) -> impl Iterator<Item = Range<usize>> {
+    all.clone().step_by(len).map(move |start| start..(start + len).min(all.end))
 }
 
 #[cfg(test)]
 mod tests {
     use crate::isa::Isa;
-    use crate::packed::{BLOCK_TILES, Packed, Side, Source};
+    use crate::packed::{Packed, Side, Source};
     use crate::samples;
     use proptest::prelude::*;
-
-    fn bits(packed: &Packed) -> Vec<u16> {
-        let blocks = 0..packed.steps().div_ceil(BLOCK_TILES);
-        let places = blocks.flat_map(|block| (0..packed.strips()).map(move |strip| (block, strip)));
-        let tiles = places.flat_map(|(block, strip)| packed.tiles(block, strip));
-        tiles.flat_map(|tile| tile.0.as_flattened().as_flattened().to_vec()).collect()
-    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
@@ -145,7 +139,7 @@ mod tests {
                     }
                 }
             }
-            prop_assert!(bits(&found) == bits(&expected));
+            prop_assert!(found.bits() == expected.bits());
         }
     }
 }

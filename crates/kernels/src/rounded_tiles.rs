@@ -10,7 +10,7 @@ use crate::isa::Isa;
 use crate::lanes::LANES;
 use crate::packed::{BLOCK_TILES, Packed, TILE_DEPTH, Tile};
 use crate::panel::PANEL_COLUMNS;
-use crate::patch::Patch;
+use crate::patch::{Patch, parts};
 use crate::rounded::Before;
 use crate::scratch::{Scratch, TileScratch};
 use crate::weights::{Part, Weights};
@@ -278,10 +278,6 @@ fn part(rows: &Range<usize>, strip: usize, terms: &Range<usize>) -> Part {
     let last = rows.len().div_ceil(LANES) - 1;
     let first = rows.start + strip.min(last) * LANES;
     Part { first, end: rows.end, from: terms.start, len: terms.len() }
-}
-
-fn parts(all: Range<usize>, len: usize) -> impl Iterator<Item = Range<usize>> {
-    all.clone().step_by(len).map(move |start| start..(start + len).min(all.end))
 }
 
 /// Writes sums `[tokens, columns]` to their place.

@@ -402,9 +402,10 @@ impl<S: ModelSpec> Infer<S> {
         [q, k, v]: [Activations; 3],
         placing: Option<&Placing>,
     ) -> Activations {
-        let rounded = placing.is_some() && self.mixes_rounded(layer);
-        let mut out = self.buffer(if rounded { 0 } else { self.batch.len() }, q.width);
-        let mut inputs = rounded.then(|| self.spare_inputs.pop().unwrap_or_default());
+        let mut mixed = match placing.is_some() && self.mixes_rounded(layer) {
+            true => Activations::rounded(q.width, self.spare_inputs.pop().unwrap_or_default()),
+            false => self.buffer(self.batch.len(), q.width),
+        };
         let checkpoint = self.checkpoint.clone();
         let spec = checkpoint.spec().attention();
         let sinks = WeightId { layer, part: Part::Sinks };
@@ -416,25 +417,18 @@ impl<S: ModelSpec> Infer<S> {
         match &mut self.cache.store {
             Store::Floats(floats) => {
                 floats.append(layer, batch, &k.values, &v.values);
-                of.attend_floats(floats, workers, &mut out.values);
+                of.attend_floats(floats, workers, &mut mixed.values);
             }
             Store::Pages(pages) => {
                 of.append(pages, workers, [&k, &v]);
-                match &mut inputs {
-                    Some(out) => of.attend_pages_rounded(pages, &self.plan, workers, out),
-                    None => of.attend_pages(pages, &self.plan, workers, &mut out.values),
+                match mixed.inputs.get_mut() {
+                    Some(inputs) => of.attend_pages_rounded(pages, &self.plan, workers, inputs),
+                    None => of.attend_pages(pages, &self.plan, workers, &mut mixed.values),
                 }
             }
         }
-        let width = q.width;
         [q, k, v].into_iter().for_each(|x| self.release(x));
-        match inputs {
-            Some(inputs) => {
-                self.release(out);
-                Activations::rounded(width, inputs)
-            }
-            None => out,
-        }
+        mixed
     }
 }
 
