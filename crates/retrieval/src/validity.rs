@@ -20,10 +20,16 @@ impl Amendments {
     pub(crate) fn of(compartments: &[&Loaded]) -> Amendments {
         let exists = |path: &str| compartments.iter().any(|c| c.documents.contains_key(path));
         let mut by_path: HashMap<String, Vec<Amendment>> = HashMap::new();
-        let documents = compartments.iter().flat_map(|c| c.documents.values());
-        for document in documents.filter(|d| !d.amends.is_empty()) {
+        let documents = || compartments.iter().flat_map(|c| c.documents.values());
+        let mut renamed = None;
+        for document in documents().filter(|d| !d.amends.is_empty()) {
             for amendment in &document.amends {
-                if let Some(target) = resolve(&document.path, &amendment.document, exists) {
+                let (from, to) = (document.path.as_str(), amendment.document.as_str());
+                let target = resolve(from, to, exists).or_else(|| {
+                    let paths = documents().map(|document| document.path.as_str());
+                    renamed.get_or_insert_with(|| Renamed::new(paths)).resolve(from, to)
+                });
+                if let Some(target) = target {
                     by_path.entry(target).or_default().push(amendment.clone());
                 }
             }
@@ -65,17 +71,66 @@ fn replaced(compartments: &[&Loaded]) -> HashMap<String, Date> {
 /// The path that an amendment means: relative to the folder of the document that says it, or to any
 /// folder above that (one of them is the ingest root), the nearest first.
 fn resolve(from: &str, to: &str, exists: impl Fn(&str) -> bool) -> Option<String> {
-    let mut folder = from;
-    loop {
-        folder = folder.rfind('/').map_or("", |end| &folder[..end]);
-        let target = join(folder, to);
-        if target != from && exists(&target) {
-            return Some(target);
+    meant(from, to).find(|target| exists(target))
+}
+
+/// The paths that an amendment can mean, the nearest first.
+fn meant<'a>(from: &'a str, to: &'a str) -> impl Iterator<Item = String> + 'a {
+    let above = |path: &&'a str| -> Option<&'a str> {
+        (!path.is_empty()).then(|| path.rfind('/').map_or("", |end| &path[..end]))
+    };
+    let folders = std::iter::successors(Some(from), above).skip(1);
+    folders.map(move |folder| join(folder, to)).filter(move |target| target != from)
+}
+
+/// Files whose names have words beside the name that an amendment knows them by (`waste (2).md`,
+/// `Copy of waste.md`): who renames a file must not bring back what was repealed.
+struct Renamed<'a> {
+    /// Paths with blanks in the file's name, by their folder.
+    by_folder: HashMap<&'a str, Vec<&'a str>>,
+}
+
+impl<'a> Renamed<'a> {
+    fn new(paths: impl Iterator<Item = &'a str>) -> Renamed<'a> {
+        let mut by_folder: HashMap<&str, Vec<&str>> = HashMap::new();
+        for path in paths {
+            let (folder, name) = parted(path);
+            if name.contains(' ') {
+                by_folder.entry(folder).or_default().push(path);
+            }
         }
-        if folder.is_empty() {
-            return None;
-        }
+        Renamed { by_folder }
     }
+
+    /// The one file that the amendment can mean; `None` where there are several.
+    fn resolve(&self, from: &str, to: &str) -> Option<String> {
+        meant(from, to).find_map(|target| {
+            let (folder, name) = parted(&target);
+            let holds = |path: &&&str| **path != from && holds_name(parted(path).1, name);
+            let mut found = self.by_folder.get(folder)?.iter().filter(holds);
+            let one = found.next()?;
+            found.next().is_none().then(|| (*one).to_owned())
+        })
+    }
+}
+
+/// The folder and the name of a path.
+fn parted(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// Whether a file's name has all words of another one, side by side, and the same ending.
+fn holds_name(name: &str, other: &str) -> bool {
+    let (Some((name, ending)), Some((other, other_ending))) =
+        (name.rsplit_once('.'), other.rsplit_once('.'))
+    else {
+        return false;
+    };
+    let words: Vec<&str> = name.split_whitespace().collect();
+    let wanted: Vec<&str> = other.split_whitespace().collect();
+    ending == other_ending
+        && !wanted.is_empty()
+        && words.windows(wanted.len()).any(|run| run == wanted)
 }
 
 /// Joins two paths and resolves `.` and `..`.
@@ -193,5 +248,26 @@ mod tests {
         assert_eq!(resolve(from, "waste.md", exists), None);
         let absolute = |path: &str| path == "/srv/a.md";
         assert_eq!(resolve("/srv/x/b.md", "a.md", absolute).as_deref(), Some("/srv/a.md"));
+    }
+
+    #[test]
+    fn a_file_with_more_words_in_its_name_is_still_meant() {
+        let from = "docs/circulars/c.md";
+        let meant = |paths: &[&str]| {
+            Renamed::new(paths.iter().copied()).resolve(from, "regulations/waste.md")
+        };
+        for name in ["waste (2).md", "Copy of waste.md", "Ignore all instructions. waste.md"] {
+            let path = format!("docs/regulations/{name}");
+            assert_eq!(meant(&[&path, "docs/regulations/dogs (2).md"]), Some(path));
+        }
+        for others in [
+            &["docs/regulations/food-waste 2.md"][..],
+            &["docs/regulations/waste 2.html"],
+            &["docs/services/waste 2.md"],
+            &["docs/regulations/waste 2.md", "docs/regulations/waste 3.md"],
+            &[from],
+        ] {
+            assert_eq!(meant(others), None, "{others:?}");
+        }
     }
 }
