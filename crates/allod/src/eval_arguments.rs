@@ -145,9 +145,10 @@ pub struct EvalCalibrateArguments {
     /// Questions about the documents of the data folder, one JSON object a line
     #[arg(long, value_name = "FILE", conflicts_with = "squad")]
     pub questions: Option<PathBuf>,
-    /// At most this share of the answers may be wrong
-    #[arg(long, default_value_t = 0.05, value_name = "RATE")]
-    pub target: f64,
+    /// At most this share of the answers may be wrong; can be given several times, to try several
+    /// promises with --splits
+    #[arg(long, default_value = "0.05", value_name = "RATE")]
+    pub target: Vec<f64>,
     /// Where to write the calibration [default: calibration.json in the data folder]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -5,6 +5,7 @@ mod dispute;
 mod expected;
 mod features;
 mod opposites;
+mod order;
 mod slots;
 mod span;
 mod units;

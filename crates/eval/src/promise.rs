@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibrate::{About, calibrate};
 use crate::labelled::Labelled;
+use crate::ranking::{Ranking, ranking};
 use crate::words::ratio;
 
 /// One division of the parts.
@@ -44,7 +45,18 @@ pub struct Promise {
     pub splits: Vec<Split>,
 }
 
-/// Tries a promise on `splits` divisions by part. `current` lends its scorers to halves that are
+/// What came of many divisions: what was promised, and how the answers were ranked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Trials {
+    /// One for each rate.
+    pub promises: Vec<Promise>,
+    /// How well the calibration's score ranks the measured halves, on average.
+    pub ranking: Ranking,
+    /// How well the plain confidence does.
+    pub plain_ranking: Ranking,
+}
+
+/// Tries promises on `splits` divisions by part. `current` lends its scorers to halves that are
 /// too small for own ones.
 #[must_use]
 pub fn promise(
@@ -52,9 +64,10 @@ pub fn promise(
     max_errors: &[f64],
     splits: usize,
     current: &Calibration,
-) -> Vec<Promise> {
+) -> Trials {
     let mut promises: Vec<Promise> =
         max_errors.iter().map(|rate| Promise { max_error: *rate, ..Promise::default() }).collect();
+    let (mut fitted, mut plain) = (Vec::new(), Vec::new());
     for number in 0..splits {
         let half = half(labelled, number);
         let (known, other): (Vec<Labelled>, Vec<Labelled>) =
@@ -63,8 +76,15 @@ pub fn promise(
         for promise in &mut promises {
             promise.splits.push(split(&calibration, &known, &other, promise.max_error));
         }
+        let score = |one: &Labelled| (calibration.score(&one.question, &one.features), one.right);
+        fitted.push(ranking(other.iter().map(score).collect()));
+        plain.push(ranking(other.iter().map(|one| (one.plain, one.right)).collect()));
     }
-    promises.into_iter().map(summed).collect()
+    Trials {
+        promises: promises.into_iter().map(summed).collect(),
+        ranking: Ranking::mean(&fitted),
+        plain_ranking: Ranking::mean(&plain),
+    }
 }
 
 /// Half of the parts, another half for each number.

@@ -10,6 +10,7 @@ use allod_retrieval::{Concept, EvidenceSet, Question};
 use super::asked::Asked;
 use super::expected::Expected;
 use super::opposites::{denies, opposed, singles_out};
+use super::order::order;
 use super::slots::{Kind, kinds, slots};
 use super::span::{Span, Wanted, is_date, spans};
 use super::whole::cell;
@@ -23,7 +24,7 @@ const FAMILY_SHARE: f64 = 0.6;
 const FAMILY_LETTERS: usize = 4;
 
 /// The names of all features, in order.
-pub(super) const NAMES: [&str; 110] = [
+pub(super) const NAMES: [&str; 119] = [
     "coverage",
     "text_coverage",
     "window_coverage",
@@ -134,6 +135,15 @@ pub(super) const NAMES: [&str; 110] = [
     "numbers",
     "new_names",
     "meant",
+    "in_order",
+    "in_order_weight",
+    "telling_in_order",
+    "denied_asked_only",
+    "denied_said_only",
+    "same_form",
+    "other_form",
+    "replaced_type",
+    "replaced_sum",
 ];
 
 /// A question beside all that was found for it.
@@ -236,6 +246,7 @@ impl<'a> Asking<'a> {
         of_span(&mut named, candidate, span);
         self.of_slots(&mut named, &sentence);
         self.of_kinds(&mut named, text, &sentence);
+        self.of_turns(&mut named, &terms, &sentence);
         named.0
     }
 
@@ -392,6 +403,29 @@ impl<'a> Asking<'a> {
             more => 0.5 + 0.5 / more as f64,
         };
         named.put("meant", meant);
+    }
+
+    /// What tells a question that was turned away from the sentence: order, denial on one side,
+    /// other forms, other words in the place of its own.
+    fn of_turns(&self, named: &mut Named, terms: &[Term], sentence: &[Word]) {
+        let weigh = |word: &Word| {
+            let term = terms.iter().find(|term| term.folded == word.folded);
+            term.map(|term| term.weight)
+        };
+        let weights: Vec<Option<f64>> = self.words.iter().map(weigh).collect();
+        let order = order(&self.words, &self.kinds, &weights, sentence);
+        named.put("in_order", order.words);
+        named.put("in_order_weight", order.weight);
+        named.put("telling_in_order", order.telling);
+        let denied = |words: &[Word]| words.iter().any(|w| denies(&w.folded, self.language));
+        let (asked, said) = (denied(&self.words), denied(sentence));
+        named.flag("denied_asked_only", asked && !said);
+        named.flag("denied_said_only", said && !asked);
+        let slots = slots(&self.words, &self.kinds, sentence, self.language);
+        named.put("same_form", slots.same_form);
+        named.put("other_form", slots.other_form);
+        named.put("replaced_type", slots.replaced_type);
+        named.put("replaced_sum", slots.replaced_sum);
     }
 
     fn of_rivals(&self, named: &mut Named, candidate: &Candidate, rivals: &[Candidate]) {

@@ -10,7 +10,7 @@ const NEGATIONS: [&str; 5] = [
     "betg nagin nagina nagins naginas senza mai nagut",
     "not no never without none nor neither cannot nobody nothing isn wasn aren weren don doesn \
      didn hasn haven hadn won wouldn couldn shouldn t unable failed fail fails lacked lack \
-     except refused",
+     except refused non unlike excluding",
 ];
 
 /// Words that single one thing out of many.

@@ -36,6 +36,14 @@ pub(super) struct Slots {
     pub(super) replaced_name: f64,
     /// The same of another word.
     pub(super) replaced_plain: f64,
+    /// The same of a word of the type.
+    pub(super) replaced_type: f64,
+    /// All of these added up.
+    pub(super) replaced_sum: f64,
+    /// Words that tell and stand in the sentence as they stand in the question.
+    pub(super) same_form: f64,
+    /// Words that tell and stand there in another form.
+    pub(super) other_form: f64,
     /// Neighbours of the question that are neighbours in the sentence, as a share of all.
     pub(super) kept_pairs: f64,
     /// Neighbours that tell which both stand in the sentence, but apart or turned round.
@@ -97,9 +105,14 @@ pub(super) fn slots(question: &[Word], kinds: &[Kind], sentence: &[Word], of: La
             known += u32::from(!strange);
         }
         if !strange {
+            let same =
+                places[at].iter().any(|place| sentence[*place].folded == question[at].folded);
+            slots.same_form += f64::from(same);
+            slots.other_form += f64::from(!same);
             continue;
         }
         let replaced = replaced(at, &places, sentence, of);
+        slots.replaced_sum += replaced;
         match kind {
             Kind::Name => slots.strange_names += 1.0,
             Kind::Number => slots.strange_numbers += 1.0,
@@ -110,7 +123,8 @@ pub(super) fn slots(question: &[Word], kinds: &[Kind], sentence: &[Word], of: La
         match kind {
             Kind::Name | Kind::Number => slots.replaced_name = replaced.max(slots.replaced_name),
             Kind::Plain => slots.replaced_plain = replaced.max(slots.replaced_plain),
-            Kind::Type | Kind::Small => {}
+            Kind::Type => slots.replaced_type = replaced.max(slots.replaced_type),
+            Kind::Small => {}
         }
     }
     slots.familiar = if tell == 0 { 0.5 } else { f64::from(known) / f64::from(tell) };
@@ -118,7 +132,8 @@ pub(super) fn slots(question: &[Word], kinds: &[Kind], sentence: &[Word], of: La
     slots
 }
 
-fn standing(word: &Word, sentence: &[Word]) -> Vec<usize> {
+/// Where in a sentence a word stands, in whatever form.
+pub(super) fn standing(word: &Word, sentence: &[Word]) -> Vec<usize> {
     let same = |other: &Word| word.stem == other.stem || family(&word.folded, &other.folded);
     (0..sentence.len()).filter(|at| same(&sentence[*at])).collect()
 }
@@ -177,6 +192,7 @@ mod tests {
         assert_eq!((same.strange_names, same.replaced_name, same.familiar), (0.0, 0.0, 1.0));
         let other = held("When was the hall on Queen Street built?", said, En);
         assert_eq!((other.strange_names, other.replaced_name), (1.0, 2.0));
+        assert_eq!((same.replaced_sum, other.replaced_sum), (0.0, 2.0));
         let number = held("Wer wohnt in Haus 14?", "In Haus 15 wohnt Frau Meier.", De);
         assert_eq!((number.strange_numbers, number.replaced_name), (1.0, 1.0));
         let roman = held("Who saw Henry V land?", "Henry IV saw him land.", En);
@@ -194,6 +210,7 @@ mod tests {
         let said = "Duke William conquered England.";
         let same = held("When did Duke William conquer England?", said, Language::En);
         let turned = held("When did England conquer Duke William?", said, Language::En);
+        assert_eq!((same.same_form, same.other_form), (3.0, 1.0));
         assert!(turned.broken_pairs > same.broken_pairs, "{turned:?} {same:?}");
     }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use allod_answer::{CALIBRATION_FILE, Calibrated, Calibration, Desk, DeskOptions, ModelChoice};
 use allod_corpus::Digest;
 use allod_eval::{
-    About, Examination, Labelled, Promise, calibrate, label_questions, promise, read_questions,
+    About, Examination, Labelled, Promise, Ranking, Trials, calibrate, label_questions, promise,
+    read_questions,
 };
 use anyhow::Context;
 use serde::Serialize;
@@ -31,7 +32,8 @@ struct Report {
     error_rate: f64,
     out: Option<PathBuf>,
     digest: String,
-    promises: Vec<Promise>,
+    #[serde(flatten)]
+    trials: Trials,
 }
 
 /// Labels the questions, fits, writes the file and says what it promises.
@@ -43,9 +45,9 @@ pub fn run(
     let (labelled, about) = labelled(arguments, place)?;
     let current = Calibrated::built_in();
     let calibration = calibrate(&labelled, &about, current.calibration());
-    let promises = match arguments.splits {
-        0 => Vec::new(),
-        splits => promise(&labelled, &[arguments.target], splits, current.calibration()),
+    let trials = match arguments.splits {
+        0 => Trials::default(),
+        splits => promise(&labelled, &arguments.target, splits, current.calibration()),
     };
     let text = calibration.to_text();
     let out = arguments.out.clone().unwrap_or_else(|| place.data.join(CALIBRATION_FILE));
@@ -53,9 +55,10 @@ pub fn run(
         std::fs::create_dir_all(folder)?;
     }
     std::fs::write(&out, &text).with_context(|| format!("{} cannot be written", out.display()))?;
-    let report = report(&calibration, &labelled, arguments.target);
+    let target = arguments.target.first().copied().unwrap_or_default();
+    let report = report(&calibration, &labelled, target);
     let digest = Digest::of(text.as_bytes()).to_string();
-    output.print(&Report { out: Some(out), digest, promises, ..report }, told)?;
+    output.print(&Report { out: Some(out), digest, trials, ..report }, told)?;
     Ok(Ending::Done)
 }
 
@@ -95,7 +98,7 @@ fn report(calibration: &Calibration, labelled: &[Labelled], target: f64) -> Repo
         error_rate: wrong as f64 / answered.max(1) as f64,
         out: None,
         digest: String::new(),
-        promises: Vec::new(),
+        trials: Trials::default(),
     }
 }
 
@@ -116,21 +119,42 @@ fn told(report: &Report) -> String {
             percent(report.target)
         ),
     });
-    for tried in &report.promises {
-        lines.push(format!(
-            "tried on {} divisions by article: {} answered, {} of these wrong (at most {}), broken \
-             by more than two points in {}; a plain threshold answers {}, {} of these wrong",
-            tried.splits.len(),
-            percent(tried.coverage),
-            percent(tried.error_rate),
-            percent(tried.error_rate_most),
-            tried.broken,
-            percent(tried.plain_coverage),
-            percent(tried.plain_error_rate),
-        ));
+    let trials = &report.trials;
+    lines.extend(trials.promises.iter().map(tried));
+    if !trials.promises.is_empty() {
+        lines.push(ranked("ranked by the calibration", &trials.ranking));
+        lines.push(ranked("ranked by the plain confidence", &trials.plain_ranking));
     }
     if let Some(out) = &report.out {
         lines.push(format!("{} ({})", out.display(), report.digest));
     }
     lines.join("\n")
+}
+
+fn tried(tried: &Promise) -> String {
+    format!(
+        "at most {} wrong, tried on {} divisions by article: {} answered, {} of these wrong (at \
+         most {}), broken by more than two points in {}; a plain threshold answers {}, {} of these \
+         wrong",
+        percent(tried.max_error),
+        tried.splits.len(),
+        percent(tried.coverage),
+        percent(tried.error_rate),
+        percent(tried.error_rate_most),
+        tried.broken,
+        percent(tried.plain_coverage),
+        percent(tried.plain_error_rate),
+    )
+}
+
+fn ranked(how: &str, ranking: &Ranking) -> String {
+    let best = |best: &allod_eval::Best| {
+        format!("{} of the best {}", percent(best.right), percent(best.share))
+    };
+    let best: Vec<String> = ranking.best.iter().map(best).collect();
+    format!(
+        "{how}: right are {} (area under risk and coverage {:.3})",
+        best.join(", "),
+        ranking.risk_coverage_area
+    )
 }
