@@ -110,6 +110,12 @@ impl<'a> Coded<'a> {
         &self.bytes[strip * len..][..len]
     }
 
+    /// The bytes of strip `strip` and all that follow.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn strips_from(&self, strip: usize) -> &'a [u8] {
+        &self.bytes[strip * self.layout.strip_bytes(self.columns)..]
+    }
+
     /// Where a strip goes on at byte `at`; at its end, where the one `strips` further begins, if
     /// there is one. Only to prefetch.
     #[cfg(target_arch = "x86_64")]
@@ -202,6 +208,15 @@ pub(crate) fn prefetch(bytes: &[u8]) {
     }
 }
 
+/// Whether products of so many tokens are computed in tiles.
+fn on_tiles(unit: Unit, tokens: usize) -> bool {
+    match unit {
+        Unit::Lanes(_) => false,
+        #[cfg(target_arch = "x86_64")]
+        Unit::Tiles => tokens > FEW_TOKENS,
+    }
+}
+
 /// `out[t][r - rows.start] = sum over k of w[r][k] * x[t][k]` for the outputs `rows` of `w`, summed
 /// as `docs/numerics.md` says ("Products with codes"): codes times rounded activations, then
 /// scales.
@@ -228,7 +243,7 @@ pub fn linear_coded(
     assert_eq!([out.rows(), out.len()], [inputs.tokens(), rows.len()], "out is [tokens, rows]");
     match inputs.unit() {
         #[cfg(target_arch = "x86_64")]
-        Unit::Tiles if inputs.tokens() > FEW_TOKENS => {
+        Unit::Tiles if on_tiles(inputs.unit(), inputs.tokens()) => {
             crate::coded_tiles::linear(inputs, w, rows, out, scratch);
         }
         #[cfg(target_arch = "x86_64")]

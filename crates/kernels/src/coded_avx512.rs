@@ -14,13 +14,13 @@ use std::ops::Range;
 pub(crate) const FEW_TOKENS: usize = 4;
 
 /// The kinds of [`Codes`], for code of their own.
-const FOUR: usize = 0;
-const FIVE: usize = 1;
-const SIX: usize = 2;
-const EIGHT: usize = 3;
+pub(crate) const FOUR: usize = 0;
+pub(crate) const FIVE: usize = 1;
+pub(crate) const SIX: usize = 2;
+pub(crate) const EIGHT: usize = 3;
 
 /// Bytes of the codes of a tile.
-const fn bytes_of(kind: usize) -> usize {
+pub(crate) const fn bytes_of(kind: usize) -> usize {
     match kind {
         FOUR => Codes::Four(&[0; 16]).bytes(),
         FIVE => Codes::Five(0).bytes(),
@@ -221,7 +221,7 @@ fn whole(bytes: &[u8; LANES]) -> __m512 {
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-fn put(values: __m512, out: &mut Lanes) {
+pub(crate) fn put(values: __m512, out: &mut Lanes) {
     // SAFETY: 16 floats are written.
     unsafe { _mm512_storeu_ps(out.as_mut_ptr(), values) }
 }

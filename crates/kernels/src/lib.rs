@@ -70,11 +70,15 @@ mod block_attention_tiles;
 mod block_attention_weights;
 mod chains;
 mod clamp;
+#[cfg(target_arch = "x86_64")]
+mod code_operand;
 mod coded;
 #[cfg(target_arch = "x86_64")]
 mod coded_avx2;
 #[cfg(target_arch = "x86_64")]
 mod coded_avx512;
+#[cfg(target_arch = "x86_64")]
+mod coded_stream;
 #[cfg(target_arch = "x86_64")]
 mod coded_tiles;
 mod columns;

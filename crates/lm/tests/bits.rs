@@ -141,6 +141,29 @@ fn sequences_that_share_pages_have_the_bits_that_they_have_alone() {
     }
 }
 
+/// A sequence need not stand in a batch as one piece.
+#[test]
+fn sequences_whose_rows_take_turns_have_the_bits_that_they_have_alone() {
+    for form in FORMS {
+        let sequences = [tokens(3, 40), tokens(4, 40)];
+        let mut together = infer_with(&tiny_rounded(), 2, Isa::detect(), form);
+        let mut found = [Vec::new(), Vec::new()];
+        let mut batch = Batch::new();
+        for position in 0..40 {
+            for (slot, sequence) in sequences.iter().enumerate() {
+                batch.push(slot, position, sequence[position]);
+                batch.want_last();
+            }
+        }
+        let logits = together.run(&batch).unwrap();
+        logits.rows().enumerate().for_each(|(row, logits)| found[row % 2].extend(bits(logits)));
+        for (sequence, found) in sequences.iter().zip(&found) {
+            let mut alone = infer_with(&tiny_rounded(), 1, Isa::Scalar, form);
+            assert!(*found == bits(&all_logits(&mut alone, 0, sequence, 40)), "{form:?}");
+        }
+    }
+}
+
 /// What is kept with less precision changes little.
 #[test]
 fn all_forms_of_cache_are_near_each_other() {

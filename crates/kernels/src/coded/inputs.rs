@@ -26,7 +26,8 @@ pub struct CodedInputs {
     unit: Unit,
     tokens: usize,
     columns: usize,
-    /// The rounded values, `[tokens, columns]`.
+    has_sums: bool,
+    /// For vectors, the rounded values, `[tokens, columns]`.
     values: Vec<f32>,
     /// The sum over each 32 of them: `[tokens / 16][columns / 32][16]`.
     sums: Vec<[f32; LANES]>,
@@ -48,18 +49,25 @@ impl std::fmt::Debug for CodedInputs {
 
 impl std::fmt::Debug for CodedPiece<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "CodedPiece {{ {} values of rows of {} }}", self.x.len(), self.columns)
+        write!(f, "CodedPiece {{ of {} values in rows of {} }}", self.x.len(), self.columns)
     }
 }
 
-/// Up to 16 of the tokens, for a thread to round.
+/// Tiles of 16 tokens that a thread rounds together.
+const PIECE_TILES: usize = 16;
+
+/// Some columns of up to 16 tokens, for a thread to round.
 pub struct CodedPiece<'a> {
     isa: Isa,
-    columns: usize,
     x: &'a [f32],
+    /// Of each token.
+    columns: usize,
+    /// All values, where vectors read them.
     values: &'a mut [f32],
-    sums: &'a mut [[f32; LANES]],
+    /// Tiles from the `first` on, where the tile unit does.
     tiles: &'a mut [Tile],
+    first: usize,
+    sums: &'a mut [[f32; LANES]],
 }
 
 impl CodedInputs {
@@ -69,6 +77,7 @@ impl CodedInputs {
             unit: Unit::Lanes(Isa::Scalar),
             tokens: 0,
             columns: 0,
+            has_sums: false,
             values: Vec::new(),
             sums: Vec::new(),
             tiles: Vec::new(),
@@ -104,19 +113,26 @@ impl CodedInputs {
         assert_eq!(x.len(), tokens * columns, "x is [tokens, columns]");
         (self.unit, self.tokens, self.columns) = (unit, tokens, columns);
         let places = tokens.div_ceil(LANES) * steps;
-        self.values.resize(tokens * columns, 0.0);
-        self.sums.resize(if sums == BlockSums::Wanted { places } else { 0 }, [0.0; LANES]);
-        let of_tiles = match unit {
-            Unit::Lanes(_) => 0,
-            #[cfg(target_arch = "x86_64")]
-            Unit::Tiles => places,
-        };
-        self.tiles.resize(of_tiles, EMPTY);
-        let (mut tiles, mut sums) = (self.tiles.chunks_mut(steps), self.sums.chunks_mut(steps));
-        let strips = x.chunks(LANES * columns).zip(self.values.chunks_mut(LANES * columns));
-        let pieces = strips.map(|(x, values)| {
-            let (tiles, sums) = (tiles.next().unwrap_or_default(), sums.next().unwrap_or_default());
-            CodedPiece { isa, columns, x, values, sums, tiles }
+        self.has_sums = sums == BlockSums::Wanted;
+        let sums = grown(&mut self.sums, if self.has_sums { places } else { 0 }, [0.0; LANES]);
+        let mut sums = sums.chunks_mut(steps);
+        let rows = x.chunks(LANES * columns);
+        if !super::on_tiles(unit, tokens) {
+            let values = grown(&mut self.values, tokens * columns, 0.0);
+            let pieces = rows.zip(values.chunks_mut(LANES * columns)).map(|(x, values)| {
+                let sums = sums.next().unwrap_or_default();
+                CodedPiece { isa, x, columns, values, tiles: &mut [], first: 0, sums }
+            });
+            return pieces.collect();
+        }
+        let tiles = grown(&mut self.tiles, places, EMPTY).chunks_mut(steps);
+        let pieces = rows.zip(tiles).flat_map(|(x, tiles)| {
+            let mut sums = sums.next().unwrap_or_default().chunks_mut(PIECE_TILES);
+            let tiles = tiles.chunks_mut(PIECE_TILES).enumerate();
+            tiles.map(move |(piece, tiles)| {
+                let (first, sums) = (piece * PIECE_TILES, sums.next().unwrap_or_default());
+                CodedPiece { isa, x, columns, values: &mut [], tiles, first, sums }
+            })
         });
         pieces.collect()
     }
@@ -149,13 +165,16 @@ impl CodedInputs {
     }
 
     pub(crate) fn has_sums(&self) -> bool {
-        self.tokens == 0 || !self.sums.is_empty()
+        self.tokens == 0 || self.has_sums
     }
 
     /// For each 32 columns, the sums of 16 tokens; nothing if they were not wanted.
     pub(crate) fn sums(&self, strip: usize) -> &[[f32; LANES]] {
         let steps = self.columns / TILE_COLUMNS;
-        self.sums.get(strip * steps..(strip + 1) * steps).unwrap_or_default()
+        match self.has_sums {
+            true => &self.sums[strip * steps..][..steps],
+            false => &[],
+        }
     }
 
     /// The tiles of 16 tokens.
@@ -166,51 +185,80 @@ impl CodedInputs {
     }
 }
 
+/// The first `len` of what is kept from one use to the next.
+fn grown<T: Clone>(kept: &mut Vec<T>, len: usize, value: T) -> &mut [T] {
+    if kept.len() < len {
+        kept.resize(len, value);
+    }
+    &mut kept[..len]
+}
+
 impl CodedPiece<'_> {
-    /// Rounds the tokens of this piece.
+    /// Rounds this piece.
     pub fn pack(self) {
-        let CodedPiece { isa, columns, x, values, sums, tiles } = self;
-        on_isa!(isa, round_all(x: &[f32], values: &mut [f32]));
-        on_isa!(isa, sum_all(values: &[f32], columns: usize, sums: &mut [[f32; LANES]]));
-        if !tiles.is_empty() {
-            on_isa!(isa, put_tiles(values: &[f32], columns: usize, tiles: &mut [Tile]));
+        let CodedPiece { isa, x, columns, values, tiles, first, sums } = self;
+        if tiles.is_empty() {
+            on_isa!(isa, put_values(x: &[f32], values: &mut [f32]));
+            on_isa!(isa, sum_values(values: &[f32], columns: usize, sums: &mut [[f32; LANES]]));
+            return;
         }
+        let x = (x, columns, first);
+        on_isa!(isa, put_tiles(x: Rows, tiles: &mut [Tile], sums: &mut [[f32; LANES]]));
+    }
+}
+
+/// Tokens' activations, how many each has, and the first tile of interest.
+type Rows<'a> = (&'a [f32], usize, usize);
+
+#[inline(always)]
+fn put_values(x: &[f32], values: &mut [f32]) {
+    for (x, value) in x.iter().zip(values) {
+        *value = rounded(*x);
     }
 }
 
 /// To the nearest `bf16`, ties to even; what is below 2^-100 then counts as zero.
 #[inline(always)]
-fn round_all(x: &[f32], values: &mut [f32]) {
-    for (x, value) in x.iter().zip(values) {
-        let bits = u32::from(round(*x)) << 16;
-        let counts = bits << 1 >> 24 >= LEAST_EXPONENT;
-        *value = f32::from_bits(if counts { bits } else { 0 });
+fn rounded(x: f32) -> f32 {
+    let bits = u32::from(round(x)) << 16;
+    let counts = bits << 1 >> 24 >= LEAST_EXPONENT;
+    f32::from_bits(if counts { bits } else { 0 })
+}
+
+#[inline(always)]
+fn sum_values(values: &[f32], columns: usize, sums: &mut [[f32; LANES]]) {
+    for (token, row) in values.chunks_exact(columns).enumerate() {
+        for (block, sums) in row.as_chunks::<TILE_COLUMNS>().0.iter().zip(&mut *sums) {
+            sums[token] = sum(block);
+        }
     }
 }
 
-/// For each 32 columns an even and an odd chain, and their sum.
+/// An even and an odd chain, and their sum.
 #[inline(always)]
-fn sum_all(values: &[f32], columns: usize, sums: &mut [[f32; LANES]]) {
-    for (token, row) in values.chunks_exact(columns).enumerate() {
-        for (block, sums) in row.as_chunks::<TILE_COLUMNS>().0.iter().zip(&mut *sums) {
-            let (mut even, mut odd) = (0.0, 0.0);
-            for pair in block.as_chunks::<2>().0 {
-                even += pair[0];
-                odd += pair[1];
-            }
-            sums[token] = even + odd;
-        }
+fn sum(block: &[f32; TILE_COLUMNS]) -> f32 {
+    let (mut even, mut odd) = (0.0, 0.0);
+    for pair in block.as_chunks::<2>().0 {
+        even += pair[0];
+        odd += pair[1];
     }
+    even + odd
 }
 
 /// A token is a row; rows of tokens that are not there keep what they held, and nobody looks at
 /// their products.
 #[inline(always)]
-fn put_tiles(values: &[f32], columns: usize, tiles: &mut [Tile]) {
-    for (token, row) in values.chunks_exact(columns).enumerate() {
-        for (values, tile) in row.as_chunks::<TILE_COLUMNS>().0.iter().zip(&mut *tiles) {
+fn put_tiles((x, columns, first): Rows, tiles: &mut [Tile], sums: &mut [[f32; LANES]]) {
+    for (token, row) in x.chunks_exact(columns).enumerate() {
+        let blocks = row.as_chunks::<TILE_COLUMNS>().0[first..].iter().zip(&mut *tiles);
+        for (place, (block, tile)) in blocks.enumerate() {
+            let mut values = [0.0; TILE_COLUMNS];
+            put_values(block, &mut values);
             for (pair, out) in values.as_chunks::<2>().0.iter().zip(&mut tile.0[token]) {
                 *out = pair.map(|value| (value.to_bits() >> 16) as u16);
+            }
+            if let Some(sums) = sums.get_mut(place) {
+                sums[token] = sum(&values);
             }
         }
     }

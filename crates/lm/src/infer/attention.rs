@@ -24,7 +24,7 @@ const FEW: usize = 8;
 const LANES: usize = 16;
 
 /// Rows from which storing keys and values is worth several threads.
-const MANY: usize = 64;
+const MANY: usize = 8;
 
 /// Sequences of a batch, or parts of them, that attend together, over pages that they share.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -283,11 +283,14 @@ impl Layer<'_> {
             }
             block.write(self.isa, place, rows.len(), keys, values);
         };
-        for rows in self.batch.sequences() {
+        let sequences = self.batch.sequences().map(|rows| {
             let (slot, position) = self.batch.place(rows.start);
-            let many = rows.len() >= MANY;
-            let writes = pages.writes(self.layer, slot, position, rows);
-            match many {
+            (slot, position, rows)
+        });
+        let mut sequences = sequences.peekable();
+        while sequences.peek().is_some() {
+            let writes = pages.writes(self.layer, &mut sequences);
+            match self.batch.len() >= MANY {
                 true => workers.split_tasks(writes, |one, _| write(one)),
                 false => writes.into_iter().for_each(write),
             }

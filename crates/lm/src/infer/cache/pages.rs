@@ -3,6 +3,7 @@
 use super::PAGE_TOKENS;
 use allod_kernels::{Block, BlockLayout, BlockMemory, BlockMut, Blocks};
 use std::collections::HashMap;
+use std::iter::Peekable;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -86,26 +87,30 @@ impl Pages {
         held * self.page_bytes()
     }
 
-    /// Where to write the keys and values of a layer: of `rows` of a batch, which continue the
-    /// sequence in `slot` from `position` on. There is room for them.
+    /// Where to write the keys and values of a layer. Sequences of a batch are given as their slot,
+    /// the position at which they go on, and their rows; there is room for them. It ends before
+    /// one whose slot has been there.
     pub fn writes(
         &mut self,
         layer: usize,
-        slot: usize,
-        position: usize,
-        rows: Range<usize>,
+        sequences: &mut Peekable<impl Iterator<Item = (usize, usize, Range<usize>)>>,
     ) -> Vec<HeadWrite<'_>> {
         let first = layer % self.layers * self.kv_heads;
         let heads = first..first + self.kv_heads;
-        let (start, end) = (position, position + rows.len());
-        let touched = start / PAGE_TOKENS..end.div_ceil(PAGE_TOKENS);
+        let mut slots: Vec<_> = self.slots.iter_mut().map(Some).collect();
         let mut writes = Vec::new();
-        for (page, index) in self.slots[slot][touched.clone()].iter_mut().zip(touched) {
-            let base = index * PAGE_TOKENS;
-            let (from, to) = (start.max(base), end.min(base + PAGE_TOKENS));
-            let own = rows.start + from - start..rows.start + to - start;
-            for (head, block) in Arc::make_mut(page).blocks_mut(heads.clone()).enumerate() {
-                writes.push(HeadWrite { block, head, rows: own.clone(), place: from - base });
+        while let Some((slot, start, rows)) = sequences.next_if(|(slot, ..)| slots[*slot].is_some())
+        {
+            let Some(pages) = slots[slot].take() else { continue };
+            let end = start + rows.len();
+            let touched = start / PAGE_TOKENS..end.div_ceil(PAGE_TOKENS);
+            for (page, index) in pages[touched.clone()].iter_mut().zip(touched) {
+                let base = index * PAGE_TOKENS;
+                let (from, to) = (start.max(base), end.min(base + PAGE_TOKENS));
+                let own = rows.start + from - start..rows.start + to - start;
+                for (head, block) in Arc::make_mut(page).blocks_mut(heads.clone()).enumerate() {
+                    writes.push(HeadWrite { block, head, rows: own.clone(), place: from - base });
+                }
             }
         }
         writes
