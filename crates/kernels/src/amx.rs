@@ -445,17 +445,19 @@ impl Drop for NarrowTiles {
 pub(crate) struct CodedTiles(());
 
 impl CodedTiles {
-    /// Sets the tiles of this thread up for sums over 32 or 16 terms.
+    /// Sets the tiles of this thread up for sums over 32 or 16 terms of at most so many tokens.
     ///
     /// # Panics
-    /// When there are none, or for another number.
-    pub(crate) fn new(terms: usize) -> CodedTiles {
+    /// When there are none, or for other numbers.
+    pub(crate) fn new(terms: usize, tokens: usize) -> CodedTiles {
+        assert!((1..=16).contains(&tokens), "rows of a tile");
+        let tokens = tokens as u8;
         let (left, right) = match terms {
-            32 => ((16, 16), (16, 16)),
-            16 => ((16, 8), (8, 16)),
+            32 => ((tokens, 16), (16, 16)),
+            16 => ((tokens, 8), (8, 16)),
             _ => panic!("sums over {terms} terms"),
         };
-        let sum = (16, 16);
+        let sum = (tokens, 16);
         configure([sum, sum, sum, sum, left, left, right, right]);
         CodedTiles(())
     }

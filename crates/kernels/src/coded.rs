@@ -24,7 +24,7 @@ pub(crate) use scales::Factors;
 pub(crate) use scales::Scales;
 use std::ops::Range;
 
-/// Most tokens for which vectors do better than tiles, which are then mostly empty.
+/// Most tokens for which vectors do better than tiles where rows are not whole spans.
 #[cfg(target_arch = "x86_64")]
 const FEW_TOKENS: usize = 3;
 
@@ -208,10 +208,12 @@ pub(crate) fn prefetch(bytes: &[u8]) {
     }
 }
 
-/// Whether products of so many tokens are computed in tiles.
-fn on_tiles(unit: Unit, tokens: usize) -> bool {
+/// Whether products of so many tokens are computed in tiles: where vectors are slower.
+fn on_tiles(unit: Unit, tokens: usize, columns: usize) -> bool {
     match unit {
         Unit::Lanes(_) => false,
+        #[cfg(target_arch = "x86_64")]
+        Unit::Tiles if columns.is_multiple_of(SPAN_TILES * TILE_COLUMNS) => tokens > 2,
         #[cfg(target_arch = "x86_64")]
         Unit::Tiles => tokens > FEW_TOKENS,
     }
@@ -243,7 +245,7 @@ pub fn linear_coded(
     assert_eq!([out.rows(), out.len()], [inputs.tokens(), rows.len()], "out is [tokens, rows]");
     match inputs.unit() {
         #[cfg(target_arch = "x86_64")]
-        Unit::Tiles if on_tiles(inputs.unit(), inputs.tokens()) => {
+        Unit::Tiles if on_tiles(inputs.unit(), inputs.tokens(), w.columns) => {
             crate::coded_tiles::linear(inputs, w, rows, out, scratch);
         }
         #[cfg(target_arch = "x86_64")]

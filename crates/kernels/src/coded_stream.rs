@@ -15,6 +15,9 @@ use crate::scratch::Scratch;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
+/// Fewer tokens fill half of a tile, which takes half of the unit's time.
+const HALF: usize = LANES / 2;
+
 /// Sums of products on their way.
 const RING: usize = 8;
 /// How many turns after its tile was decoded a product is begun, written to memory, and scaled:
@@ -37,27 +40,20 @@ pub(crate) fn linear(
     scratch: &mut Scratch,
 ) {
     let (tiles, squares) = scratch.coded(SPAN_TILES, RING);
+    let tokens = if inputs.tokens() <= HALF { HALF } else { LANES };
     let mut stream = Stream {
         w,
         inputs,
-        unit: CodedTiles::new(w.layout.codes.scale_len()),
+        unit: CodedTiles::new(w.layout.codes.scale_len(), tokens),
         tiles: tiles.try_into().expect("as many as asked for"),
         squares: squares.try_into().expect("as many as asked for"),
         factors: [Factors::NONE; 2],
         sums: Square::EMPTY,
         done: Square::EMPTY,
     };
-    // SAFETY: the tile unit is there only where these instructions are; the kind is that of the
-    // codes.
-    unsafe {
-        match (w.layout.codes, w.layout.scales.has_least()) {
-            (Codes::Four(_), false) => stream.multiply::<FOUR, false>(rows, out),
-            (Codes::Four(_), true) => stream.multiply::<FOUR, true>(rows, out),
-            (Codes::Five(_), false) => stream.multiply::<FIVE, false>(rows, out),
-            (Codes::Five(_), true) => stream.multiply::<FIVE, true>(rows, out),
-            (Codes::Six, _) => stream.multiply::<SIX, false>(rows, out),
-            (Codes::Eight, _) => stream.multiply::<EIGHT, false>(rows, out),
-        }
+    match tokens {
+        HALF => stream.all::<HALF>(rows, out),
+        _ => stream.all::<LANES>(rows, out),
     }
 }
 
@@ -129,13 +125,29 @@ macro_rules! go_on {
 }
 
 impl Stream<'_> {
+    /// The outputs `rows` of all tokens, which are at most `TOKENS`.
+    fn all<const TOKENS: usize>(&mut self, rows: Range<usize>, out: &mut Columns) {
+        // SAFETY: the tile unit is there only where these instructions are; the kind is that of the
+        // codes.
+        unsafe {
+            match (self.w.layout.codes, self.w.layout.scales.has_least()) {
+                (Codes::Four(_), false) => self.multiply::<FOUR, false, TOKENS>(rows, out),
+                (Codes::Four(_), true) => self.multiply::<FOUR, true, TOKENS>(rows, out),
+                (Codes::Five(_), false) => self.multiply::<FIVE, false, TOKENS>(rows, out),
+                (Codes::Five(_), true) => self.multiply::<FIVE, true, TOKENS>(rows, out),
+                (Codes::Six, _) => self.multiply::<SIX, false, TOKENS>(rows, out),
+                (Codes::Eight, _) => self.multiply::<EIGHT, false, TOKENS>(rows, out),
+            }
+        }
+    }
+
     /// The outputs `rows` of all tokens, strip after strip without a pause.
     ///
     /// # Safety
     /// The processor has the features named; `KIND` is that of the codes, and `LEAST` says whether
     /// there are least values.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-    unsafe fn multiply<const KIND: usize, const LEAST: bool>(
+    unsafe fn multiply<const KIND: usize, const LEAST: bool, const TOKENS: usize>(
         &mut self,
         rows: Range<usize>,
         out: &mut Columns,
@@ -159,14 +171,14 @@ impl Stream<'_> {
                 let now = Block::new(inputs, number, of_strip, parts);
                 let first = number % of_strip == 0;
                 // SAFETY: the caller's promise.
-                unsafe { self.block::<KIND, LEAST>(codes, tables, before, now, first) };
+                unsafe { self.block::<KIND, LEAST, TOKENS>(codes, tables, before, now, first) };
                 if first && number > 0 {
                     self.write(&mut columns, rows.len(), out);
                 }
                 before = now;
             }
         }
-        self.drain::<KIND, LEAST>(before);
+        self.drain::<KIND, LEAST, TOKENS>(before);
         self.write(&mut columns, rows.len(), out);
     }
 
@@ -177,7 +189,7 @@ impl Stream<'_> {
     /// As [`Stream::multiply`].
     #[inline(never)]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-    unsafe fn block<const KIND: usize, const LEAST: bool>(
+    unsafe fn block<const KIND: usize, const LEAST: bool, const TOKENS: usize>(
         &mut self,
         codes: &[u8],
         tables: [__m512i; 2],
@@ -186,7 +198,7 @@ impl Stream<'_> {
         first: bool,
     ) {
         let parts = if KIND == SIX { 2 } else { 1 };
-        let mut all = load(&self.sums);
+        let mut all = load::<TOKENS>(&self.sums);
         macro_rules! turns {
             ($($turn:expr)+) => { $(
                 if $turn % parts == 0 {
@@ -215,9 +227,9 @@ impl Stream<'_> {
     /// The products of the last block that were begun.
     #[inline(never)]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-    fn drain<const KIND: usize, const LEAST: bool>(&mut self, last: Block) {
+    fn drain<const KIND: usize, const LEAST: bool, const TOKENS: usize>(&mut self, last: Block) {
         let parts = if KIND == SIX { 2 } else { 1 };
-        let mut all = load(&self.sums);
+        let mut all = load::<TOKENS>(&self.sums);
         for turn in 0..SCALED {
             go_on!(self, turn, parts, LEAST, last, None::<Block>, &mut all);
         }
@@ -239,8 +251,8 @@ impl Stream<'_> {
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-fn load(sums: &Square) -> [__m512; LANES] {
-    let mut all = [_mm512_setzero_ps(); LANES];
+fn load<const TOKENS: usize>(sums: &Square) -> [__m512; TOKENS] {
+    let mut all = [_mm512_setzero_ps(); TOKENS];
     for (all, row) in all.iter_mut().zip(&sums.0) {
         // SAFETY: 16 floats are read.
         *all = unsafe { _mm512_loadu_ps(row.as_ptr()) };
@@ -250,7 +262,7 @@ fn load(sums: &Square) -> [__m512; LANES] {
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-fn save(all: [__m512; LANES], sums: &mut Square) {
+fn save<const TOKENS: usize>(all: [__m512; TOKENS], sums: &mut Square) {
     for (all, row) in all.into_iter().zip(&mut sums.0) {
         put(all, row);
     }

@@ -85,7 +85,7 @@ pub(crate) fn linear(
         return crate::coded_stream::linear(inputs, w, rows, out, scratch);
     }
     let (tiles, sums) = scratch.coded(GROUP_STRIPS * SPAN_TILES, BAND_STRIPS * GROUP_STRIPS);
-    let unit = CodedTiles::new(w.layout.codes.scale_len());
+    let unit = CodedTiles::new(w.layout.codes.scale_len(), LANES);
     let mut group = Group {
         inputs,
         w,
@@ -232,7 +232,11 @@ impl Group<'_> {
 /// `all += scale * square`, a lane being an output.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-pub(crate) fn scale(scale: &Lanes, square: &Square, all: &mut [__m512; LANES]) {
+pub(crate) fn scale<const TOKENS: usize>(
+    scale: &Lanes,
+    square: &Square,
+    all: &mut [__m512; TOKENS],
+) {
     // SAFETY: rows of 16 floats are read.
     unsafe {
         let scale = _mm512_loadu_ps(scale.as_ptr());
@@ -245,7 +249,7 @@ pub(crate) fn scale(scale: &Lanes, square: &Square, all: &mut [__m512; LANES]) {
 /// `all[token] += least * x[token]`
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-pub(crate) fn add_least(least: &Lanes, x: &Lanes, all: &mut [__m512; LANES]) {
+pub(crate) fn add_least<const TOKENS: usize>(least: &Lanes, x: &Lanes, all: &mut [__m512; TOKENS]) {
     // SAFETY: a row of 16 floats is read.
     let least = unsafe { _mm512_loadu_ps(least.as_ptr()) };
     for (all, x) in all.iter_mut().zip(x) {

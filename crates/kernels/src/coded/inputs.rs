@@ -117,7 +117,7 @@ impl CodedInputs {
         let sums = grown(&mut self.sums, if self.has_sums { places } else { 0 }, [0.0; LANES]);
         let mut sums = sums.chunks_mut(steps);
         let rows = x.chunks(LANES * columns);
-        if !super::on_tiles(unit, tokens) {
+        if !super::on_tiles(unit, tokens, columns) {
             let values = grown(&mut self.values, tokens * columns, 0.0);
             let pieces = rows.zip(values.chunks_mut(LANES * columns)).map(|(x, values)| {
                 let sums = sums.next().unwrap_or_default();
