@@ -1,6 +1,7 @@
 //! Function words and spellings that tell the five languages apart, one question being enough.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use crate::Language;
@@ -89,14 +90,35 @@ fn add(scores: &mut [u32; 5], languages: Languages, weight: u32) {
 }
 
 /// The words of all lists, and whose they are.
-static WORDS: LazyLock<HashMap<&str, Languages>> = LazyLock::new(|| {
+static WORDS: LazyLock<HashMap<&str, Languages, BuildHasherDefault<Fnv>>> = LazyLock::new(|| {
     let lists = [GERMAN, FRENCH, ITALIAN, ROMANSH, ENGLISH];
-    let mut words = HashMap::new();
+    let mut words = HashMap::default();
     for (index, list) in lists.iter().enumerate() {
         list.split_whitespace().for_each(|word| *words.entry(word).or_insert(0) |= 1 << index);
     }
     words
 });
+
+/// FNV-1a: quick for short words, and nobody chooses what is kept here.
+#[derive(Clone, Copy)]
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        self.0 = bytes.iter().fold(self.0, step);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// Spellings that are common in one language and rare in the others: the language, what stands
 /// anywhere in a word, what at its end.

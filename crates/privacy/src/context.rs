@@ -23,18 +23,23 @@ impl Surroundings {
 
     /// Whether one of these begins a word before the place.
     pub(crate) fn before(&self, words: &[&str]) -> bool {
-        words.iter().any(|word| begins_word(&self.before, word))
+        begin_word(&self.before, words)
     }
 
     /// Whether one of these begins a word before or after the place.
     pub(crate) fn beside(&self, words: &[&str]) -> bool {
-        self.before(words) || words.iter().any(|word| begins_word(&self.after, word))
+        self.before(words) || begin_word(&self.after, words)
     }
 }
 
-fn begins_word(text: &str, word: &str) -> bool {
-    text.match_indices(word)
-        .any(|(at, _)| !text[..at].chars().next_back().is_some_and(char::is_alphanumeric))
+/// Whether one of the words begins where no letter or digit stands before.
+fn begin_word(text: &str, words: &[&str]) -> bool {
+    let mut is_within = false;
+    text.char_indices().any(|(at, char)| {
+        let begins = !std::mem::replace(&mut is_within, char.is_alphanumeric());
+        let rest = &text.as_bytes()[at..];
+        begins && words.iter().any(|word| rest.starts_with(word.as_bytes()))
+    })
 }
 
 #[cfg(test)]

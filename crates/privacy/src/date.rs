@@ -134,7 +134,7 @@ fn worded(tokens: &[Token]) -> Option<usize> {
             return Some(if year(after) { after + 1 } else { month + 1 });
         }
     }
-    if is_month(word(0)) && day(1) {
+    if day(1) && is_month(word(0)) {
         let after = skip(2, &[","]);
         return Some(if year(after) { after + 1 } else { 2 });
     }

@@ -6,6 +6,7 @@ use crate::gazetteer::{self, Known, fnv, fnv_on};
 use crate::kept::Again;
 use crate::kind::Kind;
 use crate::token::{Token, TokenClass};
+use crate::usual::{self, SHAPES, Usual, UsualNumber};
 
 /// The number of a feature.
 pub(crate) type Feature = u32;
@@ -28,6 +29,38 @@ pub(crate) struct Seen {
     /// Tokens before it in its line, up to 3, and lines before it, up to 2.
     place: u32,
     is_line_end: bool,
+    /// What it looks like, if that is one of the looks that most texts have.
+    look: Look,
+}
+
+/// The number of a [`Seen`] in [`looks`], as far as that is of the token alone.
+pub(crate) type Look = u16;
+
+/// None of them.
+pub(crate) const NO_LOOK: Look = Look::MAX;
+
+/// Tokens whose sums are worked out once: none at all, beyond the ends of a text, and those of
+/// [`usual`] in each of their shapes.
+pub(crate) fn looks() -> Vec<Seen> {
+    let of = |usual: &Usual, shape: u32| Seen {
+        word: usual.word_hash as u32,
+        plain: usual.plain_hash as u32,
+        shape,
+        known: usual.known,
+        suffixes: usual.suffixes,
+        prefixes: usual.prefixes,
+        ..OUTSIDE
+    };
+    let shapes = |usual: &'static Usual| usual.shapes.map(|shape| of(usual, shape));
+    std::iter::once(OUTSIDE).chain(usual::all().iter().flat_map(shapes)).collect()
+}
+
+/// The look of a token, of which this is seen.
+fn look(number: UsualNumber, shape: u32, known: Known) -> Look {
+    let Some(usual) = usual::get(number) else { return NO_LOOK };
+    let at = usual.shapes.iter().position(|usual| *usual == shape);
+    let at = at.filter(|_| usual.known == known);
+    at.map_or(NO_LOOK, |at| (1 + usize::from(number) * SHAPES + at) as Look)
 }
 
 /// Everything that the tagger sees of a text. `found` says which tokens a recogniser has taken for
@@ -62,11 +95,16 @@ pub(crate) fn seen_near(
             None => token.word_hash as u32,
         };
         let shape = token.shape + if has_case { 0 } else { 50 };
-        let (suffixes, prefixes) = match before.and_then(|before| before.seen(index)) {
-            Some(seen) => (seen.suffixes, seen.prefixes),
-            None => (endings(token.word), beginnings(token.word)),
+        let (suffixes, prefixes) = match usual::get(token.usual) {
+            Some(usual) => (usual.suffixes, usual.prefixes),
+            None => match before.and_then(|before| before.seen(index)) {
+                Some(seen) => (seen.suffixes, seen.prefixes),
+                None => (endings(token.word), beginnings(token.word)),
+            },
         };
+        let look = if taken.is_some() { NO_LOOK } else { look(token.usual, shape, known) };
         all.push(Seen {
+            look,
             word,
             plain: token.plain_hash as u32,
             shape: taken.map_or(shape, |kind| 100 + kind as u32),
@@ -131,7 +169,7 @@ impl Lines {
 }
 
 /// The hashes of the last 2, 3 and 4 letters.
-fn endings(word: &str) -> [u32; 3] {
+pub(crate) fn endings(word: &str) -> [u32; 3] {
     let mut from = word.len();
     let mut more = || {
         from = from.saturating_sub(1);
@@ -145,7 +183,7 @@ fn endings(word: &str) -> [u32; 3] {
 }
 
 /// The hashes of the first 2 and 3 letters.
-fn beginnings(word: &str) -> [u32; 2] {
+pub(crate) fn beginnings(word: &str) -> [u32; 2] {
     let letters = |count: usize| match word.is_ascii() {
         true => count.min(word.len()),
         false => word.char_indices().nth(count).map_or(word.len(), |(at, _)| at),
@@ -171,6 +209,7 @@ const OUTSIDE: Seen = Seen {
     label: 0,
     place: 0,
     is_line_end: true,
+    look: 0,
 };
 
 /// Whether a token's own letters are shown. While training they are sometimes hidden, so that the
@@ -200,116 +239,237 @@ pub(crate) fn absent() -> [Feature; LISTS as usize] {
     std::array::from_fn(|list| mix(BEFORE_LISTS + 1 + list as u32, ABSENT))
 }
 
-/// The features of one token, as they are made: each has a number of its own.
-struct Names {
+/// Takes features as they are made: each has a number of its own.
+trait Sink {
+    fn take(&mut self, number: u32, value: u32);
+}
+
+/// The features of a token that are wanted, one after the other.
+pub(crate) struct Names {
     all: [Feature; FEATURES_MAX],
     count: usize,
-    number: u32,
-    is_absence_said: bool,
+}
+
+impl Default for Names {
+    fn default() -> Names {
+        Names { all: [0; FEATURES_MAX], count: 0 }
+    }
 }
 
 impl Names {
-    #[inline(always)]
-    fn add(&mut self, value: u32) {
-        self.number += 1;
-        self.all[self.count] = mix(self.number, value);
-        self.count += 1;
+    /// The features.
+    pub(crate) fn all(&self) -> &[Feature] {
+        &self.all[..self.count]
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.count = 0;
+    }
+}
+
+impl Sink for Names {
     #[inline(always)]
-    fn add_absence(&mut self) {
-        match self.is_absence_said {
-            true => self.add(ABSENT),
-            false => self.number += 1,
+    fn take(&mut self, number: u32, value: u32) {
+        if let Some(name) = self.all.get_mut(self.count) {
+            *name = mix(number, value);
+            self.count += 1;
         }
     }
 }
 
-/// The features of a token, without those that need the label before it.
+/// The features of a token at their numbers.
+struct Numbered([Option<Feature>; FEATURES_MAX]);
+
+impl Sink for Numbered {
+    fn take(&mut self, number: u32, value: u32) {
+        self.0[number as usize] = Some(mix(number, value));
+    }
+}
+
+/// The features of a token in the order of their numbers, without those that need the label before
+/// it.
 pub(crate) fn features(seen: &[Seen], index: usize, sight: Sight, out: &mut Vec<Feature>) {
+    let mut numbered = Numbered([None; FEATURES_MAX]);
+    let around = Around::of(seen, index);
+    own(around.this, sight, &mut numbered);
+    for (offset, beside) in around.beside() {
+        alone(beside, offset, &mut numbered);
+    }
+    together(&around, sight, &mut numbered);
     out.clear();
-    let at = |offset: isize| -> &Seen {
-        index.checked_add_signed(offset).and_then(|place| seen.get(place)).unwrap_or(&OUTSIDE)
-    };
-    let is_absence_said = sight != Sight::Present;
-    let mut names = Names { all: [0; FEATURES_MAX], count: 0, number: 0, is_absence_said };
-    let this = at(0);
+    out.extend(numbered.0.iter().flatten());
+}
+
+/// How many places there are that a token says something of by itself: its own, and [`BESIDE`]
+/// before and after.
+pub(crate) const PLACES: usize = 2 * BESIDE + 1;
+
+/// The features of a token that are not in the sums of [`Look`]s, in which all is shown: what the
+/// tokens say together, and what each says alone that has no such sum. Gives the looks of those
+/// that have one.
+pub(crate) fn without_looks(seen: &[Seen], index: usize, names: &mut Names) -> [Look; PLACES] {
+    let around = Around::of(seen, index);
+    names.clear();
+    together(&around, Sight::Present, names);
+    let mut looks = [NO_LOOK; PLACES];
+    looks[BESIDE] = if around.this.label == 0 { around.this.look } else { NO_LOOK };
+    if looks[BESIDE] == NO_LOOK {
+        own(around.this, Sight::Present, names);
+    }
+    for (offset, beside) in around.beside() {
+        looks[BESIDE.wrapping_add_signed(offset)] = beside.look;
+        if beside.look == NO_LOOK {
+            alone(beside, offset, names);
+        }
+    }
+    looks
+}
+
+/// What a token says alone of another, from a place that is counted from [`BESIDE`] before that.
+pub(crate) fn of_look(seen: &Seen, place: usize) -> Names {
+    let mut names = Names::default();
+    match place as isize - BESIDE as isize {
+        0 => own(seen, Sight::Present, &mut names),
+        offset => alone(seen, offset, &mut names),
+    }
+    names
+}
+
+/// A token and those beside it.
+struct Around<'a> {
+    this: &'a Seen,
+    /// Before it, the nearest first, and after it.
+    before: [&'a Seen; BESIDE],
+    after: [&'a Seen; BESIDE],
+}
+
+impl<'a> Around<'a> {
+    #[inline(always)]
+    fn of(seen: &'a [Seen], index: usize) -> Around<'a> {
+        let at = |place: usize| seen.get(place).unwrap_or(&OUTSIDE);
+        Around {
+            this: at(index),
+            before: std::array::from_fn(|by| at(index.wrapping_sub(by + 1))),
+            after: std::array::from_fn(|by| at(index + by + 1)),
+        }
+    }
+
+    #[inline(always)]
+    fn beside(&self) -> [(isize, &'a Seen); 2 * BESIDE] {
+        let ([one, two, three], [next, second, third]) = (self.before, self.after);
+        [(-3, three), (-2, two), (-1, one), (1, next), (2, second), (3, third)]
+    }
+}
+
+/// What a token says of itself.
+#[inline(always)]
+fn own(this: &Seen, sight: Sight, names: &mut impl Sink) {
     let is_shown = matches!(sight, Sight::Full | Sight::Present);
-    let known = if sight == Sight::LooksOnly { 0 } else { this.known };
-    names.add(0);
+    let known = shown_lists(this, sight);
+    names.take(1, 0);
     match is_shown {
         true => {
-            names.add(this.word);
-            names.add(mix(this.suffixes[0], this.shape));
-            names.add(this.suffixes[1]);
-            names.add(this.suffixes[2]);
-            names.add(this.prefixes[0]);
-            names.add(this.prefixes[1]);
-            names.add(this.plain);
+            names.take(2, this.word);
+            names.take(3, mix(this.suffixes[0], this.shape));
+            names.take(4, this.suffixes[1]);
+            names.take(5, this.suffixes[2]);
+            names.take(6, this.prefixes[0]);
+            names.take(7, this.prefixes[1]);
+            names.take(8, this.plain);
         }
-        false => (0..7).for_each(|_| names.add(ABSENT)),
+        false => (2..=8).for_each(|number| names.take(number, ABSENT)),
     }
-    beside(&at, this, known, &mut names);
-    joined(&at, this, known, &mut names);
-    if is_shown {
-        names.add(mix(at(-1).word, this.word));
-        names.add(mix(this.word, at(1).word));
+    names.take(9, this.shape);
+    names.take(BEFORE_LISTS, known);
+    if sight != Sight::Present {
+        let missing = (0..LISTS).filter(|list| known & 1 << list == 0);
+        missing.for_each(|list| names.take(BEFORE_LISTS + 1 + list, ABSENT));
     }
-    out.extend_from_slice(&names.all[..names.count]);
+    for list in bits(known & ((1 << LISTS) - 1)) {
+        names.take(BEFORE_LISTS + 1 + list, mix(1 << list, this.shape));
+    }
+    names.take(37, mix(this.label, this.shape));
+    names.take(56, mix(this.label, known));
 }
 
-/// What stands around it, one by one.
-#[inline(always)]
-fn beside<'a>(at: &impl Fn(isize) -> &'a Seen, this: &Seen, known: Known, names: &mut Names) {
-    names.add(this.shape);
-    names.add(known);
-    for bit in 0..LISTS {
-        match known & 1 << bit {
-            0 => names.add_absence(),
-            has => names.add(mix(has, this.shape)),
-        }
-    }
-    for offset in [-3, -2, -1, 1, 2, 3] {
-        names.add(at(offset).word);
-    }
-    for offset in [-2, -1, 1, 2] {
-        names.add(mix(at(offset).known, at(offset).shape));
-    }
-    names.add(at(-1).suffixes[1]);
-    names.add(at(1).suffixes[1]);
-    names.add(mix(this.label, this.shape));
-    names.add(mix(this.place, this.shape));
-    names.add(mix(u32::from(this.is_line_end), mix(this.place, known)));
+fn shown_lists(this: &Seen, sight: Sight) -> Known {
+    if sight == Sight::LooksOnly { 0 } else { this.known }
 }
 
-/// Pairs and triples.
+/// The numbers of the bits that are set.
+pub(crate) fn bits(mut left: u32) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = (left != 0).then(|| left.trailing_zeros());
+        left &= left.wrapping_sub(1);
+        bit
+    })
+}
+
+/// What another token says alone of one that it stands so far from.
 #[inline(always)]
-fn joined<'a>(at: &impl Fn(isize) -> &'a Seen, this: &Seen, known: Known, names: &mut Names) {
-    let (before, after) = (at(-1), at(1));
-    names.add(mix(before.word, this.shape));
-    names.add(mix(before.word, known));
-    names.add(mix(after.word, this.shape));
-    names.add(mix(after.word, known));
-    names.add(mix(before.shape, mix(this.shape, after.shape)));
-    names.add(mix(mix(at(-2).shape, before.shape), this.shape));
-    names.add(mix(this.shape, mix(after.shape, at(2).shape)));
-    names.add(mix(before.known, known));
-    names.add(mix(known, after.known));
-    names.add(mix(before.known, mix(known, after.known)));
-    names.add(mix(mix(at(-2).word, before.word), this.shape));
-    names.add(mix(after.word, mix(at(2).word, this.shape)));
-    names.add(mix(before.word, mix(after.word, this.shape)));
-    names.add(mix(mix(at(-3).word, at(-2).word), mix(before.word, this.shape)));
-    names.add(mix(mix(at(-2).known, before.known), mix(known, this.shape)));
-    names.add(mix(mix(at(2).known, after.known), mix(known, this.shape)));
-    names.add(mix(this.label, known));
+fn alone(other: &Seen, offset: isize, names: &mut impl Sink) {
+    let lists = || mix(other.known, other.shape);
+    match offset {
+        -3 => names.take(25, other.word),
+        -2 => {
+            names.take(26, other.word);
+            names.take(31, lists());
+        }
+        -1 => {
+            names.take(27, other.word);
+            names.take(32, lists());
+            names.take(35, other.suffixes[1]);
+        }
+        1 => {
+            names.take(28, other.word);
+            names.take(33, lists());
+            names.take(36, other.suffixes[1]);
+        }
+        2 => {
+            names.take(29, other.word);
+            names.take(34, lists());
+        }
+        3 => names.take(30, other.word),
+        _ => {}
+    }
+}
+
+/// What a token says by its place, and pairs and triples.
+#[inline(always)]
+fn together(around: &Around<'_>, sight: Sight, names: &mut impl Sink) {
+    let Around { this, before: [before, second, third], after: [after, next, _] } = around;
+    let known = shown_lists(this, sight);
+    names.take(38, mix(this.place, this.shape));
+    names.take(39, mix(u32::from(this.is_line_end), mix(this.place, known)));
+    names.take(40, mix(before.word, this.shape));
+    names.take(41, mix(before.word, known));
+    names.take(42, mix(after.word, this.shape));
+    names.take(43, mix(after.word, known));
+    names.take(44, mix(before.shape, mix(this.shape, after.shape)));
+    names.take(45, mix(mix(second.shape, before.shape), this.shape));
+    names.take(46, mix(this.shape, mix(after.shape, next.shape)));
+    names.take(47, mix(before.known, known));
+    names.take(48, mix(known, after.known));
+    names.take(49, mix(before.known, mix(known, after.known)));
+    names.take(50, mix(mix(second.word, before.word), this.shape));
+    names.take(51, mix(after.word, mix(next.word, this.shape)));
+    names.take(52, mix(before.word, mix(after.word, this.shape)));
+    names.take(53, mix(mix(third.word, second.word), mix(before.word, this.shape)));
+    names.take(54, mix(mix(second.known, before.known), mix(known, this.shape)));
+    names.take(55, mix(mix(next.known, after.known), mix(known, this.shape)));
     let starts = matches!(before.shape, 30 | 40 | 80 | 90 | 99);
-    names.add(mix(u32::from(starts), mix(this.shape, known)));
+    names.take(57, mix(u32::from(starts), mix(this.shape, known)));
+    if matches!(sight, Sight::Full | Sight::Present) {
+        names.take(58, mix(before.word, this.word));
+        names.take(59, mix(this.word, after.word));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fold::Folded;
+    use crate::token::Words;
 
     #[test]
     fn what_is_left_out_is_what_was_said_to_be() {
@@ -327,5 +487,32 @@ mod tests {
         features(&[known], 0, Sight::Present, &mut present);
         assert_eq!(all.len(), present.len() + lists - 1);
         assert!(all.iter().filter(|name| !present.contains(name)).all(|n| absent().contains(n)));
+    }
+
+    /// What is added up beforehand and what is not are together all of it.
+    #[test]
+    fn looks_and_the_rest_are_all_features() {
+        let text = "Sie heisst: Ueli Muster, und sie ist\n\nDie the 7. a I 2 ZZZ. e di";
+        let folded = Folded::new(text);
+        let words = Words::of(&folded);
+        let tokens = words.tokens();
+        let seen = seen(&tokens, &vec![None; tokens.len()]);
+        let looks = looks();
+        let (mut with, mut names, mut all) = (0, Names::default(), Vec::new());
+        for index in 0..seen.len() {
+            let mut found: Vec<Feature> = Vec::new();
+            for (place, look) in without_looks(&seen, index, &mut names).into_iter().enumerate() {
+                if let Some(look) = looks.get(usize::from(look)) {
+                    found.extend(of_look(look, place).all());
+                    with += 1;
+                }
+            }
+            found.extend(names.all());
+            features(&seen, index, Sight::Present, &mut all);
+            found.sort_unstable();
+            all.sort_unstable();
+            assert_eq!(found, all, "{}", tokens[index].word);
+        }
+        assert!(with > 3 * seen.len(), "{with} looks of {} tokens", seen.len());
     }
 }

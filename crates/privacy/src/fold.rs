@@ -41,6 +41,9 @@ pub(crate) const ALIKE: u8 = 1 << 5;
 /// What people put between the digits of a number.
 pub(crate) const GAP: u8 = 1 << 6;
 
+/// A mark with which an address or a telephone number may begin, or that stands in its middle.
+pub(crate) const OPENS: u8 = 1 << 7;
+
 /// The traits of the letters of ASCII.
 const ASCII: [u8; 128] = {
     let mut all = [0; 128];
@@ -61,6 +64,9 @@ const ASCII: [u8; 128] = {
         }
         if is_gap(byte as char) {
             all[code] |= GAP;
+        }
+        if matches!(byte, b'@' | b'(' | b'[' | b'{' | b':' | b'+') {
+            all[code] |= OPENS;
         }
         code += 1;
     }
@@ -151,6 +157,24 @@ impl Folded {
     /// Whether the letter at a place has one of these traits; beyond the ends it is a space.
     pub(crate) fn is(&self, place: usize, traits: u8) -> bool {
         self.traits.get(place).copied().unwrap_or(ASCII[b' ' as usize]) & traits != 0
+    }
+
+    /// The traits of all letters.
+    pub(crate) fn traits(&self) -> &[u8] {
+        &self.traits
+    }
+
+    /// The first place from one on for which something holds, by the traits of its letter and those
+    /// of the one before.
+    #[inline(always)]
+    pub(crate) fn find(&self, from: usize, holds: impl Fn(u8, u8) -> bool) -> Option<usize> {
+        let mut before = from.checked_sub(1).map_or(SPACE, |before| self.traits[before]);
+        let found = self.traits[from.min(self.len())..].iter().position(|now| {
+            let holds = holds(*now, before);
+            before = *now;
+            holds
+        });
+        found.map(|at| from + at)
     }
 
     /// Whether the letter before a place has one of these traits.
@@ -269,6 +293,7 @@ mod tests {
             assert_eq!(traits & SMALL != 0, char.is_lowercase(), "{char:?}");
             assert_eq!(traits & ALIKE != 0, look_alike(char).is_some(), "{char:?}");
             assert_eq!(traits & GAP != 0, is_gap(char), "{char:?}");
+            assert_eq!(traits & OPENS != 0, "@([{:+".contains(char), "{char:?}");
         }
     }
 

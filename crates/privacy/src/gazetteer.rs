@@ -9,6 +9,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use crate::token::{Token, TokenClass, plain};
+use crate::usual;
 
 /// What a token is known as: bits.
 pub(crate) type Known = u32;
@@ -59,6 +60,28 @@ static WORDS: LazyLock<HashMap<u64, (String, Known), Hashed>> = LazyLock::new(||
     words
 });
 
+/// The words of the list of common ones.
+pub(crate) fn common_words() -> impl Iterator<Item = &'static str> {
+    let lists = LISTS.iter().filter(|(known, _)| *known == COMMON);
+    let words = lists.flat_map(|(_, list)| list.lines()).flat_map(|line| line.split(','));
+    words.map(str::trim).filter(|word| !word.is_empty())
+}
+
+/// Bits by hash: a word that has not its bit set stands in no short list. Most words end here.
+static LISTED: LazyLock<[u64; LISTED_WORDS]> = LazyLock::new(|| {
+    let mut bits = [0; LISTED_WORDS];
+    for hash in WORDS.keys() {
+        bits[listed_bit(*hash).0] |= listed_bit(*hash).1;
+    }
+    bits
+});
+
+const LISTED_WORDS: usize = 1 << 10;
+
+fn listed_bit(hash: u64) -> (usize, u64) {
+    ((hash >> 32) as usize % LISTED_WORDS, 1 << (hash >> 58))
+}
+
 /// The hashes of words that begin a name of more than one word in the short lists.
 static FIRST_WORDS: LazyLock<HashSet<u64, Hashed>> = LazyLock::new(|| {
     let first = |(word, _): &(String, Known)| word.split_once(' ').map(|(first, _)| fnv(first));
@@ -87,6 +110,10 @@ impl Hasher for Itself {
 
 /// The lists in which a word of this hash stands.
 fn listed<'a>(hash: u64, words: impl Iterator<Item = &'a str>) -> Known {
+    let (word, bit) = listed_bit(hash);
+    if LISTED[word] & bit == 0 {
+        return 0;
+    }
     match WORDS.get(&hash) {
         Some((word, known)) if word.split(' ').eq(words) => *known,
         _ => 0,
@@ -159,40 +186,72 @@ const WORDS_MAX: usize = 4;
 /// How many tokens before and after one have a say in what it is known as.
 pub(crate) const REACH: usize = 2 * WORDS_MAX - 1;
 
+/// Whether a word of this hash begins a name of more than one word in the short lists.
+pub(crate) fn begins_list(hash: u64) -> bool {
+    FIRST_WORDS.contains(&hash)
+}
+
+/// Words that may go on to be a name of more words, from one of them on.
+#[derive(Clone, Copy)]
+struct Row {
+    /// The first token; [`NOWHERE`] if there is no row.
+    first: usize,
+    begins_list: bool,
+    /// The hash of its words, with blanks between.
+    hash: u64,
+}
+
+const NOWHERE: usize = usize::MAX;
+const NO_ROW: Row = Row { first: NOWHERE, begins_list: false, hash: 0 };
+
 /// What each token is known as.
 pub(crate) fn known(tokens: &[Token]) -> Vec<Known> {
     let mut known: Vec<Known> = tokens.iter().map(single).collect();
     let towns = &FILTERS[2].1;
-    for index in 0..tokens.len() {
-        if tokens[index].class != TokenClass::Word {
-            continue;
-        }
-        let mut name = tokens[index].plain_hash;
-        let begins_list = FIRST_WORDS.contains(&name);
-        let mut words = 1;
-        for next in index + 1..(index + REACH + 1).min(tokens.len()) {
-            match tokens[next].class {
-                TokenClass::Word if words < WORDS_MAX => {
-                    name = fnv_on(hash_on(name, b' '), tokens[next].plain);
-                    words += 1;
-                }
-                TokenClass::Mark if matches!(tokens[next].word, "-" | "'" | ".") => continue,
-                _ => break,
-            }
-            if towns.holds(name) {
-                mark(&mut known[index..=next], TOWN);
-            }
-            if !begins_list {
+    // Rows of one word, two and three that the next may go on with. They are hashed side by side.
+    let mut rows = [NO_ROW; WORDS_MAX - 1];
+    for (index, token) in tokens.iter().enumerate() {
+        match token.class {
+            TokenClass::Word => {}
+            TokenClass::Mark if matches!(token.word, "-" | "'" | ".") => continue,
+            _ => {
+                rows = [NO_ROW; WORDS_MAX - 1];
                 continue;
             }
-            let all = tokens[index..=next].iter().filter(|token| token.class == TokenClass::Word);
-            match listed(name, all.map(|token| token.plain)) {
-                0 => {}
-                list => mark(&mut known[index..=next], list),
+        }
+        let hashes = go_on(rows.map(|row| hash_on(row.hash, b' ')), token.plain);
+        for (row, hash) in rows.iter_mut().zip(hashes) {
+            row.hash = hash;
+            if row.first == NOWHERE || index - row.first > REACH {
+                row.first = NOWHERE;
+                continue;
+            }
+            if towns.holds(hash) {
+                mark(&mut known[row.first..=index], TOWN);
+            }
+            if row.begins_list {
+                let all = tokens[row.first..=index].iter();
+                let words = all.filter(|token| token.class == TokenClass::Word);
+                match listed(hash, words.map(|token| token.plain)) {
+                    0 => {}
+                    list => mark(&mut known[row.first..=index], list),
+                }
             }
         }
+        let begins_list = match usual::get(token.usual) {
+            Some(usual) => usual.begins_list,
+            None => begins_list(token.plain_hash),
+        };
+        rows = [Row { first: index, begins_list, hash: token.plain_hash }, rows[0], rows[1]];
     }
     known
+}
+
+fn go_on<const N: usize>(mut hashes: [u64; N], text: &str) -> [u64; N] {
+    for byte in text.bytes() {
+        hashes = hashes.map(|hash| hash_on(hash, byte));
+    }
+    hashes
 }
 
 fn mark(known: &mut [Known], list: Known) {
@@ -201,7 +260,11 @@ fn mark(known: &mut [Known], list: Known) {
     }
 }
 
-fn single(token: &Token) -> Known {
+/// What a token is known as by itself.
+pub(crate) fn single(token: &Token) -> Known {
+    if let Some(usual) = usual::get(token.usual) {
+        return usual.known;
+    }
     let (plain, hash) = (token.plain, token.plain_hash);
     let mut known = listed(hash, plain.split(' '));
     if token.class != TokenClass::Word {

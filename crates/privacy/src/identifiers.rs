@@ -3,7 +3,7 @@
 use crate::checksum;
 use crate::context::Surroundings;
 use crate::finding::{Finding, How};
-use crate::fold::{ALIKE, ALNUM, DIGIT, Folded, NUMERIC};
+use crate::fold::{ALIKE, ALNUM, DIGIT, Folded, NUMERIC, SPACE};
 use crate::kind::Kind;
 use crate::series::{Series, ends_before, joined, look_alike};
 
@@ -12,12 +12,9 @@ use crate::series::{Series, ends_before, joined, look_alike};
 pub(crate) fn find(text: &Folded) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut place = 0;
-    while place < text.len() {
-        // Nothing begins with what is neither letter nor digit.
-        if !text.is(place, ALIKE) {
-            place += 1;
-            continue;
-        }
+    let mut digit = 0;
+    while let Some(next) = next(text, place, &mut digit) {
+        place = next;
         let identifier = match !continues(text, place) {
             true => at(text, place),
             false if text.is(place, DIGIT) => None,
@@ -36,6 +33,31 @@ pub(crate) fn find(text: &Folded) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// How far after a letter within a word a digit must stand for something to begin there.
+const DIGITS_AFTER: [usize; 2] = [2, 6];
+
+/// The next place where anything may begin, as far as a look at a few letters says: nothing does
+/// with what is neither letter nor digit, nor within a number, and little within a word. `digit` is
+/// a place up to which no digit follows.
+fn next(text: &Folded, from: usize, digit: &mut usize) -> Option<usize> {
+    let traits = text.traits();
+    let mut before = from.checked_sub(1).map_or(SPACE, |before| traits[before]);
+    (from..traits.len()).find(|place| {
+        let (now, last) = (traits[*place], before);
+        before = now;
+        if now & ALIKE == 0 || last & ALNUM == 0 || now & DIGIT != 0 {
+            return now & ALIKE != 0 && now & last & DIGIT == 0;
+        }
+        if *digit < *place {
+            let rest = &traits[*place..];
+            let next = rest.iter().position(|traits| traits & DIGIT != 0);
+            *digit = next.map_or(usize::MAX, |next| place + next);
+        }
+        *digit <= place + DIGITS_AFTER[1]
+            && DIGITS_AFTER.iter().any(|after| text.is(place + after, DIGIT))
+    })
 }
 
 /// Whether a place is within a number, or within a word with digits.
@@ -110,7 +132,10 @@ fn forms_of_letters(text: &Folded, place: usize) -> u8 {
                 None => return 0,
             },
         };
-        let letter = look_alike(text.at(next)).unwrap_or_default();
+        let letter = match text.at(next) {
+            char if char.is_ascii() => char as u8,
+            char => look_alike(char).unwrap_or_default(),
+        };
         may &= forms[usize::from(letter & 0x7f)];
         if may == 0 {
             break;

@@ -28,6 +28,7 @@ mod shield;
 mod tagger;
 mod token;
 mod train;
+mod usual;
 mod wrapping;
 
 pub use finding::{Finding, How};

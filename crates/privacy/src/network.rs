@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::finding::{Finding, How};
-use crate::fold::{ALNUM, Folded, SPACE};
+use crate::fold::{ALNUM, Folded, OPENS, SPACE};
 use crate::kind::Kind;
 
 /// Longest local part and domain of an e-mail address (RFC 5321, 4.5.3.1).
@@ -17,11 +17,13 @@ const IP_MAX: usize = 45;
 pub(crate) fn find(text: &Folded) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut place = 0;
-    while place < text.len() {
+    // What is no mark begins with no word or number before it.
+    let may_begin = |now: u8, before: u8| now & OPENS != 0 || now & ALNUM > before & ALNUM;
+    while let Some(next) = text.find(place, may_begin) {
+        place = next;
         let one = match text.at(place) {
             '@' => email(text, place, 1),
             '(' | '[' | '{' => bracketed_at(text, place),
-            // The others begin with no word or number before them.
             _ if text.is_after(place, ALNUM) => None,
             'h' | 'H' | 'w' | 'W' | 'f' | 'F' => url(text, place),
             '0'..='9' | 'a'..='e' | 'A'..='E' | ':' => internet(text, place),

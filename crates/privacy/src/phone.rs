@@ -3,11 +3,13 @@
 
 use crate::context::Surroundings;
 use crate::finding::{Finding, How};
-use crate::fold::{DIGIT, Folded};
+use crate::fold::{DIGIT, Folded, OPENS};
 use crate::kind::Kind;
 use crate::series::{ends_after, ends_before};
 
 const DIGITS_MAX: usize = 18;
+/// It is one more that says that there are more.
+const DIGITS_ROOM: usize = DIGITS_MAX + 1;
 
 const WORDS: &[&str] = &[
     "tel",
@@ -47,20 +49,49 @@ const WORDS: &[&str] = &[
 struct Run {
     start: usize,
     end: usize,
-    digits: String,
+    digits: Few<DIGITS_ROOM>,
     /// Digits of each group.
-    groups: Vec<usize>,
+    groups: Few<DIGITS_ROOM>,
     /// Whether it begins with `+`, or with `(`.
     plus: bool,
     bracket: bool,
     extension: bool,
 }
 
+/// A few small numbers, without memory of their own: few runs of digits are telephone numbers.
+struct Few<const MOST: usize> {
+    all: [u8; MOST],
+    count: usize,
+}
+
+impl<const MOST: usize> Few<MOST> {
+    const NONE: Few<MOST> = Few { all: [0; MOST], count: 0 };
+
+    fn push(&mut self, one: u8) {
+        self.all[self.count] = one;
+        self.count += 1;
+    }
+
+    fn len(&self) -> usize {
+        self.count
+    }
+}
+
+impl<const MOST: usize> std::ops::Deref for Few<MOST> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.all[..self.count]
+    }
+}
+
 /// Finds telephone numbers.
 pub(crate) fn find(text: &Folded) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut place = 0;
-    while place < text.len() {
+    let may_begin = |now: u8, before: u8| now & OPENS != 0 || now & DIGIT > before & DIGIT;
+    while let Some(next) = text.find(place, may_begin) {
+        place = next;
         let Some(run) = run(text, place) else {
             place += 1;
             continue;
@@ -88,8 +119,8 @@ fn run(text: &Folded, start: usize) -> Option<Run> {
     let mut run = Run {
         start,
         end: start,
-        digits: String::new(),
-        groups: Vec::new(),
+        digits: Few::NONE,
+        groups: Few::NONE,
         plus: first == '+' || first == '(' && text.at(start + 1) == '+',
         bracket: first == '(',
         extension: false,
@@ -102,8 +133,8 @@ fn run(text: &Folded, start: usize) -> Option<Run> {
             if gap > 0 {
                 run.groups.push(0);
             }
-            *run.groups.last_mut().expect("a gap began a group") += 1;
-            run.digits.push(char);
+            run.groups.all[run.groups.count - 1] += 1;
+            run.digits.push(char as u8);
             (gap, run.end) = (0, place + 1);
         } else if matches!(char, ' ' | '-' | '.' | '/' | '(' | ')' | '+') && gap < 3 {
             gap += 1;
@@ -150,25 +181,27 @@ fn judge(text: &Folded, run: &Run) -> Option<(f32, How)> {
 /// Country calling codes of one and two digits, and the first two digits of those with three
 /// (ITU-T E.164).
 fn international(run: &Run) -> bool {
-    let number = match (run.plus, run.digits.strip_prefix("00")) {
-        (true, _) => run.digits.as_str(),
+    let number = match (run.plus, run.digits.strip_prefix(b"00")) {
+        (true, _) => &*run.digits,
         (false, Some(rest)) => rest,
         (false, None) => return false,
     };
-    let zone = number.as_bytes().first().copied().unwrap_or(b'0');
+    let zone = number.first().copied().unwrap_or(b'0');
     zone != b'0'
         && (8..=15).contains(&number.len())
         && (run.plus
             || run.groups.len() > 1
-            || ["41", "49", "33", "39", "43", "423"].iter().any(|code| number.starts_with(code)))
+            || ["41", "49", "33", "39", "43", "423"]
+                .iter()
+                .any(|code| number.starts_with(code.as_bytes())))
 }
 
 fn national(run: &Run) -> bool {
-    let (digits, groups) = (run.digits.as_str(), run.groups.as_slice());
-    let first = digits.as_bytes()[0];
+    let (digits, groups) = (&*run.digits, &*run.groups);
+    let first = digits[0];
     let swiss = first == b'0'
         && digits.len() == 10
-        && digits.as_bytes()[1] != b'0'
+        && digits[1] != b'0'
         && matches!(groups, [3, 3, 2, 2] | [10] | [3, 7] | [3, 3, 4]);
     let french = first == b'0' && digits.len() == 10 && matches!(groups, [2, 2, 2, 2, 2]);
     let german = first == b'0'
@@ -180,7 +213,7 @@ fn national(run: &Run) -> bool {
         && first == b'3';
     let british = first == b'0' && digits.len() == 11 && matches!(groups[0], 3..=5);
     let american = matches!(groups, [3, 3, 4] | [1, 3, 3, 4] | [3, 7])
-        && matches!(digits.as_bytes()[digits.len() - 10], b'2'..=b'9');
+        && matches!(digits[digits.len() - 10], b'2'..=b'9');
     swiss
         || french
         || german

@@ -6,7 +6,7 @@
 //! bytes where its number is looked up, and no look-up waits for another.
 
 use crate::features::{FEATURES_MAX, Feature};
-use crate::label::{LABELS, NONE};
+use crate::label::{LABELS, Label, NONE};
 
 /// Weights of one feature for each label.
 pub(crate) type Row = [i8; LABELS];
@@ -32,17 +32,35 @@ const NO_WEIGHTS: u64 = 29 << 8 | 30 << (8 + PAIR_BITS) | 31 << (8 + 2 * PAIR_BI
 const _: () = assert!(LABELS <= 29);
 
 /// As long as vectors of the processor like it.
-const WIDE: usize = 24;
+pub(crate) const WIDE: usize = 24;
+
+/// A sum of rows.
+pub(crate) type Sum = [i16; WIDE];
+
+/// Room to add in, so that it is not made for every token.
+pub(crate) struct Room {
+    there: [Feature; FEATURES_MAX],
+    found: [u64; FEATURES_MAX],
+    long: [u32; FEATURES_MAX],
+}
+
+impl Default for Room {
+    fn default() -> Room {
+        Room { there: [0; FEATURES_MAX], found: [0; FEATURES_MAX], long: [0; FEATURES_MAX] }
+    }
+}
 
 /// A table of rows.
 pub(crate) struct Rows {
     /// Bits by hash: a feature that has not both of its bits set has no row.
     filter: Vec<u64>,
+    filter_shift: u32,
     /// A name is mixed; its upper bits are the number of its bucket, the others its place. By how
     /// much the places of each bucket are moved, so that each feature has a slot of its own (hash
     /// and displace; Belazzougui, Botelho and Dietzfelbinger, 2009). Bucket and slot together say
     /// what the name is.
     moves: Vec<u16>,
+    bucket_shift: u32,
     slots: Vec<Cell>,
     /// The longer rows.
     long: Vec<[i8; WIDE]>,
@@ -58,9 +76,13 @@ impl Rows {
     pub(crate) fn new(names: &[Feature], rows: &[Row]) -> Option<Rows> {
         let slots = (names.len() * 5 / 4).next_power_of_two().max(1 << (32 - NAME_BITS));
         let buckets = (1_u64 << 32) / slots as u64;
+        // Two words at least, so that the number of a word is a shifted name.
+        let words = (names.len() * FILTER_BITS).next_power_of_two().max(128) / 64;
         let mut table = Rows {
-            filter: vec![0; (names.len() * FILTER_BITS).next_power_of_two().max(64) / 64],
+            filter: vec![0; words],
+            filter_shift: 32 - words.trailing_zeros(),
             moves: vec![0; buckets as usize],
+            bucket_shift: slots.trailing_zeros(),
             slots: vec![Cell(NO_WEIGHTS); slots],
             long: Vec::new(),
             names: names.to_vec(),
@@ -117,60 +139,66 @@ impl Rows {
 
     /// The rows in their order.
     pub(crate) fn all(&self) -> Vec<(Feature, Row)> {
-        let weight = |sum: i32| i8::try_from(sum).expect("it was made of one");
-        self.names.iter().map(|name| (*name, self.sum(&[*name]).map(weight))).collect()
+        let weight =
+            |sum: &Sum, label: Label| i8::try_from(sum[label]).expect("it was made of one");
+        let row = |sum: &Sum| std::array::from_fn(|label| weight(sum, label));
+        self.names.iter().map(|name| (*name, row(&self.sum(&[*name])))).collect()
     }
 
-    /// The sum of the rows of a token's features.
-    pub(crate) fn sum(&self, names: &[Feature]) -> [i32; LABELS] {
-        // Whether a row is there cannot be foretold, so nothing branches on it, and all slots are
-        // read before any is used.
-        let mut there = [0; FEATURES_MAX];
+    /// Adds the rows of features to a sum.
+    pub(crate) fn add(&self, names: &[Feature], sum: &mut Sum, room: &mut Room) {
+        // Whether a row is there, and whether it is a long one, cannot be foretold: nothing
+        // branches on it, and all slots are read before any is used.
         let mut count = 0;
         for name in &names[..names.len().min(FEATURES_MAX)] {
             let (word, bits) = self.bits(*name);
-            there[count] = *name;
+            room.there[count] = *name;
             count += usize::from(self.filter[word] & bits == bits);
         }
-        let mut found = [Cell(NO_WEIGHTS); FEATURES_MAX];
-        for (name, found) in there[..count].iter().zip(&mut found) {
+        for (name, found) in room.there[..count].iter().zip(&mut room.found) {
             let (bucket, slot) = self.slot(*name);
             let cell = self.slots[slot].0;
             let is_it = (cell & !LONG) >> NAME_AT == bucket as u64;
-            *found = Cell(if is_it { cell } else { NO_WEIGHTS });
+            *found = if is_it { cell } else { NO_WEIGHTS };
         }
         // Labels come again from cell to cell: where each pair of a cell has sums of its own,
         // adding waits for adding less often.
-        let (mut none, mut sums, mut wide) = (0, [[0_i16; SUMS]; SHORT], [0_i16; WIDE]);
-        for Cell(cell) in &found[..count] {
-            if cell & LONG != 0 {
-                let row = &self.long[(cell & ((1 << NAME_AT) - 1)) as usize];
-                wide.iter_mut().zip(row).for_each(|(wide, weight)| *wide += i16::from(*weight));
-                continue;
-            }
-            none += i16::from(*cell as i8);
+        let (mut none, mut sums, mut long) = (0, [[0_i16; SUMS]; SHORT], 0);
+        for cell in &room.found[..count] {
+            room.long[long] = *cell as u32;
+            let is_long = cell & LONG != 0;
+            long += usize::from(is_long);
+            let cell = if is_long { NO_WEIGHTS } else { *cell };
+            none += i16::from(cell as i8);
             for (number, sums) in sums.iter_mut().enumerate() {
                 let pair = cell >> (8 + number * PAIR_BITS);
                 sums[pair as usize % SUMS] += i16::from((pair >> 5) as i8);
             }
         }
-        for sums in &sums {
-            wide.iter_mut().zip(sums).for_each(|(wide, sum)| *wide += sum);
+        for place in &room.long[..long] {
+            add_long(sum, &self.long[*place as usize]);
         }
-        wide[NONE] += none;
-        std::array::from_fn(|label| i32::from(wide[label]))
+        sums[0][NONE] += none;
+        add_short(sum, &sums);
+    }
+
+    /// The sum of the rows of features.
+    pub(crate) fn sum(&self, names: &[Feature]) -> Sum {
+        let mut sum = [0; WIDE];
+        self.add(names, &mut sum, &mut Room::default());
+        sum
     }
 
     /// The bucket of a feature, and its place among those of the bucket.
     fn parted(&self, name: Feature) -> (usize, usize) {
         let mixed = name.wrapping_mul(0x9e37_79b1);
         let mixed = mixed ^ mixed >> 16;
-        (upper(mixed, self.moves.len()), mixed as usize & (self.slots.len() - 1))
+        ((mixed >> self.bucket_shift) as usize, mixed as usize & (self.slots.len() - 1))
     }
 
     /// The slot of a place that is moved; different ones for the places of a bucket.
     fn moved(&self, place: usize, by: u16) -> usize {
-        place.wrapping_add(usize::from(by).wrapping_mul(0xc2b3)) & (self.slots.len() - 1)
+        place.wrapping_add(usize::from(by)) & (self.slots.len() - 1)
     }
 
     /// The bucket of a feature and its slot, or that of another feature.
@@ -181,14 +209,38 @@ impl Rows {
 
     /// The word of the filter and the bits in it that stand for a feature.
     fn bits(&self, name: Feature) -> (usize, u64) {
-        let word = upper(name.wrapping_mul(0x27d4_eb2f), self.filter.len());
+        // The name is a hash whose upper bits are the best.
+        let word = (name >> self.filter_shift) as usize;
         (word, 1 << (name % 64) | 1 << (name >> 6 & 63))
     }
 }
 
-/// A number below a power of two, of the upper bits of a hash.
-fn upper(hash: u32, size: usize) -> usize {
-    ((u64::from(hash) * size as u64) >> 32) as usize
+// Where these stand in a larger function, the compiler takes the sums apart into single numbers.
+
+#[inline(never)]
+fn add_long(sum: &mut Sum, row: &[i8; WIDE]) {
+    sum.iter_mut().zip(row).for_each(|(sum, weight)| *sum += i16::from(*weight));
+}
+
+#[inline(never)]
+fn add_short(sum: &mut Sum, [one, two, three]: &[[i16; SUMS]; SHORT]) {
+    for (label, sum) in sum.iter_mut().enumerate() {
+        *sum += one[label] + two[label] + three[label];
+    }
+}
+
+/// How many sums are added up together.
+pub(crate) const TOGETHER: usize = 12;
+
+/// No sum.
+pub(crate) const ZERO: &Sum = &[0; WIDE];
+
+/// Adds sums to another one.
+#[inline(never)]
+pub(crate) fn add_sums(sum: &mut Sum, more: &[&Sum; TOGETHER]) {
+    for (label, sum) in sum.iter_mut().enumerate() {
+        *sum += more.iter().map(|more| more[label]).sum::<i16>();
+    }
 }
 
 const _: () = assert!(FEATURES_MAX * 128 < i16::MAX as usize, "a sum of rows would not fit");
@@ -220,7 +272,7 @@ mod tests {
             let wanted = expected.iter().find(|(known, _)| *known == label);
             assert_eq!(sum, wanted.map_or(0, |(_, weight)| *weight), "{label}");
         }
-        assert_eq!(Rows::new(&[], &[]).unwrap().sum(&[1, 2, 0]), [0; LABELS]);
+        assert_eq!(Rows::new(&[], &[]).unwrap().sum(&[1, 2, 0]), [0; WIDE]);
         assert!(Rows::new(&[3, 3], &rows[..2]).is_none(), "one feature has one row");
     }
 }

@@ -6,9 +6,11 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use crate::features::{FEATURES_MAX, Feature, LISTS, Seen, Sight, absent, features};
+use crate::features::{
+    BESIDE, Feature, LISTS, Names, PLACES, Seen, absent, bits, looks, of_look, without_looks,
+};
 use crate::label::{LABELS, Label, NONE};
-use crate::rows::{Row, Rows};
+use crate::rows::{Room, Row, Rows, Sum, TOGETHER, ZERO, add_sums};
 
 const MODEL: &[u8] = include_bytes!("tagger.bin");
 
@@ -19,14 +21,17 @@ pub(crate) static BUILT_IN: LazyLock<Tagger> =
 const HEAD: &[u8] = b"tagger-1\n";
 
 /// The sum of the weights of a token's features, for each label.
-pub(crate) type Scores = [i32; LABELS];
+pub(crate) type Scores = Sum;
 
 /// Weights: a table of rows that is searched by a feature's number.
 pub(crate) struct Tagger {
     rows: Rows,
-    /// What it counts to stand in none of the lists, and of each list, not to stand in it.
-    absent: [i32; LABELS],
-    absent_of: [[i32; LABELS]; LISTS as usize],
+    /// What it counts to stand in none of the lists, and how much less, to stand in each.
+    absent: Sum,
+    less_of: [Sum; LISTS as usize],
+    /// Of each look, what it counts for the tokens around it, by their places; at its own place
+    /// with what it counts to stand in no more lists than it does.
+    looks: Vec<[Sum; PLACES]>,
     /// From each label to each.
     steps: Steps<i32>,
 }
@@ -36,9 +41,21 @@ impl Tagger {
     pub(crate) fn new(names: &[Feature], rows: &[Row], steps: &[[i16; LABELS]]) -> Option<Tagger> {
         let steps = std::array::from_fn(|from| steps[from].map(i32::from));
         let rows = Rows::new(names, rows)?;
-        let absent_of = absent().map(|name| rows.sum(&[name]));
+        let less_of = absent().map(|name| rows.sum(&[name]).map(|weight| -weight));
         let absent = rows.sum(&absent());
-        Some(Tagger { rows, absent, absent_of, steps: Steps::new(steps) })
+        let steps = Steps::new(steps);
+        let mut tagger = Tagger { rows, absent, less_of, looks: Vec::new(), steps };
+        let of = |look: Seen| {
+            std::array::from_fn(|place| {
+                let mut sum = tagger.rows.sum(of_look(&look, place).all());
+                if place == BESIDE {
+                    tagger.add_absent(&look, &mut sum);
+                }
+                sum
+            })
+        };
+        tagger.looks = looks().into_iter().map(of).collect();
+        Some(tagger)
     }
 
     /// Reads a tagger from bytes: the head, the steps, the number of rows, and for each row its
@@ -99,26 +116,47 @@ impl Tagger {
         range: Range<usize>,
         known: &mut [Option<Scores>],
     ) -> Vec<(Label, i32)> {
-        let mut names = Vec::with_capacity(FEATURES_MAX);
+        let (mut names, mut room) = (Names::default(), Room::default());
         let of = |(index, known): (usize, &mut Option<Scores>)| {
-            *known.get_or_insert_with(|| self.scores(seen, index, &mut names))
+            let sum = known.get_or_insert_with(|| self.scores(seen, index, &mut names, &mut room));
+            std::array::from_fn(|label| i32::from(sum[label]))
         };
         let known = known[range.clone()].iter_mut();
-        let scores: Vec<Scores> = range.zip(known).map(of).collect();
+        let scores: Vec<[i32; LABELS]> = range.zip(known).map(of).collect();
         let labels = self.steps.best(&scores);
-        let lead = |(scores, label): (&Scores, Label)| (label, scores[label] - scores[NONE]);
+        let lead = |(scores, label): (&[i32; LABELS], Label)| (label, scores[label] - scores[NONE]);
         scores.iter().zip(labels).map(lead).collect()
     }
 
-    fn scores(&self, seen: &[Seen], index: usize, names: &mut Vec<Feature>) -> Scores {
-        features(seen, index, Sight::Present, names);
-        let mut sum = self.rows.sum(names);
-        sum.iter_mut().zip(&self.absent).for_each(|(sum, absent)| *sum += absent);
-        for list in (0..LISTS).filter(|list| seen[index].known & 1 << list != 0) {
-            let absent = &self.absent_of[list as usize];
-            sum.iter_mut().zip(absent).for_each(|(sum, absent)| *sum -= absent);
+    fn scores(&self, seen: &[Seen], index: usize, names: &mut Names, room: &mut Room) -> Scores {
+        let looks = without_looks(seen, index, names);
+        let mut sum = Sum::default();
+        self.rows.add(names.all(), &mut sum, room);
+        let mut more = [ZERO; TOGETHER];
+        for (place, look) in looks.iter().enumerate() {
+            if let Some(look) = self.looks.get(usize::from(*look)) {
+                more[place] = &look[place];
+            } else if place == BESIDE {
+                self.add_absent(&seen[index], &mut sum);
+            }
         }
+        add_sums(&mut sum, &more);
         sum
+    }
+
+    /// Adds what it counts to stand in no other lists than a token does.
+    fn add_absent(&self, seen: &Seen, sum: &mut Sum) {
+        let (mut more, mut count) = ([ZERO; TOGETHER], 1);
+        more[0] = &self.absent;
+        for list in bits(seen.known & ((1 << LISTS) - 1)) {
+            if count == TOGETHER {
+                add_sums(sum, &more);
+                (more, count) = ([ZERO; TOGETHER], 0);
+            }
+            more[count] = &self.less_of[list as usize];
+            count += 1;
+        }
+        add_sums(sum, &more);
     }
 }
 
@@ -196,7 +234,11 @@ impl<S: Score> Steps<S> {
         let least = (1..LABELS).map(|label| now[label] + self.least[label]);
         let first = now[NONE] + self.least[NONE];
         let enough = least.fold(first, |most, sum| if sum > most { sum } else { most });
-        for before in (0..LABELS).filter(|label| now[*label] + self.most[*label] >= enough) {
+        let can_win = |label: Label| now[label] + self.most[label] >= enough;
+        let may: [u32; LABELS] =
+            std::array::from_fn(|label| if can_win(label) { 1 << label } else { 0 });
+        for before in bits(may.iter().fold(0, |all, bit| all | bit)) {
+            let before = before as Label;
             let (sum, steps) = (now[before], &self.open[before]);
             for ((next, from), step) in next.iter_mut().zip(&mut from).zip(steps) {
                 let sum = sum + *step;

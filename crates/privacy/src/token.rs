@@ -7,6 +7,7 @@ use unicode_normalization::char::is_combining_mark;
 
 use crate::fold::{ALNUM, Folded, SPACE};
 use crate::gazetteer::fnv;
+use crate::usual::{self, UNUSUAL, UsualNumber};
 
 /// What a token is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub(crate) struct Token<'a> {
     pub(crate) plain_hash: u64,
     /// How it looks: `Xx`, `XX`, `x`, `d`.
     pub(crate) shape: u32,
+    /// Which of the words it is that most texts have.
+    pub(crate) usual: UsualNumber,
 }
 
 /// The letters of all tokens of a text in lower case, one after the other, so that a token costs
@@ -88,6 +91,15 @@ impl Words {
 
     /// The tokens.
     pub(crate) fn tokens(&self) -> Vec<Token<'_>> {
+        let mut tokens = self.bare_tokens();
+        for token in &mut tokens {
+            token.usual = usual::number(token.word, token.word_hash);
+        }
+        tokens
+    }
+
+    /// The tokens, without which of the usual words they are.
+    pub(crate) fn bare_tokens(&self) -> Vec<Token<'_>> {
         self.places.iter().map(|place| self.token(place)).collect()
     }
 
@@ -96,13 +108,15 @@ impl Words {
         let word_hash = fnv(word);
         let plain_hash = if place.word == place.plain { word_hash } else { fnv(plain) };
         let Place { start, end, class, shape, .. } = *place;
-        Token { start, end, class, word, plain, word_hash, plain_hash, shape }
+        let usual = UNUSUAL;
+        Token { start, end, class, word, plain, word_hash, plain_hash, shape, usual }
     }
 
     fn add(&mut self, text: &Folded, letters: Range<usize>) {
         let (start, end) = (letters.start, letters.end);
         let from = self.text.len();
-        let look = match self.add_simple(text, letters.clone()) {
+        let ascii = self.add_ascii(text, letters.clone());
+        let look = match ascii.or_else(|| self.add_simple(text, letters.clone())) {
             Some(look) => look,
             None => {
                 self.text.truncate(from);
@@ -115,6 +129,29 @@ impl Words {
             None => (from..self.text.len(), from..self.text.len()),
         };
         self.places.push(Place { start, end, class, shape, word, plain });
+    }
+
+    /// Adds a token of letters of ASCII; `None` when there is another letter.
+    fn add_ascii(&mut self, text: &Folded, letters: Range<usize>) -> Option<Look> {
+        let all = &text.letters[letters.clone()];
+        let first = all.first()?.char;
+        if all.len() > WORD_MAX || matches!(first, '\n' | '\r') {
+            return None;
+        }
+        let (mut small, mut above) = ([0; WORD_MAX], 0);
+        let mut counts = Counts { letters: all.len(), ..Counts::default() };
+        for (letter, small) in all.iter().zip(&mut small) {
+            let byte = letter.char as u8;
+            above |= letter.char as u32;
+            counts.digits += usize::from(byte.is_ascii_digit());
+            counts.upper += usize::from(byte.is_ascii_uppercase());
+            *small = byte.to_ascii_lowercase();
+        }
+        let is_ascii = above < 0x80;
+        let small = std::str::from_utf8(&small[..all.len()]).ok().filter(|_| is_ascii)?;
+        self.text.push_str(small);
+        let class = simple_class(text.is(letters.start, ALNUM), &counts);
+        Some(Look { class, shape: shape(first, &counts, class), word_end: None })
     }
 
     /// Adds a token of letters of ASCII and Latin-1, for which small tables do. `None` when there
@@ -144,12 +181,7 @@ impl Words {
                 place += char.len_utf8();
             }
         }
-        let class = match (text.is(letters.start, ALNUM), counts.digits) {
-            (false, _) => TokenClass::Mark,
-            (true, 0) => TokenClass::Word,
-            (true, digits) if digits == counts.letters => TokenClass::Number,
-            (true, _) => TokenClass::Mixed,
-        };
+        let class = simple_class(text.is(letters.start, ALNUM), &counts);
         let shape = shape(first, &counts, class);
         Some(Look { class, shape, word_end: (!is_ascii).then_some(word_end) })
     }
@@ -187,6 +219,15 @@ struct Counts {
     letters: usize,
     digits: usize,
     upper: usize,
+}
+
+fn simple_class(is_alphanumeric: bool, counts: &Counts) -> TokenClass {
+    match (is_alphanumeric, counts.digits) {
+        (false, _) => TokenClass::Mark,
+        (true, 0) => TokenClass::Word,
+        (true, digits) if digits == counts.letters => TokenClass::Number,
+        (true, _) => TokenClass::Mixed,
+    }
 }
 
 fn end_of(text: &Folded, start: usize, belongs: u8) -> usize {

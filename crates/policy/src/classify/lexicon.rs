@@ -2,6 +2,7 @@
 //! the number of patterns.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::complexity::kinds_of_words;
@@ -15,13 +16,68 @@ pub(super) type Class = u16;
 
 /// The tree, and the patterns over its classes.
 pub(super) struct Lexicon {
-    nodes: Vec<Node>,
+    tree: Tree,
     /// The classes that hold every number.
     numbers: Vec<Class>,
     patterns: Vec<(Kind, String, Pattern<Class>)>,
     /// The classes of the kinds of words that [`super::Complexity`] counts, in their order.
     counted: Vec<Class>,
     classes: usize,
+}
+
+/// All nodes one after the other, as a text is read: no node has memory of its own.
+#[derive(Default)]
+struct Tree {
+    nodes: Vec<Flat>,
+    /// The bytes that go on from the nodes, and the nodes that they lead to.
+    bytes: Vec<u8>,
+    next: Vec<u32>,
+    classes: Vec<Class>,
+    /// The node of each first byte; 0 where there is none, as no byte leads to the root.
+    first: Vec<u32>,
+}
+
+/// A node: its share of the bytes, and of the classes, those of whole words after those of
+/// beginnings.
+struct Flat {
+    bytes: Range<u32>,
+    beginnings: Range<u32>,
+    wholes: Range<u32>,
+}
+
+impl Tree {
+    fn of(nodes: &[Node]) -> Tree {
+        let mut tree = Tree { first: vec![0; 256], ..Tree::default() };
+        let add = |all: &mut Vec<Class>, these: &[Class]| {
+            let from = all.len() as u32;
+            all.extend(these);
+            from..all.len() as u32
+        };
+        for node in nodes {
+            let from = tree.bytes.len() as u32;
+            tree.bytes.extend(&node.bytes);
+            tree.next.extend(node.next.iter().map(|next| *next as u32));
+            let bytes = from..tree.bytes.len() as u32;
+            let beginnings = add(&mut tree.classes, &node.beginning);
+            let wholes = add(&mut tree.classes, &node.whole);
+            tree.nodes.push(Flat { bytes, beginnings, wholes });
+        }
+        for (byte, next) in nodes[0].bytes.iter().zip(&nodes[0].next) {
+            tree.first[usize::from(*byte)] = *next as u32;
+        }
+        tree
+    }
+
+    /// The node that a byte leads to.
+    fn next(&self, node: &Flat, byte: u8) -> Option<&Flat> {
+        let edges = node.bytes.start as usize..node.bytes.end as usize;
+        let at = self.bytes[edges.clone()].iter().position(|known| *known == byte)?;
+        Some(&self.nodes[self.next[edges.start + at] as usize])
+    }
+
+    fn classes(&self, range: &Range<u32>) -> &[Class] {
+        &self.classes[range.start as usize..range.end as usize]
+    }
 }
 
 /// A beginning of words.
@@ -49,18 +105,24 @@ impl Lexicon {
             .collect();
         let classes = builder.known.len();
         let Builder { nodes, numbers, .. } = builder;
-        Lexicon { nodes, numbers, patterns, counted, classes }
+        Lexicon { tree: Tree::of(&nodes), numbers, patterns, counted, classes }
     }
 
     /// Calls for each class that holds a word.
     fn look_up(&self, word: &str, mut found: impl FnMut(Class)) {
-        let mut node = &self.nodes[0];
-        for byte in word.bytes() {
-            let Some(at) = node.bytes.iter().position(|known| *known == byte) else { return };
-            node = &self.nodes[node.next[at]];
-            node.beginning.iter().for_each(|class| found(*class));
+        let Some((first, rest)) = word.as_bytes().split_first() else { return };
+        let first = self.tree.first[usize::from(*first)];
+        if first == 0 {
+            return;
         }
-        node.whole.iter().for_each(|class| found(*class));
+        let mut node = &self.tree.nodes[first as usize];
+        self.tree.classes(&node.beginnings).iter().for_each(|class| found(*class));
+        for byte in rest {
+            let Some(next) = self.tree.next(node, *byte) else { return };
+            node = next;
+            self.tree.classes(&node.beginnings).iter().for_each(|class| found(*class));
+        }
+        self.tree.classes(&node.wholes).iter().for_each(|class| found(*class));
     }
 }
 
