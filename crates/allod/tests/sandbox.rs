@@ -138,13 +138,26 @@ fn a_sealed_server_answers_and_says_so() {
 
 #[test]
 fn what_the_policy_sends_out_cannot_be_sealed() {
-    let folder = tempfile::tempdir().unwrap();
-    let policy = "name: open\ntelemetry:\n  traces_url: http://127.0.0.1:4318/v1/traces\n";
-    std::fs::write(folder.path().join("allod.yaml"), policy).unwrap();
-    let words = ["serve", "--listen", "127.0.0.1:0", "--sealed"];
-    let output = command(folder.path(), &words).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
-    assert!(told(&output).contains("--sealed lets nothing out"), "{}", told(&output));
+    let oidc = "identity:\n  oidc:\n    issuer: https://i.example\n    audience: allod\n";
+    let sign_in = "    sign_in: {client_id: allod, console_url: https://a.example}\n";
+    let upstream = "model: m\nruntime: vllm\nupstream: {url: 'http://127.0.0.1:9/v1'}\n";
+    for (policy, named) in [
+        ("telemetry: {traces_url: 'http://127.0.0.1:4318/v1/traces'}\n".into(), "traces"),
+        (upstream.into(), "an upstream"),
+        (oidc.into(), "without a file of its keys (`jwks_file`)"),
+        // With the keys in a file, people who sign in still need their tokens from the issuer.
+        (format!("{oidc}    jwks_file: keys.json\n{sign_in}"), "people sign in (`sign_in`)"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("keys.json"), "{}").unwrap();
+        std::fs::write(folder.path().join("allod.yaml"), format!("name: open\n{policy}")).unwrap();
+        let words = ["serve", "--listen", "127.0.0.1:0", "--sealed"];
+        let output = command(folder.path(), &words).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{policy}: {}", told(&output));
+        let said = told(&output);
+        assert!(said.contains("--sealed lets nothing out"), "{policy}: {said}");
+        assert!(said.contains(named) && said.contains("`open`"), "{policy}: {said}");
+    }
 }
 
 #[test]
