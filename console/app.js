@@ -92,7 +92,11 @@ function keyForm(message) {
 }
 
 async function useKey(key) {
-  if (!key && !hasKey()) await load('/sign-out', { method: 'POST' });
+  if (!key && !hasKey()) {
+    const ended = await load('/sign-out', { method: 'POST' });
+    // Signed out here; the issuer wants to see the browser itself.
+    if (ended.status === 200) return location.assign((await ended.json()).end_session_url);
+  }
   if (key) setKey(key); else dropKey();
   status = null;
   forget();

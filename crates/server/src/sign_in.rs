@@ -127,20 +127,30 @@ async fn arrived(
     let code = code.ok_or_else(|| {
         Problem::forbidden("sign_in", "your organisation's sign-in did not let you in")
     })?;
-    let person = issuer.signed_in(&code, &secrets).await?;
-    state.sign_ins.sessions.hold(person).map_err(|_| Problem::no_chance())
+    let known = issuer.signed_in(&code, &secrets).await?;
+    state.sign_ins.sessions.hold(known).map_err(|_| Problem::no_chance())
 }
 
-/// `POST /sign-out`
+/// `POST /sign-out`: the session ends here in any case. Where the issuer lets people sign out, the
+/// page is told where to go on to; the browser must go there itself, as its cookies are there.
 async fn end(State(state): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
     let issuer = issuer(&state)?;
     check_page(issuer, &Method::POST, &headers)?;
     let cookie = Cookie::of_session(issuer);
-    if let Some(secret) = cookie.held(&headers) {
-        state.sign_ins.sessions.end(secret);
-    }
+    let token = cookie.held(&headers).and_then(|secret| state.sign_ins.sessions.end(secret));
     let gone = [(header::SET_COOKIE, cookie.holding("", Some(0)))];
-    Ok((StatusCode::NO_CONTENT, gone).into_response())
+    let address = match token {
+        Some(token) => issuer.sign_out_address(&token).await,
+        None => None,
+    };
+    Ok(match address {
+        // The address holds the token; it stays in no cache.
+        Some(address) => {
+            let unkept = [(header::CACHE_CONTROL, "no-store")];
+            (gone, unkept, Json(json!({"end_session_url": address}))).into_response()
+        }
+        None => (StatusCode::NO_CONTENT, gone).into_response(),
+    })
 }
 
 /// Who signed in with the browser that sends this request, if it is a page of the console that

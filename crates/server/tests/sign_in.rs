@@ -288,8 +288,43 @@ fn who_signed_in_asks_by_a_cookie_until_they_sign_out() {
     let receipt = house.desk.ledger().read(0).unwrap();
     assert_eq!(json!(receipt.request.subject), caller["subject"]);
 
+    // This issuer has no place to sign out.
     assert_eq!(browse(&server, "POST", "/sign-out", &[cookie, ("origin", CONSOLE)]).status, 204);
     assert_eq!(browse(&server, "GET", "/api/status", &[cookie]).status, 401);
+}
+
+#[test]
+fn who_signs_out_here_signs_out_at_the_issuer() {
+    let issuer = Issuer::new();
+    let end = format!("{}/end?a=1", issuer.name());
+    issuer.state().lies = json!({"end_session_endpoint": end});
+    let (_house, server) = serve(&issuer, "");
+    let cookie = pair(&sign_in(&server, &issuer));
+    let own = [("cookie", cookie.as_str()), ("origin", CONSOLE)];
+    let page = browse(&server, "POST", "/sign-out", &own);
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(page.cookies[0].starts_with("allod_session=; "), "{:?}", page.cookies);
+    let told: Value = serde_json::from_str(&page.text).unwrap();
+    let address = told["end_session_url"].as_str().unwrap();
+    let query = address.strip_prefix(&format!("{end}&")).unwrap();
+    let sent = fields(query);
+    assert_eq!(sent["id_token_hint"], issuer.state().token(&issuer.name()));
+    assert_eq!(sent["post_logout_redirect_uri"], format!("{CONSOLE}/"));
+    assert_eq!(sent["client_id"], "allod");
+    // The session is over here, wherever the browser goes; and a second time there is nothing.
+    assert_eq!(browse(&server, "GET", "/api/status", &own[..1]).status, 401);
+    assert_eq!(browse(&server, "POST", "/sign-out", &own).status, 204);
+}
+
+#[test]
+fn nobody_is_sent_to_sign_out_without_tls() {
+    let issuer = Issuer::new();
+    issuer.state().lies = json!({"end_session_endpoint": "http://evil.example/end"});
+    let (_house, server) = serve(&issuer, "");
+    let cookie = pair(&sign_in(&server, &issuer));
+    let own = [("cookie", cookie.as_str()), ("origin", CONSOLE)];
+    assert_eq!(browse(&server, "POST", "/sign-out", &own).status, 204);
+    assert_eq!(browse(&server, "GET", "/api/status", &own[..1]).status, 401);
 }
 
 #[test]

@@ -8,11 +8,13 @@ use ureq::http::StatusCode;
 
 use super::fetch::{BYTES_MAX, agent, discovery, origin};
 
-/// Where the issuer lets people sign in, and gives tokens for codes.
+/// Where the issuer lets people sign in and out, and gives tokens for codes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Doors {
     authorization: String,
     token: String,
+    /// Not every issuer has one.
+    end: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -20,6 +22,7 @@ struct Discovered {
     issuer: String,
     authorization_endpoint: String,
     token_endpoint: String,
+    end_session_endpoint: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -44,6 +47,8 @@ pub(super) struct Client<'a> {
     pub(super) callback: String,
     /// What is asked for, beside `openid`.
     pub(super) scopes: &'a [String],
+    /// Where a browser is sent back that signed out.
+    pub(super) console: String,
 }
 
 impl Doors {
@@ -69,7 +74,17 @@ impl Doors {
         if !is_safe(&found.authorization_endpoint) {
             return Err(format!("{url}: people would sign in without TLS"));
         }
-        Ok(Doors { authorization: found.authorization_endpoint, token })
+        let end = found.end_session_endpoint.filter(|end| {
+            let is_safe = is_safe(end);
+            if !is_safe {
+                tracing::warn!(
+                    url,
+                    "people would sign out without TLS, so they sign out here only"
+                );
+            }
+            is_safe
+        });
+        Ok(Doors { authorization: found.authorization_endpoint, token, end })
     }
 
     /// Where a browser is sent to sign in.
@@ -88,10 +103,18 @@ impl Doors {
             ("code_challenge", challenge.as_str()),
             ("code_challenge_method", "S256"),
         ];
-        let fields: Vec<_> =
-            fields.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
-        let mark = if self.authorization.contains('?') { '&' } else { '?' };
-        format!("{}{mark}{}", self.authorization, fields.join("&"))
+        with_fields(&self.authorization, &fields)
+    }
+
+    /// Where a browser is sent to sign out of whom the token tells, and to come back from
+    /// (OpenID Connect RP-Initiated Logout 1.0); `None` if the issuer has no such place.
+    pub(super) fn end_address(&self, client: &Client<'_>, token: &str) -> Option<String> {
+        let fields = [
+            ("id_token_hint", token),
+            ("client_id", client.id),
+            ("post_logout_redirect_uri", client.console.as_str()),
+        ];
+        self.end.as_deref().map(|end| with_fields(end, &fields))
     }
 
     /// The token of who signed in, for the code that came back. Blocks.
@@ -142,6 +165,14 @@ fn is_safe(url: &str) -> bool {
     url.starts_with("https://") || url.strip_prefix("http://").is_some_and(host)
 }
 
+/// An address with these fields in its query.
+fn with_fields(address: &str, fields: &[(&str, &str)]) -> String {
+    let fields: Vec<_> =
+        fields.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+    let mark = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{mark}{}", fields.join("&"))
+}
+
 /// A text as it stands in a query or a form.
 fn escaped(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
@@ -158,10 +189,15 @@ mod tests {
 
     #[test]
     fn a_browser_is_sent_with_the_digest_and_not_with_the_verifier() {
-        let doors = Doors { authorization: "https://i/a?x=1".into(), token: "https://i/t".into() };
+        let doors = Doors {
+            authorization: "https://i/a?x=1".into(),
+            token: "https://i/t".into(),
+            end: Some("https://i/e".into()),
+        };
         let callback = "https://a.example/sign-in/callback".to_owned();
-        let client =
-            Client { id: "al lod", secret: Some("s"), callback, scopes: &["groups".into()] };
+        let console = "https://a.example/".to_owned();
+        let scopes = &["groups".into()];
+        let client = Client { id: "al lod", secret: Some("s"), callback, scopes, console };
         // The example of RFC 7636, appendix B.
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
         let secrets = Secrets { state: "s1".into(), nonce: "n1".into(), verifier: verifier.into() };
@@ -176,6 +212,10 @@ mod tests {
             assert!(address.contains(part), "{part}: {address}");
         }
         assert!(!address.contains(verifier));
+        let end = "https://i/e?id_token_hint=t.t.t&client_id=al%20lod&\
+                   post_logout_redirect_uri=https%3A%2F%2Fa.example%2F";
+        assert_eq!(doors.end_address(&client, "t.t.t").as_deref(), Some(end));
+        assert_eq!(Doors { end: None, ..doors }.end_address(&client, "t.t.t"), None);
     }
 
     #[test]

@@ -50,7 +50,14 @@ impl Issuer {
         Ok(doors.address(&self.client(sign_in), secrets))
     }
 
-    /// Who signed in, for the code that came back.
+    /// Where a browser is sent to sign out at the issuer too, with the token that it signed in
+    /// with; `None` if the issuer has no such place, or is away.
+    pub(crate) async fn sign_out_address(&self, token: &str) -> Option<String> {
+        let (sign_in, doors) = self.doors().await.ok()?;
+        doors.end_address(&self.client(sign_in), token)
+    }
+
+    /// Who signed in, for the code that came back, and the token that says so.
     ///
     /// # Errors
     /// 401 if the token proves nothing, 403 if it gives nothing, 503 if none could be had.
@@ -58,7 +65,7 @@ impl Issuer {
         self: &Arc<Issuer>,
         code: &str,
         secrets: &Secrets,
-    ) -> Result<Person, Problem> {
+    ) -> Result<(Person, String), Problem> {
         let _place = self.exchanges.try_acquire().map_err(|_| Problem::overloaded())?;
         let (sign_in, doors) = self.doors().await?;
         let (issuer, asked) = (Arc::clone(self), sign_in.clone());
@@ -74,7 +81,7 @@ impl Issuer {
         let whom = (self.oidc.issuer.as_str(), sign_in.client_id.as_str());
         let claims = token.check(&keys, whom, Timestamp::now().as_second()).map_err(invalid)?;
         check_answer(&claims, &sign_in.client_id, &secrets.nonce)?;
-        self.person_of(&claims)
+        Ok((self.person_of(&claims)?, text))
     }
 
     async fn doors(&self) -> Result<(&SignIn, Doors), Problem> {
@@ -103,11 +110,13 @@ impl Issuer {
     }
 
     fn client<'a>(&'a self, sign_in: &'a SignIn) -> Client<'a> {
+        let console = sign_in.console_url.trim_end_matches('/');
         Client {
             id: &sign_in.client_id,
             secret: self.secret.as_deref(),
             scopes: &sign_in.scopes,
-            callback: format!("{}{CALLBACK}", sign_in.console_url.trim_end_matches('/')),
+            callback: format!("{console}{CALLBACK}"),
+            console: format!("{console}/"),
         }
     }
 }

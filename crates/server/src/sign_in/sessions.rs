@@ -23,6 +23,8 @@ type Name = [u8; 32];
 
 struct Session {
     person: Person,
+    /// The token that they signed in with: the issuer wants to see it when they sign out.
+    token: String,
     end: Instant,
 }
 
@@ -37,18 +39,21 @@ impl Sessions {
     ///
     /// # Errors
     /// When the system gives no random bytes.
-    pub(super) fn hold(&self, person: Person) -> Result<String, getrandom::Error> {
+    pub(super) fn hold(
+        &self,
+        (person, token): (Person, String),
+    ) -> Result<String, getrandom::Error> {
         let secret = random()?;
-        self.put(&secret, person, Instant::now());
+        self.put(&secret, (person, token), Instant::now());
         Ok(secret)
     }
 
-    fn put(&self, secret: &str, person: Person, now: Instant) {
+    fn put(&self, secret: &str, (person, token): (Person, String), now: Instant) {
         let mut all = self.all();
         all.retain(|_, session| session.end > now);
         drop_oldest(&mut all, HELD_MAX, |_| true);
         drop_oldest(&mut all, HELD_OF_ONE_MAX, |session| session.person.name == person.name);
-        all.insert(name(secret), Session { person, end: now + HELD });
+        all.insert(name(secret), Session { person, token, end: now + HELD });
     }
 
     /// Who shows this secret.
@@ -62,8 +67,9 @@ impl Sessions {
         session.map(|session| session.person.clone())
     }
 
-    pub(super) fn end(&self, secret: &str) {
-        self.all().remove(&name(secret));
+    /// Whoever shows this secret is signed out; the token that they signed in with.
+    pub(super) fn end(&self, secret: &str) -> Option<String> {
+        self.all().remove(&name(secret)).map(|session| session.token)
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<Name, Session>> {
@@ -99,9 +105,9 @@ mod tests {
     use super::*;
     use crate::role::Role;
 
-    fn person(name: &str) -> Person {
-        let (name, tenant) = (name.to_owned(), "local".to_owned());
-        Person { name, tenant, role: Role::User, labels: Vec::new() }
+    fn person(name: &str) -> (Person, String) {
+        let (token, tenant) = (format!("token of {name}"), "local".to_owned());
+        (Person { name: name.to_owned(), tenant, role: Role::User, labels: Vec::new() }, token)
     }
 
     #[test]
@@ -112,7 +118,8 @@ mod tests {
         assert_eq!(sessions.person(&secret).unwrap().name, "anna");
         assert_eq!(sessions.person("guessed"), None);
         assert_eq!(sessions.person_at(&secret, Instant::now() + HELD), None, "it lasts so long");
-        sessions.end(&secret);
+        assert_eq!(sessions.end(&secret).as_deref(), Some("token of anna"));
+        assert_eq!(sessions.end(&secret), None);
         assert_eq!(sessions.person(&secret), None);
     }
 
