@@ -24,6 +24,16 @@ pub enum Error {
     /// The model or runtime that the policy or the command line names is not there.
     #[error("{0}")]
     NoModel(String),
+    /// The model's file was written to while the program ran.
+    #[error(
+        "{path} was written to after the model was opened, so nobody can say what it computes \
+         with now, and nothing is answered: put the file back and start the program again. To \
+         change a model, write another file and give it the name"
+    )]
+    Overwritten {
+        /// The file.
+        path: PathBuf,
+    },
     /// An adapter's name that is no plain name.
     #[error(
         "`{field}` is `{given}`, but must be up to 100 letters, digits and `-_.:`, the first a \

@@ -271,7 +271,7 @@ impl Generator {
     /// asks for one: what is written elsewhere would have no receipt.
     ///
     /// # Errors
-    /// [`Error::Engine`], or as [`Approved::write`].
+    /// [`Error::Engine`], [`Error::Overwritten`], or as [`Approved::write`].
     pub(crate) fn generate(
         &self,
         request: &GenerateRequest,
@@ -279,7 +279,10 @@ impl Generator {
     ) -> Result<Finished, Error> {
         match self {
             Generator::Local(engine) => {
-                Ok(Finished { completion: engine.complete(request, on_piece)?, server: None })
+                unchanged(&**engine)?;
+                let completion = engine.complete(request, on_piece)?;
+                unchanged(&**engine)?;
+                Ok(Finished { completion, server: None })
             }
             Generator::Upstream(upstream) => {
                 let (generated, facts) = upstream.write(request)?;
@@ -290,6 +293,12 @@ impl Generator {
             }
         }
     }
+}
+
+/// # Errors
+/// [`Error::Overwritten`]: the weights are mapped, and what it computes with may be anything.
+fn unchanged(engine: &dyn Runner) -> Result<(), Error> {
+    engine.overwritten().map_or(Ok(()), |path| Err(Error::Overwritten { path }))
 }
 
 /// What a model wrote, and what the server took for it, if it is one.

@@ -5,6 +5,7 @@
 mod tiny;
 
 use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -137,6 +138,44 @@ fn every_file_on_which_the_answer_depends_is_listed() {
     let recorded = house.receipt.model.clone().unwrap();
     let (digest, list) = FileList::of_model(&house.model()).unwrap();
     assert_eq!((Some(digest), list.unwrap().digest()), (recorded.digest, house.list().digest()));
+}
+
+/// A byte of the weights is overwritten while the model is open: no answer, no receipt.
+#[test]
+fn weights_that_are_overwritten_in_place_answer_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, model) = (folder.path().join("data"), folder.path().join("model"));
+    tiny::write_folder(&model);
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("allod.yaml"), "name: open\nlogging: {citations: optional}\n").unwrap();
+    let choice = ModelChoice { path: Some(model.clone()), ..ModelChoice::default() };
+    let options = DeskOptions { model: choice, ..DeskOptions::default() };
+    let desk = Desk::open(&data, &options).unwrap();
+    let ask = || desk.chat(&chat(), &mut |_| ControlFlow::Continue(()));
+    ask().unwrap();
+    let weights = model.join("model.safetensors");
+    let bytes = fs::read(&weights).unwrap();
+    // As people change a model: another file takes the name. The open one is what it was.
+    fs::write(model.join("other"), vec![0; bytes.len()]).unwrap();
+    fs::rename(&weights, model.join("kept")).unwrap();
+    fs::rename(model.join("other"), &weights).unwrap();
+    ask().unwrap();
+    fs::rename(model.join("kept"), &weights).unwrap();
+    ask().unwrap();
+    assert_eq!(desk.ledger().checkpoint().size, 3);
+
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    let mut file = fs::File::options().write(true).open(&weights).unwrap();
+    file.seek(SeekFrom::End(-1)).unwrap();
+    file.write_all(&[bytes[bytes.len() - 1] ^ 1]).unwrap();
+    for _ in 0..2 {
+        let said = ask().unwrap_err().to_string();
+        assert!(said.contains("model.safetensors was written to"), "{said}");
+        // Not even when the byte is put back: who knows what was computed in between.
+        file.seek(SeekFrom::End(-1)).unwrap();
+        file.write_all(&bytes[bytes.len() - 1..]).unwrap();
+    }
+    assert_eq!(desk.ledger().checkpoint().size, 3, "without a receipt");
 }
 
 /// What cannot be read any more makes loading fail if, and only if, it is listed.

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use allod_lm::{FileList, PartDigest, Use, settings_files};
+use allod_lm::{FileList, PartDigest, Stamp, Use, Watch, holds_weights, settings_files};
 use allod_sandbox::ShelfRule;
 
 /// A rule for what belongs to a model or an adapter: the file, and its siblings if it is one part
@@ -49,14 +49,40 @@ fn are_parts(one: &Path, other: &Path) -> bool {
     whole(one).is_some_and(|parts| whole(other) == Some(parts))
 }
 
-/// The bytes of what belongs to a model.
-pub(crate) fn bytes(model: &Path) -> u64 {
+/// The files of a model's folder, or the parts of it, that belong to it.
+fn listed(model: &Path) -> Vec<PathBuf> {
     let folder = if model.is_dir() { Some(model) } else { model.parent() };
     let listed = folder.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten();
     let rule = belonging(model);
-    let belongs = |path: &PathBuf| rule(path);
-    let paths = listed.filter_map(|entry| Some(entry.ok()?.path())).filter(belongs);
+    listed.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| rule(path)).collect()
+}
+
+/// The bytes of what belongs to a model.
+pub(crate) fn bytes(model: &Path) -> u64 {
+    let paths = listed(model).into_iter();
     paths.filter_map(|path| std::fs::metadata(path).ok()).map(|about| about.len()).sum()
+}
+
+/// What the files of a model's weights are before they are opened, by path.
+pub(crate) fn stamps(model: &Path) -> BTreeMap<PathBuf, Stamp> {
+    let of = |path: PathBuf| Some((path.clone(), Stamp::of(&std::fs::metadata(&path).ok()?)));
+    listed(model).into_iter().filter_map(of).collect()
+}
+
+/// Watches the weights that were handed over, since they had these stamps.
+pub(crate) fn watch(
+    files: BTreeMap<PathBuf, Arc<File>>,
+    stamps: &BTreeMap<PathBuf, Stamp>,
+) -> io::Result<Watch> {
+    let mut watch = Watch::default();
+    for (path, file) in files.into_iter().filter(|(path, _)| holds_weights(path)) {
+        let stamp = match stamps.get(&path) {
+            Some(stamp) => *stamp,
+            None => Stamp::of(&file.metadata()?),
+        };
+        watch.add(path, file, stamp);
+    }
+    Ok(watch)
 }
 
 /// SHA-256 of each file, in order of path.

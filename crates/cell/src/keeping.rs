@@ -1,6 +1,6 @@
 //! Keeps a cell running: when one ends, another is started with the same files.
 
-use crate::files::{belonging, bytes, settings};
+use crate::files::{belonging, bytes, settings, stamps, watch};
 use crate::link::{Ended, Link, Replies};
 use crate::message::{Ask, Say};
 use crate::remote::unfit;
@@ -8,7 +8,7 @@ use crate::route::Route;
 use crate::watch::{Pace, Takes, reading};
 use crate::wire::Wire;
 use allod_engine::{AdapterIdentity, Error};
-use allod_lm::{FileList, Use, digest_bytes};
+use allod_lm::{FileList, Use, Watch, digest_bytes};
 use allod_sandbox::{Limits, Setup, Shelf};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,7 @@ pub(crate) struct Kept {
     /// The model's path and what it is loaded for, and the files beside the weights.
     model: (PathBuf, Use),
     settings: Option<FileList>,
+    weights: Watch,
     pace: Pace,
     /// How long the model may take to load, beyond the patience.
     takes: Duration,
@@ -104,6 +105,7 @@ pub(crate) fn start_first<T>(
     let shelf = Arc::new(Shelf::default());
     shelf.put(MODEL, belonging(&model));
     let (begun, takes) = (Instant::now(), reading(file_bytes));
+    let stamps = stamps(&model);
     let (link, replies, said) = Link::start(&setup, &shelf, &load, (takes, patience))?;
     let (pace, rest) = known(&said).ok_or_else(|| Error::Unfit {
         what: format!("{}: its process did not answer as agreed", model.display()),
@@ -111,6 +113,7 @@ pub(crate) fn start_first<T>(
     link.watch.paced(pace);
     let model = (model, wanted);
     let read = settings_of(&shelf, &model)?;
+    let weights = watch(shelf.handed(MODEL), &stamps).map_err(unfit)?;
     let kept = Arc::new(Kept {
         setup,
         shelf,
@@ -118,6 +121,7 @@ pub(crate) fn start_first<T>(
         ready: digest_of(&said),
         model,
         settings: read,
+        weights,
         pace,
         takes,
         loading: begun.elapsed(),
@@ -165,6 +169,11 @@ impl Kept {
     /// The model's path, and the files beside its weights as they were when it was loaded.
     pub(crate) fn settings(&self) -> Option<(&Path, &FileList)> {
         self.settings.as_ref().map(|list| (self.model.0.as_path(), list))
+    }
+
+    /// The weights that were handed over, and whether they are still what they were.
+    pub(crate) fn weights(&self) -> &Watch {
+        &self.weights
     }
 
     /// How often another cell had to be started.

@@ -14,7 +14,7 @@ use allod_engine::{
 use allod_lm::{FileList, PartDigest, Use, holds_weights};
 use allod_sandbox::Setup;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -346,6 +346,11 @@ impl Runner for Remote {
 
     fn restarts(&self) -> u64 {
         self.kept.restarts()
+    }
+
+    fn overwritten(&self) -> Option<PathBuf> {
+        let is_same = || weights(&self.kept).0 == self.identity().digest;
+        self.kept.weights().written(is_same).map(Path::to_path_buf)
     }
 }
 

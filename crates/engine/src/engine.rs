@@ -23,7 +23,7 @@ use jiff::civil::Date;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 /// A sequence may have at least this many tokens even where a model says less: the small numbers
@@ -255,6 +255,13 @@ impl Engine {
     /// What the model is. Waits until its digest is known, the first time.
     pub fn identity(&self) -> &ModelIdentity {
         self.identity.get_or_init(|| identity(&self.model, self.cache))
+    }
+
+    /// The first file of the weights that was written to since it was opened. They are mapped, so
+    /// what is computed since then may be anything.
+    pub fn overwritten(&self) -> Option<PathBuf> {
+        let file = self.model.checkpoint.file();
+        file.written(|| self.identity().digest.clone()).map(Path::to_path_buf)
     }
 
     /// The chat template's source; none if the model has none.

@@ -9,7 +9,7 @@ use crate::speech::{Speech, SpeechOptions};
 use crate::vocabulary::{Framing, Vocabulary};
 use std::fmt::Debug;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A model that is run: by an [`Engine`] in this process, or by one in another. Threads may ask it
 /// at the same time, and it gives the same bits wherever it runs.
@@ -75,6 +75,9 @@ pub trait Runner: Send + Sync {
     fn stats(&self) -> Stats;
     /// How often what runs the model had to be started again.
     fn restarts(&self) -> u64;
+    /// The first file of the weights that was written to since it was opened: what is computed
+    /// since then may be anything, and is not what the identity says.
+    fn overwritten(&self) -> Option<PathBuf>;
 }
 
 impl Runner for Engine {
@@ -152,6 +155,10 @@ impl Runner for Engine {
 
     fn restarts(&self) -> u64 {
         0
+    }
+
+    fn overwritten(&self) -> Option<PathBuf> {
+        self.overwritten()
     }
 }
 

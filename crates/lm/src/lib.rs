@@ -40,7 +40,7 @@ pub use allod_kernels::{
     Format, Isa, NUMERICS, RopePairing, Weighting, argmax, decode_row, float_multiplications,
     softmax, tile_multiplications,
 };
-pub use allod_weights::{PartDigest, digest_bytes};
+pub use allod_weights::{PartDigest, Stamp, Watch, digest_bytes};
 pub use checkpoint::Checkpoint;
 pub use convert::{Container, ConvertOptions, ConvertReport, convert};
 pub use decoder::Decoder;

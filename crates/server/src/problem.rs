@@ -218,6 +218,13 @@ impl From<allod_answer::Error> for Problem {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 Problem::new(status, "server_error", "no_model", message)
             }
+            Error::Overwritten { .. } => {
+                tracing::error!(cause = %error, "the model's file was written to");
+                let message = "the model's file was changed while the server ran, so nothing is \
+                               answered until it starts again; the log names the file";
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Problem::new(status, "server_error", "model_changed", message.into())
+            }
             Error::Upstream { .. } => {
                 tracing::error!(cause = %error, "the upstream failed");
                 let message = "the model's server could not be used; the log says why";

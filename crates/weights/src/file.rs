@@ -7,10 +7,12 @@ use crate::metadata::{Metadata, Value};
 use crate::mmap::Mapped;
 use crate::split::Split;
 use crate::tensor::{Entry, Tensor};
+use crate::watch::Watch;
 use crate::{gguf, safetensors};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The names that a folder's weights have.
 const SINGLE: &str = "model.safetensors";
@@ -28,6 +30,7 @@ pub struct TensorFile {
     metadata: Metadata,
     entries: Vec<(usize, Entry)>,
     by_name: HashMap<String, usize>,
+    watch: Watch,
 }
 
 /// A file of the weights, by its content.
@@ -147,7 +150,11 @@ impl TensorFile {
     fn new(parts: Vec<Part>, metadata: Metadata, entries: Vec<(usize, Entry)>) -> TensorFile {
         let names = entries.iter().enumerate();
         let by_name = names.map(|(index, (_, entry))| (entry.name.clone(), index)).collect();
-        TensorFile { parts, metadata, entries, by_name }
+        let mut watch = Watch::default();
+        for Part { path, map } in &parts {
+            watch.add(path.clone(), Arc::clone(&map.file), map.stamp);
+        }
+        TensorFile { parts, metadata, entries, by_name, watch }
     }
 
     /// The file's typed metadata: a GGUF's keys, or a single safetensors file's text metadata.
@@ -224,7 +231,14 @@ impl TensorFile {
         PartDigest::together(&self.part_digests())
     }
 
-    /// The same of each file, in order of name. Reads all of them.
+    /// The first of the files that was written to since it was opened; what is computed with it
+    /// may be anything. `digest` gives what they are known by; it is asked for, and all of them
+    /// are read, if one was touched in another way, as when another takes its name.
+    pub fn written(&self, digest: impl Fn() -> String) -> Option<&Path> {
+        self.watch.written(|| self.digest() == digest())
+    }
+
+    /// SHA-256 of each file, in order of name. Reads all of them.
     pub fn part_digests(&self) -> Vec<PartDigest> {
         let of = |part: &Part| PartDigest {
             path: part.path.clone(),

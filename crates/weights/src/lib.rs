@@ -22,6 +22,7 @@ mod replace;
 mod safetensors;
 mod split;
 mod tensor;
+mod watch;
 mod writer;
 
 pub use data_type::DataType;
@@ -31,4 +32,5 @@ pub use file::{PartDigest, TensorFile};
 pub use metadata::{Array, Metadata, Number, NumberKind, Value};
 pub use quantised::{Packed, Quantisation};
 pub use tensor::Tensor;
+pub use watch::{Stamp, Watch};
 pub use writer::{NewTensor, TensorWriter};

@@ -2,6 +2,7 @@
 
 mod encoders;
 
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
         ("a_cell_refuses_in_the_same_words", a_cell_refuses_in_the_same_words),
         ("who_wants_no_more_gets_no_more", who_wants_no_more_gets_no_more),
         ("a_cell_that_dies_fails_its_requests", a_cell_that_dies_fails_its_requests),
+        ("weights_that_are_overwritten_are_named", weights_that_are_overwritten_are_named),
         ("code_that_a_model_brings_can_do_nothing", code_that_a_model_brings_can_do_nothing),
         ("a_model_that_is_none_is_named", a_model_that_is_none_is_named),
         ("a_cell_that_is_stuck_is_ended", a_cell_that_is_stuck_is_ended),
@@ -396,6 +398,27 @@ fn nothing_is_done(mut ask: impl FnMut() -> Result<(), Error>) {
         assert!(Instant::now() < until, "the attack did not end");
     };
     assert_eq!(what.trim(), "hostile code did []");
+}
+
+fn weights_that_are_overwritten_are_named() {
+    let folder = write_models().join("own");
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("own.gguf");
+    let bytes = bytes::model().build();
+    std::fs::write(&path, &bytes).unwrap();
+    let there = in_cell(&path, one_thread());
+    complete(&*there, &bytes::request("abc"));
+    assert_eq!(there.overwritten(), None);
+    // Another file of that name is not what was handed over.
+    std::fs::write(folder.join("other"), &bytes).unwrap();
+    std::fs::rename(folder.join("other"), &path).unwrap();
+    assert_eq!(there.overwritten(), None);
+    let there = in_cell(&path, one_thread());
+    std::thread::sleep(Duration::from_millis(30));
+    let mut file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::End(-1)).unwrap();
+    file.write_all(&[bytes[bytes.len() - 1] ^ 1]).unwrap();
+    assert_eq!(there.overwritten(), Some(path));
 }
 
 fn code_that_a_model_brings_can_do_nothing() {
