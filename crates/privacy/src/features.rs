@@ -499,7 +499,7 @@ mod tests {
         let seen = seen(&tokens, &vec![None; tokens.len()]);
         let looks = looks();
         let (mut with, mut names, mut all) = (0, Names::default(), Vec::new());
-        for index in 0..seen.len() {
+        for (index, token) in tokens.iter().enumerate() {
             let mut found: Vec<Feature> = Vec::new();
             for (place, look) in without_looks(&seen, index, &mut names).into_iter().enumerate() {
                 if let Some(look) = looks.get(usize::from(look)) {
@@ -511,7 +511,7 @@ mod tests {
             features(&seen, index, Sight::Present, &mut all);
             found.sort_unstable();
             all.sort_unstable();
-            assert_eq!(found, all, "{}", tokens[index].word);
+            assert_eq!(found, all, "{}", token.word);
         }
         assert!(with > 3 * seen.len(), "{with} looks of {} tokens", seen.len());
     }
