@@ -24,10 +24,6 @@ pub(crate) use scales::Factors;
 pub(crate) use scales::Scales;
 use std::ops::Range;
 
-/// Most tokens for which vectors do better than tiles where rows are not whole spans.
-#[cfg(target_arch = "x86_64")]
-const FEW_TOKENS: usize = 3;
-
 /// A matrix of codes and scales in the order in which they are read; see [`Coded::pack`].
 #[derive(Clone, Copy, Debug)]
 pub struct Coded<'a> {
@@ -210,13 +206,8 @@ pub(crate) fn prefetch(bytes: &[u8]) {
 
 /// Whether products of so many tokens are computed in tiles: where vectors are slower.
 fn on_tiles(unit: Unit, tokens: usize, columns: usize) -> bool {
-    match unit {
-        Unit::Lanes(_) => false,
-        #[cfg(target_arch = "x86_64")]
-        Unit::Tiles if columns.is_multiple_of(SPAN_TILES * TILE_COLUMNS) => tokens > 2,
-        #[cfg(target_arch = "x86_64")]
-        Unit::Tiles => tokens > FEW_TOKENS,
-    }
+    let few = if columns.is_multiple_of(SPAN_TILES * TILE_COLUMNS) { 2 } else { 3 };
+    !matches!(unit, Unit::Lanes(_)) && tokens > few
 }
 
 /// `out[t][r - rows.start] = sum over k of w[r][k] * x[t][k]` for the outputs `rows` of `w`, summed
