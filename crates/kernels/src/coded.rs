@@ -18,7 +18,7 @@ pub use inputs::{BlockSums, CodedInputs, CodedPiece};
 pub(crate) use lanes::Job;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use layout::Codes;
-pub(crate) use layout::{Layout, SPAN_TILES, TILE_COLUMNS};
+pub(crate) use layout::{Layout, SPAN_TILES, TILE_COLUMNS, are_whole_spans};
 pub(crate) use scales::Factors;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use scales::Scales;
@@ -206,7 +206,7 @@ pub(crate) fn prefetch(bytes: &[u8]) {
 
 /// Whether products of so many tokens are computed in tiles: where vectors are slower.
 fn on_tiles(unit: Unit, tokens: usize, columns: usize) -> bool {
-    let few = if columns.is_multiple_of(SPAN_TILES * TILE_COLUMNS) { 2 } else { 3 };
+    let few = if are_whole_spans(columns) { 2 } else { 3 };
     !matches!(unit, Unit::Lanes(_)) && tokens > few
 }
 

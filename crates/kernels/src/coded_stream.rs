@@ -26,12 +26,7 @@ const MULTIPLIED: usize = 3;
 const STORED: usize = 5;
 const SCALED: usize = 7;
 
-/// Whether a matrix can be multiplied so: its rows are whole spans.
-pub(crate) fn takes(w: &Coded) -> bool {
-    w.tiles().is_multiple_of(SPAN_TILES)
-}
-
-/// See [`crate::linear_coded`].
+/// See [`crate::linear_coded`]; rows are whole spans.
 pub(crate) fn linear(
     inputs: &CodedInputs,
     w: &Coded,

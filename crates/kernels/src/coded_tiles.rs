@@ -5,7 +5,9 @@
 
 use crate::amx::CodedTiles;
 use crate::code_operand::{operand, words};
-use crate::coded::{Coded, CodedInputs, Codes, Factors, SPAN_TILES, TILE_COLUMNS, prefetch};
+use crate::coded::{
+    Coded, CodedInputs, Codes, Factors, SPAN_TILES, TILE_COLUMNS, are_whole_spans, prefetch,
+};
 use crate::coded_avx512::{EIGHT, FIVE, FOUR, SIX, read};
 use crate::columns::Columns;
 use crate::lanes::{LANES, Lanes};
@@ -81,7 +83,7 @@ pub(crate) fn linear(
     out: &mut Columns,
     scratch: &mut Scratch,
 ) {
-    if inputs.tokens() <= LANES && crate::coded_stream::takes(w) {
+    if inputs.tokens() <= LANES && are_whole_spans(w.columns) {
         return crate::coded_stream::linear(inputs, w, rows, out, scratch);
     }
     let (tiles, sums) = scratch.coded(GROUP_STRIPS * SPAN_TILES, BAND_STRIPS * GROUP_STRIPS);

@@ -159,6 +159,11 @@ impl Folded {
         self.traits.get(place).copied().unwrap_or(ASCII[b' ' as usize]) & traits != 0
     }
 
+    /// The traits of the letter before a place; before the text stands a blank.
+    pub(crate) fn traits_before(&self, place: usize) -> u8 {
+        place.checked_sub(1).and_then(|before| self.traits.get(before)).copied().unwrap_or(SPACE)
+    }
+
     /// The traits of all letters.
     pub(crate) fn traits(&self) -> &[u8] {
         &self.traits
@@ -168,7 +173,7 @@ impl Folded {
     /// of the one before.
     #[inline(always)]
     pub(crate) fn find(&self, from: usize, holds: impl Fn(u8, u8) -> bool) -> Option<usize> {
-        let mut before = from.checked_sub(1).map_or(SPACE, |before| self.traits[before]);
+        let mut before = self.traits_before(from);
         let found = self.traits[from.min(self.len())..].iter().position(|now| {
             let holds = holds(*now, before);
             before = *now;

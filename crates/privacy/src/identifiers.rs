@@ -3,7 +3,7 @@
 use crate::checksum;
 use crate::context::Surroundings;
 use crate::finding::{Finding, How};
-use crate::fold::{ALIKE, ALNUM, DIGIT, Folded, NUMERIC, SPACE};
+use crate::fold::{ALIKE, ALNUM, DIGIT, Folded, NUMERIC};
 use crate::kind::Kind;
 use crate::series::{Series, ends_before, joined, look_alike};
 
@@ -43,7 +43,7 @@ const DIGITS_AFTER: [usize; 2] = [2, 6];
 /// a place up to which no digit follows.
 fn next(text: &Folded, from: usize, digit: &mut usize) -> Option<usize> {
     let traits = text.traits();
-    let mut before = from.checked_sub(1).map_or(SPACE, |before| traits[before]);
+    let mut before = text.traits_before(from);
     (from..traits.len()).find(|place| {
         let (now, last) = (traits[*place], before);
         before = now;

@@ -11,7 +11,7 @@ use super::asked::Asked;
 use super::expected::Expected;
 use super::opposites::{denies, opposed, singles_out};
 use super::order::order;
-use super::slots::{Kind, kinds, slots};
+use super::slots::{Kind, Slots, kinds, slots};
 use super::span::{Span, Wanted, is_date, spans};
 use super::whole::cell;
 use super::{Candidate, strengths};
@@ -244,9 +244,10 @@ impl<'a> Asking<'a> {
         self.of_sense(&mut named, &terms, &sentence);
         self.of_rivals(&mut named, candidate, rivals);
         of_span(&mut named, candidate, span);
-        self.of_slots(&mut named, &sentence);
+        let slots = slots(&self.words, &self.kinds, &sentence, self.language);
+        of_slots(&mut named, &slots);
         self.of_kinds(&mut named, text, &sentence);
-        self.of_turns(&mut named, &terms, &sentence);
+        self.of_turns(&mut named, &terms, &sentence, &slots);
         named.0
     }
 
@@ -364,24 +365,6 @@ impl<'a> Asking<'a> {
         named.put("small_words_missing", dropped.count() as f64);
     }
 
-    /// The question's words one by one.
-    fn of_slots(&self, named: &mut Named, sentence: &[Word]) {
-        let slots = slots(&self.words, &self.kinds, sentence, self.language);
-        named.put("strange_names", slots.strange_names);
-        named.put("strange_numbers", slots.strange_numbers);
-        named.put("strange_plain", slots.strange_plain);
-        named.put("strange_types", slots.strange_types);
-        let strange = slots.strange_names + slots.strange_numbers + slots.strange_plain;
-        named.put("strange_all", strange);
-        named.put("replaced_name", slots.replaced_name);
-        named.put("replaced_plain", slots.replaced_plain);
-        named.put("kept_pairs", slots.kept_pairs);
-        named.put("broken_pairs", slots.broken_pairs);
-        named.put("familiar", slots.familiar);
-        let whole = strange + slots.replaced_name + slots.replaced_plain == 0.0;
-        named.flag("nothing_strange", whole);
-    }
-
     /// How many things of the kind asked for the sentence has: one alone is surely meant.
     fn of_kinds(&self, named: &mut Named, text: &str, sentence: &[Word]) {
         let found = quantities(text, self.language);
@@ -407,7 +390,7 @@ impl<'a> Asking<'a> {
 
     /// What tells a question that was turned away from the sentence: order, denial on one side,
     /// other forms, other words in the place of its own.
-    fn of_turns(&self, named: &mut Named, terms: &[Term], sentence: &[Word]) {
+    fn of_turns(&self, named: &mut Named, terms: &[Term], sentence: &[Word], slots: &Slots) {
         let weigh = |word: &Word| {
             let term = terms.iter().find(|term| term.folded == word.folded);
             term.map(|term| term.weight)
@@ -421,7 +404,6 @@ impl<'a> Asking<'a> {
         let (asked, said) = (denied(&self.words), denied(sentence));
         named.flag("denied_asked_only", asked && !said);
         named.flag("denied_said_only", said && !asked);
-        let slots = slots(&self.words, &self.kinds, sentence, self.language);
         named.put("same_form", slots.same_form);
         named.put("other_form", slots.other_form);
         named.put("replaced_type", slots.replaced_type);
@@ -517,6 +499,23 @@ impl Term {
         };
         sentence.iter().map(share).fold(self.own, f64::max)
     }
+}
+
+/// The question's words one by one.
+fn of_slots(named: &mut Named, slots: &Slots) {
+    named.put("strange_names", slots.strange_names);
+    named.put("strange_numbers", slots.strange_numbers);
+    named.put("strange_plain", slots.strange_plain);
+    named.put("strange_types", slots.strange_types);
+    let strange = slots.strange_names + slots.strange_numbers + slots.strange_plain;
+    named.put("strange_all", strange);
+    named.put("replaced_name", slots.replaced_name);
+    named.put("replaced_plain", slots.replaced_plain);
+    named.put("kept_pairs", slots.kept_pairs);
+    named.put("broken_pairs", slots.broken_pairs);
+    named.put("familiar", slots.familiar);
+    let whole = strange + slots.replaced_name + slots.replaced_plain == 0.0;
+    named.flag("nothing_strange", whole);
 }
 
 /// What of the question is found, and what is not.

@@ -13,6 +13,11 @@ pub(crate) const TILE_COLUMNS: usize = 32;
 /// Most tiles of a span: the blocks of 256 weights.
 pub(crate) const SPAN_TILES: usize = 8;
 
+/// Whether rows of so many columns are whole spans.
+pub(crate) fn are_whole_spans(columns: usize) -> bool {
+    columns.is_multiple_of(SPAN_TILES * TILE_COLUMNS)
+}
+
 /// What a code stands for, and how many bits it has.
 ///
 /// The low 4 bits of the codes of a tile are 4 groups (q) of 16 words of 32 bits, a word for each
