@@ -268,7 +268,29 @@ impl Tiles {
         }
     }
 
+    /// Takes what the sums of a block start from.
+    #[inline(always)]
+    pub(crate) fn begin(&self, block: &Block) {
+        block.check();
+        if block.start == Start::Zero {
+            return self.clear();
+        }
+        for sum in 0..4 {
+            self.load_sum(sum, &block.out[block.place(sum)..], block.stride);
+        }
+    }
+
+    /// Writes the sums of a block to their place.
+    #[inline(always)]
+    pub(crate) fn end(&self, block: &mut Block) {
+        for sum in 0..4 {
+            let place = block.place(sum);
+            self.store(sum, &mut block.out[place..], block.stride);
+        }
+    }
+
     /// Writes sum `sum` of four to 16 rows of 16 floats at `stride`.
+    #[inline(always)]
     pub(crate) fn store(&self, sum: usize, out: &mut [f32], stride: usize) {
         assert!(out.len() >= 15 * stride + 16, "room for a tile");
         macro_rules! store {

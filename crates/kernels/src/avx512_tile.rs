@@ -2,7 +2,7 @@
 #![allow(unsafe_code)] // intrinsics on pointers
 
 use crate::lanes::LANES;
-use crate::packed::Tile;
+use crate::packed::{TILE_DEPTH, Tile};
 use std::arch::x86_64::*;
 
 /// Exchanges the two outer indices of each tile: 16 x 16 words of 32 bits.
@@ -21,6 +21,26 @@ pub(crate) unsafe fn turn(tiles: &mut [Tile]) {
         for (row, z) in turned(z).into_iter().enumerate() {
             // SAFETY: as above.
             unsafe { _mm512_storeu_si512(rows.add(row), z) };
+        }
+    }
+}
+
+/// What `packed::pack_row` does, with the processor's own conversion, which rounds as the rule says.
+///
+/// # Safety
+/// The processor has the features named.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+pub(crate) unsafe fn pack_row(tiles: &mut [Tile], row: usize, terms: &[f32]) {
+    for (tile, terms) in tiles.iter_mut().zip(terms.chunks(TILE_DEPTH)) {
+        let low = u32::MAX >> (TILE_DEPTH - terms.len());
+        // SAFETY: no more floats are read than there are, and a row of a tile is 64 bytes.
+        unsafe {
+            let first = _mm512_maskz_loadu_ps(low as u16, terms.as_ptr());
+            let others = terms.as_ptr().wrapping_add(LANES);
+            let others = _mm512_maskz_loadu_ps((low >> LANES) as u16, others);
+            let rounded =
+                std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(others, first));
+            _mm512_storeu_si512(tile.0[row].as_mut_ptr().cast(), rounded);
         }
     }
 }

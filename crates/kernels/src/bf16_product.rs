@@ -184,9 +184,12 @@ impl Band<'_> {
 }
 
 /// Up to `len` tiles of two strips; of the last one twice where there is no second.
+#[inline(always)]
 pub(crate) fn pair(packed: &Packed, block: usize, strip: usize, len: usize) -> [&[Tile]; 2] {
-    let second = (strip + 1).min(packed.strips() - 1);
-    [strip, second].map(|strip| packed.tiles(block, strip)).map(|all| &all[..len.min(all.len())])
+    let first = packed.tiles(block, strip);
+    let second = packed.tiles(block, (strip + 1).min(packed.strips() - 1));
+    let len = len.min(first.len());
+    [&first[..len], &second[..len]]
 }
 
 /// 32 x 32 outputs and the tiles whose products are added to them.
@@ -200,6 +203,13 @@ pub(crate) struct Block<'a> {
 }
 
 impl Block<'_> {
+    /// Where the first output of a quarter lies: upper left, upper right, and those below.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(crate) fn place(&self, quarter: usize) -> usize {
+        quarter / 2 * LANES * self.stride + quarter % 2 * LANES
+    }
+
     /// Panics unless all that is touched lies in the slices; the tile unit relies on it.
     pub(crate) fn check(&self) {
         let steps = self.left[0].len();

@@ -91,7 +91,7 @@ unsafe fn by_tokens<const KIND: usize>(
 
 /// The values that codes stand for, looked up by their lower and their upper bits.
 #[derive(Clone, Copy)]
-struct Tables {
+pub(crate) struct Tables {
     low: __m512,
     high: __m512,
 }
@@ -99,7 +99,7 @@ struct Tables {
 impl Tables {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-    fn of(codes: Codes) -> Tables {
+    pub(crate) fn of(codes: Codes) -> Tables {
         let [mut low, mut high] = [[0.0; LANES]; 2];
         for (index, (low, high)) in low.iter_mut().zip(&mut high).enumerate() {
             let count = index as f32;
@@ -126,7 +126,12 @@ impl Tables {
     /// There is a tile of codes of this kind.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-    unsafe fn column<const KIND: usize>(self, tile: *const u8, q: usize, i: usize) -> __m512 {
+    pub(crate) unsafe fn column<const KIND: usize>(
+        self,
+        tile: *const u8,
+        q: usize,
+        i: usize,
+    ) -> __m512 {
         let (odd, step) = (i / 4, i % 4);
         // SAFETY: `Codes` says how many bytes a tile has, and where those of a column are.
         unsafe {

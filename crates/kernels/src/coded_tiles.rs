@@ -5,13 +5,12 @@
 
 use crate::amx::CodedTiles;
 use crate::code_operand::{operand, words};
-use crate::coded::{
-    Coded, CodedInputs, Codes, Factors, SPAN_TILES, TILE_COLUMNS, are_whole_spans, prefetch,
-};
+use crate::coded::{Coded, CodedInputs, Codes, Factors, SPAN_TILES, TILE_COLUMNS, are_whole_spans};
 use crate::coded_avx512::{EIGHT, FIVE, FOUR, SIX, read};
 use crate::columns::Columns;
 use crate::lanes::{LANES, Lanes};
 use crate::packed::Tile;
+use crate::rounding::rounded_pairs;
 use crate::scratch::Scratch;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -281,67 +280,6 @@ fn put(
     }
 }
 
-/// The weights of a span rounded to `bf16`, as right operands. Calls `after` with the number of
-/// each tile when it is done.
-///
-/// # Safety
-/// The processor has the features named.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-pub(crate) unsafe fn expand(
-    w: &Coded,
-    span: &[u8],
-    tiles: &mut [Tile],
-    mut after: impl FnMut(usize),
-) {
-    let mut factors = Factors::NONE;
-    // SAFETY: the caller's promise.
-    unsafe { decode(w, span, tiles, &mut factors) };
-    prefetch(span);
-    let parts = TILE_COLUMNS / w.layout.codes.scale_len();
-    let has_least = w.layout.scales.has_least();
-    for (place, tile) in tiles.iter_mut().enumerate() {
-        // SAFETY: 16 floats are read of each.
-        let (scales, least) = unsafe {
-            let scale = |part: usize| _mm512_loadu_ps(factors.scale[place * parts + part].as_ptr());
-            let least = _mm512_loadu_ps(factors.least[place].as_ptr());
-            ([scale(0), scale(parts - 1)], has_least.then_some(least))
-        };
-        round_weights(tile, scales, least);
-        after(place);
-    }
-}
-
-/// Codes become weights; each half of the columns has a scale of its own.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-fn round_weights(tile: &mut Tile, scales: [__m512; 2], least: Option<__m512>) {
-    let upper = _mm512_set1_epi32(0xffff_0000_u32 as i32);
-    for (pair, row) in tile.0.iter_mut().enumerate() {
-        let scale = scales[pair / 8];
-        // SAFETY: a row of a tile is 64 bytes; registers of 64 bytes hold any bits.
-        unsafe {
-            let row = row.as_mut_ptr().cast::<__m512i>();
-            let codes = _mm512_loadu_si512(row);
-            let codes = [_mm512_slli_epi32::<16>(codes), _mm512_and_si512(codes, upper)];
-            let [even, odd] = codes.map(|codes| match least {
-                Some(least) => _mm512_fmadd_ps(_mm512_castsi512_ps(codes), scale, least),
-                None => _mm512_mul_ps(_mm512_castsi512_ps(codes), scale),
-            });
-            _mm512_storeu_si512(row, rounded_pairs(even, odd));
-        }
-    }
-}
-
-/// Two columns of 16 weights each, rounded to `bf16`, as a row of a right operand.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-fn rounded_pairs(even: __m512, odd: __m512) -> __m512i {
-    let rounded = _mm512_cvtne2ps_pbh(odd, even);
-    // SAFETY: registers of 64 bytes hold any bits.
-    let rounded = unsafe { std::mem::transmute::<__m512bh, __m512i>(rounded) };
-    _mm512_permutexvar_epi16(TURNS, rounded)
-}
-
 /// Decoded columns rounded to `bf16`, as right operands; those beyond the last are zeros.
 ///
 /// # Safety
@@ -361,18 +299,6 @@ pub(crate) unsafe fn round_columns(columns: &[Lanes], tiles: &mut [Tile]) {
         }
     }
 }
-
-/// 0, 16, 1, 17 and so on.
-const TURNS: __m512i = {
-    let mut turns = [0u16; 32];
-    let mut place = 0;
-    while place < 32 {
-        turns[place] = (place / 2 + 16 * (place % 2)) as u16;
-        place += 1;
-    }
-    // SAFETY: both are 64 bytes, of which any are allowed.
-    unsafe { std::mem::transmute(turns) }
-};
 
 /// The codes of a span as right operands, `tile[pair of columns][output]`, and its scales.
 ///

@@ -6,13 +6,9 @@ use crate::isa::{Isa, on_isa};
 use crate::lanes::LANES;
 use crate::packed::{TILE_DEPTH, Tile, round};
 use crate::panel::{Stored, prefetch};
+use crate::rounding::{self, Rounding};
 use crate::weights::{Part, Weights};
 use crate::{avx512_tile, coded_tiles};
-
-/// Whether this processor has what [`expand`] needs beside AVX-512.
-pub(crate) fn is_available() -> bool {
-    is_x86_feature_detected!("avx512bf16")
-}
 
 /// Fills `tiles[column / 32]` with a part; columns beyond the last are zeros. Calls `after` with
 /// the number of each tile, so that something else can be done between them.
@@ -21,16 +17,17 @@ pub(crate) fn expand(
     part: &Part,
     tiles: &mut [Tile],
     panel: &mut [f32],
-    after: impl FnMut(usize),
+    mut after: impl FnMut(usize),
 ) {
     let tiles = &mut tiles[..part.len.div_ceil(TILE_DEPTH)];
     match w {
         Weights::Coded(w) => {
-            assert!(is_available(), "tiles without conversion to bf16");
-            let span = w.span(part.first / LANES, part.from);
-            // SAFETY: the assertion saw the instructions; those that every unit of tiles has beside
-            // it were asked for when it was chosen.
-            unsafe { coded_tiles::expand(w, span, tiles, after) }
+            let mut rounding = Rounding::new(w);
+            rounding.take(0, w.span(part.first / LANES, part.from), tiles.len());
+            for (place, tile) in tiles.iter_mut().enumerate() {
+                rounding.round(place, tile);
+                after(place);
+            }
         }
         Weights::Stored(matrix) => {
             expand_stored(&Weights::stored(matrix, part), tiles, panel);
@@ -53,7 +50,7 @@ fn expand_stored(stored: &Stored, tiles: &mut [Tile], panel: &mut [f32]) {
     }
     stored.decode(Isa::Avx512, panel);
     let columns = &panel.as_chunks::<LANES>().0[..stored.len];
-    if is_available() {
+    if rounding::is_available() {
         Isa::Avx512.checked();
         // SAFETY: both saw the instructions.
         return unsafe { coded_tiles::round_columns(columns, tiles) };

@@ -1,9 +1,11 @@
 //! Instruction sets, and running one body of code on any of them.
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// The fastest set that [`Isa::detect`] may give in this process, if it was bounded.
 static FASTEST: OnceLock<Isa> = OnceLock::new();
+/// What this processor has, asked once: every call of a kernel wants to know.
+static AVAILABLE: LazyLock<[bool; Isa::ALL.len()]> = LazyLock::new(|| Isa::ALL.map(Isa::is_there));
 
 /// An instruction set for which kernels exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,6 +57,11 @@ impl Isa {
 
     /// Whether this processor has the instruction set.
     pub fn is_available(self) -> bool {
+        AVAILABLE[self as usize]
+    }
+
+    /// Asks the processor.
+    fn is_there(self) -> bool {
         match self {
             Isa::Scalar => true,
             Isa::Neon => cfg!(target_arch = "aarch64"),
@@ -114,7 +121,7 @@ fn has_avx512() -> bool {
 
 #[cfg(target_arch = "x86_64")]
 fn has_tiles() -> bool {
-    crate::amx::is_available() && crate::expand::is_available()
+    crate::amx::is_available() && crate::rounding::is_available()
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -118,6 +118,8 @@ mod rope;
 mod rounded;
 #[cfg(target_arch = "x86_64")]
 mod rounded_tiles;
+#[cfg(target_arch = "x86_64")]
+mod rounding;
 mod routing;
 #[cfg(test)]
 mod samples;

@@ -211,9 +211,7 @@ impl Piece<'_> {
         let runs = if natural == Side::Left { strips } else { len };
         for run in 0..runs {
             match natural {
-                Side::Left => {
-                    on_isa!(isa, pack_strip(piece: &mut Piece, run: usize, source: Source))
-                }
+                Side::Left => pack_strip(isa, piece, run, source),
                 Side::Right => {
                     on_isa!(isa, pack_step(piece: &mut Piece, run: usize, source: Source))
                 }
@@ -233,22 +231,32 @@ impl Piece<'_> {
 }
 
 /// One strip of a source of vectors, as a left operand.
-#[inline(always)]
-fn pack_strip(piece: &mut Piece, strip: usize, source: Source) {
+fn pack_strip(isa: Isa, piece: &mut Piece, strip: usize, source: Source) {
     let (first, from) = ((piece.strip + strip) * LANES, piece.step * TILE_DEPTH);
     let rows = LANES.min(piece.outer - first);
     let tiles = &mut piece.tiles[strip * piece.len..][..piece.len];
     for row in 0..rows {
         let vector = &source.values[(first + row) * source.stride..][..piece.depth];
-        pack_row(tiles, row, &vector[from..]);
+        pack_row(isa, tiles, row, &vector[from..]);
     }
     tiles.iter_mut().for_each(|tile| tile.0[rows..].fill([[0; 2]; LANES]));
 }
 
 /// Terms of one vector of a strip, as many as there are or the tiles have room for; what is left of
 /// the last tile that gets any becomes zero.
+pub(crate) fn pack_row(isa: Isa, tiles: &mut [Tile], row: usize, terms: &[f32]) {
+    match isa.checked() {
+        // SAFETY: both saw the instructions.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 if crate::rounding::is_available() => unsafe {
+            crate::avx512_tile::pack_row(tiles, row, terms);
+        },
+        isa => on_isa!(isa, pack_row_body(tiles: &mut [Tile], row: usize, terms: &[f32])),
+    }
+}
+
 #[inline(always)]
-pub(crate) fn pack_row(tiles: &mut [Tile], row: usize, terms: &[f32]) {
+fn pack_row_body(tiles: &mut [Tile], row: usize, terms: &[f32]) {
     for (tile, chunk) in tiles.iter_mut().zip(terms.chunks(TILE_DEPTH)) {
         let out = tile.0[row].as_flattened_mut();
         match <&[f32; TILE_DEPTH]>::try_from(chunk) {

@@ -1,7 +1,6 @@
 //! Parts of a packed left operand that are filled vector by vector, as they are computed.
-#![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
-use crate::isa::{Isa, on_isa};
+use crate::isa::Isa;
 use crate::lanes::LANES;
 use crate::packed::{BLOCK_TILES, TILE_DEPTH, Tile, pack_row};
 use std::ops::Range;
@@ -87,7 +86,7 @@ impl<'a> Patch<'a> {
             let end = ((from / BLOCK_TERMS + 1) * BLOCK_TERMS).min(self.terms.end);
             let (own, after) = rest.split_at(rest.len().min(end - from));
             let tiles = &mut self.tiles_from(strip, from)[..own.len().div_ceil(TILE_DEPTH)];
-            on_isa!(isa, pack_row(tiles: &mut [Tile], row: usize, own: &[f32]));
+            pack_row(isa, tiles, row, own);
             if is_last {
                 tiles.iter_mut().for_each(|tile| tile.0[row + 1..].fill([[0; 2]; LANES]));
             }

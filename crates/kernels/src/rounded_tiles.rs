@@ -3,6 +3,7 @@
 
 use crate::amx::{NarrowTiles, Tiles};
 use crate::bf16_product::{BLOCK, Block, Start, pair};
+use crate::coded::{Coded, are_whole_spans};
 use crate::columns::Columns;
 use crate::expand::expand;
 use crate::gated::GatedUnit;
@@ -12,6 +13,7 @@ use crate::packed::{BLOCK_TILES, Packed, TILE_DEPTH, Tile};
 use crate::panel::PANEL_COLUMNS;
 use crate::patch::{Patch, parts};
 use crate::rounded::Before;
+use crate::rounding::Rounding;
 use crate::scratch::{Scratch, TileScratch};
 use crate::weights::{Part, Weights};
 use std::iter::StepBy;
@@ -19,16 +21,14 @@ use std::ops::Range;
 
 /// Strips of 16 tokens whose sums stay in tiles while the weights go by.
 const FEW_STRIPS: usize = 4;
-/// Above that: tokens and terms (1.5 MiB of activations) that stay in the second cache.
+/// Above that: tokens and terms (0.75 MiB of activations) that stay in the second cache beside the
+/// sums of a group of outputs.
 const BAND_TOKENS: usize = 512;
-const PART_TERMS: usize = 6 * PANEL_COLUMNS;
-/// Outputs whose sums are kept from one part of the terms to the next.
-const GROUP_ROWS: usize = 1024;
-/// Outputs of a token that are written together: written by 16, they would take turns at the few
-/// places in the caches that rows of a power of two share.
-const WRITTEN_ROWS: usize = 256;
-/// Outputs of each product of a gated unit that are computed together: beside all activations and
-/// the sums of the other product in the second cache.
+const PART_TERMS: usize = 3 * PANEL_COLUMNS;
+/// Outputs whose sums are kept from one part of the terms to the next and written together: written
+/// by 16, they would take turns at the few places in the caches that rows of a power of two share.
+const GROUP_ROWS: usize = 256;
+/// Outputs of each product of a gated unit that are computed together.
 const GATED_ROWS: usize = 128;
 
 /// See [`crate::linear_rounded`].
@@ -141,21 +141,17 @@ fn many(
     out: &mut Columns,
     scratch: &mut Scratch,
 ) {
-    let columns = w.shape()[1];
-    let group = if columns <= PART_TERMS { WRITTEN_ROWS } else { GROUP_ROWS };
     // Not a power of two: rows of a tile would share few places in the first cache.
-    let stride = group + LANES;
+    let stride = GROUP_ROWS + LANES;
     let most = x.outer().min(BAND_TOKENS).next_multiple_of(BLOCK);
     let mut scratch = scratch.tiles(most * stride);
     let unit = Tiles::new();
     for tokens in parts(0..x.outer(), BAND_TOKENS) {
-        for group in parts(rows.clone(), group) {
-            Product { unit: &unit, x, w, tokens: &tokens, rows: &group, stride }.add(&mut scratch);
-            for written in parts(group.clone(), WRITTEN_ROWS) {
-                let sums = &scratch.sums[written.start - group.start..];
-                let columns = written.start - rows.start..written.end - rows.start;
-                put(before, sums, stride, tokens.clone(), columns, out);
-            }
+        for group in parts(rows.clone(), GROUP_ROWS) {
+            let (unit, matrices, tokens) = (&unit, &[w][..], tokens.clone());
+            Product { unit, x, matrices, tokens: &tokens, rows: &group, stride }.add(&mut scratch);
+            let columns = group.start - rows.start..group.end - rows.start;
+            put(before, scratch.sums, stride, tokens.clone(), columns, out);
         }
     }
 }
@@ -169,22 +165,16 @@ pub(crate) fn gated(
     patch: &mut Patch,
     scratch: &mut Scratch,
 ) {
-    let group = if x.depth() <= PART_TERMS { GATED_ROWS } else { WRITTEN_ROWS };
-    let stride = group + LANES;
+    let stride = GATED_ROWS + LANES;
     let most = patch.vectors().len().min(BAND_TOKENS).next_multiple_of(BLOCK);
-    let scratch = scratch.tiles(2 * most * stride);
-    let (tiles, panel) = (scratch.tiles, scratch.panel);
-    let (gates, ups) = scratch.sums.split_at_mut(most * stride);
-    let mut values = [0.0; WRITTEN_ROWS];
-    let tile_unit = Tiles::new();
+    let mut scratch = scratch.tiles(2 * most * stride);
+    let (tile_unit, mut values) = (Tiles::new(), [0.0; GATED_ROWS]);
     for tokens in parts(patch.vectors(), BAND_TOKENS) {
-        for rows in parts(patch.terms(), group) {
-            for (w, sums) in [(&unit.gate, &mut *gates), (&unit.up, &mut *ups)] {
-                let (tiles, panel) = (&mut *tiles, &mut *panel);
-                let product =
-                    Product { unit: &tile_unit, x, w, tokens: &tokens, rows: &rows, stride };
-                product.add(&mut TileScratch { tiles, panel, sums });
-            }
+        for rows in parts(patch.terms(), GATED_ROWS) {
+            let (matrices, tokens) = (&[&unit.gate, &unit.up][..], &tokens);
+            let product = Product { unit: &tile_unit, x, matrices, tokens, rows: &rows, stride };
+            product.add(&mut scratch);
+            let (gates, ups) = scratch.sums.split_at(product.sums());
             let values = &mut values[..rows.len()];
             for (token, at) in tokens.clone().zip((0..).step_by(stride)) {
                 let of_token = at..at + rows.len();
@@ -195,35 +185,81 @@ pub(crate) fn gated(
     }
 }
 
-/// Some tokens and outputs.
+/// Some tokens and outputs, of one or several matrices of a shape.
 struct Product<'a> {
     unit: &'a Tiles,
     x: &'a Packed,
-    w: &'a Weights<'a>,
+    matrices: &'a [&'a Weights<'a>],
     tokens: &'a Range<usize>,
     rows: &'a Range<usize>,
     /// Floats from one token's sums to the next one's.
     stride: usize,
 }
 
-/// 32 outputs and 256 terms.
+/// 32 outputs of a matrix and 256 terms.
 #[derive(Clone)]
 struct Square {
+    matrix: usize,
     first: usize,
     terms: Range<usize>,
 }
 
 impl Product<'_> {
-    /// Computes the sums `[tokens, rows]`. While the weights of a square are rounded, those of the
-    /// one before it are multiplied with, 32 tokens after each tile.
+    /// Floats of the sums of a matrix.
+    fn sums(&self) -> usize {
+        self.tokens.len().next_multiple_of(BLOCK) * self.stride
+    }
+
+    /// Computes the sums `[matrices, tokens, rows]`.
     fn add(&self, scratch: &mut TileScratch) {
+        match self.matrices.iter().map(|matrix| codes(matrix)).collect::<Option<Vec<Coded>>>() {
+            Some(matrices) => self.add_codes(&matrices, scratch),
+            None => self.add_any(scratch),
+        }
+    }
+
+    /// While a tile of a square is rounded, 32 tokens are multiplied with the square before it.
+    fn add_codes(&self, matrices: &[Coded], scratch: &mut TileScratch) {
+        let TileScratch { tiles, sums, .. } = scratch;
+        let (mut now, mut before) = tiles.split_at_mut(2 * BLOCK_TILES);
+        let mut roundings: Vec<Rounding> = matrices.iter().map(Rounding::new).collect();
+        let mut last: Option<Square> = None;
+        for square in self.squares() {
+            let (rounding, w) = (&mut roundings[square.matrix], &matrices[square.matrix]);
+            for half in 0..2 {
+                let part = part(&(square.first..self.rows.end), half, &square.terms);
+                rounding.take(half, w.span(part.first / LANES, part.from), BLOCK_TILES);
+            }
+            let mut tiles = now.iter_mut().enumerate();
+            if let Some(last) = &last {
+                for token in self.tokens.clone().step_by(BLOCK) {
+                    match tiles.next() {
+                        Some((place, tile)) => {
+                            let block = &mut self.block(last, token, before, sums);
+                            rounding.round_during(self.unit, block, place, tile);
+                        }
+                        None => self.add_tokens(last, token, before, sums),
+                    }
+                }
+            }
+            tiles.for_each(|(place, tile)| rounding.round(place, tile));
+            std::mem::swap(&mut now, &mut before);
+            last = Some(square);
+        }
+        let tokens = self.tokens.clone().step_by(BLOCK);
+        self.finish(last.map(|square| (square, tokens)), before, sums);
+    }
+
+    /// While the weights of a square are rounded, those of the one before it are multiplied with,
+    /// 32 tokens after each tile.
+    fn add_any(&self, scratch: &mut TileScratch) {
         let TileScratch { tiles, panel, sums } = scratch;
         let (mut now, mut before) = tiles.split_at_mut(2 * BLOCK_TILES);
         let mut last: Option<(Square, StepBy<Range<usize>>)> = None;
         for square in self.squares() {
             for (half, tiles) in now.chunks_exact_mut(BLOCK_TILES).enumerate() {
                 let part = part(&(square.first..self.rows.end), half, &square.terms);
-                expand(self.w, &part, tiles, panel, |_| {
+                expand(self.matrices[square.matrix], &part, tiles, panel, |_| {
                     if let Some((square, tokens)) = &mut last
                         && let Some(token) = tokens.next()
                     {
@@ -253,23 +289,49 @@ impl Product<'_> {
     /// All squares: terms that stay in the second cache for all outputs first.
     fn squares(&self) -> impl Iterator<Item = Square> {
         let rows = self.rows.clone().step_by(BLOCK);
-        parts(0..self.w.shape()[1], PART_TERMS).flat_map(move |all| {
-            rows.clone().flat_map(move |first| {
-                parts(all.clone(), PANEL_COLUMNS).map(move |terms| Square { first, terms })
+        let (matrices, columns) = (0..self.matrices.len(), self.x.depth());
+        parts(0..columns, PART_TERMS).flat_map(move |all| {
+            let rows = rows.clone();
+            matrices.clone().flat_map(move |matrix| {
+                let all = all.clone();
+                rows.clone().flat_map(move |first| {
+                    let terms = parts(all.clone(), PANEL_COLUMNS);
+                    terms.map(move |terms| Square { matrix, first, terms })
+                })
             })
         })
     }
 
     /// Adds the products of 32 tokens from `token` on with a square, `[2][BLOCK_TILES]`.
     fn add_tokens(&self, square: &Square, token: usize, tiles: &[Tile], sums: &mut [f32]) {
-        let Square { first, terms } = square;
+        self.unit.add(&mut self.block(square, token, tiles, sums));
+    }
+
+    /// 32 tokens from `token` on and a square.
+    fn block<'b>(
+        &'b self,
+        square: &Square,
+        token: usize,
+        tiles: &'b [Tile],
+        sums: &'b mut [f32],
+    ) -> Block<'b> {
+        let Square { matrix, first, terms } = square;
         let (block, steps) = (terms.start / PANEL_COLUMNS, terms.len().div_ceil(TILE_DEPTH));
         let (upper, lower) = tiles.split_at(BLOCK_TILES);
         let right = [&upper[..steps], &lower[..steps]];
         let left = pair(self.x, block, token / LANES, steps);
         let at = (token - self.tokens.start) * self.stride + first - self.rows.start;
+        let at = matrix * self.sums() + at;
         let (start, stride) = (if block == 0 { Start::Zero } else { Start::Out }, self.stride);
-        self.unit.add(&mut Block { left, right, start, out: &mut sums[at..], stride });
+        Block { left, right, start, out: &mut sums[at..], stride }
+    }
+}
+
+/// A matrix of codes in whole spans.
+fn codes<'a>(matrix: &Weights<'a>) -> Option<Coded<'a>> {
+    match matrix {
+        Weights::Coded(w) if are_whole_spans(w.columns) => Some(*w),
+        _ => None,
     }
 }
 

@@ -11,6 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 /// a shelf is soon empty and given back.
 const SHELF_BYTES: usize = 16 << 20;
 
+/// Shelves that are kept when they are empty: what comes and goes request by request would else
+/// be cleared by the system each time, which takes a twentieth of a prompt's time.
+const KEPT_SHELVES: usize = 4;
+
 /// Lends pieces of one length.
 #[derive(Debug)]
 pub(crate) struct TileMemory {
@@ -18,8 +22,15 @@ pub(crate) struct TileMemory {
     len: usize,
     /// Pieces of a shelf.
     pieces: usize,
-    /// Those of which a piece is lent.
-    shelves: Mutex<Vec<Weak<Shelf>>>,
+    shelves: Mutex<Shelves>,
+}
+
+#[derive(Debug, Default)]
+struct Shelves {
+    /// The first ones, for as long as anybody may ask for pieces.
+    kept: Vec<Arc<Shelf>>,
+    /// All of which a piece is lent, and those that are kept.
+    all: Vec<Weak<Shelf>>,
 }
 
 /// A mapping, which goes back to the system with the last of its pieces.
@@ -86,15 +97,18 @@ impl TileMemory {
     /// A free place, and whether it was used before.
     fn place(&self) -> (Arc<Shelf>, usize, bool) {
         let mut shelves = locked(&self.shelves);
-        shelves.retain(|shelf| shelf.strong_count() > 0);
-        for shelf in shelves.iter().filter_map(Weak::upgrade) {
+        shelves.all.retain(|shelf| shelf.strong_count() > 0);
+        for shelf in shelves.all.iter().filter_map(Weak::upgrade) {
             let found = locked(&shelf.free).take();
             if let Some((place, used)) = found {
                 return (shelf, place, used);
             }
         }
         let shelf = Arc::new(Shelf::new(self.pieces, self.len));
-        shelves.push(Arc::downgrade(&shelf));
+        shelves.all.push(Arc::downgrade(&shelf));
+        if shelves.kept.len() < KEPT_SHELVES {
+            shelves.kept.push(shelf.clone());
+        }
         let (place, used) = locked(&shelf.free).take().expect("a new shelf is empty");
         (shelf, place, used)
     }
@@ -199,20 +213,26 @@ mod tests {
                     prop_assert!(piece.iter().all(|tile| tile.0 == marked(*number).0));
                 }
             }
-            let lent = locked(&memory.shelves).iter().filter(|one| one.strong_count() > 0).count();
-            prop_assert!(lent <= held.len());
+            let shelves = locked(&memory.shelves);
+            let there = shelves.all.iter().filter(|one| one.strong_count() > 0).count();
+            prop_assert!(there <= held.len().max(KEPT_SHELVES));
         }
     }
 
     #[test]
-    fn a_shelf_begins_at_a_large_page_and_goes_with_its_last_piece() {
-        let memory = TileMemory::new(1);
-        let (one, other) = (memory.zeros(), memory.zeros());
-        assert!(one.start().cast::<u8>().align_offset(LARGE_PAGE) == 0);
-        let shelf = Arc::downgrade(&one.shelf);
-        drop(one);
-        assert!(shelf.upgrade().is_some());
-        drop(other);
-        assert!(shelf.upgrade().is_none());
+    fn a_shelf_begins_at_a_large_page_and_goes_with_its_last_piece_if_it_is_not_kept() {
+        let memory = TileMemory::of_shelves(1, 2);
+        let mut pieces: Vec<Piece> = (0..2 * KEPT_SHELVES + 2).map(|_| memory.zeros()).collect();
+        assert!(pieces[0].start().cast::<u8>().align_offset(64) == 0);
+        let large = TileMemory::new(1).zeros();
+        assert!(large.start().cast::<u8>().align_offset(LARGE_PAGE) == 0);
+        let [kept, other] = [0, 2 * KEPT_SHELVES].map(|place| Arc::downgrade(&pieces[place].shelf));
+        pieces.pop();
+        assert!(other.upgrade().is_some());
+        pieces.clear();
+        assert!(other.upgrade().is_none());
+        assert!(kept.upgrade().is_some());
+        drop(memory);
+        assert!(kept.upgrade().is_none());
     }
 }
