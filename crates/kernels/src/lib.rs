@@ -163,7 +163,7 @@ pub use kv_block::{
 };
 pub use linear::linear;
 pub use matrix::{Error, Matrix};
-pub use memory::Memory;
+pub use memory::{Memory, prefetch};
 pub use norm::{layer_norm, rms_norm};
 pub use norm_gradient::{layer_norm_gradient, rms_norm_gradient};
 pub use packed::{Packed, Piece, Side, Source};

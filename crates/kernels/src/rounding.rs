@@ -81,6 +81,8 @@ impl<'a> Rounding<'a> {
         by_kind!(self.round_kind_during(unit, block, tile, out));
     }
 
+    /// # Safety
+    /// `KIND` is that of the codes, and `LEAST` says whether there are least values.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
     unsafe fn round_kind<const KIND: usize, const LEAST: bool>(&self, tile: usize, out: &mut Tile) {
         let rows = self.rows::<KIND, LEAST>(tile, out);
@@ -90,6 +92,8 @@ impl<'a> Rounding<'a> {
         }
     }
 
+    /// # Safety
+    /// As [`Rounding::round_kind`].
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
     unsafe fn round_kind_during<const KIND: usize, const LEAST: bool>(
         &self,
@@ -161,6 +165,10 @@ struct Rows {
 }
 
 impl Rows {
+    /// Rounds a row of the tile.
+    ///
+    /// # Safety
+    /// `codes` and `out` are those of a whole tile, of this kind.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
     unsafe fn put<const KIND: usize, const LEAST: bool>(self, pair: usize) {

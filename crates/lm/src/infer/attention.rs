@@ -9,7 +9,7 @@ use crate::spec::{AttentionSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
 use allod_kernels::{
     Columns, HeadRows, Inputs, Isa, Patch, RopePairing, Scoring, Scratch, Visit, attend_blocks,
-    attend_rows, rms_norm, rope,
+    attend_rows, prefetch, rms_norm, rope,
 };
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,6 +19,10 @@ const QUERIES: usize = 64;
 
 /// Rows of a sequence up to which it attends together with others that share its pages.
 const FEW: usize = 8;
+
+/// Rows of a head that are asked for before they are read: as far apart as they lie, the processor
+/// does not foresee them.
+const ROWS_AHEAD: usize = 4;
 
 /// Rows of a tile.
 const LANES: usize = 16;
@@ -223,8 +227,14 @@ impl Layer<'_> {
         let (share, head_dim) = (self.share(), self.spec.head_dim);
         let rows: Vec<usize> = rows.collect();
         let mut queries = vec![0.0; rows.len() * share];
-        for (row, out) in rows.into_iter().zip(queries.chunks_exact_mut(share)) {
-            let own = &self.queries.values[row * self.queries.width + head * share..][..share];
+        let own =
+            |row: usize| &self.queries.values[row * self.queries.width + head * share..][..share];
+        let mut next = rows.iter().skip(ROWS_AHEAD);
+        for (row, out) in rows.iter().copied().zip(queries.chunks_exact_mut(share)) {
+            if let Some(next) = next.next() {
+                prefetch(own(*next));
+            }
+            let own = own(row);
             let position = self.batch.place(row).1;
             for (own, out) in own.chunks_exact(head_dim).zip(out.chunks_exact_mut(head_dim)) {
                 self.placings[0].place(self.isa, position, own, out);
@@ -237,8 +247,12 @@ impl Layer<'_> {
     fn keys(&self, k: &Activations, head: usize, rows: Range<usize>) -> Vec<f32> {
         let head_dim = self.spec.head_dim;
         let mut keys = vec![0.0; rows.len() * head_dim];
-        for (row, out) in rows.zip(keys.chunks_exact_mut(head_dim)) {
-            let own = &k.values[row * k.width + head * head_dim..][..head_dim];
+        let own = |row: usize| &k.values[row * k.width + head * head_dim..][..head_dim];
+        for (row, out) in rows.clone().zip(keys.chunks_exact_mut(head_dim)) {
+            if row + ROWS_AHEAD < rows.end {
+                prefetch(own(row + ROWS_AHEAD));
+            }
+            let own = own(row);
             self.placings[1].place(self.isa, self.batch.place(row).1, own, out);
         }
         keys
@@ -278,6 +292,8 @@ impl Layer<'_> {
             });
             let placed;
             if !self.placings[1].is_none() {
+                let values = |row: usize| &v.values[row * v.width + head * head_dim..][..head_dim];
+                rows.clone().for_each(|row| prefetch(values(row)));
                 placed = self.keys(k, head, rows.clone());
                 keys = HeadRows { values: &placed, stride: head_dim };
             }
