@@ -16,7 +16,6 @@ use crate::scheduler::{Shared, State};
 use crate::sequence::{Next, Sequence};
 use crate::split::split_evenly;
 use allod_lm::{Batch, Infer, Logits, Model, PAGE_TOKENS, Role};
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -523,7 +522,7 @@ impl<'m> Worker<'m> {
             }
         }
         let mut over = Vec::new();
-        for (index, next, written) in take_all(&mut self.running, ready) {
+        for (index, next, written) in take_all(&self.infer, &mut self.running, ready) {
             let one = &self.running[index];
             self.tally.completion_tokens += written as u64;
             self.tally.accepted_tokens += written.saturating_sub(1) as u64;
@@ -545,8 +544,9 @@ impl<'m> Worker<'m> {
 }
 
 /// [`Running::take`] of each of `ready`, by its place, with its scores. Several are shared out over
-/// threads: a choice goes through the scores of the whole vocabulary.
+/// the threads that compute: a choice goes through the scores of the whole vocabulary.
 fn take_all(
+    infer: &Infer,
     running: &mut [Running],
     ready: Vec<(usize, Vec<&[f32]>)>,
 ) -> Vec<(usize, Next, usize)> {
@@ -559,10 +559,13 @@ fn take_all(
         let (next, written) = one.take(&scores);
         (index, next, written)
     };
-    match own.len() < WORTH_SHARING {
-        true => own.into_iter().map(take).collect(),
-        false => own.into_par_iter().map(take).collect(),
+    if own.len() < WORTH_SHARING {
+        return own.into_iter().map(take).collect();
     }
+    let mut taken: Vec<Option<(usize, Next, usize)>> = own.iter().map(|_| None).collect();
+    let tasks = own.into_iter().zip(&mut taken).collect();
+    infer.each(tasks, |(one, taken)| *taken = Some(take(one)));
+    taken.into_iter().flatten().collect()
 }
 
 /// Bytes that a sequence takes once its prompt is read and its first token written, without the

@@ -1,6 +1,7 @@
 //! Threads that compute together. Between two pieces of work they wait awake for a moment: a pass
 //! of a model is some hundred pieces of a few dozen microseconds, and to wake a thread that sleeps
-//! takes as long as such a piece.
+//! takes as long as such a piece. Meanwhile other threads that have something to do get the
+//! processor.
 #![allow(unsafe_code)] // work is borrowed for as long as it lasts
 
 use std::any::Any;
@@ -137,7 +138,7 @@ impl Team {
         }
         shared.work_off(0);
         let done = || shared.done.0.load(Ordering::Acquire) == tasks;
-        while !wait_awake(done) {
+        while !wait_awake(done, spin_loop) {
             yield_now();
         }
         let panic = locked(&shared.panic).take();
@@ -165,7 +166,8 @@ impl Shared {
         let wanted = || self.has_tasks() || self.ended.load(Ordering::Relaxed);
         while !self.ended.load(Ordering::SeqCst) {
             self.work_off(member);
-            if !wait_awake(wanted) {
+            // Who answers requests may wait for this processor.
+            if !wait_awake(wanted, yield_now) {
                 self.sleep();
             }
         }
@@ -206,8 +208,8 @@ impl Shared {
     }
 }
 
-/// Waits for `ready`, awake; whether it came in time.
-fn wait_awake(ready: impl Fn() -> bool) -> bool {
+/// Waits for `ready`, awake; whether it came in time. `rest` comes between looks at the clock.
+fn wait_awake(ready: impl Fn() -> bool, rest: impl Fn()) -> bool {
     let begun = Instant::now();
     loop {
         for _ in 0..LOOKS {
@@ -219,6 +221,7 @@ fn wait_awake(ready: impl Fn() -> bool) -> bool {
         if begun.elapsed() > AWAKE {
             return false;
         }
+        rest();
     }
 }
 

@@ -24,6 +24,15 @@ impl Infer<DecoderSpec> {
         self.keep(logits.into_values());
     }
 
+    /// Does every task with the threads that compute, each as soon as one is free: what is done
+    /// between two runs then needs no thread woken.
+    ///
+    /// # Panics
+    /// When a task does, after all others are done.
+    pub fn each<T: Send>(&self, tasks: Vec<T>, work: impl Fn(T) + Sync) {
+        self.workers.each_task(tasks, |task, _| work(task));
+    }
+
     /// One vector of each sequence of `batch`, which holds whole sequences, in order: of the normed
     /// last hidden states of their tokens. Whatever was there before is forgotten.
     ///
