@@ -39,42 +39,40 @@ pub(crate) async fn list(
 ) -> Result<Json<Value>, Problem> {
     let page = state.read(move |desk| {
         let last = terms.last.unwrap_or(LAST).clamp(1, LAST_MAX);
-        let found = Found::by(desk, &identity, &terms, last)?;
-        let shown = |(index, receipt)| summary(desk, &identity, index, &receipt);
-        let receipts: Vec<Value> =
-            found.receipts.into_iter().map(shown).collect::<Result<_, _>>()?;
-        Ok(json!({"receipts": receipts, "before": found.before}))
+        let mut receipts = Vec::new();
+        let before = find(desk, (&identity, &terms, last), |index, receipt| {
+            receipts.push(summary(desk, &identity, index, &receipt)?);
+            Ok(())
+        })?;
+        Ok(json!({"receipts": receipts, "before": before}))
     });
     page.await.map(Json)
 }
 
-/// The last receipts that a search means and the caller may see.
-struct Found {
-    /// Newest first.
-    receipts: Vec<(u64, Receipt)>,
-    /// Where the rest of the search begins.
-    before: Option<u64>,
-}
-
-impl Found {
-    fn by(desk: &Desk, identity: &Identity, terms: &Terms, last: usize) -> Result<Found, Problem> {
-        let search = Search::new(terms)?;
-        let size = desk.ledger().refresh()?.size;
-        let end = terms.before.map_or(size, |before| before.min(size));
-        let start = end.saturating_sub(LOOKED_AT_MAX);
-        let mut sight = Sight::new(desk, identity);
-        let mut receipts = Vec::new();
-        for index in (start..end).rev() {
-            if receipts.len() == last {
-                return Ok(Found { receipts, before: Some(index + 1) });
-            }
-            let receipt = desk.ledger().read(index)?;
-            if search.finds(index, &receipt) && sight.receipt(&receipt)? {
-                receipts.push((index, receipt));
-            }
+/// Hands on the last receipts that a search means and the caller may see, newest first: one is in
+/// memory at a time. Gives where the rest of the search begins.
+fn find(
+    desk: &Desk,
+    (identity, terms, last): (&Identity, &Terms, usize),
+    mut found: impl FnMut(u64, Receipt) -> Result<(), Problem>,
+) -> Result<Option<u64>, Problem> {
+    let search = Search::new(terms)?;
+    let size = desk.ledger().refresh()?.size;
+    let end = terms.before.map_or(size, |before| before.min(size));
+    let start = end.saturating_sub(LOOKED_AT_MAX);
+    let mut sight = Sight::new(desk, identity);
+    let mut count = 0;
+    for index in (start..end).rev() {
+        if count == last {
+            return Ok(Some(index + 1));
         }
-        Ok(Found { receipts, before: (start > 0).then_some(start) })
+        let receipt = desk.ledger().read(index)?;
+        if search.finds(index, &receipt) && sight.receipt(&receipt)? {
+            found(index, receipt)?;
+            count += 1;
+        }
     }
+    Ok((start > 0).then_some(start))
 }
 
 /// `GET /api/receipts/export`
@@ -90,14 +88,14 @@ pub(crate) async fn export(
 ) -> Result<impl IntoResponse, Problem> {
     let lines = state.read(move |desk| {
         let last = terms.last.unwrap_or(EXPORTED_MAX).clamp(1, EXPORTED_MAX);
-        let found = Found::by(desk, &identity, &terms, last)?;
         let (mut lines, vkey) = (String::new(), desk.ledger().vkey());
-        for (index, _) in found.receipts {
+        let before = find(desk, (&identity, &terms, last), |index, _| {
             let (entry, proof) = (entry_text(desk, index)?, desk.ledger().prove(index)?);
             let line = json!({"index": index, "entry": entry, "proof": proof, "vkey": vkey});
             lines += &format!("{line}\n");
-        }
-        Ok((lines, found.before))
+            Ok(())
+        })?;
+        Ok((lines, before))
     });
     let (lines, before) = lines.await?;
     let before = before.map(|before| [("x-allod-before", before.to_string())]);
