@@ -135,12 +135,12 @@ fn names_columns(rows: &[Vec<Cell>]) -> bool {
     }
     let mut seen = HashSet::new();
     let are_distinct = first.iter().all(|cell| seen.insert(cell_text(&cell.blocks)));
-    let has_figure = |row: &Vec<Cell>| {
-        row.last()
-            .is_some_and(|cell| cell_text(&cell.blocks).contains(|c: char| c.is_ascii_digit()))
-    };
+    let last = |row: &Vec<Cell>| row.last().map(|cell| cell_text(&cell.blocks));
+    let values: Vec<String> = below.iter().filter_map(last).collect();
+    let is_figure = |value: &String| value.contains(|c: char| c.is_ascii_digit());
+    let are_figures = values.iter().all(is_figure) && table::are_of_one_kind(&values);
     let is_set_off = first.iter().all(is_bold) && !below.iter().all(|row| row.iter().all(is_bold));
-    let reads = below.len() > 1 && (first.len() > 2 || below.iter().all(has_figure));
+    let reads = below.len() > 1 && (first.len() > 2 || are_figures);
     are_distinct && (is_set_off || reads)
 }
 

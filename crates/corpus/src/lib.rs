@@ -19,9 +19,10 @@
 //! - Gone are: front matter, comments, scripts, navigation, struck-out and hidden text, targets of
 //!   links, control characters, and characters that are not seen but could hide or reorder words
 //!   (zero-width, bidirectional controls, variation selectors, tags, soft hyphens).
-//! - Four repairs of what conversions break: "Art. 1 Art. 1 Purpose" says its label once; list
+//! - Five repairs of what conversions break: "Art. 1 Art. 1 Purpose" says its label once; list
 //!   items glued into one line ("… are:a. this;b. that") become blocks; the title that follows a
-//!   bare "Article 5" joins it; words hyphenated at the line ends of plain text are joined.
+//!   bare "Article 5" joins it; words hyphenated at the line ends of plain text are joined; a
+//!   number or letter alone joins the block that it numbers.
 //!
 //! Any change to these rules changes digests, and is a change that users must hear of.
 //! `docs/canonical-text.md` says what is kept and dropped per format, with examples.
@@ -79,6 +80,7 @@ pub use document::{Amendment, Block, BlockKind, ByteRange, Document, Metadata, S
 pub use error::Unreadable;
 pub use language::Language;
 pub use member::{Member, read_all};
+pub use note::is_amendment;
 pub use pages::{Mark, PageRect, PageSize, Pages};
 pub use passage::{MAX_PASSAGE_BYTES, Passage, PassageKind, passages};
 pub use place::covers;

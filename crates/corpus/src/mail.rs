@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{
     Address, DateTime, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType,
 };
@@ -105,12 +107,31 @@ fn parts(message: &Message, ids: &[u32]) -> Result<Vec<Raw>, Unreadable> {
 
 /// A part's text; one that is not in the encoding that it names, or names none, by its bytes.
 fn readable<'a>(message: &Message, part: &MessagePart, text: &'a str) -> Cow<'a, str> {
-    if !text.contains(char::REPLACEMENT_CHARACTER) || part.encoding != Encoding::None {
+    if !text.contains(char::REPLACEMENT_CHARACTER) {
         return Cow::Borrowed(text);
     }
-    let bytes = message.raw_message().get(part.offset_body as usize..part.offset_end as usize);
-    let text_of = |bytes| clean::decode(bytes).ok();
-    bytes.and_then(text_of).map_or(Cow::Borrowed(text), Cow::Owned)
+    let text_of = |bytes: Vec<u8>| clean::decode(&bytes).ok();
+    sent(message, part).and_then(text_of).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// A part's bytes as they were before they were packed for the way.
+fn sent(message: &Message, part: &MessagePart) -> Option<Vec<u8>> {
+    let body = part.offset_body as usize..part.offset_end as usize;
+    let bytes = message.raw_message().get(body)?;
+    match part.encoding {
+        Encoding::None => Some(bytes.to_vec()),
+        Encoding::Base64 => base64_decode(bytes),
+        Encoding::QuotedPrintable => quoted_printable_decode(bytes),
+    }
+}
+
+/// The bytes of a text that is attached: those of the file, so that its own reader finds out the
+/// encoding, unless the mail names one in which the text makes sense.
+fn attached(message: &Message, part: &MessagePart, text: &str) -> Vec<u8> {
+    let named = part.content_type().is_some_and(|kind| kind.has_attribute("charset"));
+    let sound = named && !text.contains([char::REPLACEMENT_CHARACTER, '\0']);
+    let sent = if sound { None } else { sent(message, part) };
+    sent.unwrap_or_else(|| text.as_bytes().to_vec())
 }
 
 fn rich_blocks(text: &str) -> Result<Vec<Raw>, Unreadable> {
@@ -127,6 +148,13 @@ fn text_blocks(text: &str) -> Result<Vec<Raw>, Unreadable> {
     let mut raws = Vec::new();
     for (is_quoted, piece) in pieces(&text) {
         let mut found = plain::read(&piece, language)?;
+        // A greeting that stands alone is no heading.
+        if raws.is_empty()
+            && let Some(first) = found.first_mut()
+            && matches!(first.kind, BlockKind::Heading { .. })
+        {
+            first.kind = BlockKind::Paragraph;
+        }
         if is_quoted {
             found.iter_mut().for_each(quote);
         }
@@ -210,7 +238,7 @@ fn attachments(message: &Message) -> Vec<Attachment> {
         .enumerate()
         .map(|(index, part)| {
             let bytes = match &part.body {
-                PartType::Text(text) | PartType::Html(text) => text.as_bytes().to_vec(),
+                PartType::Text(text) | PartType::Html(text) => attached(message, part, text),
                 PartType::Binary(bytes) | PartType::InlineBinary(bytes) => bytes.to_vec(),
                 PartType::Message(message) => message.raw_message().to_vec(),
                 PartType::Multipart(_) => Vec::new(),
@@ -332,6 +360,28 @@ mod tests {
         assert_eq!(text(1), "Ware: Salz; Preis: 3");
         assert!(matches!(found[2].1, Err(Unreadable::NotYet { .. })));
         assert!(text(3).starts_with("Inner\n\nFrom: c@d.ch"), "{}", text(3));
+    }
+
+    #[test]
+    fn a_greeting_is_no_heading() {
+        let mail = b"From: a@b.ch\nSubject: Hut\n\nGuten Tag\n\nDie Hutte ist 2 m hoch.\n";
+        assert_eq!(blocks(mail)[2], (BlockKind::Paragraph, "Guten Tag".to_owned()));
+    }
+
+    #[test]
+    fn an_attached_text_keeps_its_bytes() {
+        // "Straße;Müll", "Ahornweg;grün" in Latin-1, and "é" said to be UTF-8 but in Latin-1.
+        let mail = b"From: a@b.ch\nSubject: x\nMIME-Version: 1.0\n\
+            Content-Type: multipart/mixed; boundary=X\n\n--X\nContent-Type: text/plain\n\nSiehe.\n\
+            --X\nContent-Type: text/csv\nContent-Disposition: attachment; filename=a.csv\n\
+            Content-Transfer-Encoding: base64\n\nU3RyYd9lO038bGwKQWhvcm53ZWc7Z3L8bgo=\n\
+            --X\nContent-Type: text/plain; charset=utf-8\n\
+            Content-Disposition: attachment; filename=b.txt\n\
+            Content-Transfer-Encoding: quoted-printable\n\nLe caf=E9 est ferm=E9 lundi.\n--X--\n";
+        let found = members(mail);
+        let text = |at: usize| found[at].1.as_ref().unwrap().text.clone();
+        assert_eq!(text(1), "Straße: Ahornweg; Müll: grün");
+        assert_eq!(text(2), "Le café est fermé lundi.");
     }
 
     #[test]

@@ -48,6 +48,15 @@ const COLLECTIONS: &[&str] = &["(AS ", "(RO ", "(RU "];
 /// A note is not longer.
 const MAX_NOTE_BYTES: usize = 700;
 
+/// Whether a text only says which law gave a provision its wording.
+#[must_use]
+pub fn is_amendment(text: &str) -> bool {
+    let text = text.trim_start();
+    let begins = BEGINNINGS.iter().any(|beginning| text.starts_with(beginning));
+    let part = || PARTS.iter().any(|part| text.get(..40).unwrap_or(text).contains(part));
+    (begins || part()) && COLLECTIONS.iter().any(|sign| text.contains(sign))
+}
+
 /// The blocks with such notes as blocks of their own, each after the block that it stood in.
 pub(crate) fn apart(raws: Vec<Raw>) -> Vec<Raw> {
     let mut found = Vec::with_capacity(raws.len());

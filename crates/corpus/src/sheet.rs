@@ -111,8 +111,8 @@ impl Sheet {
     /// The row of a region that names its columns.
     fn header(&self, rows: &[Row]) -> Option<usize> {
         let said = rows.iter().position(|row| self.headers.contains(&row.number));
-        if said.is_some_and(|at| rows[at].cells.len() > 1) {
-            return said;
+        if let Some(at) = said.filter(|at| rows[*at].cells.len() > 1) {
+            return Some(self.below_groups(rows, at));
         }
         let width = rows.iter().take(SAMPLE_ROWS).map(|row| row.cells.len()).max()?;
         if width < 2 {
@@ -126,7 +126,42 @@ impl Sheet {
         let at = top.iter().position(is_wide)?;
         let groups = at.checked_sub(1).map(|above| &rows[above]).filter(|row| is_grouped(row));
         let groups = groups.map(spread).unwrap_or_default();
-        self.is_header(&rows[at], &rows[at + 1..], width, &groups).then_some(at)
+        if self.is_header(&rows[at], &rows[at + 1..], width, &groups) {
+            return Some(self.below_groups(rows, at));
+        }
+        // Names may repeat under the groups of a first row that names nothing alone.
+        (self.below_groups(rows, at) > at).then_some(at + 1)
+    }
+
+    /// The row that names the columns of the groups in `at`; `at` itself if it groups none.
+    fn below_groups(&self, rows: &[Row], at: usize) -> usize {
+        let [groups, names, below @ ..] = &rows[at..] else { return at };
+        let is_number = |cell: &Cell| cell.look == Look::Number;
+        let is_figure = |cell: &Cell| {
+            let digits = cell.text.contains(|c: char| c.is_ascii_digit());
+            is_number(cell) || digits && !table::is_year(&cell.text)
+        };
+        if !is_grouped(groups) || groups.cells.len() < 2 || below.is_empty() {
+            return at;
+        }
+        let spanned = groups.cells.iter().filter(|group| group.columns > 1);
+        let under = |group: &Cell| {
+            let columns = group.column..group.column.saturating_add(group.columns);
+            names.cells.iter().filter(|cell| columns.contains(&cell.column)).count() > 1
+        };
+        let reaches_down = groups.cells.iter().any(|group| {
+            let same = |cell: &Cell| cell.column == group.column && cell.text == group.text;
+            group.columns < 2 && names.cells.iter().any(same)
+        });
+        let is_bold = |row: &Row| row.cells.iter().all(|cell| cell.look == Look::Bold);
+        let stands_out = is_bold(groups) && is_bold(names) && !below.iter().all(is_bold);
+        let has_figures = below.iter().flat_map(|row| &row.cells).any(is_number);
+        let names_all = spanned.into_iter().all(under) && !names.cells.iter().any(is_figure);
+        let width = names.cells.len();
+        let is_second = names_all
+            && (stands_out || reaches_down || has_figures)
+            && self.is_header(names, below, width, &spread(groups));
+        if is_second { at + 1 } else { at }
     }
 
     /// Whether a row names the columns; names may be alike under the different `groups` above it.
@@ -307,6 +342,20 @@ mod tests {
             found[1],
             "Konto: A; 2025, Soll: 1; 2025, Haben: 2; 2026, Soll.: 3; 2026, Haben.: 4"
         );
+    }
+
+    #[test]
+    fn groups_over_names_are_two_rows_of_header() {
+        let names = ["Dienst|*Private>||*Firmen>", "Dienst|Normal|Express|Normal|Express"];
+        let found = texts(&[names[0], names[1], "Auszug|20|30|40|70"]);
+        assert_eq!(
+            found[1..],
+            ["Dienst: Auszug; Private, Normal: 20; Private, Express: 30; Firmen, Normal: 40; \
+              Firmen, Express: 70"]
+        );
+        // A row of data under a name of two columns stays data.
+        let found = texts(&["*Ort|*Zeiten>|", "Bern|Montag|8 Uhr", "Thun|Freitag|9 Uhr"]);
+        assert_eq!(found[0], "Ort: Bern; Zeiten: Montag; Zeiten: 8 Uhr");
     }
 
     #[test]

@@ -9,6 +9,9 @@ use crate::{BlockKind, Language, note};
 /// The level of an article whose heading is a line of text: below every heading.
 pub(crate) const ARTICLE_LEVEL: u8 = 7;
 
+/// A longer block is no number or letter alone.
+const MAX_MARKER_BYTES: usize = 8;
+
 /// A title that stands in the block after a bare "Article 5" is at most this long.
 const MAX_FOLLOWING_TITLE_BYTES: usize = 160;
 
@@ -16,12 +19,53 @@ const MAX_FOLLOWING_TITLE_BYTES: usize = 160;
 pub(crate) fn refine(raws: Vec<Raw>, language: Language) -> Vec<Raw> {
     let language = dialect(raws.iter().map(|raw| raw.text.as_str()), language);
     let mut refiner = Refiner { found: Vec::with_capacity(raws.len()), language, last_article: 0 };
-    for raw in note::apart(raws) {
+    for raw in note::apart(join_markers(raws)) {
         refiner.take(raw);
     }
     let mut found = join_titles(note::settle(refiner.found));
     mark_title(&mut found);
     found
+}
+
+/// A number or letter that stands in a block of its own before the block that it numbers, as pages
+/// set in columns have it: one block again.
+fn join_markers(raws: Vec<Raw>) -> Vec<Raw> {
+    let mut found: Vec<Raw> = Vec::with_capacity(raws.len());
+    let mut raws = raws.into_iter().peekable();
+    while let Some(raw) = raws.next() {
+        let next = if is_bare_marker(&raw) { raws.next_if(may_be_numbered) } else { None };
+        found.push(match next {
+            Some(text) => Raw {
+                kind: text.kind,
+                text: format!("{} {}", raw.text.trim(), text.text.trim_start()),
+                lead: 0,
+            },
+            None => raw,
+        });
+    }
+    found
+}
+
+/// "1.", "(a)", "–" and nothing else.
+fn is_bare_marker(raw: &Raw) -> bool {
+    let text = raw.text.trim();
+    let may_be = matches!(raw.kind, BlockKind::Paragraph | BlockKind::ListItem);
+    // A bare figure may be anything.
+    let is_signed = text.ends_with(['.', ')', '-', '–', '—', '•']);
+    may_be
+        && is_signed
+        && text.len() <= MAX_MARKER_BYTES
+        && marker(&format!("{text} x")).is_some_and(|found| found.length == text.len() + 1)
+}
+
+fn may_be_numbered(raw: &Raw) -> bool {
+    let text = raw.text.trim();
+    let may_be = matches!(raw.kind, BlockKind::Paragraph | BlockKind::ListItem);
+    may_be
+        && text.contains(char::is_alphabetic)
+        && marker(text).is_none()
+        && !is_bare_marker(raw)
+        && article(text, Language::Other).is_none()
 }
 
 struct Refiner {
@@ -273,6 +317,20 @@ mod tests {
         assert_eq!(texts, [&["2 Aufgaben sind:"], &items[..]].concat());
         assert_eq!(found[1].0, BlockKind::ListItem);
         assert_eq!(refined(vec![plain("Siehe Kap. 3 etc. a. b. und z.B. c. so")]).len(), 1);
+    }
+
+    #[test]
+    fn a_marker_alone_belongs_to_what_it_numbers() {
+        let texts = |blocks: &[&str]| {
+            let raws = blocks.iter().map(|text| plain(text)).collect();
+            refined(raws).into_iter().map(|(_, text)| text).collect::<Vec<_>>()
+        };
+        let found = texts(&["Article 30 Records", "1.", "It shall contain:", "(a)", "the name;"]);
+        assert_eq!(found, ["Article 30 Records", "1. It shall contain:", "(a) the name;"]);
+        // Markers in a row, a number of figures, and text that has its own marker stay.
+        for blocks in [["(a)", "(b)"], ["2026", "Budget"], ["1.", "a. the name"], ["3", "Fees"]] {
+            assert_eq!(texts(&blocks), blocks);
+        }
     }
 
     #[test]

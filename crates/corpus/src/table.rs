@@ -7,6 +7,9 @@ use crate::raw::Raw;
 /// A header longer than this is cut where it is repeated in each row.
 const MAX_HEADER_BYTES: usize = 120;
 
+/// A longer text is more than a figure with its unit.
+const MAX_FIGURE_BYTES: usize = 40;
+
 /// Naming the columns may make a table this many times longer, beyond a free allowance.
 const MAX_GROWTH: usize = 8;
 const FREE_GROWTH_BYTES: usize = 64 << 10;
@@ -51,6 +54,20 @@ pub(crate) fn is_year(cell: &str) -> bool {
     let cell = cell.trim();
     let is_number = cell.len() == 4 && cell.bytes().all(|byte| byte.is_ascii_digit());
     is_number && (cell.starts_with("19") || cell.starts_with("20"))
+}
+
+/// Whether texts are figures of one kind: mostly short, with digits, and the same sign or word, or
+/// none, before and behind them.
+pub(crate) fn are_of_one_kind(values: &[String]) -> bool {
+    let kind = |value: &String| {
+        let mut words = value.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+        let is_short =
+            value.len() <= MAX_FIGURE_BYTES && value.contains(|c: char| c.is_ascii_digit());
+        is_short.then(|| words.next().map(str::to_lowercase))
+    };
+    let kinds: Vec<Option<String>> = values.iter().filter_map(kind).collect();
+    let most = kinds.iter().map(|kind| kinds.iter().filter(|other| *other == kind).count()).max();
+    values.len() > 1 && most.is_some_and(|most| most * 3 > values.len() * 2)
 }
 
 fn named_length(header: &[String], row: &[String]) -> usize {
@@ -118,6 +135,18 @@ mod tests {
         assert_eq!(texts(&[], &[&["a", "b"], &["", ""]]), ["a | b"]);
         assert_eq!(texts(&["a", "b"], &[]), ["a | b"]);
         assert_eq!(texts(&[], &[&["Name:", "Ann", "Age:", "5"]]), ["Name: Ann | Age: 5"]);
+    }
+
+    #[test]
+    fn figures_of_one_kind_are_told_from_facts() {
+        let are = |values: &[&str]| {
+            are_of_one_kind(&values.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>())
+        };
+        assert!(
+            are(&["CHF 2", "CHF 3.50", "CHF 20 pro Jahr"]) && are(&["12", "13.5", "free", "9"])
+        );
+        assert!(!are(&["041 555 17 17", "Montag, 8 Uhr", "schriftlich, 14 Tage vorher"]));
+        assert!(!are(&["5"]) && !are(&[]));
     }
 
     #[test]

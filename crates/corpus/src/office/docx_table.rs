@@ -3,6 +3,7 @@
 use super::docx::{Reader, has};
 use crate::frame::Frame;
 use crate::raw::Raw;
+use crate::table;
 use crate::xml::Element;
 
 /// Fill colours that do not set a cell off.
@@ -197,11 +198,13 @@ fn reads_like_names(row: &Row, below: &[Row]) -> bool {
             && !text.contains(|c: char| c.is_ascii_digit())
             && seen.insert(text)
     };
-    // Two columns may be names and values; with numbers below, the first row names them.
-    let has_number = |row: &&Row| {
-        row.cells.last().is_some_and(|cell| text(cell).contains(|c: char| c.is_ascii_digit()))
-    };
-    let numbers = below.iter().filter(has_number).count();
-    let is_wide = row.cells.len() > 2 || row.cells.len() == 2 && numbers * 2 > below.len();
+    // Two columns may be names and values; with figures of one kind below, the first names them.
+    let values: Vec<String> = below
+        .iter()
+        .filter_map(|row| row.cells.last())
+        .map(text)
+        .filter(|t| !t.is_empty())
+        .collect();
+    let is_wide = row.cells.len() > 2 || row.cells.len() == 2 && table::are_of_one_kind(&values);
     is_wide && below.len() > 1 && row.cells.iter().all(is_name)
 }

@@ -168,6 +168,13 @@ fn a_header_of_two_rows_names_each_column() {
         "Ticket: Year; Residents, Child: 20; Residents, Adult: 50",
     ];
     assert_eq!(texts("a.docx", &bytes), expected);
+    let facts = [
+        tr("", &[cell("Responsible"), cell("Market police, R. Roe")]),
+        tr("", &[cell("Telephone"), cell("041 555 17 17")]),
+        tr("", &[cell("Permit"), cell("in writing, 14 days before")]),
+    ];
+    let bytes = docx(&format!("<w:tbl>{}</w:tbl>", facts.concat()), "", "", "");
+    assert_eq!(texts("a.docx", &bytes)[0], "Responsible | Market police, R. Roe");
     let form = [tr("", &[cell("Name:"), cell("Ann")]), tr("", &[cell("Born:"), cell("1990")])];
     let bytes = docx(&format!("<w:tbl>{}</w:tbl>", form.concat()), "", "", "");
     assert_eq!(texts("a.docx", &bytes), ["Name: Ann", "Born: 1990"]);

@@ -179,9 +179,19 @@ impl<'b> Builder<'b> {
             || open.is_entry
             || is_entry(line, &text)
             || begins_item(line, &text, after_item)
+            || self.begins_part(open, line, &text)
             || begins_article(line, &text, is_free)
             || is_indented(open, line)
             || ends_here(open, line, region)
+    }
+
+    /// A numbered heading right under a title: `1. Fees`.
+    fn begins_part(&self, open: &Open, line: &Segment, text: &str) -> bool {
+        let is_large = line.size >= LARGER * self.body.size;
+        let numbers = marker(text).is_some_and(|found| {
+            found.kind == MarkerKind::Number && text[found.length..].starts_with(char::is_uppercase)
+        });
+        is_large && numbers && marker(&open.text).is_none()
     }
 
     fn append(&self, mut open: Open, line: &Segment, region: &Region) -> Open {

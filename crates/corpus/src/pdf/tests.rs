@@ -40,6 +40,16 @@ fn paragraphs_headings_and_lists() {
 }
 
 #[test]
+fn a_numbered_heading_is_no_second_line_of_the_title() {
+    let page = [
+        text('B', 18.0, 70.0, 780.0, "Fees of the nursery"),
+        text('B', 18.0, 70.0, 757.0, "1. Fees"),
+        lines(70.0, 730.0, &[LONG, "the gazette."]),
+    ];
+    assert_eq!(texts(&read_pages(&[page.concat()]))[..2], ["Fees of the nursery", "1. Fees"]);
+}
+
+#[test]
 fn every_line_has_its_place() {
     let page = lines(70.0, 724.0, &[LONG, "the gazette."]);
     let document = read_pages(&[String::new(), page]);
