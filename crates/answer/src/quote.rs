@@ -1,24 +1,30 @@
 //! Quoting: the sentences of the evidence that answer, word for word.
 
 mod asked;
+mod contrary;
 mod dispute;
 mod expected;
 mod features;
 mod opposites;
 mod order;
+mod phrases;
+mod place;
 mod slots;
 mod span;
 mod units;
+mod value;
 mod weights;
 mod whole;
 
 use allod_corpus::{ByteRange, Language};
-use allod_retrieval::analysis::words;
-use allod_retrieval::{Evidence, EvidenceSet, Question};
+use allod_retrieval::analysis::{Word, words};
+use allod_retrieval::{Concept, Evidence, EvidenceSet, Question};
+use contrary::Subject;
 pub use dispute::Dispute;
 use dispute::{Disputed, keep_current};
 use expected::{Expected, focus};
 use features::Asking;
+use place::Place;
 use units::{Unit, units};
 
 /// Passages that are looked into.
@@ -37,6 +43,17 @@ const SECOND_AT_LEAST: f64 = 0.8;
 const OTHER_PASSAGE_AT_LEAST: f64 = 0.85;
 /// One match is clearly better than another from this difference on.
 const CLEARLY: f64 = 0.3;
+
+/// What a sentence counts that speaks of another thing than the one asked about.
+const CONTRARY: f64 = 0.75;
+/// What a sentence of a named article counts that has nothing of the question itself and stands
+/// behind the article's beginning.
+const CONTINUED: f64 = 0.8;
+/// A sentence that matches less of the question has nothing of it.
+const SILENT: f64 = 0.05;
+/// What is left of the confidence where even the best one does, or where the act is not there whose
+/// article is asked for.
+const DOUBTFUL: f64 = 0.5;
 
 /// What the answer confidence is judged by.
 pub type Signals = [f64; weights::SIGNALS];
@@ -101,6 +118,8 @@ struct Candidate {
     coverage: f64,
     /// How well it holds the kind of thing asked for; `None` if the question names none.
     holds_expected: Option<f64>,
+    /// Whether it speaks of another thing than the one asked about.
+    contrary: bool,
     score: f64,
 }
 
@@ -139,7 +158,27 @@ pub fn quote(question: &str, language: Language, found: &EvidenceSet) -> Quotati
     let answer = asking.answer(best, short).map(|inside| (best, inside));
     let quotes = choose(&candidates, &found.evidence, answer);
     let dispute = Disputed { question, language, evidence: &found.evidence }.find(&candidates);
-    Quotation { quotes, confidence: weights::confidence(&signals), signals, features, dispute }
+    let doubtful = best.contrary || is_elsewhere(best, found);
+    let confidence = weights::confidence(&signals) * if doubtful { DOUBTFUL } else { 1.0 };
+    Quotation { quotes, confidence, signals, features, dispute }
+}
+
+/// Whether the question names an article of an act, and the quote is neither from there nor from
+/// anything that goes by the act's name.
+fn is_elsewhere(best: &Candidate, found: &EvidenceSet) -> bool {
+    let Some(passage) = found.evidence.get(best.evidence).filter(|passage| !passage.named) else {
+        return false;
+    };
+    let concepts = &passage.question.concepts;
+    let names_article = concepts.iter().any(|concept| concept.word.starts_with("art_"));
+    let mut others = concepts.iter().zip(&best.joined).filter(|(concept, _)| {
+        let number = concept.word.starts_with(|c: char| c.is_ascii_digit());
+        !concept.weak && !number && !concept.word.contains('_')
+    });
+    // The name of an act is like no word of another language.
+    let foreign = passage.question.language.is_some_and(|own| own != passage.language);
+    let unmet = |concept: &Concept, joined: f64| joined < CLEARLY || foreign && !concept.known;
+    names_article && others.any(|(concept, joined)| unmet(concept, *joined))
 }
 
 /// What answerability is judged by, each between 0 and 1.
@@ -164,8 +203,24 @@ fn focus_strength(focus: &str, best: &Candidate, found: &EvidenceSet) -> Option<
     best.joined.get(at).copied()
 }
 
+/// What is asked, beside its subject.
+struct Asks {
+    expected: Option<Expected>,
+    place: Place,
+    words: Vec<Word>,
+    language: Language,
+    /// Whether the place that it names is found.
+    is_placed: bool,
+}
+
 fn candidates(text: &str, language: Language, evidence: &[Evidence]) -> Vec<Candidate> {
-    let expected = Expected::of(text, language);
+    let asking = Asks {
+        expected: Expected::of(text, language),
+        place: Place::of(text, language),
+        words: words(text, language),
+        language,
+        is_placed: evidence.iter().any(|passage| passage.named),
+    };
     let plain = Question::plain(text, language);
     let mut candidates = Vec::new();
     let holds_any = |passage: &Evidence| !passage.text.trim().is_empty();
@@ -177,9 +232,22 @@ fn candidates(text: &str, language: Language, evidence: &[Evidence]) -> Vec<Cand
         let searched = !passage.question.concepts.is_empty();
         let question = if searched { &passage.question } else { &plain };
         let rank = (passage.score / best).clamp(0.0, 1.0);
-        candidates.extend(of_passage(at, passage, question, expected.as_ref(), rank));
+        let from = candidates.len();
+        candidates.extend(of_passage(at, passage, question, &asking, rank));
+        if goes_on(passage, evidence) {
+            let silent = candidates[from..].iter_mut().filter(|c| c.own_coverage < SILENT);
+            silent.for_each(|candidate| candidate.score *= CONTINUED);
+        }
     }
     candidates
+}
+
+/// Whether a passage at the named place goes on from another one there, which is found too.
+fn goes_on(passage: &Evidence, evidence: &[Evidence]) -> bool {
+    let before = |other: &Evidence| {
+        other.named && other.digest == passage.digest && other.range.start < passage.range.start
+    };
+    passage.named && evidence.iter().any(before)
 }
 
 fn strengths(question: &Question, text: &str, language: Language) -> Vec<f64> {
@@ -190,28 +258,36 @@ fn of_passage(
     at: usize,
     passage: &Evidence,
     question: &Question,
-    expected: Option<&Expected>,
+    asks: &Asks,
     rank: f64,
 ) -> Vec<Candidate> {
     let above = above(passage, question);
     let units = units(&passage.text, passage.language);
-    let own = own_strengths(passage, question, &units);
+    let own = own_strengths(passage, question, asks, &units);
+    let placed = asks.place.weights(passage, &units);
+    let subject = Subject { question, words: &asks.words, language: asks.language };
     let candidate = |(index, unit): (usize, &Unit)| {
         let joined = joined_strengths(&above, &units, &own, index);
         let text = unit.text(&passage.text);
+        let expected = asks.expected.as_ref();
         let holds_expected = expected.map(|kind| kind.stands_in(text, passage.language));
+        let mut matched = own[index].clone();
+        raise(&mut matched, &above, 1.0);
+        let contrary = subject.is_missed(text, passage.language, &matched);
+        let weight = placed[index] * if contrary { CONTRARY } else { 1.0 };
         let own_coverage = question.coverage(&own[index]);
         let coverage = question.coverage(&joined);
         Candidate {
             evidence: at,
             unit: unit.clone(),
             introduction: adding_introduction(&units, &own, index),
-            score: score(own_coverage, coverage, holds_expected, rank),
+            score: score(own_coverage, coverage, holds_expected, rank) * weight,
             joined,
             own: own[index].clone(),
             own_coverage,
             coverage,
             holds_expected,
+            contrary,
         }
     };
     units.iter().enumerate().map(candidate).collect()
@@ -219,11 +295,23 @@ fn of_passage(
 
 /// How well each unit matches each concept. What stands under a question answers it: the heading's
 /// words are each unit's own.
-fn own_strengths(passage: &Evidence, question: &Question, units: &[Unit]) -> Vec<Vec<f64>> {
+fn own_strengths(
+    passage: &Evidence,
+    question: &Question,
+    asks: &Asks,
+    units: &[Unit],
+) -> Vec<Vec<f64>> {
     let asked = passage.heading_path.last().filter(|heading| heading.ends_with('?'));
     let asked = asked.map(|heading| strengths(question, heading, passage.language));
     let own = |unit: &Unit| {
         let mut own = strengths(question, unit.text(&passage.text), passage.language);
+        // Where the named place is found, a mention of it elsewhere says nothing.
+        if asks.is_placed {
+            let places = question.concepts.iter().zip(&mut own);
+            places
+                .filter(|(concept, _)| concept.word.contains('_'))
+                .for_each(|(_, own)| *own = 0.0);
+        }
         raise(&mut own, asked.as_deref().unwrap_or_default(), 1.0);
         own
     };

@@ -34,17 +34,27 @@ fn joined(before: &str, question: &str) -> String {
     let earlier = words(before, language);
     let replaced = replaced(&own, &earlier, language);
     let says = |word: &Word| own.iter().any(|other| other.stem == word.stem);
-    let asks = own.iter().any(|word| is_weak_word(&word.folded, language));
+    // The Italian `da` is a preposition and a weak verb.
+    let weak = |folded: &str| is_weak_word(folded, language) && !is_stop_word(folded, language);
+    let asks = own.iter().any(|word| weak(&word.folded));
+    // `60 litres` stands in the place of `35 litres`, `zone B` in that of `zone A`.
+    let sorts = [Word::is_number, is_letter];
     let mut whole = question.trim().to_owned();
     for (at, word) in earlier.iter().enumerate() {
         let empty = is_stop_word(&word.folded, language) || word.folded.contains('_');
         let weak = asks && is_weak_word(&word.folded, language);
-        if !empty && !weak && !says(word) && !replaced.contains(&at) {
+        let other = sorts.iter().any(|sort| sort(word) && own.iter().any(sort));
+        if !empty && !weak && !other && !says(word) && !replaced.contains(&at) {
             whole.push(' ');
             whole.push_str(&before[word.range.clone()]);
         }
     }
     whole
+}
+
+/// A single capital letter, which names something.
+fn is_letter(word: &Word) -> bool {
+    word.capital && word.folded.len() == 1 && !word.is_number()
 }
 
 /// Whether a question needs the one before: it goes on from it, points back, or says very little.
@@ -110,6 +120,11 @@ mod tests {
                 "Wann ist die Bibliothek geöffnet?",
                 "Und was kostet sie?",
                 "Und was kostet sie? Bibliothek geöffnet",
+            ),
+            (
+                "Quanto costa il sacco da 35 litri?",
+                "E quello da 60 litri?",
+                "E quello da 60 litri? costa sacco",
             ),
             ("When is the pool open?", "And on Sundays?", "And on Sundays? pool open"),
         ] {

@@ -26,6 +26,9 @@ const SURE_FORM: f64 = 0.65;
 const PARTS_STRENGTH: f64 = 0.9;
 /// A number that falls in a range of the passage.
 const RANGE_STRENGTH: f64 = 0.9;
+/// A compound's first part has so many letters at least, and by so many it is known again.
+const SHORTEST_FIRST_PART: usize = 3;
+const FIRST_LETTERS: usize = 5;
 /// How much a word counts that is found in a document of another language.
 const FOREIGN_STRENGTH: f64 = 0.6;
 
@@ -44,6 +47,9 @@ pub struct Concept {
     pub(crate) forms: Vec<(String, f64)>,
     /// Parts of a compound, two or none: their share of the whole and their forms.
     pub(crate) parts: Vec<Part>,
+    /// The last part of a German compound that passages have as a word of its own: the *Rat* of
+    /// *Nationalrat*.
+    pub(crate) head: Option<String>,
 }
 
 /// Part of a compound.
@@ -104,6 +110,7 @@ impl Question {
                     weak,
                     forms: vec![(word.stem, 1.0)],
                     parts: Vec::new(),
+                    head: None,
                     word: word.folded,
                 }
             })
@@ -169,6 +176,10 @@ impl Question {
         let own = self.language == Some(language);
         let mut hits = Vec::new();
         for (at, word) in words.iter().enumerate() {
+            // The zone A is no `a`.
+            if word.folded.len() < 2 && !word.is_number() && !word.capital {
+                continue;
+            }
             let targets =
                 if own { self.by_stem.get(&word.stem) } else { self.by_folded.get(&word.folded) };
             for target in targets.into_iter().flatten() {
@@ -185,6 +196,35 @@ impl Question {
         }
         hits.sort_by_key(|hit| hit.word);
         hits
+    }
+
+    /// The concepts in whose place words of a text stand that are another thing of the same sort:
+    /// a *Bundesrat* where the *Nationalrat* is asked about. Only of German compounds.
+    #[must_use]
+    pub fn other_things(&self, words: &[Word], language: Language) -> Vec<usize> {
+        if language != Language::De || self.language != Some(language) {
+            return Vec::new();
+        }
+        let is_other = |concept: &Concept| {
+            let Some(head) = &concept.head else { return false };
+            let first = concept.word.get(..FIRST_LETTERS).unwrap_or(&concept.word);
+            let means = |word: &Word| concept.forms.iter().any(|(form, _)| *form == word.stem);
+            let first_part = concept.parts.first();
+            let has_first = |word: &Word| {
+                let forms = first_part.map_or(&[][..], |part| &part.forms);
+                word.folded.contains(first)
+                    || forms.iter().any(|(form, _)| word.stem.contains(form))
+            };
+            let other = |word: &&Word| {
+                word.stem.len() >= head.len() + SHORTEST_FIRST_PART
+                    && word.stem.ends_with(head.as_str())
+                    && !means(word)
+                    && !concept.word.ends_with(&word.folded)
+            };
+            words.iter().any(|word| other(&word)) && !words.iter().any(has_first)
+        };
+        let concepts = self.concepts.iter().enumerate();
+        concepts.filter(|(_, concept)| is_other(concept)).map(|(at, _)| at).collect()
     }
 
     /// How well each concept is matched by these hits, 0 to 1.
@@ -247,6 +287,10 @@ fn content_words(text: &str, language: Language) -> Vec<Word> {
             continue;
         }
         let letter = word.folded.len() < 2 && !word.is_number();
+        if letter && is_name(&word, text, language, content.last()) {
+            content.push(word);
+            continue;
+        }
         let repeated = content.iter().any(|w| w.stem == word.stem);
         // The number of `Art. 12` is in the reference already.
         let referred = content.last().is_some_and(|w| {
@@ -262,14 +306,25 @@ fn content_words(text: &str, language: Language) -> Vec<Word> {
     content
 }
 
+/// Whether a single letter is the name of what stands before it: `zone B`, `Gruppe A`.
+fn is_name(letter: &Word, text: &str, language: Language, before: Option<&Word>) -> bool {
+    let elided = text[letter.range.end..].starts_with(['\'', '’', '.']);
+    let pronoun = language == Language::En && letter.folded == "i";
+    let follows = before.is_some_and(|before| {
+        !before.is_number() && text[before.range.end..letter.range.start].trim().is_empty()
+    });
+    letter.capital && follows && !elided && !pronoun
+}
+
 fn concept(word: Word, language: Language, known: &Vocabularies) -> Concept {
     let weak = analysis::is_weak_word(&word.folded, language);
     let passages = known.count(&term("", language)).max(1);
     let (forms, parts) = expand::forms(&word, language, known);
     let count = occurrences(&word, &forms, language, known);
+    let head = expand::head(&word, language, known);
     let share = match (weak, count) {
         (true, _) => WEAK_SHARE,
-        (false, _) if word.is_number() => NUMBER_SHARE,
+        (false, _) if word.is_number() || word.folded.len() < 2 => NUMBER_SHARE,
         (false, 0) => UNKNOWN_SHARE,
         (false, _) => 1.0,
     };
@@ -279,6 +334,7 @@ fn concept(word: Word, language: Language, known: &Vocabularies) -> Concept {
         weak,
         forms,
         parts,
+        head,
         word: word.folded,
     }
 }
@@ -336,6 +392,16 @@ fn guess_language(text: &str, known: &Vocabularies) -> Language {
 
 /// Whether the text names a place in an act as only this language does.
 fn names_places_in(language: Language, text: &str) -> bool {
+    // The sign stands in German acts; others write `art.`.
+    if language == Language::De && text.contains('§') {
+        return true;
+    }
+    // `Art 30(1)` is how English names a paragraph.
+    let bracketed =
+        |three: &[u8]| three[0].is_ascii_digit() && three[1] == b'(' && three[2].is_ascii_digit();
+    if language == Language::En && text.as_bytes().windows(3).any(bracketed) {
+        return true;
+    }
     let own: &[&str] = match language {
         Language::De => &["abs", "absatz", "artikel"],
         Language::Fr => &["al", "alinea"],
@@ -362,6 +428,43 @@ mod tests {
     fn coverage(question: &Question, text: &str, language: Language) -> f64 {
         let hits = question.hits(&analysis::words(text, language), language);
         question.coverage(&question.strengths(&hits))
+    }
+
+    #[test]
+    fn places_tell_the_language() {
+        let known = known(&[("de|", 1000), ("en|", 1000), ("en|was", 50), ("en|in", 50)]);
+        for (text, language) in [
+            ("GDPR Art 30(1)(b)", Language::En),
+            ("Was steht in § 5 UrhG?", Language::De),
+            ("art. 6 al. 1 LPD", Language::Fr),
+        ] {
+            assert_eq!(Question::new(text, None, &known).language, Some(language), "{text}");
+        }
+    }
+
+    #[test]
+    fn another_thing_of_the_same_sort_is_known() {
+        let known = known(&[("de|", 1000), ("de|rat", 30), ("de|bundesrat", 9), ("de|steu", 20)]);
+        let question = Question::new("Wie viele Mitglieder hat der Nationalrat?", None, &known);
+        let others = |text: &str| {
+            let words = analysis::words(text, Language::De);
+            let found = question.other_things(&words, Language::De);
+            found.into_iter().map(|at| question.concepts[at].word.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(others("Der Bundesrat hat sieben Mitglieder."), ["nationalrat"]);
+        assert!(others("Der Nationalrat hat 200 Mitglieder, der Ständerat 46.").is_empty());
+        assert!(others("Der Rat hat 200 Mitglieder.").is_empty());
+    }
+
+    #[test]
+    fn a_letter_after_a_noun_is_a_name() {
+        let known = known(&[("fr|", 1000), ("fr|zon", 30), ("de|", 1000)]);
+        let question = Question::new("Combien coûte la vignette en zone A ?", None, &known);
+        assert!(question.concepts.iter().any(|concept| concept.word == "a"));
+        let row = |text: &str| coverage(&question, text, Language::Fr);
+        assert!(row("Zone: A; Prix: 20 fr.") > row("Zone: B; Prix: à 20 fr."));
+        let plain = Question::new("A quelle heure ? J'ai un chien", Some(Language::Fr), &known);
+        assert!(plain.concepts.iter().all(|concept| concept.word.len() > 1));
     }
 
     #[test]

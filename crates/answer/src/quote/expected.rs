@@ -1,6 +1,7 @@
 //! What kind of thing a question asks for, and how well a sentence holds one.
 
 use super::asked::Asked;
+use super::phrases::{BODIES, CONDITION, DURATION, ROLE, SINCE, WHO};
 use crate::support::quantity::{Quantity, Unit, Value, quantities};
 use allod_corpus::Language;
 use allod_retrieval::analysis::{Word, fold, is_stop_word, words};
@@ -48,6 +49,9 @@ const AMOUNT: &[&str] = &[
     " custan",
     " quant munta",
     " how much",
+    " quanto pag",
+    " combien pai",
+    " combien pay",
     " cost ",
     " costs ",
 ];
@@ -174,87 +178,6 @@ const WHEN: &[&str] = &[
     " quelles dates",
     " quali date",
 ];
-/// Questions after a condition, not after a time.
-const CONDITION: &[&str] = &[
-    " wann besteht",
-    " wann darf ",
-    " wann kann",
-    " wann liegt",
-    " wann gilt",
-    " wann hat ",
-    " wann ist ein ",
-    " wann ist eine ",
-    " wann sind ",
-    " wann muss",
-    " quand peut",
-    " quand doit",
-    " quand y a t il",
-    " quando si ha",
-    " quando si puo",
-    " quando e ammess",
-    " when may",
-    " when can",
-    " when must",
-    " when is a ",
-];
-const DURATION: &[&str] = &[
-    " wie lange",
-    " welche frist",
-    " welcher frist",
-    " frist ",
-    " quel delai",
-    " combien de temps",
-    " delai",
-    " quelle est la duree",
-    " per quanto tempo",
-    " quanto tempo",
-    " quanto dura",
-    " termine ",
-    " entro quanto",
-    " quant ditg",
-    " how long",
-    " how soon",
-    " deadline",
-];
-const WHO: &[&str] = &[
-    " wer ",
-    " wem ",
-    " wen ",
-    " qui est",
-    " qui sont",
-    " qui a ",
-    " par qui",
-    " a qui ",
-    " chi ",
-    " da chi ",
-    " tgi ",
-    " qui conduit",
-    " qui dirige",
-    " qui paie",
-    " who ",
-    " whom ",
-    " welche firma",
-    " quelle entreprise",
-    " quale ditta",
-    " which company",
-];
-/// Before the role whose holder is asked for.
-const ROLE: &[&str] = &[
-    " wer ist der ",
-    " wer ist die ",
-    " wer ist das ",
-    " wie heisst der ",
-    " wie heisst die ",
-    " qui est le ",
-    " qui est la ",
-    " qui est l ",
-    " chi e il ",
-    " chi e la ",
-    " chi e l ",
-    " tgi e il ",
-    " tgi e la ",
-    " who is the ",
-];
 const CONTACT: &[&str] = &[
     " telefon",
     " rufnummer",
@@ -318,72 +241,6 @@ const TIMES: &[&str] = &[
     "autumn",
     "spring",
 ];
-/// Beginnings of words for persons and bodies.
-const BODIES: &[&str] = &[
-    "gemeinde",
-    "kanton",
-    "bund",
-    "vorstand",
-    "kommission",
-    "behorde",
-    "verwaltung",
-    "prasident",
-    "leiter",
-    "leitung",
-    "eigentum",
-    "inhaber",
-    "halter",
-    "eltern",
-    "verein",
-    "firma",
-    "schule",
-    "polizei",
-    "richter",
-    "einwohner",
-    "stimmberechtigt",
-    "person",
-    "commune",
-    "canton",
-    "conseil",
-    "commission",
-    "autorite",
-    "service",
-    "president",
-    "maire",
-    "direct",
-    "proprietaire",
-    "parents",
-    "association",
-    "entreprise",
-    "police",
-    "comune",
-    "cantone",
-    "consiglio",
-    "commissione",
-    "autorita",
-    "municipio",
-    "sindac",
-    "direttor",
-    "proprietari",
-    "genitori",
-    "associazione",
-    "ditta",
-    "polizia",
-    "vischnanca",
-    "cussegl",
-    "cumissiun",
-    "suprastanza",
-    "geniturs",
-    "municipality",
-    "council",
-    "committee",
-    "authority",
-    "mayor",
-    "owner",
-    "company",
-    "office",
-    "resident",
-];
 
 impl Expected {
     /// What the question asks for; `None` if it does not tell.
@@ -407,6 +264,9 @@ impl Expected {
         let measure = MEASURES.iter().find(|(phrases, _)| asks(phrases));
         if let (None, Some((_, units))) = (&counted, measure) {
             return Some(Expected::Measure(units));
+        }
+        if asks(SINCE) {
+            return Some(Expected::When);
         }
         if counted.is_none() && asks(CONDITION) {
             return None;
@@ -438,7 +298,11 @@ impl Expected {
             Expected::Amount => found.iter().any(is_sum) || begins(FREE),
             Expected::Count(word) => return count_of(word, text, language, &found),
             Expected::Measure(units) => return measure(units, text, &found),
-            Expected::When => found.iter().any(is_time) || clock(text) || begins(TIMES),
+            Expected::When => {
+                // `2019/1020` is the number of an act.
+                let part = |q: &Quantity| text[q.start() + q.shown(text).len()..].starts_with('/');
+                found.iter().any(|q| is_time(q) && !part(q)) || clock(text) || begins(TIMES)
+            }
             Expected::Duration => found.iter().any(is_time),
             Expected::Name(role) => named_beside(role, text, language),
             Expected::Who(asked) => names_someone(text, language, asked),
@@ -618,13 +482,10 @@ fn is_sum(quantity: &Quantity) -> bool {
 }
 
 fn is_time(quantity: &Quantity) -> bool {
-    use Unit::{Day, Hour, Minute, Month, Week, Year};
     match quantity.value {
         Value::Name(_) => true,
         Value::Ordinal(_) => false,
-        Value::Number { unit: Some(unit), .. } => {
-            matches!(unit, Minute | Hour | Day | Week | Month | Year)
-        }
+        Value::Number { unit: Some(unit), .. } => unit.is_time(),
         Value::Number { value, unit: None } => (1900..2100).contains(&(value / 10_000)),
     }
 }

@@ -13,6 +13,7 @@ use super::opposites::{denies, opposed, singles_out};
 use super::order::order;
 use super::slots::{Kind, Slots, kinds, slots};
 use super::span::{Span, Wanted, is_date, spans};
+use super::value::pointed;
 use super::whole::cell;
 use super::{Candidate, strengths};
 use crate::support::quantity::quantities;
@@ -213,7 +214,8 @@ impl<'a> Asking<'a> {
         let text = candidate.unit.text(&passage.text);
         let expected = self.expected.as_ref();
         let cell = cell(text, &self.weighed(), expected, passage.language);
-        cell.or_else(|| short.map(|span| span.range))
+        let chosen = short.map(|span| span.range);
+        cell.or_else(|| pointed(text, passage.language, expected, chosen))
     }
 
     /// Stems of the words that tell, with their weights.

@@ -29,7 +29,7 @@ const OPPOSITES: [&[(&str, &str)]; 5] = [DE, FR, IT, RM, EN];
 const DE: &[(&str, &str)] = &[
     ("vor", "nach"),
     ("mehr", "weniger"),
-    ("offen geoffnet", "geschlossen"),
+    ("offen geoffnet offnet offnen", "geschlossen schliesst schliessen"),
     ("steigt erhoht anstieg zunahme", "sinkt gesenkt abnahme ruckgang"),
     ("mit", "ohne"),
     ("erlaubt gestattet zulassig", "verboten untersagt unzulassig"),
@@ -46,7 +46,7 @@ const FR: &[(&str, &str)] = &[
     ("avant", "apres"),
     ("avec", "sans"),
     ("minimum", "maximum"),
-    ("ouvert ouverte", "ferme fermee"),
+    ("ouvert ouverte ouvre ouvrent", "ferme fermee ferment"),
     ("autorise permis", "interdit defendu"),
     ("premier premiere", "dernier derniere"),
     ("augmente augmentation", "diminue diminution"),
@@ -59,7 +59,7 @@ const IT: &[(&str, &str)] = &[
     ("con", "senza"),
     ("minimo", "massimo"),
     ("piu", "meno"),
-    ("aperto aperta", "chiuso chiusa"),
+    ("aperto aperta apre aprono", "chiuso chiusa chiude chiudono"),
     ("ammesso permesso", "vietato proibito"),
     ("primo", "ultimo"),
     ("aumento aumenta", "diminuzione diminuisce"),
@@ -70,7 +70,7 @@ const IT: &[(&str, &str)] = &[
 const RM: &[(&str, &str)] = &[
     ("avant", "suenter"),
     ("cun", "senza"),
-    ("avert averta", "serra serrada"),
+    ("avert averta avra", "serra serrada serran"),
     ("lubi permess", "scumanda scumandada"),
     ("dapli pli", "damain main"),
 ];
@@ -79,7 +79,7 @@ const EN: &[(&str, &str)] = &[
     ("with", "without"),
     ("least minimum fewest smallest lowest", "most maximum largest highest greatest biggest"),
     ("more greater higher larger bigger", "less fewer lower smaller"),
-    ("open opened", "closed close"),
+    ("open opened opens", "closed close closes"),
     ("allowed permitted legal allow", "forbidden prohibited banned illegal disallowed prohibit"),
     ("included including", "excluded excluding"),
     (

@@ -3,7 +3,7 @@ use allod_corpus::Language::{De, Fr};
 use std::sync::Arc;
 
 /// A passage that begins at byte 100 of its document.
-fn passage(text: &str, headings: &[&str], language: Language) -> Evidence {
+pub(super) fn passage(text: &str, headings: &[&str], language: Language) -> Evidence {
     Evidence {
         path: "a.md".into(),
         title: headings.first().copied().unwrap_or("Reglement").into(),

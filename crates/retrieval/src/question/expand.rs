@@ -26,6 +26,9 @@ const SHORTEST_PART: usize = 4;
 /// A shorter word is not taken apart.
 const SHORTEST_COMPOUND: usize = 8;
 
+/// A shorter end is an ending.
+const SHORTEST_HEAD: usize = 3;
+
 type Forms = Vec<(String, f64)>;
 
 /// The forms of a word and, if it is a German compound, of its parts.
@@ -177,6 +180,18 @@ fn compound_parts(word: &Word, language: Language, known: &Vocabularies) -> Vec<
         Part { share: own / (left_tells + right_tells), forms: forms.0.into_iter().collect() }
     };
     vec![part(left, left_tells), part(right, right_tells)]
+}
+
+/// The longest end of a German compound that is a word of the passages.
+pub(super) fn head(word: &Word, language: Language, known: &Vocabularies) -> Option<String> {
+    let is_compound = word.capital && word.folded.len() >= SHORTEST_COMPOUND;
+    if language != Language::De || !is_compound || word.is_number() {
+        return None;
+    }
+    let stem = &word.stem;
+    let cuts = SHORTEST_PART..=stem.len().saturating_sub(SHORTEST_HEAD);
+    let ends = cuts.filter_map(|at| stem.get(at..));
+    ends.into_iter().find(|end| count(end, language, known) > 0).map(str::to_owned)
 }
 
 /// How much a part tells; the rarer one more.
