@@ -34,6 +34,7 @@ pub(super) fn findings(said: &Text, cited: &Text, laid: &Alignment) -> Vec<Findi
     found.extend(turned_limits(said, cited, laid));
     found.extend(turned_direction(said, cited, laid));
     found.extend(periods(said, cited, laid));
+    found.extend(measures(said, cited, laid));
     found.extend(several(said, cited, laid));
     found.extend(references(said, cited, laid));
     found
@@ -200,6 +201,27 @@ fn periods(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
         .iter()
         .find(|(_, unit)| !theirs.is_empty() && !theirs.iter().any(|(_, other)| other == unit))?;
     let (ours, theirs) = (said.shown(*at), cited.shown(theirs[0].0));
+    let because = format!("the sentence says {ours}, the cited text {theirs}");
+    Some(Finding::new(Ground::OtherFigure, 0.8, because))
+}
+
+/// Measures that are said without a number: `per tonne` where the cited text says `per kilogram`.
+fn measures(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
+    let measure = |text: &Text, at: usize| {
+        let counted = at > 0 && (text.tokens[at - 1].word.is_number() || text.is_counted(at));
+        let word = &text.tokens[at].word.folded;
+        // Signs of one letter are too often something else.
+        let unit = unit_of_word(word).filter(|unit| unit.is_measure() && word.len() > 2);
+        unit.filter(|_| !counted)
+    };
+    let ours: Vec<(usize, Unit)> =
+        (0..said.tokens.len()).filter_map(|at| Some((at, measure(said, at)?))).collect();
+    let near = (0..cited.tokens.len()).filter(|at| laid.is_near(&cited.tokens[*at]));
+    let theirs: Vec<(usize, Unit)> =
+        near.filter_map(|at| Some((at, measure(cited, at)?))).collect();
+    let (other, _) = theirs.first()?;
+    let (at, _) = ours.iter().find(|(_, unit)| !theirs.iter().any(|(_, their)| their == unit))?;
+    let (ours, theirs) = (said.shown(*at), cited.shown(*other));
     let because = format!("the sentence says {ours}, the cited text {theirs}");
     Some(Finding::new(Ground::OtherFigure, 0.8, because))
 }

@@ -91,7 +91,12 @@ fn added_negations(said: &Text, cited: &Text, laid: &Alignment) -> Vec<Finding> 
         if opposed {
             continue;
         }
-        let denied = matched.iter().take(2).any(|to| cited.denies(cited.tokens[*to].clause));
+        // `If not` says what `unless` says.
+        let says = |text: &Text, clause: usize, tag| text.has(clause, tag);
+        let excepted = says(said, clause, Tag::Condition)
+            && matched.iter().any(|to| says(cited, cited.tokens[*to].clause, Tag::Exception));
+        let denied =
+            excepted || matched.iter().take(2).any(|to| cited.denies(cited.tokens[*to].clause));
         match matched.is_empty() {
             _ if denied => {}
             true => found.push(Finding::new(Ground::NegationLoose, 1.0, because)),

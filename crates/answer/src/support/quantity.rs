@@ -18,6 +18,8 @@ pub(crate) enum Unit {
     Minute,
     Hour,
     Day,
+    /// A day on which people work.
+    WorkingDay,
     Week,
     Month,
     Year,
@@ -45,10 +47,20 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
+    /// Whether it measures a weight, a length, an area, a volume or a work.
+    pub(crate) fn is_measure(self) -> bool {
+        use Unit::{Article, Dollar, Euro, Money, Paragraph, PerMille, Percent, Pound};
+        let other = matches!(
+            self,
+            Money | Euro | Dollar | Pound | Percent | PerMille | Article | Paragraph
+        );
+        !other && !self.is_time()
+    }
+
     /// Whether it counts time.
     pub(crate) fn is_time(self) -> bool {
-        use Unit::{Day, Hour, Minute, Month, Week, Year};
-        matches!(self, Minute | Hour | Day | Week | Month | Year)
+        use Unit::{Day, Hour, Minute, Month, Week, WorkingDay, Year};
+        matches!(self, Minute | Hour | Day | WorkingDay | Week | Month | Year)
     }
 }
 
@@ -70,8 +82,17 @@ pub(crate) struct Quantity {
     pub(crate) value: Value,
     /// The other number that `1.500` or `1,500` may be, or noon and after for `8 p.m.`.
     other: Option<i64>,
+    /// The half of the day that is said: `a.m.`, `p.m.`.
+    half: Option<Half>,
     start: usize,
     end: usize,
+}
+
+/// Before or after noon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Half {
+    Morning,
+    Afternoon,
 }
 
 impl Quantity {
@@ -80,8 +101,9 @@ impl Quantity {
     pub(crate) fn same(&self, other: &Quantity) -> bool {
         match (self.value, other.value) {
             (Value::Number { value: a, unit: u }, Value::Number { value: b, unit: v }) => {
+                let halves = self.half.zip(other.half).is_none_or(|(own, their)| own == their);
                 let alike = a == b || self.other == Some(b) || other.other == Some(a);
-                alike && (u == v || u.is_none() || v.is_none())
+                alike && halves && (u == v || u.is_none() || v.is_none())
             }
             (Value::Number { value, .. }, Value::Ordinal(place))
             | (Value::Ordinal(place), Value::Number { value, .. }) => {
@@ -130,7 +152,8 @@ pub(crate) fn quantities(text: &str, language: Language) -> Vec<Quantity> {
         let (values, used) = read(&words, at, language);
         let (start, end) = (tokens[at].start, tokens[at + used - 1].end);
         let other = other_reading(&words, at);
-        let quantity = |value| Quantity { value, other, start, end };
+        let half = half_of_day(&words, at + used);
+        let quantity = |value| Quantity { value, other, half, start, end };
         found.extend(values.into_iter().map(quantity));
         at += used;
     }
@@ -178,7 +201,14 @@ fn counted(value: i64, before: Option<&str>, after: Option<&str>) -> Value {
     if after.is_some_and(is_cents) {
         return Value::Number { value: value / 100, unit: Some(Unit::Money) };
     }
+    if after.is_some_and(is_pence) {
+        return Value::Number { value: value / 100, unit: Some(Unit::Pound) };
+    }
     Value::Number { value, unit: unit(before, after) }
+}
+
+fn is_pence(word: &str) -> bool {
+    matches!(word, "pence" | "penny" | "pennies")
 }
 
 fn is_cents(word: &str) -> bool {
@@ -216,6 +246,18 @@ fn other_reading(words: &[&str], at: usize) -> Option<i64> {
         || (words.get(at + 1) == Some(&"p") && words.get(at + 2) == Some(&"m"));
     let hour = scaled(token).filter(|hour| *hour < 12 * 10_000)?;
     afternoon.then_some(hour + 12 * 10_000)
+}
+
+/// `a.m.` or `p.m.` behind a time.
+fn half_of_day(words: &[&str], at: usize) -> Option<Half> {
+    let second = words.get(at + 1).copied();
+    match words.get(at).copied()? {
+        "am" => Some(Half::Morning),
+        "pm" => Some(Half::Afternoon),
+        "a" if second == Some("m") => Some(Half::Morning),
+        "p" if second == Some("m") => Some(Half::Afternoon),
+        _ => None,
+    }
 }
 
 fn is_digits(token: &str) -> bool {
@@ -263,7 +305,25 @@ fn tokens(text: &str) -> Vec<Token> {
             _ => tokens.push(Token { folded, start, end }),
         }
     }
+    join_shares(&mut tokens);
     tokens
+}
+
+/// `2 pour mille` is `2 ‰`.
+fn join_shares(tokens: &mut Vec<Token>) {
+    let mut at = 1;
+    while at + 1 < tokens.len() {
+        let sign = match (tokens[at].folded.as_str(), tokens[at + 1].folded.as_str()) {
+            ("pour" | "per" | "pro", "cent" | "cento" | "tschient") => "%",
+            ("pour" | "per" | "pro", "mille" | "mil" | "milli") => "‰",
+            _ => "",
+        };
+        if !sign.is_empty() && is_digits(&tokens[at - 1].folded) {
+            tokens[at].end = tokens.remove(at + 1).end;
+            tokens[at].folded = sign.to_owned();
+        }
+        at += 1;
+    }
 }
 
 /// `45 000`: up to three digits, one blank, three digits.
@@ -407,7 +467,9 @@ pub(crate) fn unit_of_word(word: &str) -> Option<Unit> {
         _ if begins(&["prozent", "percent", "pourcent", "pertschient"]) => Unit::Percent,
         _ if begins(&["minut"]) => Unit::Minute,
         _ if begins(&["stund", "heure", "hour"]) => Unit::Hour,
-        _ if begins(&["arbeitstag", "werktag", "kalendertag", "jour", "giorn"]) => Unit::Day,
+        "working" | "business" => Unit::WorkingDay,
+        _ if begins(&["arbeitstag", "werktag"]) => Unit::WorkingDay,
+        _ if begins(&["kalendertag", "jour", "giorn"]) => Unit::Day,
         _ if begins(&["woche", "semaine", "settiman", "emna", "week"]) => Unit::Week,
         _ if begins(&["monat", "month"]) => Unit::Month,
         _ if begins(&["jahr", "annee", "year"]) => Unit::Year,
@@ -567,6 +629,10 @@ mod tests {
             ("50 Rappen", "CHF 0.50"),
             ("3 francs 50", "CHF 3.50"),
             ("8 p.m.", "20.00"),
+            ("8 p.m.", "8 pm"),
+            ("50 pence", "GBP 0.50"),
+            ("2 pour mille", "2 ‰"),
+            ("3,5 per cento", "3.5 %"),
             ("2026-03-01", "1. März 2026"),
             ("zwei Drittel", "two thirds"),
             ("un quart", "ein Viertel"),
@@ -592,6 +658,11 @@ mod tests {
             ("50 Millionen Franken", "50 Milliarden Franken"),
             ("200 Franken", "200 Rappen"),
             ("5 mg", "5 kg"),
+            ("9 a.m.", "9 p.m."),
+            ("9 am", "21:00"),
+            ("50 pence", "50 pounds"),
+            ("10 Arbeitstage", "10 Tage"),
+            ("10 working days", "10 days"),
         ] {
             assert!(!same(a, b), "{a} and {b}");
         }

@@ -357,10 +357,34 @@ fn turned_condition(said: &Text, cited: &Text, laid: &Alignment) -> Option<Findi
         let because = "a condition that matters in one of the two does not in the other";
         return Some(Finding::new(Ground::Condition, 1.0, because));
     }
+    if is_exception_turned(said, cited, laid) {
+        let because = "what the cited text excepts is a condition in the sentence";
+        return Some(Finding::new(Ground::Condition, 1.0, because));
+    }
     let limits = [Tag::Exception, Tag::Condition, Tag::Only, Tag::Negation, Tag::Denial];
     let added = ours(Tag::Exception) && !limits.into_iter().any(theirs);
     added
         .then(|| Finding::new(Ground::Condition, 0.8, "the cited text does not make the exception"))
+}
+
+/// `If` for `unless`: the sentence takes over what the cited text excepts, as a condition, with no
+/// negation in the place of the exception.
+fn is_exception_turned(said: &Text, cited: &Text, laid: &Alignment) -> bool {
+    let ours = |tag| said.marks.iter().any(|mark| mark.tag == tag);
+    if !ours(Tag::Condition) || ours(Tag::Exception) || ours(Tag::Concession) || ours(Tag::Only) {
+        return false;
+    }
+    let conditions = said.marks.iter().filter(|mark| mark.tag == Tag::Condition);
+    let denied = |text: &Text, mark: &Mark| text.denies(text.tokens[mark.at].clause);
+    let ours_denied = conditions.into_iter().any(|mark| denied(said, mark));
+    let excepts = |mark: &&Mark| mark.tag == Tag::Exception && laid.is_near(&cited.tokens[mark.at]);
+    cited.marks.iter().filter(excepts).any(|mark| {
+        let (own, next) = (cited.tokens[mark.at].clause, cited.tokens[mark.at].clause + 1);
+        let (words, taken, _) = excepted(cited, mark, laid);
+        let taken = if words > 0 { taken } else { clause_taken(cited, next, laid) };
+        let theirs_denied = cited.denies(own) || words == 0 && cited.denies(next);
+        taken > 0.5 && ours_denied == theirs_denied
+    })
 }
 
 /// What follows a word of exception in its clause: how many words that say something, how much of

@@ -6,6 +6,51 @@ type Case = (Language, &'static str, &'static [&'static str], &'static [&'static
 
 const CASES: &[Case] = &[
     (
+        En,
+        "The library opens at 9 a.m. and closes at 6 p.m. from Monday to Friday. Fines are 50 \
+         pence per day.",
+        &["The library opens at 9 am from Monday to Friday."],
+        &["The library opens at 9 p.m. from Monday to Friday.", "Fines are 50 pounds per day."],
+    ),
+    (
+        En,
+        "A licence is granted unless the applicant has been convicted within the last five years.",
+        &["A licence is granted unless the applicant has been convicted in the last five years."],
+        &["A licence is granted if the applicant has been convicted within the last five years."],
+    ),
+    (
+        It,
+        "La quota è di 1,5 franchi al chilogrammo. Le persone sopra i 65 anni pagano la metà. Il \
+         municipio concede l’autorizzazione, a meno che si oppongano i vicini.",
+        &["La quota è di franchi 1.50 al chilogrammo."],
+        &[
+            "La quota è di 1,5 franchi alla tonnellata.",
+            "Le persone sotto i 65 anni pagano la metà.",
+            "Le persone sopra i 65 anni pagano il doppio.",
+            "Il municipio concede l’autorizzazione se si oppongono i vicini.",
+        ],
+    ),
+    (
+        Fr,
+        "La taxe est de 2 ‰ de la valeur. Elle est due avant le 31 mars, sauf si le propriétaire a \
+         obtenu un sursis. Le guichet ouvre le lundi à 8 h 30.",
+        &["La taxe est de 2 pour mille de la valeur."],
+        &[
+            "Elle est due avant le 31 mars si le propriétaire a obtenu un sursis.",
+            "Le guichet ferme le lundi à 8 h 30.",
+        ],
+    ),
+    (
+        De,
+        "Die Rechnung ist innert 30 Tagen zu bezahlen. Der Beitrag wird im dritten Jahr um ein \
+         Viertel gekürzt.",
+        &["Die Rechnung ist innert dreissig Tagen zu bezahlen."],
+        &[
+            "Die Rechnung ist innert 30 Arbeitstagen zu bezahlen.",
+            "Der Beitrag wird im dritten Jahr um ein Viertel erhöht.",
+        ],
+    ),
+    (
         De,
         "Die Hundetaxe beträgt CHF 120 pro Jahr für den ersten Hund. Sie ist bis zum 31. März \
          2026 zu bezahlen.",
