@@ -8,6 +8,7 @@
 //! other sentence is not found, and has no effect either.
 
 mod address;
+mod disguise;
 mod encoded;
 mod orders;
 mod rules;

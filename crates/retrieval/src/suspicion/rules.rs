@@ -1,5 +1,6 @@
 //! What makes a sentence an attempt: which words stand near which.
 
+use super::disguise::undisguised;
 use super::orders::*;
 use super::words::*;
 use super::{AttemptKind, address, encoded};
@@ -27,7 +28,7 @@ pub(super) struct Sentence {
 
 impl Sentence {
     pub(super) fn of(text: &str) -> Sentence {
-        let lower = text.to_lowercase();
+        let lower = undisguised(text).to_lowercase();
         let mut words: Vec<String> = Vec::new();
         let mut clauses = vec![0];
         let mut word = String::new();

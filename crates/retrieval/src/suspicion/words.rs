@@ -1,7 +1,7 @@
 //! The words that attempts are made of, in five languages: lower case, without accents. A word that
 //! ends in `*` stands for all that begin so.
 
-use super::{address, encoded};
+use super::{address, disguise, encoded};
 
 /// Sets aside.
 pub(super) const SET_ASIDE: &[&str] = &[
@@ -786,7 +786,7 @@ const TRACES: &[&str] = &[
 
 /// Whether the text holds a part of a word, or a code, that every attempt holds one of.
 pub(super) fn may_hold_any(text: &str) -> bool {
-    let lower = text.to_lowercase();
+    let lower = disguise::undisguised(text).to_lowercase();
     TRACES.iter().chain(address::TRACES).any(|trace| lower.contains(trace))
         || encoded::may_hold_code(text)
 }
