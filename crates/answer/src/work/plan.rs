@@ -45,12 +45,21 @@ pub(super) fn carry_out(
                 return Ok(Vec::new());
             }
             let request = request(work, &tools);
-            let written = generator.generate(&request, &mut |_| ControlFlow::Continue(()))?;
+            let written = generator.generate(&request, &mut |_| ControlFlow::Continue(()));
+            let Some(written) = if_it_fits(written)? else { return Ok(Vec::new()) };
             written.completion.first().text.clone()
         }
         _ => return Ok(Vec::new()),
     };
     follow(toolbox, &written)
+}
+
+/// Nothing where the tools do not fit before a small model, which answers without a plan then.
+fn if_it_fits<T>(written: Result<T, Error>) -> Result<Option<T>, Error> {
+    match written {
+        Err(Error::Engine(allod_engine::Error::PromptTooLong { .. })) => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 fn granted(toolbox: &Toolbox, work: &Work) -> Vec<ToolName> {
@@ -174,6 +183,14 @@ mod tests {
         assert_eq!(computed[1].1["value"], "37.5");
         assert_eq!(computed[2].1["value"], "2.40");
         assert_eq!(toolbox.made[3].untrusted, ["expression"]);
+    }
+
+    #[test]
+    fn a_model_too_small_for_the_tools_makes_no_plan() {
+        let too_long = allod_engine::Error::PromptTooLong { prompt_tokens: 9, context_tokens: 5 };
+        assert_eq!(if_it_fits::<()>(Err(too_long.into())).unwrap(), None);
+        assert_eq!(if_it_fits(Ok(1)).unwrap(), Some(1));
+        assert!(if_it_fits::<()>(Err(Error::Limit("no".into()))).is_err());
     }
 
     #[test]
