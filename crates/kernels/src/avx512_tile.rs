@@ -25,7 +25,8 @@ pub(crate) unsafe fn turn(tiles: &mut [Tile]) {
     }
 }
 
-/// What `packed::pack_row` does, with the processor's own conversion, which rounds as the rule says.
+/// What `packed::pack_row` does, with the processor's own conversion, which rounds as the rule
+/// says.
 ///
 /// # Safety
 /// The processor has the features named.

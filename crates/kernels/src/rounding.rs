@@ -1,5 +1,5 @@
-//! Weights of codes rounded to `bf16`, as right operands of the tile unit: tile by tile, or a row of
-//! a tile at a time between the steps of a product, so that vectors and tile unit have work at the
+//! Weights of codes rounded to `bf16`, as right operands of the tile unit: tile by tile, or two
+//! rows of a tile between the steps of a product, so that vectors and tile unit have work at the
 //! same time.
 #![allow(unsafe_code)] // intrinsics on pointers
 
