@@ -5,12 +5,11 @@
 
 use crate::amx::CodedTiles;
 use crate::code_operand::{operand, words};
-use crate::coded::{Coded, CodedInputs, Codes, Factors, SPAN_TILES, TILE_COLUMNS, are_whole_spans};
+use crate::coded::{Coded, CodedInputs, Codes, Factors, SPAN_TILES, are_whole_spans};
 use crate::coded_avx512::{EIGHT, FIVE, FOUR, SIX, read};
 use crate::columns::Columns;
 use crate::lanes::{LANES, Lanes};
 use crate::packed::Tile;
-use crate::rounding::rounded_pairs;
 use crate::scratch::Scratch;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -275,26 +274,6 @@ fn put(
             }
             if let Some(square) = sums.get(whole.len()) {
                 rest.copy_from_slice(&square.0[token % LANES][..rest.len()]);
-            }
-        }
-    }
-}
-
-/// Decoded columns rounded to `bf16`, as right operands; those beyond the last are zeros.
-///
-/// # Safety
-/// The processor has the features named.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-pub(crate) unsafe fn round_columns(columns: &[Lanes], tiles: &mut [Tile]) {
-    const NOTHING: Lanes = [0.0; LANES];
-    for (columns, tile) in columns.chunks(TILE_COLUMNS).zip(tiles) {
-        for (pair, row) in tile.0.iter_mut().enumerate() {
-            let column = |index: usize| columns.get(index).unwrap_or(&NOTHING).as_ptr();
-            // SAFETY: a column is 16 floats, a row of a tile is 64 bytes.
-            unsafe {
-                let even = _mm512_loadu_ps(column(2 * pair));
-                let odd = _mm512_loadu_ps(column(2 * pair + 1));
-                _mm512_storeu_si512(row.as_mut_ptr().cast(), rounded_pairs(even, odd));
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::amx::{NarrowTiles, Tiles};
 use crate::bf16_product::{BLOCK, Block, Start, pair};
 use crate::coded::{Coded, are_whole_spans};
 use crate::columns::Columns;
-use crate::expand::expand;
+use crate::expand::Expansion;
 use crate::gated::GatedUnit;
 use crate::isa::Isa;
 use crate::lanes::LANES;
@@ -58,10 +58,10 @@ fn strip(
     scratch: &mut Scratch,
 ) {
     let mut scratch = scratch.tiles(LANES * BLOCK);
-    let unit = NarrowTiles::new(x.outer());
+    let (unit, mut expansion) = (NarrowTiles::new(x.outer()), Expansion::new(w));
     for first in rows.clone().step_by(BLOCK) {
         unit.clear();
-        while_rounding::<2>(w, first..rows.end, &mut scratch, |step, tiles| {
+        while_rounding::<2>(&mut expansion, first..rows.end, &mut scratch, |step, tiles| {
             let (block, place) = (step / BLOCK_TILES, step % BLOCK_TILES);
             let (upper, lower) = tiles.split_at(BLOCK_TILES);
             unit.multiply(step, &x.tiles(block, 0)[place], [&upper[place], &lower[place]]);
@@ -82,10 +82,10 @@ fn few(
     scratch: &mut Scratch,
 ) {
     let mut scratch = scratch.tiles(x.strips() * LANES * LANES);
-    let unit = Tiles::new();
+    let (unit, mut expansion) = (Tiles::new(), Expansion::new(w));
     for first in rows.clone().step_by(LANES) {
         unit.clear();
-        while_rounding::<1>(w, first..rows.end, &mut scratch, |step, tiles| {
+        while_rounding::<1>(&mut expansion, first..rows.end, &mut scratch, |step, tiles| {
             let (block, place) = (step / BLOCK_TILES, step % BLOCK_TILES);
             unit.load(step, &tiles[place]);
             for strip in 0..x.strips() {
@@ -105,17 +105,17 @@ fn few(
 /// tiles of a block are filled, those of the block before it are multiplied with.
 #[inline(always)]
 fn while_rounding<const STRIPS: usize>(
-    w: &Weights,
+    expansion: &mut Expansion,
     rows: Range<usize>,
     scratch: &mut TileScratch,
     multiply: impl Fn(usize, &[Tile]),
 ) {
     let (mut now, mut before) = scratch.tiles.split_at_mut(2 * BLOCK_TILES);
     let mut waiting = 0..0;
-    for terms in parts(0..w.shape()[1], PANEL_COLUMNS) {
+    for terms in parts(0..expansion.columns(), PANEL_COLUMNS) {
         for (strip, tiles) in now.chunks_exact_mut(BLOCK_TILES).take(STRIPS).enumerate() {
             let part = part(&rows, strip, &terms);
-            expand(w, &part, tiles, scratch.panel, |tile| {
+            expansion.fill(&part, tiles, scratch.panel, |tile| {
                 if (tile + 1) % STRIPS == 0
                     && let Some(step) = waiting.next()
                 {
@@ -225,10 +225,10 @@ impl Product<'_> {
         let mut roundings: Vec<Rounding> = matrices.iter().map(Rounding::new).collect();
         let mut last: Option<Square> = None;
         for square in self.squares() {
-            let (rounding, w) = (&mut roundings[square.matrix], &matrices[square.matrix]);
+            let rounding = &mut roundings[square.matrix];
             for half in 0..2 {
                 let part = part(&(square.first..self.rows.end), half, &square.terms);
-                rounding.take(half, w.span(part.first / LANES, part.from), BLOCK_TILES);
+                rounding.take(half, &part);
             }
             let mut tiles = now.iter_mut().enumerate();
             if let Some(last) = &last {
@@ -255,11 +255,13 @@ impl Product<'_> {
     fn add_any(&self, scratch: &mut TileScratch) {
         let TileScratch { tiles, panel, sums } = scratch;
         let (mut now, mut before) = tiles.split_at_mut(2 * BLOCK_TILES);
+        let mut expansions: Vec<Expansion> =
+            self.matrices.iter().map(|matrix| Expansion::new(matrix)).collect();
         let mut last: Option<(Square, StepBy<Range<usize>>)> = None;
         for square in self.squares() {
             for (half, tiles) in now.chunks_exact_mut(BLOCK_TILES).enumerate() {
                 let part = part(&(square.first..self.rows.end), half, &square.terms);
-                expand(self.matrices[square.matrix], &part, tiles, panel, |_| {
+                expansions[square.matrix].fill(&part, tiles, panel, |_| {
                     if let Some((square, tokens)) = &mut last
                         && let Some(token) = tokens.next()
                     {

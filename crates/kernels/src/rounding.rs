@@ -7,7 +7,9 @@ use crate::amx::Tiles;
 use crate::bf16_product::Block;
 use crate::coded::{Coded, Codes, Factors, prefetch};
 use crate::coded_avx512::{EIGHT, FIVE, FOUR, SIX, Tables, bytes_of, read};
-use crate::packed::{BLOCK_TILES, Tile};
+use crate::lanes::{LANES, Lanes};
+use crate::packed::{BLOCK_TILES, TILE_DEPTH, Tile};
+use crate::weights::Part;
 use std::arch::x86_64::*;
 
 /// The spans of one or two strips.
@@ -54,9 +56,15 @@ impl<'a> Rounding<'a> {
         Rounding { w, tables, strips: [(&[], Factors::NONE), (&[], Factors::NONE)] }
     }
 
-    /// Goes on to the span of a strip, as strip `place` of two, and asks for what follows it.
-    pub(crate) fn take(&mut self, place: usize, span: &'a [u8], tiles: usize) {
-        let layout = self.w.layout;
+    /// The matrix.
+    pub(crate) fn matrix(&self) -> &'a Coded<'a> {
+        self.w
+    }
+
+    /// Goes on to a part, as strip `place` of two, and asks for what follows it.
+    pub(crate) fn take(&mut self, place: usize, part: &Part) {
+        let (layout, tiles) = (self.w.layout, part.len.div_ceil(TILE_DEPTH));
+        let span = self.w.span(part.first / LANES, part.from);
         let (scales, codes) = span.split_at(layout.scales.bytes(tiles));
         let (kept, factors) = &mut self.strips[place];
         *kept = codes;
@@ -188,10 +196,30 @@ impl Rows {
     }
 }
 
+/// Decoded columns rounded to `bf16`, as right operands; those beyond the last are zeros.
+///
+/// # Safety
+/// The processor has the features named.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+pub(crate) unsafe fn round_columns(columns: &[Lanes], tiles: &mut [Tile]) {
+    const NOTHING: Lanes = [0.0; LANES];
+    for (columns, tile) in columns.chunks(TILE_DEPTH).zip(tiles) {
+        for (pair, row) in tile.0.iter_mut().enumerate() {
+            let column = |index: usize| columns.get(index).unwrap_or(&NOTHING).as_ptr();
+            // SAFETY: a column is 16 floats, a row of a tile is 64 bytes.
+            unsafe {
+                let even = _mm512_loadu_ps(column(2 * pair));
+                let odd = _mm512_loadu_ps(column(2 * pair + 1));
+                _mm512_storeu_si512(row.as_mut_ptr().cast(), rounded_pairs(even, odd));
+            }
+        }
+    }
+}
+
 /// Two columns of 16 weights each, rounded to `bf16`, as a row of a right operand.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-pub(crate) fn rounded_pairs(even: __m512, odd: __m512) -> __m512i {
+fn rounded_pairs(even: __m512, odd: __m512) -> __m512i {
     let rounded = _mm512_cvtne2ps_pbh(odd, even);
     // SAFETY: registers of 64 bytes hold any bits.
     let rounded = unsafe { std::mem::transmute::<__m512bh, __m512i>(rounded) };
