@@ -11,15 +11,15 @@ const WIDTH: usize = 8;
 const TOKENS: usize = 3;
 
 /// The kinds of [`Codes`], for code of their own: 4 bits that are numbers in a row, ...
-const FOUR: usize = 0;
+pub(crate) const FOUR: usize = 0;
 /// ... 4 bits that name values, ...
-const NAMED: usize = 1;
-const FIVE: usize = 2;
-const SIX: usize = 3;
-const EIGHT: usize = 4;
+pub(crate) const NAMED: usize = 1;
+pub(crate) const FIVE: usize = 2;
+pub(crate) const SIX: usize = 3;
+pub(crate) const EIGHT: usize = 4;
 
 /// Bytes of the codes of a tile.
-const fn bytes_of(kind: usize) -> usize {
+pub(crate) const fn bytes_of(kind: usize) -> usize {
     match kind {
         FOUR | NAMED => Codes::Four(&[0; 16]).bytes(),
         FIVE => Codes::Five(0).bytes(),
@@ -47,7 +47,7 @@ pub(crate) unsafe fn multiply(job: &Job, factors: &mut Factors, sums: &mut [Lane
     }
 }
 
-fn in_a_row(values: &[i8; 16]) -> bool {
+pub(crate) fn in_a_row(values: &[i8; 16]) -> bool {
     i32::from(values[15]) - i32::from(values[0]) == 15
 }
 
@@ -72,7 +72,7 @@ unsafe fn by_tokens<const KIND: usize>(job: &Job, factors: &mut Factors, sums: &
 /// `factor` less `base` is the value, exactly.
 #[derive(Clone, Copy)]
 #[repr(align(32))]
-struct Decoder {
+pub(crate) struct Decoder {
     /// Of 2^23.
     exponent: __m256i,
     /// Which bits are code and exponent, for each step of two columns.
@@ -94,7 +94,7 @@ impl Decoder {
     // that need more instructions.
     #[inline(never)]
     #[target_feature(enable = "avx2,fma,f16c")]
-    fn of(codes: Codes) -> Decoder {
+    pub(crate) fn of(codes: Codes) -> Decoder {
         let mut names = [0_u8; 16];
         let (bits, offset, spread, tops, top) = match codes {
             Codes::Four(values) if in_a_row(values) => (4, values[0], [0; 2], 0, [0; 2]),
@@ -134,7 +134,11 @@ impl Decoder {
     /// `tile` are the codes of a tile of this kind, from the 8 rows on.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn words<const KIND: usize>(&self, tile: *const u8, q: usize) -> [[__m256i; 2]; 2] {
+    pub(crate) unsafe fn words<const KIND: usize>(
+        &self,
+        tile: *const u8,
+        q: usize,
+    ) -> [[__m256i; 2]; 2] {
         if KIND == EIGHT {
             return [[self.exponent; 2]; 2];
         }
@@ -183,7 +187,7 @@ impl Decoder {
     /// As [`Decoder::words`], which made `words`.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn column<const KIND: usize>(
+    pub(crate) unsafe fn column<const KIND: usize>(
         &self,
         (tile, words): (*const u8, &[[__m256i; 2]; 2]),
         (q, step, odd): (usize, usize, usize),
@@ -208,7 +212,7 @@ impl Decoder {
 
 /// [`Factors::read`] with the processor's own conversions.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn read(factors: &mut Factors, scales: Scales, bytes: &[u8], tiles: usize) {
+pub(crate) fn read(factors: &mut Factors, scales: Scales, bytes: &[u8], tiles: usize) {
     let rows = bytes.as_chunks::<LANES>().0;
     match scales {
         Scales::Half => {
@@ -453,7 +457,7 @@ unsafe fn few<const KIND: usize, const T: usize, const H: usize>(
 
 /// The codes of the rows from `8 * half` on.
 #[inline(always)]
-fn half_of<const KIND: usize>(tile: *const u8, half: usize) -> *const u8 {
+pub(crate) fn half_of<const KIND: usize>(tile: *const u8, half: usize) -> *const u8 {
     tile.wrapping_add(if KIND == EIGHT { WIDTH } else { 4 * WIDTH } * half)
 }
 

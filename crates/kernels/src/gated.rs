@@ -4,7 +4,7 @@
 use crate::gate::Gate;
 use crate::isa::Isa;
 use crate::patch::Patch;
-use crate::rounded::Inputs;
+use crate::rounded::{Form, Inputs};
 use crate::scratch::Scratch;
 use crate::weights::Weights;
 
@@ -28,21 +28,22 @@ impl GatedUnit<'_> {
     /// twice, [`Gate::forward`] and packing give.
     ///
     /// # Panics
-    /// When the shapes do not fit together, or `x` was not packed for the tile unit.
+    /// When the shapes do not fit together, or the patch is of inputs for another
+    /// processor.
     pub fn fill(&self, isa: Isa, x: &Inputs, patch: &mut Patch, scratch: &mut Scratch) {
-        let packed = x.for_tiles().expect("inputs of the tile unit");
         assert_eq!(self.gate.shape(), self.up.shape(), "shapes of gate and up");
-        assert_eq!(self.gate.shape()[1], packed.depth(), "columns of the activations");
+        assert_eq!(self.gate.shape()[1], x.columns(), "columns of the activations");
         let outputs = patch.terms().end <= self.gate.shape()[0];
         assert!(outputs && patch.vectors().end <= x.tokens(), "shape of the result");
-        #[cfg(target_arch = "x86_64")]
-        crate::rounded_tiles::gated(isa, packed, self, patch, scratch);
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = (isa, scratch);
+        match x.form() {
+            #[cfg(target_arch = "x86_64")]
+            Form::Tiles(x) => crate::rounded_tiles::gated(isa, x, self, patch, scratch),
+            Form::Strips(isa, x) => crate::rounded_lanes::gated(isa, x, self, patch, scratch),
+        }
     }
 }
 
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::bf16_product::{Unit, units};
@@ -51,13 +52,12 @@ mod tests {
     use crate::format::Format;
     use crate::lanes::LANES;
     use crate::matrix::Matrix;
-    use crate::packed::Packed;
     use crate::rounded::linear_rounded;
     use crate::samples::{self, Values};
     use proptest::prelude::*;
 
     /// Both products whole, then the gate, then packing.
-    fn expected(unit: &GatedUnit, x: &Inputs) -> Inputs {
+    fn expected(on: Unit, unit: &GatedUnit, x: &Inputs) -> Inputs {
         let rows = unit.gate.shape()[0];
         let [gate, up] = [&unit.gate, &unit.up].map(|w| {
             let mut out = vec![f32::NAN; x.tokens() * rows];
@@ -68,11 +68,15 @@ mod tests {
         let mut active = vec![f32::NAN; gate.len()];
         unit.by.forward(Isa::detect(), &gate, &up, &mut active);
         let mut packed = Inputs::new();
-        packed.pack(Isa::Amx, &active, rows);
+        packed.pack_on(on, Isa::detect(), &active, rows);
         packed
     }
 
-    fn check(format: Format, [tokens, rows, columns]: [usize; 3], by: Gate, seed: u64) {
+    fn check_all(format: Format, shape: [usize; 3], by: Gate, seed: u64) {
+        units().into_iter().for_each(|unit| check(unit, format, shape, by, seed));
+    }
+
+    fn check(on: Unit, format: Format, [tokens, rows, columns]: [usize; 3], by: Gate, seed: u64) {
         let stored = [0, 1].map(|half| {
             samples::weights(format, rows, columns, Values::Plain, seed.wrapping_add(half))
         });
@@ -92,18 +96,21 @@ mod tests {
         let unit = GatedUnit { gate, up, by };
         let mut x = Inputs::new();
         let values = samples::floats(tokens * columns, Values::Plain, seed.wrapping_add(2));
-        x.pack(Isa::Amx, &values, columns);
+        x.pack_on(on, Isa::detect(), &values, columns);
         let (mut found, mut scratch) = (Inputs::new(), Scratch::new());
         // What was in the memory before must not show.
-        found.pack(Isa::Amx, &vec![f32::NAN; 2 * tokens * rows], rows);
-        let patches = found.patches(Isa::Amx, tokens, rows, GatedUnit::PATCH);
+        found.pack_on(on, Isa::detect(), &vec![f32::NAN; 2 * tokens * rows], rows);
+        let patches = found.patches_on(on, tokens, rows, GatedUnit::PATCH);
         for mut patch in patches.into_iter().rev() {
             unit.fill(Isa::detect(), &x, &mut patch, &mut scratch);
         }
-        let expected = expected(&unit, &x);
-        let [found, expected] =
-            [&found, &expected].map(|inputs| inputs.for_tiles().map(Packed::bits));
-        assert!(found == expected, "{format:?}, {tokens} tokens, {rows} of {columns}, {by:?}");
+        let expected = expected(on, &unit, &x);
+        let [found, expected] = [&found, &expected]
+            .map(|inputs| inputs.rounded().into_iter().map(f32::to_bits).collect::<Vec<_>>());
+        assert!(
+            found == expected,
+            "{on:?}, {format:?}, {tokens} tokens, {rows} of {columns}, {by:?}"
+        );
     }
 
     proptest! {
@@ -117,18 +124,14 @@ mod tests {
             let bounded = Gate::BoundedSilu { alpha: 1.702, limit: 7.0 };
             let by = [Gate::Silu, Gate::Gelu, Gate::GeluTanh, bounded][gate];
             let columns = columns.next_multiple_of(format.block_len());
-            if units().contains(&Unit::Tiles) {
-                check(format, [tokens, rows, columns], by, seed);
-            }
+            check_all(format, [tokens, rows, columns], by, seed);
         }
     }
 
     /// More tokens, outputs and terms than any part that is worked on at a time.
     #[test]
     fn large_units_have_these_bits_too() {
-        if units().contains(&Unit::Tiles) {
-            check(Format::Q4_0, [1060, 300, 1600], Gate::Silu, 5);
-            check(Format::BF16, [530, 260 + LANES, 96], Gate::Gelu, 6);
-        }
+        check_all(Format::Q4_0, [1060, 300, 1600], Gate::Silu, 5);
+        check_all(Format::BF16, [530, 260 + LANES, 96], Gate::Gelu, 6);
     }
 }

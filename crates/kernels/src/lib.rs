@@ -50,7 +50,11 @@ mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx2_codes;
+#[cfg(target_arch = "x86_64")]
 mod avx2_lanes;
+#[cfg(target_arch = "x86_64")]
+mod avx2_strips;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
@@ -116,6 +120,7 @@ mod reduction;
 mod reference;
 mod rope;
 mod rounded;
+mod rounded_lanes;
 #[cfg(target_arch = "x86_64")]
 mod rounded_tiles;
 #[cfg(target_arch = "x86_64")]
@@ -129,6 +134,7 @@ mod scan_avx;
 mod scratch;
 mod softmax_gradient;
 mod softmax_weights;
+mod strips;
 mod tanh;
 mod team;
 mod tile_memory;
@@ -172,7 +178,7 @@ pub use patch::Patch;
 pub use peak::{float_multiplications, tile_multiplications};
 pub use reduction::{column_sums, dot, largest_and_total, norm_weight_gradient};
 pub use rope::{RopePairing, rope};
-pub use rounded::{Inputs, add_linear_rounded, linear_rounded};
+pub use rounded::{Inputs, InputsPiece, add_linear_rounded, linear_rounded};
 pub use routing::{Weighting, route};
 pub use scan::scan;
 pub use scratch::Scratch;

@@ -4,7 +4,7 @@
 use crate::isa::{Isa, on_isa};
 use crate::lanes::LANES;
 use crate::memory::Buffer;
-use crate::patch::Patch;
+use crate::patch::TilesPatch;
 
 /// Terms of a product that one tile holds; also the length of a pair of chains.
 pub(crate) const TILE_DEPTH: usize = 2 * LANES;
@@ -52,6 +52,12 @@ impl<'a> Source<'a> {
     /// `[depth, outer]`, with `stride` floats from one term of all vectors to the next.
     pub fn turned(values: &'a [f32], stride: usize) -> Source<'a> {
         Source { values, stride, order: Order::Turned }
+    }
+
+    /// A vector, from its first term on.
+    pub(crate) fn vector(&self, outer: usize) -> &'a [f32] {
+        debug_assert_eq!(self.order, Order::Vectors, "a source of vectors");
+        &self.values[outer * self.stride..]
     }
 
     /// Panics unless it has rows for all of an operand.
@@ -149,9 +155,9 @@ impl Packed {
         outer: usize,
         depth: usize,
         most: [usize; 2],
-    ) -> Vec<Patch<'_>> {
+    ) -> Vec<TilesPatch<'_>> {
         assert_eq!(self.side, Side::Left, "patches are of left operands");
-        Patch::all(self.reshape(outer, depth), [outer, depth], most)
+        TilesPatch::all(self.reshape(outer, depth), [outer, depth], most)
     }
 
     /// Gives it a shape; its tiles then.
@@ -159,6 +165,21 @@ impl Packed {
         (self.outer, self.depth) = (outer, depth);
         let tiles = self.strips() * self.steps();
         &mut self.tiles.reach(tiles)[..tiles]
+    }
+
+    /// All values: `[outer, depth]`.
+    #[cfg(test)]
+    pub(crate) fn values(&self) -> Vec<f32> {
+        let mut values = Vec::with_capacity(self.outer * self.depth);
+        for vector in 0..self.outer {
+            for term in 0..self.depth {
+                let (block, step) = (term / TILE_DEPTH / BLOCK_TILES, term / TILE_DEPTH);
+                let tile = &self.tiles(block, vector / LANES)[step % BLOCK_TILES];
+                let bits = tile.0[vector % LANES].as_flattened()[term % TILE_DEPTH];
+                values.push(f32::from_bits(u32::from(bits) << 16));
+            }
+        }
+        values
     }
 
     /// All tiles that count, in the order of blocks and strips.

@@ -1,15 +1,70 @@
-//! Parts of a packed left operand that are filled vector by vector, as they are computed.
+//! Parts of a left operand that are filled vector by vector, as they are computed.
 
 use crate::isa::Isa;
 use crate::lanes::LANES;
 use crate::packed::{BLOCK_TILES, TILE_DEPTH, Tile, pack_row};
+use crate::strips::StripsPatch;
 use std::ops::Range;
 
 /// Terms of a block of the depth.
 const BLOCK_TERMS: usize = BLOCK_TILES * TILE_DEPTH;
 
-/// Some terms of some vectors of a [`crate::Packed`], to be filled.
-pub struct Patch<'a> {
+/// Some terms of some vectors of [`crate::Inputs`], to be filled.
+#[derive(Debug)]
+pub struct Patch<'a>(Kind<'a>);
+
+#[derive(Debug)]
+enum Kind<'a> {
+    Tiles(TilesPatch<'a>),
+    Strips(StripsPatch<'a>),
+}
+
+impl<'a> Patch<'a> {
+    pub(crate) fn of_tiles(patch: TilesPatch<'a>) -> Patch<'a> {
+        Patch(Kind::Tiles(patch))
+    }
+
+    pub(crate) fn of_strips(patch: StripsPatch<'a>) -> Patch<'a> {
+        Patch(Kind::Strips(patch))
+    }
+
+    /// The vectors that it has parts of.
+    pub fn vectors(&self) -> Range<usize> {
+        match &self.0 {
+            Kind::Tiles(patch) => patch.vectors.clone(),
+            Kind::Strips(patch) => patch.tokens.clone(),
+        }
+    }
+
+    /// The terms of these that it has.
+    pub fn terms(&self) -> Range<usize> {
+        match &self.0 {
+            Kind::Tiles(patch) => patch.terms.clone(),
+            Kind::Strips(patch) => patch.columns.clone(),
+        }
+    }
+
+    /// Rounds some terms of one vector and puts them in their place: from a multiple of 32 on, and
+    /// up to another one or the end of the depth. Where there are tiles, the last vector of all
+    /// makes those zero that its strip has room for beyond it.
+    ///
+    /// # Panics
+    /// When the patch does not have them.
+    pub fn put(&mut self, isa: Isa, vector: usize, from: usize, terms: &[f32]) {
+        let [vectors, own] = [self.vectors(), self.terms()];
+        assert!(vectors.contains(&vector), "vector {vector} of {vectors:?}");
+        let inside = from >= own.start && from.is_multiple_of(TILE_DEPTH);
+        let fits = inside && from + terms.len() <= own.end;
+        assert!(fits, "terms from {from} on of {own:?}");
+        match &mut self.0 {
+            Kind::Tiles(patch) => patch.put(isa, vector, from, terms),
+            Kind::Strips(patch) => patch.put(isa, vector, from, terms),
+        }
+    }
+}
+
+/// Some terms of some vectors of a [`crate::Packed`].
+pub(crate) struct TilesPatch<'a> {
     /// Vectors of the operand.
     outer: usize,
     /// From a multiple of 16 on.
@@ -20,25 +75,30 @@ pub struct Patch<'a> {
     tiles: Vec<&'a mut [Tile]>,
 }
 
-impl std::fmt::Debug for Patch<'_> {
+impl std::fmt::Debug for TilesPatch<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         write!(f, "Patch {{ vectors {:?}, terms {:?} }}", self.vectors, self.terms)
     }
 }
 
-impl<'a> Patch<'a> {
+impl<'a> TilesPatch<'a> {
     /// See [`crate::Packed::patches`]; `tiles` are `[blocks][strips][tiles of the block]`.
     pub(crate) fn all(
         tiles: &'a mut [Tile],
         [outer, depth]: [usize; 2],
         most: [usize; 2],
-    ) -> Vec<Patch<'a>> {
+    ) -> Vec<TilesPatch<'a>> {
         let aligned = most[0].is_multiple_of(LANES) && most[1].is_multiple_of(TILE_DEPTH);
         assert!(aligned && most[0] > 0 && most[1] > 0, "patches of whole tiles");
         let mut patches = Vec::new();
         for terms in parts(0..depth, most[1]) {
             for vectors in parts(0..outer, most[0]) {
-                patches.push(Patch { outer, vectors, terms: terms.clone(), tiles: Vec::new() });
+                patches.push(TilesPatch {
+                    outer,
+                    vectors,
+                    terms: terms.clone(),
+                    tiles: Vec::new(),
+                });
             }
         }
         let across = outer.div_ceil(most[0]);
@@ -58,27 +118,8 @@ impl<'a> Patch<'a> {
         patches
     }
 
-    /// The vectors that it has parts of.
-    pub fn vectors(&self) -> Range<usize> {
-        self.vectors.clone()
-    }
-
-    /// The terms of these that it has.
-    pub fn terms(&self) -> Range<usize> {
-        self.terms.clone()
-    }
-
-    /// Rounds some terms of one vector and puts them in their place: from a multiple of 32 on, and
-    /// up to another one or the end of the depth. The last vector of all makes those zero that its
-    /// strip has room for beyond it.
-    ///
-    /// # Panics
-    /// When the patch does not have them.
-    pub fn put(&mut self, isa: Isa, vector: usize, from: usize, terms: &[f32]) {
-        assert!(self.vectors.contains(&vector), "vector {vector} of {:?}", self.vectors);
-        let inside = from >= self.terms.start && from.is_multiple_of(TILE_DEPTH);
-        let fits = inside && from + terms.len() <= self.terms.end;
-        assert!(fits, "terms from {from} on of {:?}", self.terms);
+    /// See [`Patch::put`].
+    fn put(&mut self, isa: Isa, vector: usize, from: usize, terms: &[f32]) {
         let (strip, row) = ((vector - self.vectors.start) / LANES, vector % LANES);
         let is_last = vector + 1 == self.outer;
         let (mut from, mut rest) = (from, terms);
@@ -110,6 +151,7 @@ pub(crate) fn parts(all: Range<usize>, len: usize) -> impl Iterator<Item = Range
 
 #[cfg(test)]
 mod tests {
+    use super::Patch;
     use crate::isa::Isa;
     use crate::packed::{Packed, Side, Source};
     use crate::samples;
@@ -129,7 +171,8 @@ mod tests {
             expected.pack(isa, outer, depth, Source::vectors(&vectors, depth));
             let mut found = Packed::new(Side::Left);
             found.pack(isa, 90, 1200, Source::vectors(&[f32::NAN; 90 * 1200], 1200));
-            for mut patch in found.patches(outer, depth, [16 * most[0], 32 * most[1]]) {
+            for patch in found.patches(outer, depth, [16 * most[0], 32 * most[1]]) {
+                let mut patch = Patch::of_tiles(patch);
                 for vector in patch.vectors() {
                     for from in patch.terms().step_by(32 * put) {
                         let end = (from + 32 * put).min(patch.terms().end);

@@ -1,18 +1,15 @@
 //! The matrix product with both sides rounded to `bf16`: how prompts are read.
-#![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
-use crate::bf16_product::{Unit, flush, flushed_fma};
-use crate::chains::{CHAIN, Chains};
+use crate::bf16_product::Unit;
 use crate::columns::Columns;
 use crate::elementwise::add;
-use crate::format::Format;
-use crate::isa::{Isa, on_isa};
-use crate::lanes::LANES;
-use crate::packed::{Packed, Piece, Side, Source, round};
-use crate::panel::{BAND_TOKENS, PANEL_COLUMNS, PANEL_ROWS};
+use crate::isa::Isa;
+use crate::packed::{Packed, Piece, Side, Source};
 use crate::patch::Patch;
+use crate::rounded_lanes;
 use crate::scratch::Scratch;
-use crate::weights::{Part, Weights};
+use crate::strips::{Strips, StripsPiece};
+use crate::weights::Weights;
 use std::ops::Range;
 
 /// Activations rounded to `bf16`, ready for [`linear_rounded`] with any number of matrices.
@@ -23,10 +20,8 @@ pub struct Inputs {
     columns: usize,
     /// For the tile unit.
     packed: Packed,
-    /// For all others: the rounded values as floats, `[tokens, columns]`.
-    values: Vec<f32>,
-    /// The smallest exponent of those that are not zero.
-    least: Exponent,
+    /// For all others.
+    strips: Strips,
 }
 
 impl Default for Inputs {
@@ -43,35 +38,36 @@ impl Inputs {
             tokens: 0,
             columns: 0,
             packed: Packed::new(Side::Left),
-            values: Vec::new(),
-            least: Exponent::NONE,
+            strips: Strips::default(),
         }
     }
 
     /// Takes the shape of `x` (`[tokens, columns]`) and begins to pack it for `isa`. What is left
-    /// to be done is [`Piece::pack`] with [`Inputs::source`] for each piece, in any thread.
+    /// to be done is [`InputsPiece::pack`] with [`Inputs::source`] for each piece, in any thread.
     ///
     /// # Panics
     /// When `x` is not whole rows, or this processor lacks the instructions.
-    pub fn pieces(&mut self, isa: Isa, x: &[f32], columns: usize) -> Vec<Piece<'_>> {
+    pub fn pieces(&mut self, isa: Isa, x: &[f32], columns: usize) -> Vec<InputsPiece<'_>> {
         self.pieces_on(Unit::of(isa), x, columns)
     }
 
-    /// Whether `isa` reads activations as tiles, which [`Inputs::patches`] are made of.
+    /// Whether `isa` has a tile unit, which multiplies with weights as they lie in a file nearly as
+    /// fast as with codes.
     ///
     /// # Panics
     /// When this processor lacks the instructions.
-    pub fn has_patches(isa: Isa) -> bool {
+    pub fn on_tiles(isa: Isa) -> bool {
         !matches!(Unit::of(isa), Unit::Lanes(_))
     }
 
-    /// Takes the shape `[tokens, columns]` for values that are computed patch by patch (at most so
-    /// many tokens, a multiple of 16, and so many columns, a multiple of 32), each patch in any
-    /// thread: those of the first columns, tokens after tokens, then of the next. Until all are
-    /// filled, the values are any.
+    /// Takes the shape `[tokens, columns]` for values that are computed patch by patch, each patch in
+    /// any thread: those of the first columns, tokens after tokens, then of the next. A patch has at
+    /// most so many tokens (a multiple of 16) and columns (a multiple of 32) with a tile unit;
+    /// without one, tokens and columns that lie together: whole strips of tokens, at least one, and
+    /// whole parts of 256 columns. Until all are filled, the values are any.
     ///
     /// # Panics
-    /// When there is no tile unit (see [`Inputs::has_patches`]).
+    /// When this processor lacks the instructions.
     pub fn patches(
         &mut self,
         isa: Isa,
@@ -79,25 +75,54 @@ impl Inputs {
         columns: usize,
         most: [usize; 2],
     ) -> Vec<Patch<'_>> {
-        assert!(Inputs::has_patches(isa), "{} has no tiles", isa.name());
-        (self.unit, self.tokens, self.columns) = (Unit::of(isa), tokens, columns);
-        self.packed.patches(tokens, columns, most)
+        self.patches_on(Unit::of(isa), tokens, columns, most)
     }
 
-    fn pieces_on(&mut self, unit: Unit, x: &[f32], columns: usize) -> Vec<Piece<'_>> {
+    pub(crate) fn patches_on(
+        &mut self,
+        unit: Unit,
+        tokens: usize,
+        columns: usize,
+        most: [usize; 2],
+    ) -> Vec<Patch<'_>> {
+        (self.unit, self.tokens, self.columns) = (unit, tokens, columns);
+        match unit {
+            #[cfg(target_arch = "x86_64")]
+            Unit::Tiles => {
+                let patches = self.packed.patches(tokens, columns, most).into_iter();
+                patches.map(Patch::of_tiles).collect()
+            }
+            Unit::Lanes(isa) => {
+                let patches = self.strips.patches(Strips::width_for(isa), tokens, columns, most);
+                patches.into_iter().map(Patch::of_strips).collect()
+            }
+        }
+    }
+
+    /// All values, rounded: `[tokens, columns]`.
+    #[cfg(test)]
+    pub(crate) fn rounded(&self) -> Vec<f32> {
+        match self.unit {
+            #[cfg(target_arch = "x86_64")]
+            Unit::Tiles => self.packed.values(),
+            Unit::Lanes(_) => (0..self.tokens).flat_map(|token| self.strips.row(token)).collect(),
+        }
+    }
+
+    fn pieces_on(&mut self, unit: Unit, x: &[f32], columns: usize) -> Vec<InputsPiece<'_>> {
         assert!(columns > 0 || x.is_empty(), "x must be empty when there are no columns");
         let tokens = x.len().checked_div(columns).unwrap_or(0);
         assert_eq!(x.len(), tokens * columns, "x is [tokens, columns]");
         (self.unit, self.tokens, self.columns) = (unit, tokens, columns);
         match unit {
             #[cfg(target_arch = "x86_64")]
-            Unit::Tiles => self.packed.pieces(tokens, columns),
+            Unit::Tiles => {
+                let pieces = self.packed.pieces(tokens, columns).into_iter();
+                pieces.map(|piece| InputsPiece(Kind::Tiles(piece))).collect()
+            }
             Unit::Lanes(isa) => {
-                self.values.clear();
-                self.values.extend_from_slice(x);
-                let values = &mut self.values[..];
-                self.least = on_isa!(isa, round_all(values: &mut [f32]) -> Exponent);
-                Vec::new()
+                let pieces = self.strips.pieces(Strips::width_for(isa), tokens, columns);
+                pieces.into_iter().map(|piece| InputsPiece(Kind::Strips(piece))).collect()
             }
         }
     }
@@ -110,7 +135,7 @@ impl Inputs {
         self.pack_on(Unit::of(isa), isa, x, columns);
     }
 
-    fn pack_on(&mut self, unit: Unit, isa: Isa, x: &[f32], columns: usize) {
+    pub(crate) fn pack_on(&mut self, unit: Unit, isa: Isa, x: &[f32], columns: usize) {
         let pieces = self.pieces_on(unit, x, columns);
         pieces.into_iter().for_each(|mut piece| piece.pack(isa, Inputs::source(x, columns)));
     }
@@ -120,19 +145,51 @@ impl Inputs {
         Source::vectors(x, columns)
     }
 
-    /// The values as the tile unit takes them; none where there is no such unit.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only there are tiles
-    pub(crate) fn for_tiles(&self) -> Option<&Packed> {
+    /// The values in the form that the unit takes.
+    pub(crate) fn form(&self) -> Form<'_> {
         match self.unit {
             #[cfg(target_arch = "x86_64")]
-            Unit::Tiles => Some(&self.packed),
-            Unit::Lanes(_) => None,
+            Unit::Tiles => Form::Tiles(&self.packed),
+            Unit::Lanes(isa) => Form::Strips(isa, &self.strips),
         }
+    }
+
+    /// Number of columns.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
     }
 
     /// Rows of the activations.
     pub fn tokens(&self) -> usize {
         self.tokens
+    }
+}
+
+/// [`Inputs`] as a unit takes them.
+pub(crate) enum Form<'a> {
+    #[cfg(target_arch = "x86_64")]
+    Tiles(&'a Packed),
+    Strips(Isa, &'a Strips),
+}
+
+/// A part of [`Inputs`] to be filled.
+pub struct InputsPiece<'a>(Kind<'a>);
+
+enum Kind<'a> {
+    Tiles(Piece<'a>),
+    Strips(StripsPiece<'a>),
+}
+
+impl InputsPiece<'_> {
+    /// Packs this part of the activations.
+    ///
+    /// # Panics
+    /// When the source does not have the shape of the inputs.
+    pub fn pack(&mut self, isa: Isa, source: Source) {
+        match &mut self.0 {
+            Kind::Tiles(piece) => piece.pack(isa, source),
+            Kind::Strips(piece) => piece.pack(isa, source),
+        }
     }
 }
 
@@ -210,169 +267,10 @@ fn linear_onto(
     match inputs.unit {
         #[cfg(target_arch = "x86_64")]
         Unit::Tiles => crate::rounded_tiles::linear(before, &inputs.packed, w, rows, out, scratch),
-        Unit::Lanes(isa) => linear_lanes((isa, before), inputs, w, rows, out, scratch),
-    }
-}
-
-/// A biased exponent, the least of several numbers; zeros have none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Exponent(u32);
-
-impl Exponent {
-    const NONE: Exponent = Exponent(255);
-
-    /// That of weights whose scales and minima are half-precision numbers, all multiples of 2^-24,
-    /// times whole numbers: so each of them is a multiple of 2^-24 too.
-    fn least_of(format: Format) -> Option<Exponent> {
-        use Format::{IQ4_NL, IQ4_XS, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
-        match format {
-            Q8_0 | Q4_0 | Q4_1 | Q5_0 | Q5_1 | Q2_K | Q3_K | Q4_K | Q5_K | Q6_K | IQ4_NL
-            | IQ4_XS => Some(Exponent(127 - 24)),
-            _ => None,
+        Unit::Lanes(isa) => {
+            rounded_lanes::linear((isa, before), &inputs.strips, w, rows, out, scratch);
         }
     }
-
-    /// Whether sums of products of such numbers with `other`s never come near a denormal number.
-    /// Each product is a multiple of the product of both units in the last place, 7 bits below the
-    /// exponents; then so is every sum, rounded or not. Nothing is flushed if that is a normal
-    /// number.
-    fn keeps_clear_with(self, other: Exponent) -> bool {
-        self.0 + other.0 >= 2 * (127 + 7) - 126
-    }
-}
-
-/// Rounds to `bf16`, denormal numbers to zero, and gives the least exponent.
-#[inline(always)]
-fn round_all(values: &mut [f32]) -> Exponent {
-    let mut least = u32::MAX;
-    for value in values {
-        let bits = u32::from(round(*value)) << 16;
-        // Zeros become the largest number of all.
-        least = least.min((bits << 1).wrapping_sub(1));
-        *value = f32::from_bits(bits);
-    }
-    if least == u32::MAX { Exponent::NONE } else { Exponent((least + 1) >> 24) }
-}
-
-fn linear_lanes(
-    (isa, before): (Isa, Before),
-    inputs: &Inputs,
-    w: &Weights,
-    rows: Range<usize>,
-    out: &mut Columns,
-    scratch: &mut Scratch,
-) {
-    for first in rows.clone().step_by(PANEL_ROWS) {
-        let panel_rows = first..(first + PANEL_ROWS).min(rows.end);
-        let columns = first - rows.start..panel_rows.end - rows.start;
-        for band in (0..inputs.tokens).step_by(BAND_TOKENS) {
-            let tokens = band..(band + BAND_TOKENS).min(inputs.tokens);
-            let (panel, sums) = scratch.linear();
-            if !sum_band(isa, inputs, &tokens, w, &panel_rows, panel, sums) {
-                sum_band_flushed(inputs, &tokens, w, &panel_rows, sums);
-            }
-            for (token, sums) in tokens.zip(sums.chunks_exact(PANEL_ROWS)) {
-                before.put(isa, out.of_row(token, columns.clone()), &sums[..columns.len()]);
-            }
-        }
-    }
-}
-
-/// `sums[t][r]` for up to 64 tokens and 32 rows; false when a sum may have to be flushed.
-fn sum_band(
-    isa: Isa,
-    inputs: &Inputs,
-    tokens: &Range<usize>,
-    w: &Weights,
-    rows: &Range<usize>,
-    panel: &mut [f32],
-    sums: &mut [f32],
-) -> bool {
-    let (halves, [_, columns]) = (rows.len().div_ceil(LANES), w.shape());
-    sums[..tokens.len() * PANEL_ROWS].fill(0.0);
-    for from in (0..columns).step_by(PANEL_COLUMNS) {
-        let len = PANEL_COLUMNS.min(columns - from);
-        for (half, panel) in panel.chunks_exact_mut(PANEL_COLUMNS * LANES).enumerate().take(halves)
-        {
-            let part = Part { first: rows.start + half * LANES, end: rows.end, from, len };
-            let least = decode_rounded(isa, w, &part, &mut panel[..len * LANES]);
-            if !least.keeps_clear_with(inputs.least) {
-                return false;
-            }
-        }
-        Chains {
-            x: &inputs.values[tokens.start * columns + from..tokens.end * columns],
-            x_stride: columns,
-            tokens: tokens.len(),
-            panel,
-            step_stride: LANES,
-            half_stride: PANEL_COLUMNS * LANES,
-            halves,
-            steps: 0..len,
-            sums,
-            sums_stride: PANEL_ROWS,
-        }
-        .run(isa);
-    }
-    true
-}
-
-/// Decodes a panel and rounds it to `bf16`, and gives the least exponent or one below.
-fn decode_rounded(isa: Isa, w: &Weights, part: &Part, panel: &mut [f32]) -> Exponent {
-    w.decode(isa, part, panel);
-    if let Some(least) = Exponent::least_of(w.format()) {
-        if on_isa!(isa, round_finite(panel: &mut [f32]) -> bool) {
-            return least;
-        }
-        w.decode(isa, part, panel);
-    }
-    on_isa!(isa, round_all(panel: &mut [f32]) -> Exponent)
-}
-
-/// Rounds to `bf16` numbers that are zero or normal; false, and nothing of use in `values`, when
-/// one is infinite or no number.
-#[inline(always)]
-fn round_finite(values: &mut [f32]) -> bool {
-    let mut most = 0;
-    for value in values {
-        let bits = value.to_bits();
-        most = most.max(bits & 0x7fff_ffff);
-        let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
-        *value = f32::from_bits(nearest & 0xffff_0000);
-    }
-    most < f32::INFINITY.to_bits()
-}
-
-/// The same where a sum may have to be flushed.
-#[cold]
-fn sum_band_flushed(
-    inputs: &Inputs,
-    tokens: &Range<usize>,
-    w: &Weights,
-    rows: &Range<usize>,
-    sums: &mut [f32],
-) {
-    let [_, columns] = w.shape();
-    let mut weights = vec![0.0; columns];
-    for (place, row) in rows.clone().enumerate() {
-        w.decode_row(row, &mut weights);
-        round_all(&mut weights);
-        for (token, sums) in tokens.clone().zip(sums.chunks_exact_mut(PANEL_ROWS)) {
-            sums[place] = dot_flushed(&inputs.values[token * columns..][..columns], &weights);
-        }
-    }
-}
-
-/// The rule of `docs/numerics.md`, "Products of bf16", for rounded operands.
-fn dot_flushed(x: &[f32], weights: &[f32]) -> f32 {
-    x.chunks(CHAIN).zip(weights.chunks(CHAIN)).fold(0.0, |sum, (x, weights)| {
-        let mut chains = [0.0; 2];
-        for k in 0..CHAIN {
-            let at = |values: &[f32]| values.get(k).copied().unwrap_or(0.0);
-            chains[k % 2] = flushed_fma(at(x), at(weights), chains[k % 2]);
-        }
-        flush(sum + flush(chains[0] + chains[1]))
-    })
 }
 
 #[cfg(test)]
@@ -380,8 +278,12 @@ mod tests {
     use super::*;
     use crate::bf16_product::{single, units};
     use crate::coded::Coded;
+    use crate::format::Format;
+    use crate::lanes::LANES;
     use crate::matrix::Matrix;
+    use crate::packed::round;
     use crate::reference::assert_same_bits;
+    use crate::rounded_lanes::{Exponent, dot_flushed, round_all};
     use crate::samples::{self, Values};
     use proptest::prelude::*;
 

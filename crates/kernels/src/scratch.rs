@@ -60,6 +60,11 @@ impl Scratch {
         (aligned(&mut self.panel), aligned(&mut self.sums))
     }
 
+    /// A panel on a cache line, and `sums` running sums.
+    pub(crate) fn rounded(&mut self, sums: usize) -> (&mut [f32], &mut [f32]) {
+        (aligned(&mut self.panel), self.scores.reach(sums))
+    }
+
     /// Turned factors (made at first use), a panel and its running sums.
     pub(crate) fn weight_gradient(&mut self) -> (&mut [f32], &mut [f32], &mut [f32]) {
         self.turned.resize(TURNED + SLACK, 0.0);

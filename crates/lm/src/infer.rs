@@ -216,7 +216,7 @@ impl<S: ModelSpec> Infer<S> {
     /// wait meanwhile.
     fn reads_stored(&self, batch: &Batch) -> bool {
         let is_first = !self.has_read_stored && !self.checkpoint.is_coded();
-        is_first && batch.role() == Role::Prompt && Inputs::has_patches(self.isa)
+        is_first && batch.role() == Role::Prompt && Inputs::on_tiles(self.isa)
     }
 
     /// Runs a forward pass of the checkpoint's model.
@@ -405,7 +405,7 @@ impl<S: ModelSpec> Exec for Infer<S> {
     ) -> Activations {
         let checkpoint = self.checkpoint.clone();
         let of_norm = checkpoint.vector(weight);
-        match of_norm.len() == x.width && self.takes_patches(x.rows(), users) {
+        match of_norm.len() == x.width && self.is_rounded(x.rows(), users) {
             true => self.norm_rounded(x, of_norm, epsilon),
             false => self.norm(x, weight, epsilon),
         }

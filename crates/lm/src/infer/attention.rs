@@ -410,7 +410,8 @@ impl<S: ModelSpec> Infer<S> {
         most_rows(spec.group()).is_multiple_of(LANES)
             && share.is_multiple_of(2 * LANES)
             && self.batch.sequences().count() == 1
-            && self.takes_patches(self.batch.len(), &[output])
+            && Inputs::on_tiles(self.isa)
+            && self.is_rounded(self.batch.len(), &[output])
     }
 
     /// Stores the keys and values of the batch and lets its queries attend, both as `placing`

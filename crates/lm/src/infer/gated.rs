@@ -22,7 +22,7 @@ impl<S: ModelSpec> Infer<S> {
     }
 
     /// Both projections of a prompt and the unit between them, as the inputs of the next product;
-    /// none where something else needs the values on the way, or the processor has no tile unit.
+    /// none where something else needs the values on the way.
     pub(super) fn gated_together(
         &mut self,
         layer: usize,
@@ -34,7 +34,7 @@ impl<S: ModelSpec> Infer<S> {
         let weights = [pair[0].0, pair[1].0, WeightId { layer, part: Part::Down }];
         let [gate, up, _] = weights.map(|weight| checkpoint.multiplied(weight, None));
         let has_bias = pair.iter().any(|(_, bias)| bias.is_some());
-        if has_bias || !self.takes_patches(x.rows(), &weights) {
+        if has_bias || !self.is_rounded(x.rows(), &weights) {
             return None;
         }
         let (isa, rows, width) = (self.isa, x.rows(), gate.shape()[0]);

@@ -33,11 +33,6 @@ impl<S: ModelSpec> Infer<S> {
             && weights.iter().all(is_inexact)
     }
 
-    /// The same where results can be rounded patch by patch.
-    pub(super) fn takes_patches(&self, rows: usize, weights: &[WeightId]) -> bool {
-        Inputs::has_patches(self.isa) && self.is_rounded(rows, weights)
-    }
-
     /// The norm of whole rows, rounded.
     pub(super) fn norm_rounded(
         &mut self,
