@@ -1,9 +1,14 @@
 //! AVX2: rows of floats against columns of tiles, a lane for each column of a tile.
 #![allow(unsafe_code)] // intrinsics on pointers; callers check bounds and processor first
 
+use crate::avx2_strips::{Left, close};
 use crate::block_attention_lanes::{Begin, Product};
+use crate::lanes::LANES;
 use crate::packed::{TILE_DEPTH, Tile};
 use std::arch::x86_64::*;
+
+/// Rows that are multiplied together where there are so many.
+const MOST_ROWS: usize = 6;
 
 /// Lanes of a vector: half a column of tiles.
 const HALF: usize = 8;
@@ -14,6 +19,10 @@ const HALF: usize = 8;
 /// The processor has the features named, and `Product::check` has passed.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) unsafe fn multiply(job: &Product, out: &mut [f32], stride: usize, begin: Begin) {
+    if job.rows.len() >= MOST_ROWS {
+        // SAFETY: the caller's promise is passed on.
+        return unsafe { many(job, out, stride, begin) };
+    }
     let mut row = job.rows.start;
     while row < job.rows.end {
         let rows = job.rows.end - row;
@@ -28,6 +37,60 @@ pub(crate) unsafe fn multiply(job: &Product, out: &mut [f32], stride: usize, beg
             }
         }
         row += if rows == 3 { 2 } else { rows.min(4) };
+    }
+}
+
+/// Any number of rows: a tile becomes floats once for all of them.
+///
+/// # Safety
+/// As [`multiply`].
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn many(job: &Product, out: &mut [f32], stride: usize, begin: Begin) {
+    let mut panel = [[_mm256_setzero_ps(); 2]; TILE_DEPTH];
+    let (columns, rows) = (job.columns(), job.rows.clone());
+    if begin == Begin::Zero {
+        let all = out[rows.start * stride..].chunks_mut(stride).take(rows.len());
+        all.for_each(|sums| sums[..columns * LANES].fill(0.0));
+    }
+    for (place, tile) in job.tiles.iter().enumerate() {
+        let (column, step) = (place / job.steps, place % job.steps);
+        prefetch(job.ahead_of(place));
+        // SAFETY: `Product::check` bounds the rows on the left and the sums.
+        unsafe {
+            expand(tile, &mut panel);
+            let x = job.left.as_ptr().add(step * TILE_DEPTH);
+            let sums = out.as_mut_ptr().add(column * LANES);
+            let panel = panel.as_ptr().cast();
+            let mut row = rows.start;
+            while row < rows.end {
+                let left = Left { x: x.add(row * job.stride), row: job.stride, term: 1 };
+                let sums = sums.add(row * stride);
+                match rows.end - row {
+                    1 => close::<1>(left, panel, TILE_DEPTH).add(sums, stride),
+                    2 => close::<2>(left, panel, TILE_DEPTH).add(sums, stride),
+                    3 => close::<3>(left, panel, TILE_DEPTH).add(sums, stride),
+                    4 => close::<4>(left, panel, TILE_DEPTH).add(sums, stride),
+                    5 => close::<5>(left, panel, TILE_DEPTH).add(sums, stride),
+                    _ => close::<MOST_ROWS>(left, panel, TILE_DEPTH).add(sums, stride),
+                }
+                row += MOST_ROWS;
+            }
+        }
+    }
+}
+
+/// A tile as floats, `[term][lane]`.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn expand(tile: &Tile, panel: &mut [[__m256; 2]; TILE_DEPTH]) {
+    let upper = _mm256_set1_epi32(0xffff_0000_u32 as i32);
+    for (pairs, out) in tile.0.iter().zip(panel.as_chunks_mut::<2>().0) {
+        for half in 0..2 {
+            // SAFETY: 32 of the 64 bytes of a row are read.
+            let words = unsafe { _mm256_loadu_si256(pairs[half * HALF..].as_ptr().cast()) };
+            out[0][half] = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words));
+            out[1][half] = _mm256_castsi256_ps(_mm256_and_si256(words, upper));
+        }
     }
 }
 
