@@ -1,7 +1,7 @@
 //! AVX2: codes as a panel of weights rounded to `bf16`.
 #![allow(unsafe_code)] // intrinsics on pointers
 
-use crate::coded::{Coded, Codes, Factors, SPAN_TILES, Scales, TILE_COLUMNS};
+use crate::coded::{Coded, Codes, Factors, Scales, TILE_COLUMNS};
 use crate::coded_avx2::{
     Decoder, EIGHT, FIVE, FOUR, NAMED, SIX, bytes_of, half_of, in_a_row, read,
 };
@@ -57,12 +57,11 @@ pub(crate) unsafe fn decode(w: &Coded, strip: usize, from: usize, panel: &mut [L
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn are_finite(factors: &Factors) -> bool {
-    const { assert!(size_of::<Factors>() == 3 * SPAN_TILES * size_of::<Lanes>()) };
-    let mut most = 0;
-    for value in factors.scale.as_flattened().iter().chain(factors.least.as_flattened()) {
-        most = most.max(value.to_bits() & 0x7fff_ffff);
-    }
-    most < f32::INFINITY.to_bits()
+    let largest = |factors: &[Lanes]| {
+        let magnitudes = factors.as_flattened().iter().map(|value| value.to_bits() & 0x7fff_ffff);
+        magnitudes.fold(0, u32::max)
+    };
+    largest(&factors.scale).max(largest(&factors.least)) < f32::INFINITY.to_bits()
 }
 
 /// # Safety

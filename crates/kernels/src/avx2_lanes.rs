@@ -47,13 +47,10 @@ pub(crate) unsafe fn multiply(job: &Product, out: &mut [f32], stride: usize, beg
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn many(job: &Product, out: &mut [f32], stride: usize, begin: Begin) {
     let mut panel = [[_mm256_setzero_ps(); 2]; TILE_DEPTH];
-    let (columns, rows) = (job.columns(), job.rows.clone());
-    if begin == Begin::Zero {
-        let all = out[rows.start * stride..].chunks_mut(stride).take(rows.len());
-        all.for_each(|sums| sums[..columns * LANES].fill(0.0));
-    }
+    let rows = job.rows.clone();
     for (place, tile) in job.tiles.iter().enumerate() {
         let (column, step) = (place / job.steps, place % job.steps);
+        let begin = if step == 0 { begin } else { Begin::Out };
         prefetch(job.ahead_of(place));
         // SAFETY: `Product::check` bounds the rows on the left and the sums.
         unsafe {
@@ -66,12 +63,12 @@ unsafe fn many(job: &Product, out: &mut [f32], stride: usize, begin: Begin) {
                 let left = Left { x: x.add(row * job.stride), row: job.stride, term: 1 };
                 let sums = sums.add(row * stride);
                 match rows.end - row {
-                    1 => close::<1>(left, panel, TILE_DEPTH).add(sums, stride),
-                    2 => close::<2>(left, panel, TILE_DEPTH).add(sums, stride),
-                    3 => close::<3>(left, panel, TILE_DEPTH).add(sums, stride),
-                    4 => close::<4>(left, panel, TILE_DEPTH).add(sums, stride),
-                    5 => close::<5>(left, panel, TILE_DEPTH).add(sums, stride),
-                    _ => close::<MOST_ROWS>(left, panel, TILE_DEPTH).add(sums, stride),
+                    1 => close::<1>(left, panel, TILE_DEPTH).add(sums, stride, begin),
+                    2 => close::<2>(left, panel, TILE_DEPTH).add(sums, stride, begin),
+                    3 => close::<3>(left, panel, TILE_DEPTH).add(sums, stride, begin),
+                    4 => close::<4>(left, panel, TILE_DEPTH).add(sums, stride, begin),
+                    5 => close::<5>(left, panel, TILE_DEPTH).add(sums, stride, begin),
+                    _ => close::<MOST_ROWS>(left, panel, TILE_DEPTH).add(sums, stride, begin),
                 }
                 row += MOST_ROWS;
             }

@@ -1,6 +1,7 @@
 //! AVX2: strips of tokens against a panel of weights.
 #![allow(unsafe_code)] // intrinsics on pointers; callers check bounds and processor first
 
+use crate::block_attention_lanes::Begin;
 use crate::chains::CHAIN;
 use crate::lanes::LANES;
 use crate::rounded_lanes::Product;
@@ -26,6 +27,7 @@ type Chain<const T: usize> = [[__m256; 2]; T];
 pub(crate) unsafe fn multiply(job: Product) {
     let (whole, len) = (job.tokens / MOST_TOKENS * MOST_TOKENS, job.len);
     let (x, sums) = (job.x.as_ptr(), job.sums.as_mut_ptr());
+    let terms = (len, job.begin);
     for half in 0..job.halves {
         // SAFETY: the half is one of the panel, the tokens of each strip are the job's.
         unsafe {
@@ -34,15 +36,15 @@ pub(crate) unsafe fn multiply(job: Product) {
                 (x.add(token * len), sums.add(token * Product::STRIDE + half * LANES))
             };
             for token in (0..whole).step_by(MOST_TOKENS) {
-                add_strip::<MOST_TOKENS>(strip(token), panel, len);
+                add_strip::<MOST_TOKENS>(strip(token), panel, terms);
             }
             let rest = strip(whole);
             match job.tokens - whole {
-                1 => add_strip::<1>(rest, panel, len),
-                2 => add_strip::<2>(rest, panel, len),
-                3 => add_strip::<3>(rest, panel, len),
-                4 => add_strip::<4>(rest, panel, len),
-                5 => add_strip::<5>(rest, panel, len),
+                1 => add_strip::<1>(rest, panel, terms),
+                2 => add_strip::<2>(rest, panel, terms),
+                3 => add_strip::<3>(rest, panel, terms),
+                4 => add_strip::<4>(rest, panel, terms),
+                5 => add_strip::<5>(rest, panel, terms),
                 _ => {}
             }
         }
@@ -57,14 +59,14 @@ pub(crate) unsafe fn multiply(job: Product) {
 unsafe fn add_strip<const T: usize>(
     (x, out): (*const f32, *mut f32),
     panel: *const f32,
-    len: usize,
+    (len, begin): (usize, Begin),
 ) {
     for at in (0..len).step_by(CHAIN) {
         // SAFETY: the terms from `at` on are among `len`.
         unsafe {
             let left = Left { x: x.add(at * T), row: 1, term: T };
             let closed = close::<T>(left, panel.add(at * LANES), CHAIN.min(len - at));
-            closed.add(out, Product::STRIDE);
+            closed.add(out, Product::STRIDE, if at == 0 { begin } else { Begin::Out });
         }
     }
 }
@@ -119,20 +121,24 @@ pub(crate) unsafe fn close<const T: usize>(
 }
 
 impl<const T: usize> Closed<T> {
-    /// Added to the sums of each row.
+    /// Added to the sums of each row, or to zero.
     ///
     /// # Safety
     /// There are 16 of each row, `stride` floats from one to the next.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub(crate) unsafe fn add(self, out: *mut f32, stride: usize) {
+    pub(crate) unsafe fn add(self, out: *mut f32, stride: usize, begin: Begin) {
         for (row, (even, odd)) in self.even.into_iter().zip(self.odd).enumerate() {
             for part in 0..2 {
                 // SAFETY: as promised by the caller.
                 unsafe {
                     let sum = out.add(row * stride + part * WIDTH);
                     let closed = _mm256_add_ps(even[part], odd[part]);
-                    _mm256_storeu_ps(sum, _mm256_add_ps(_mm256_loadu_ps(sum), closed));
+                    let before = match begin {
+                        Begin::Zero => _mm256_setzero_ps(),
+                        Begin::Out => _mm256_loadu_ps(sum),
+                    };
+                    _mm256_storeu_ps(sum, _mm256_add_ps(before, closed));
                 }
             }
         }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
 use crate::bf16_product::{flush, flushed_fma};
+use crate::block_attention_lanes::Begin;
 use crate::chains::{CHAIN, Chains};
 use crate::columns::Columns;
 use crate::format::Format;
@@ -131,7 +132,6 @@ fn sum_group(
     panel: &mut [f32],
     sums: &mut [f32],
 ) {
-    sums[..tokens.len() * STRIDE].fill(0.0);
     let least = x.least();
     let mut is_clear = [true; GROUP_ROWS / PANEL_ROWS];
     for from in (0..x.columns()).step_by(PANEL_COLUMNS) {
@@ -148,7 +148,8 @@ fn sum_group(
             });
             if is_clear[place] {
                 let (x, sums) = (x.part(from, tokens), &mut sums[place * PANEL_ROWS..]);
-                Product { x, tokens: tokens.len(), len, panel, halves, sums }.run(isa);
+                let begin = if from == 0 { Begin::Zero } else { Begin::Out };
+                Product { x, tokens: tokens.len(), len, panel, halves, sums, begin }.run(isa);
             }
         }
     }
@@ -170,8 +171,10 @@ pub(crate) struct Product<'a> {
     pub panel: &'a [f32],
     /// Groups of 16 outputs.
     pub halves: usize,
-    /// `[tokens][Product::STRIDE]`, added to.
+    /// `[tokens][Product::STRIDE]`
     pub sums: &'a mut [f32],
+    /// What is added to: the sums, or zeros.
+    pub begin: Begin,
 }
 
 impl Product<'_> {
@@ -180,7 +183,7 @@ impl Product<'_> {
     /// Floats from the columns of a half to those of the other.
     pub const HALF: usize = PANEL_COLUMNS * LANES;
 
-    /// Adds the products to the sums.
+    /// Adds the products.
     fn run(self, isa: Isa) {
         let (last, halves) = (self.tokens.saturating_sub(1), self.halves);
         assert_eq!(self.x.len(), self.tokens * self.len, "terms of the tokens");
@@ -197,6 +200,10 @@ impl Product<'_> {
 
     /// Where each strip is one token.
     fn by_chains(self, isa: Isa) {
+        if self.begin == Begin::Zero {
+            let sums = self.sums.chunks_mut(STRIDE).take(self.tokens);
+            sums.for_each(|sums| sums[..self.halves * LANES].fill(0.0));
+        }
         Chains {
             x: self.x,
             x_stride: self.len,
@@ -215,10 +222,10 @@ impl Product<'_> {
 
 /// Decodes a panel and rounds it to `bf16`, and gives the least exponent or one below.
 fn decode_rounded(isa: Isa, w: &Weights, part: &Part, panel: &mut [f32]) -> Exponent {
-    if let Some(least) = Exponent::least_of(w.format()) {
-        if decode_finite(isa, w, part, panel) {
-            return least;
-        }
+    if let Some(least) = Exponent::least_of(w.format())
+        && decode_finite(isa, w, part, panel)
+    {
+        return least;
     }
     w.decode(isa, part, panel);
     on_isa!(isa, round_all(panel: &mut [f32]) -> Exponent)
