@@ -1,7 +1,7 @@
 //! AVX2: rows of floats against columns of tiles, a lane for each column of a tile.
 #![allow(unsafe_code)] // intrinsics on pointers; callers check bounds and processor first
 
-use crate::avx2_strips::{Left, close};
+use crate::avx2_strips::{Left, clear, close};
 use crate::block_attention_lanes::{Begin, Product};
 use crate::lanes::LANES;
 use crate::packed::{TILE_DEPTH, Tile};
@@ -50,7 +50,7 @@ unsafe fn many(job: &Product, out: &mut [f32], stride: usize, begin: Begin) {
     let rows = job.rows.clone();
     for (place, tile) in job.tiles.iter().enumerate() {
         let (column, step) = (place / job.steps, place % job.steps);
-        let begin = if step == 0 { begin } else { Begin::Out };
+        let is_first = step == 0 && begin == Begin::Zero;
         prefetch(job.ahead_of(place));
         // SAFETY: `Product::check` bounds the rows on the left and the sums.
         unsafe {
@@ -62,13 +62,18 @@ unsafe fn many(job: &Product, out: &mut [f32], stride: usize, begin: Begin) {
             while row < rows.end {
                 let left = Left { x: x.add(row * job.stride), row: job.stride, term: 1 };
                 let sums = sums.add(row * stride);
+                if is_first {
+                    (0..MOST_ROWS.min(rows.end - row)).for_each(|row| {
+                        clear::<1>(sums.add(row * stride), stride);
+                    });
+                }
                 match rows.end - row {
-                    1 => close::<1>(left, panel, TILE_DEPTH).add(sums, stride, begin),
-                    2 => close::<2>(left, panel, TILE_DEPTH).add(sums, stride, begin),
-                    3 => close::<3>(left, panel, TILE_DEPTH).add(sums, stride, begin),
-                    4 => close::<4>(left, panel, TILE_DEPTH).add(sums, stride, begin),
-                    5 => close::<5>(left, panel, TILE_DEPTH).add(sums, stride, begin),
-                    _ => close::<MOST_ROWS>(left, panel, TILE_DEPTH).add(sums, stride, begin),
+                    1 => close::<1>(left, panel, TILE_DEPTH).add(sums, stride),
+                    2 => close::<2>(left, panel, TILE_DEPTH).add(sums, stride),
+                    3 => close::<3>(left, panel, TILE_DEPTH).add(sums, stride),
+                    4 => close::<4>(left, panel, TILE_DEPTH).add(sums, stride),
+                    5 => close::<5>(left, panel, TILE_DEPTH).add(sums, stride),
+                    _ => close::<MOST_ROWS>(left, panel, TILE_DEPTH).add(sums, stride),
                 }
                 row += MOST_ROWS;
             }

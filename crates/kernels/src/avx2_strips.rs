@@ -61,12 +61,16 @@ unsafe fn add_strip<const T: usize>(
     panel: *const f32,
     (len, begin): (usize, Begin),
 ) {
+    if begin == Begin::Zero {
+        // SAFETY: the sums are there, as promised by the caller.
+        unsafe { clear::<T>(out, Product::STRIDE) };
+    }
     for at in (0..len).step_by(CHAIN) {
         // SAFETY: the terms from `at` on are among `len`.
         unsafe {
             let left = Left { x: x.add(at * T), row: 1, term: T };
             let closed = close::<T>(left, panel.add(at * LANES), CHAIN.min(len - at));
-            closed.add(out, Product::STRIDE, if at == 0 { begin } else { Begin::Out });
+            closed.add(out, Product::STRIDE);
         }
     }
 }
@@ -121,26 +125,37 @@ pub(crate) unsafe fn close<const T: usize>(
 }
 
 impl<const T: usize> Closed<T> {
-    /// Added to the sums of each row, or to zero.
+    /// Added to the sums of each row.
     ///
     /// # Safety
     /// There are 16 of each row, `stride` floats from one to the next.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub(crate) unsafe fn add(self, out: *mut f32, stride: usize, begin: Begin) {
+    pub(crate) unsafe fn add(self, out: *mut f32, stride: usize) {
         for (row, (even, odd)) in self.even.into_iter().zip(self.odd).enumerate() {
             for part in 0..2 {
                 // SAFETY: as promised by the caller.
                 unsafe {
                     let sum = out.add(row * stride + part * WIDTH);
                     let closed = _mm256_add_ps(even[part], odd[part]);
-                    let before = match begin {
-                        Begin::Zero => _mm256_setzero_ps(),
-                        Begin::Out => _mm256_loadu_ps(sum),
-                    };
-                    _mm256_storeu_ps(sum, _mm256_add_ps(before, closed));
+                    _mm256_storeu_ps(sum, _mm256_add_ps(_mm256_loadu_ps(sum), closed));
                 }
             }
+        }
+    }
+}
+
+/// Zeros as the sums of `T` rows.
+///
+/// # Safety
+/// There are 16 of each row, `stride` floats from one to the next.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) unsafe fn clear<const T: usize>(out: *mut f32, stride: usize) {
+    for row in 0..T {
+        for part in 0..2 {
+            // SAFETY: as promised by the caller.
+            unsafe { _mm256_storeu_ps(out.add(row * stride + part * WIDTH), _mm256_setzero_ps()) };
         }
     }
 }

@@ -150,6 +150,7 @@ impl Packed {
     /// Gives it a shape and returns the patches to fill, each of which a thread of its own may work
     /// on: at most `most` vectors, a multiple of 16, and as many terms, a multiple of 32; patches
     /// that have the same terms one after the other. Until all are filled, its values are any.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only there are tiles
     pub(crate) fn patches(
         &mut self,
         outer: usize,

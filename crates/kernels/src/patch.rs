@@ -15,11 +15,13 @@ pub struct Patch<'a>(Kind<'a>);
 
 #[derive(Debug)]
 enum Kind<'a> {
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only there are tiles
     Tiles(TilesPatch<'a>),
     Strips(StripsPatch<'a>),
 }
 
 impl<'a> Patch<'a> {
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only there are tiles
     pub(crate) fn of_tiles(patch: TilesPatch<'a>) -> Patch<'a> {
         Patch(Kind::Tiles(patch))
     }

@@ -19,6 +19,7 @@ pub struct Inputs {
     tokens: usize,
     columns: usize,
     /// For the tile unit.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only there are tiles
     packed: Packed,
     /// For all others.
     strips: Strips,
@@ -176,6 +177,7 @@ pub(crate) enum Form<'a> {
 pub struct InputsPiece<'a>(Kind<'a>);
 
 enum Kind<'a> {
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only there are tiles
     Tiles(Piece<'a>),
     Strips(StripsPiece<'a>),
 }

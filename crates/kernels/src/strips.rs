@@ -166,6 +166,10 @@ impl StripsPiece<'_> {
 /// Rows of at most 256 values, each of its own at first, then side by side.
 #[inline(always)]
 fn pack_strip(rows: [&[f32]; MOST_TOKENS], width: usize, out: &mut [f32]) -> Exponent {
+    if width == 1 {
+        out.copy_from_slice(rows[0]);
+        return round_all(out);
+    }
     let mut rounded = [[0.0; PANEL_COLUMNS]; MOST_TOKENS];
     let mut least = Exponent::NONE;
     for (row, rounded) in rows.iter().zip(&mut rounded) {
