@@ -11,9 +11,9 @@ use std::arch::x86_64::*;
 /// Lanes of a register.
 const WIDTH: usize = 8;
 
-/// The rounded values of the columns of a strip from `from` (a multiple of 256) on, `[column][row]`:
-/// as many as `panel` has room for, all that are left or 256. False, and nothing of use in `panel`,
-/// when one is infinite or no number.
+/// The rounded values of the columns of a strip from `from` (a multiple of 256) on,
+/// `[column][row]`: as many as `panel` has room for, all that are left or 256. False, and nothing
+/// of use in `panel`, when one is infinite or no number.
 ///
 /// # Safety
 /// The processor has the features named.

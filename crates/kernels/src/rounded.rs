@@ -61,11 +61,11 @@ impl Inputs {
         !matches!(Unit::of(isa), Unit::Lanes(_))
     }
 
-    /// Takes the shape `[tokens, columns]` for values that are computed patch by patch, each patch in
-    /// any thread: those of the first columns, tokens after tokens, then of the next. A patch has at
-    /// most so many tokens (a multiple of 16) and columns (a multiple of 32) with a tile unit;
-    /// without one, tokens and columns that lie together: whole strips of tokens, at least one, and
-    /// whole parts of 256 columns. Until all are filled, the values are any.
+    /// Takes the shape `[tokens, columns]` for values that are computed patch by patch, each patch
+    /// in any thread: those of the first columns, tokens after tokens, then of the next. With a
+    /// tile unit a patch has at most so many tokens (a multiple of 16) and columns (a multiple of
+    /// 32); without one, what lies together: whole strips of tokens, at least one, and whole parts
+    /// of 256 columns. Until all are filled, the values are any.
     ///
     /// # Panics
     /// When this processor lacks the instructions.

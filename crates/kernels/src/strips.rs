@@ -113,8 +113,8 @@ impl Strips {
         patches
     }
 
-    /// The terms from `from` (a multiple of 256) on, at most 256, of some tokens: from a multiple of
-    /// the width to another one or the last token.
+    /// The terms from `from` (a multiple of 256) on, at most 256, of some tokens: from a multiple
+    /// of the width to another one or the last token.
     pub fn part(&self, from: usize, tokens: &Range<usize>) -> &[f32] {
         let len = PANEL_COLUMNS.min(self.columns - from);
         let start = from * self.tokens + tokens.start * len;
