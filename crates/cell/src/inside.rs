@@ -4,7 +4,8 @@
 use crate::encoding;
 use crate::frame::{self, ASK_BYTES_MAX};
 use crate::message::{Ask, Asked, Profile, Say};
-use allod_engine::{Engine, Error, Event, Inlet, Options, Submitted};
+use crate::wire::Blob;
+use allod_engine::{Engine, Error, Event, GenerateRequest, Inlet, Options, Submitted};
 use allod_sandbox::Inside;
 use std::collections::HashMap;
 use std::fs::File;
@@ -162,6 +163,16 @@ impl Served {
             }
             Ask::UnloadAdapter(name) => engine.unload_adapter(&name).map(|()| Say::Done),
             Ask::Stats => Ok(Say::Stats(Box::new(engine.stats()))),
+            Ask::Prefix { prompt, tenant, adapter } => {
+                let request =
+                    GenerateRequest { prompt, tenant, adapter, ..GenerateRequest::default() };
+                engine.prefix(&request).map(|prefix| Say::Prefix(Box::new(prefix)))
+            }
+            Ask::Page { of, number } => Ok(Say::Page(engine.page(&of, number).map(Blob))),
+            Ask::PutPages { of, first, pages } => {
+                let pages: Vec<Vec<u8>> = pages.into_iter().map(|Blob(bytes)| bytes).collect();
+                engine.put_pages(&of, first, &pages).map(|known| Say::Counts(vec![known]))
+            }
             _ => Ok(Say::Done),
         };
         self.mouth.say(number, &said.unwrap_or_else(Say::Failed));

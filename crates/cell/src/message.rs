@@ -1,9 +1,10 @@
 //! What is said between the process that serves and the cell.
 
-use crate::wire::{wire_enum, wire_struct};
+use crate::wire::{Blob, wire_enum, wire_struct};
 use allod_engine::{
-    AdapterIdentity, Constraint, Dialect, EncoderProfile, Error, Event, Framing, GenerateRequest,
-    Options, Priority, Prompt, Sampling, SpeechOptions, Stats, ThoughtBound, Told, Vocabulary,
+    AdapterIdentity, Beginning, Constraint, Dialect, EncoderProfile, Error, Event, Framing,
+    GenerateRequest, Options, Prefix, Priority, Prompt, Sampling, SpeechOptions, Stats,
+    ThoughtBound, Told, Vocabulary,
 };
 use allod_lm::{EmbedOptions, Purpose};
 
@@ -66,6 +67,23 @@ pub(crate) enum Ask {
         query: String,
         documents: Vec<String>,
     },
+    /// The tokens of a prompt, and how much of it is in memory.
+    Prefix {
+        prompt: Prompt,
+        tenant: String,
+        adapter: Option<String>,
+    },
+    /// A page of keys and values.
+    Page {
+        of: Box<Beginning>,
+        number: usize,
+    },
+    /// Takes pages into memory, from number `first` on.
+    PutPages {
+        of: Box<Beginning>,
+        first: usize,
+        pages: Vec<Blob>,
+    },
 }
 
 /// What a model that reads is for.
@@ -93,6 +111,9 @@ wire_enum!(Ask {
     12 => Embed { purpose, texts },
     13 => PairTokens { query, documents },
     14 => Score { query, documents },
+    15 => Prefix { prompt, tenant, adapter },
+    16 => Page { of, number },
+    17 => PutPages { of, first, pages },
 });
 
 /// What a cell says.
@@ -126,6 +147,10 @@ pub(crate) enum Say {
     Scores(Vec<f32>),
     /// The model computes; under no request's number.
     Pulse,
+    /// A prompt's tokens.
+    Prefix(Box<Prefix>),
+    /// A page of keys and values, if it is in memory.
+    Page(Option<Blob>),
 }
 
 wire_enum!(Say {
@@ -143,6 +168,8 @@ wire_enum!(Say {
     11 => Vectors(vectors),
     12 => Scores(scores),
     13 => Pulse,
+    14 => Prefix(prefix),
+    15 => Page(page),
 });
 
 /// What a model says of itself.

@@ -1,15 +1,17 @@
 //! A model that is run in a cell, as the rest of the program sees it.
 
 use crate::files::{belonging, bytes, parts};
+use crate::frame::SAY_BYTES_MAX;
 use crate::keeping::{Kept, Loaded, MODEL, Wanted, start_first, told};
 use crate::link::Link;
 use crate::message::{Ask, Asked, Profile, Say};
 use crate::route::{Begun, Route, Stream};
 use crate::watch::{Pace, Takes, reading, tokenising};
+use crate::wire::Blob;
 use allod_engine::{
-    AdapterIdentity, CacheForm, Completion, Dialect, Error, Framing, GenerateRequest, Isa,
-    LoadEngine, ModelIdentity, Options, Piece, Prompt, Result, Runner, Speech, SpeechOptions,
-    Stats, Vocabulary, collect, connection, template_reads,
+    AdapterIdentity, Beginning, CacheForm, Completion, Dialect, Error, Framing, GenerateRequest,
+    Isa, LoadEngine, ModelIdentity, Options, Piece, Prefix, Prompt, Result, Runner, Speech,
+    SpeechOptions, Stats, Vocabulary, collect, connection, template_reads,
 };
 use allod_lm::{FileList, PartDigest, Use, holds_weights};
 use allod_sandbox::Setup;
@@ -335,6 +337,37 @@ impl Runner for Remote {
 
     fn adapters_max(&self) -> usize {
         self.about.profile.adapters_max
+    }
+
+    fn prefix(&self, request: &GenerateRequest) -> Result<Prefix> {
+        let GenerateRequest { prompt, tenant, adapter, .. } = request.clone();
+        let bytes = text_bytes(&prompt);
+        let Say::Prefix(prefix) = self.ask(&Ask::Prefix { prompt, tenant, adapter }, bytes)? else {
+            return Err(strange());
+        };
+        // Tokens are the vocabulary's, and what is not one of the tenant's pages is none.
+        let tokens = self.tokens_of(Say::Tokens(prefix.beginning.tokens))?;
+        let adapter = prefix.beginning.adapter;
+        let beginning = Beginning { tenant: request.tenant.clone(), adapter, tokens };
+        Ok(Prefix { known: prefix.known.min(beginning.pages()), beginning })
+    }
+
+    fn page(&self, of: &Beginning, number: usize) -> Result<Option<Vec<u8>>> {
+        let ask = Ask::Page { of: Box::new(of.clone()), number };
+        match self.kept.ask(&ask, Takes::Own(reading(SAY_BYTES_MAX as u64)))? {
+            Say::Page(page) => Ok(page.map(|Blob(bytes)| bytes)),
+            _ => Err(strange()),
+        }
+    }
+
+    fn put_pages(&self, of: &Beginning, first: usize, pages: Vec<Vec<u8>>) -> Result<usize> {
+        let bytes: usize = pages.iter().map(Vec::len).sum();
+        let pages = pages.into_iter().map(Blob).collect();
+        let ask = Ask::PutPages { of: Box::new(of.clone()), first, pages };
+        match self.kept.ask(&ask, Takes::Own(reading(bytes as u64)))? {
+            Say::Counts(counts) if counts.len() == 1 => Ok(counts[0]),
+            _ => Err(strange()),
+        }
     }
 
     fn stats(&self) -> Stats {

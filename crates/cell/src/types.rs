@@ -2,9 +2,9 @@
 
 use crate::wire::{Wire, wire_enum, wire_struct};
 use allod_engine::{
-    AdapterIdentity, CacheForm, ChosenToken, Constraint, Dry, EncoderProfile, Event, Finish,
-    Framing, Isa, Message, Opening, Options, Parallel, Priority, Prompt, STEP_ROWS, Sampling,
-    SpeechOptions, Stats, StepRows, TemplateInput, ThoughtBound, Told, Tool, ToolChoice,
+    AdapterIdentity, Beginning, CacheForm, ChosenToken, Constraint, Dry, EncoderProfile, Event,
+    Finish, Framing, Isa, Message, Opening, Options, Parallel, Prefix, Priority, Prompt, STEP_ROWS,
+    Sampling, SpeechOptions, Stats, StepRows, TemplateInput, ThoughtBound, Told, Tool, ToolChoice,
     Vocabulary,
 };
 use allod_lm::{EmbedOptions, Purpose};
@@ -42,6 +42,8 @@ wire_struct!(Sampling {
     seed,
 });
 wire_struct!(AdapterIdentity { name, digest });
+wire_struct!(Beginning { tenant, adapter, tokens });
+wire_struct!(Prefix { beginning, known });
 wire_struct!(ChosenToken { token, score, logprob, top });
 wire_struct!(Stats {
     running,

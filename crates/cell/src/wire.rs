@@ -134,6 +134,24 @@ impl<T: Wire> Wire for Vec<T> {
     }
 }
 
+/// Bytes that go through as they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Blob(pub(crate) Vec<u8>);
+
+impl Wire for Blob {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_length(self.0.len(), out);
+        out.extend_from_slice(&self.0);
+    }
+
+    fn take(input: &mut &[u8]) -> Option<Self> {
+        let length = length(input)?;
+        let (bytes, rest) = input.split_at(length);
+        *input = rest;
+        Some(Blob(bytes.to_vec()))
+    }
+}
+
 impl<T: Wire + Ord> Wire for BTreeSet<T> {
     fn put(&self, out: &mut Vec<u8>) {
         put_length(self.len(), out);
@@ -254,6 +272,9 @@ mod tests {
         }
         assert_eq!(only::<Vec<String>>(&[&whole[..], &[0]].concat()), None);
         assert_eq!(only::<Vec<u32>>(&[0xff; 8]), None);
+        let blob = Blob(vec![1, 2, 3]);
+        assert_eq!(only::<Blob>(&bytes(&blob)), Some(blob.clone()));
+        assert_eq!(only::<Blob>(&bytes(&blob)[..6]), None);
         assert_eq!(only::<String>(&[1, 0, 0, 0, 0xff]), None);
         assert_eq!(only::<bool>(&[2]), None);
         let deep = "[".repeat(100_000);

@@ -1,5 +1,6 @@
 //! A loaded model that writes completions.
 
+use crate::beginning::{Beginning, Prefix};
 use crate::collect::collect;
 use crate::conversation::{Shape, template_reads};
 use crate::dialect::Dialect;
@@ -322,6 +323,34 @@ impl Engine {
     /// Text to tokens and back, as the model does it.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.model.tokenizer
+    }
+
+    /// The prompt of a request, and how much of it is in memory.
+    ///
+    /// # Errors
+    /// As [`Engine::complete`], where that is for the prompt.
+    pub fn prefix(&self, request: &GenerateRequest) -> Result<Prefix> {
+        let tokens = self.tokens(&request.prompt)?;
+        self.check(&tokens)?;
+        let adapter = self.adapter(request)?.map(|adapter| adapter.digest().to_owned());
+        let beginning = Beginning { tenant: request.tenant.clone(), adapter, tokens };
+        Ok(Prefix { known: self.scheduler.known_pages(&beginning), beginning })
+    }
+
+    /// A page of a prompt as bytes, if it is in memory: those are the same on every machine.
+    pub fn page(&self, of: &Beginning, number: usize) -> Option<Vec<u8>> {
+        self.scheduler.page(of, number)
+    }
+
+    /// Takes pages of a prompt into memory, from number `first` on, and says how many of the prompt
+    /// are there then. They must be what [`Engine::page`] gave of the same model, adapter and
+    /// tokens: every bit of what follows depends on them.
+    ///
+    /// # Errors
+    /// If they are no pages of this model.
+    pub fn put_pages(&self, of: &Beginning, first: usize, pages: &[Vec<u8>]) -> Result<usize> {
+        self.scheduler.put_pages(of, first, pages)?;
+        Ok(self.scheduler.known_pages(of))
     }
 
     /// How the engine fares.

@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod beginning;
 mod candidates;
 mod collect;
 mod compiled;
@@ -57,7 +58,10 @@ mod unkept;
 mod vocabulary;
 mod worker;
 
-pub use allod_lm::{CacheForm, FileList, Isa, Message, NUMERICS, TemplateInput, Tokenizer};
+pub use allod_lm::{
+    CacheForm, FileList, Isa, Message, NUMERICS, PAGE_FORMAT, PAGE_TOKENS, TemplateInput, Tokenizer,
+};
+pub use beginning::{Beginning, Prefix};
 pub use collect::collect;
 pub use conversation::template_reads;
 pub use dialect::{Arguments, Around, Calls, Dialect, Fields};

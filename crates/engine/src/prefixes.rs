@@ -80,6 +80,13 @@ impl Prefixes {
         self.path(key, tokens).len() * PAGE_TOKENS
     }
 
+    /// The last page of `tokens`, if that and all before it are known.
+    pub fn page(&self, key: &PrefixKey, tokens: &[u32]) -> Option<Page> {
+        let path = self.path(key, tokens);
+        let whole = path.len() * PAGE_TOKENS == tokens.len();
+        path.last().filter(|_| whole).map(|id| self.nodes[id].page.clone())
+    }
+
     fn path(&self, key: &PrefixKey, tokens: &[u32]) -> Vec<u64> {
         let (mut path, mut children) = (Vec::new(), self.roots.get(key));
         for piece in tokens.chunks_exact(PAGE_TOKENS) {

@@ -1,5 +1,6 @@
 //! What runs a model here: this process, or another one that it has started.
 
+use crate::beginning::{Beginning, Prefix};
 use crate::dialect::Dialect;
 use crate::engine::{AdapterIdentity, Engine, ModelIdentity, Options};
 use crate::error::Result;
@@ -71,6 +72,21 @@ pub trait Runner: Send + Sync {
     fn adapters(&self) -> Vec<AdapterIdentity>;
     /// See [`Engine::adapters_max`].
     fn adapters_max(&self) -> usize;
+    /// See [`Engine::prefix`].
+    ///
+    /// # Errors
+    /// As there.
+    fn prefix(&self, request: &GenerateRequest) -> Result<Prefix>;
+    /// See [`Engine::page`].
+    ///
+    /// # Errors
+    /// If nothing runs at the moment.
+    fn page(&self, of: &Beginning, number: usize) -> Result<Option<Vec<u8>>>;
+    /// See [`Engine::put_pages`].
+    ///
+    /// # Errors
+    /// As there.
+    fn put_pages(&self, of: &Beginning, first: usize, pages: Vec<Vec<u8>>) -> Result<usize>;
     /// See [`Engine::stats`]; all zero while nothing runs.
     fn stats(&self) -> Stats;
     /// How often what runs the model had to be started again.
@@ -147,6 +163,18 @@ impl Runner for Engine {
 
     fn adapters_max(&self) -> usize {
         self.adapters_max()
+    }
+
+    fn prefix(&self, request: &GenerateRequest) -> Result<Prefix> {
+        self.prefix(request)
+    }
+
+    fn page(&self, of: &Beginning, number: usize) -> Result<Option<Vec<u8>>> {
+        Ok(self.page(of, number))
+    }
+
+    fn put_pages(&self, of: &Beginning, first: usize, pages: Vec<Vec<u8>>) -> Result<usize> {
+        self.put_pages(of, first, &pages)
     }
 
     fn stats(&self) -> Stats {

@@ -1,11 +1,13 @@
 //! The way to the worker: a bounded line before it, and what is known of how it fares.
 
+use crate::beginning::Beginning;
 use crate::error::{Error, Result};
 use crate::job::{Inlet, Job};
 use crate::line::Tenant;
+use crate::prefixes::Prefixes;
 use crate::rows::StepRows;
 use crate::worker::{Limits, Worker};
-use allod_lm::{Infer, Model, PAGE_TOKENS};
+use allod_lm::{Infer, Model, PAGE_TOKENS, PageShape};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -65,6 +67,8 @@ pub struct Stats {
 /// What callers and worker share.
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// Never locked by one who waits for the state.
+    prefixes: Mutex<Prefixes>,
     called: Condvar,
 }
 
@@ -128,6 +132,11 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What was computed for beginnings.
+    pub fn prefixes(&self) -> MutexGuard<'_, Prefixes> {
+        self.prefixes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits until somebody calls.
     pub fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         self.called.wait(state).unwrap_or_else(PoisonError::into_inner)
@@ -138,6 +147,7 @@ impl Shared {
 pub(crate) struct Scheduler {
     shared: Arc<Shared>,
     limits: Limits,
+    page_shape: PageShape,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -154,13 +164,36 @@ impl Scheduler {
             ..Stats::default()
         };
         let state = Mutex::new(State { free: limits.slots, stats, ..State::default() });
-        let shared = Arc::new(Shared { state, called: Condvar::new() });
+        let prefixes = Mutex::new(Prefixes::new(limits.prefix_bytes_max));
+        let shared = Arc::new(Shared { state, prefixes, called: Condvar::new() });
+        let page_shape = infer.page_shape();
         let worker = shared.clone();
         let thread = std::thread::Builder::new()
             .name("allod-engine".into())
             .spawn(move || Worker::new(&worker, &model, infer, limits).work())
             .map_err(Error::Thread)?;
-        Ok(Scheduler { shared, limits, thread: Some(thread) })
+        Ok(Scheduler { shared, limits, page_shape, thread: Some(thread) })
+    }
+
+    /// How many pages of a beginning are in memory.
+    pub fn known_pages(&self, beginning: &Beginning) -> usize {
+        beginning.known(&self.shared.prefixes())
+    }
+
+    /// A page of a beginning as bytes, if it is in memory.
+    pub fn page(&self, beginning: &Beginning, number: usize) -> Option<Vec<u8>> {
+        let page = beginning.page(&self.shared.prefixes(), number)?;
+        let mut bytes = Vec::with_capacity(self.page_shape.stored_bytes());
+        page.put(&mut bytes);
+        Some(bytes)
+    }
+
+    /// Keeps pages of a beginning from number `first` on.
+    ///
+    /// # Errors
+    /// If they are no pages of this model.
+    pub fn put_pages(&self, of: &Beginning, first: usize, pages: &[Vec<u8>]) -> Result<()> {
+        of.put(&self.shared.prefixes, &self.page_shape, (first, pages))
     }
 
     /// Puts a job into the line.

@@ -100,7 +100,6 @@ pub(crate) struct Worker<'m> {
     running: Vec<Running<'m>>,
     free: Vec<usize>,
     line: Line<Sequence<'m>>,
-    prefixes: Prefixes,
     tally: Tally,
 }
 
@@ -124,8 +123,7 @@ impl<'m> Worker<'m> {
     pub fn new(shared: &'m Shared, model: &'m Model, infer: Infer, limits: Limits) -> Worker<'m> {
         let (running, line, tally) = (Vec::new(), Line::new(), Tally::default());
         let free = (0..limits.slots).rev().collect();
-        let prefixes = Prefixes::new(limits.prefix_bytes_max);
-        Worker { shared, model, infer, limits, running, free, line, prefixes, tally }
+        Worker { shared, model, infer, limits, running, free, line, tally }
     }
 
     /// Works until the engine is dropped.
@@ -170,6 +168,7 @@ impl<'m> Worker<'m> {
     /// Says how it fares.
     fn publish(&mut self) {
         let shared = self.shared;
+        let prefix_bytes = shared.prefixes().bytes();
         let mut guard = shared.lock();
         let state: &mut State = &mut guard;
         state.waiting.clear();
@@ -183,7 +182,7 @@ impl<'m> Worker<'m> {
         stats.running = self.running.len();
         stats.cache_tokens = self.running.iter().map(|one| self.infer.length(one.slot)).sum();
         stats.cache_bytes = self.infer.held_bytes();
-        stats.prefix_bytes = self.prefixes.bytes();
+        stats.prefix_bytes = prefix_bytes;
         stats.cache_bytes_max = self.limits.cache_bytes_max;
         stats.prompt_tokens += tally.prompt_tokens;
         stats.completion_tokens += tally.completion_tokens;
@@ -238,21 +237,22 @@ impl<'m> Worker<'m> {
             if self.free.is_empty() {
                 return;
             }
-            let (room, infer) = (self.room(), &self.infer);
+            let (room, infer, prefixes) = (self.room(), &self.infer, self.shared.prefixes());
             let (alone, crowded) = (self.running.is_empty(), self.is_crowded());
             let most = self.limits.short_tokens();
             let next = self.line.take(|tenant, priority, sequence| {
                 let other = |(of, at): &(Tenant, Priority)| of != tenant || *at != priority;
                 let passes = promised.as_ref().is_some_and(other)
                     || crowded && is_long(sequence, most)
-                    || about_to_be_known(&self.running, infer, &self.prefixes, sequence);
+                    || about_to_be_known(&self.running, infer, &prefixes, sequence);
                 match passes {
                     true => Turn::Pass,
                     // Room for the prompt and the first token: what is written makes its own.
-                    false if alone || needed(infer, &self.prefixes, sequence) <= room => Turn::Take,
+                    false if alone || needed(infer, &prefixes, sequence) <= room => Turn::Take,
                     false => Turn::Wait,
                 }
             });
+            drop(prefixes);
             let Some(sequence) = next else { return };
             self.place(sequence);
         }
@@ -309,7 +309,7 @@ impl<'m> Worker<'m> {
     /// Begins a sequence with the pages that are known of it, and says how many tokens those are.
     /// The last token is always computed, for its scores.
     fn reuse(&mut self, slot: usize, sequence: &Sequence) -> allod_lm::Result<usize> {
-        let pages = self.prefixes.find(&sequence.key, sequence.shared_tokens());
+        let pages = self.shared.prefixes().find(&sequence.key, sequence.shared_tokens());
         pages.iter().try_for_each(|page| self.infer.paste(slot, page))?;
         let known = pages.len() * PAGE_TOKENS;
         self.tally.cached_tokens += known as u64;
@@ -318,12 +318,13 @@ impl<'m> Worker<'m> {
 
     /// Keeps the pages that have become whole.
     fn keep_pages(&mut self) {
+        let mut prefixes = self.shared.prefixes();
         for one in &mut self.running {
             let prompt = one.sequence.prompt().len();
             let whole = self.infer.length(one.slot).min(prompt) / PAGE_TOKENS * PAGE_TOKENS;
-            if whole > one.kept && self.prefixes.is_used() {
+            if whole > one.kept && prefixes.is_used() {
                 let (infer, tokens) = (&self.infer, &one.sequence.tokens()[..whole]);
-                self.prefixes.keep(&one.sequence.key, tokens, |range| infer.copy(one.slot, range));
+                prefixes.keep(&one.sequence.key, tokens, |range| infer.copy(one.slot, range));
                 one.kept = whole;
             }
         }

@@ -101,7 +101,40 @@ impl BlockMemory {
         let scales = vec![0; self.heads * layout.scales()];
         Blocks { layout, tiles: self.memory.zeros(), scales, facts }
     }
+
+    /// Bytes that [`Blocks::put`] writes.
+    pub fn stored_bytes(&self) -> usize {
+        let Self { layout, heads, .. } = self;
+        heads * (layout.tiles() * size_of::<Tile>() + layout.scales() + FACT_BYTES)
+    }
+
+    /// Blocks that [`Blocks::put`] wrote; `None` if these bytes are none of this shape.
+    ///
+    /// # Panics
+    /// When the system has no memory.
+    pub fn read(&self, bytes: &[u8]) -> Option<Blocks> {
+        if bytes.len() != self.stored_bytes() {
+            return None;
+        }
+        let mut blocks = self.blocks();
+        let (tiles, rest) = bytes.split_at(blocks.tiles.len() * size_of::<Tile>());
+        for (tile, bytes) in blocks.tiles.iter_mut().zip(tiles.chunks_exact(size_of::<Tile>())) {
+            let elements = tile.0.as_flattened_mut().as_flattened_mut();
+            for (element, pair) in elements.iter_mut().zip(bytes.chunks_exact(2)) {
+                *element = u16::from_le_bytes([pair[0], pair[1]]);
+            }
+        }
+        let (scales, facts) = rest.split_at(blocks.scales.len());
+        blocks.scales.copy_from_slice(scales);
+        for (own, bytes) in blocks.facts.iter_mut().zip(facts.chunks_exact(FACT_BYTES)) {
+            *own = Facts::read(bytes)?;
+        }
+        Some(blocks)
+    }
 }
+
+/// Bytes of a head's facts as they are stored.
+const FACT_BYTES: usize = 3;
 
 /// Blocks of several heads (of all layers, say) for the same 32 positions.
 #[derive(Clone)]
@@ -127,6 +160,19 @@ pub(crate) struct Facts {
 }
 
 const NOTHING: Facts = Facts { least_key: 255, least_value: 255, finite: true };
+
+impl Facts {
+    /// Exponents have 8 bits.
+    fn put(self, out: &mut Vec<u8>) {
+        out.extend([self.least_key as u8, self.least_value as u8, u8::from(self.finite)]);
+    }
+
+    fn read(bytes: &[u8]) -> Option<Facts> {
+        let [least_key, least_value, finite @ (0 | 1)] = *bytes else { return None };
+        let (least_key, least_value) = (least_key.into(), least_value.into());
+        Some(Facts { least_key, least_value, finite: finite == 1 })
+    }
+}
 
 impl std::fmt::Debug for Blocks {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
@@ -162,6 +208,21 @@ impl Blocks {
     /// Bytes that these take.
     pub fn bytes(&self) -> usize {
         Blocks::bytes_of(self.layout, self.facts.len())
+    }
+
+    /// Writes them as bytes, the same on every machine: tiles, scales, and what is known of each
+    /// head. [`BlockMemory::read`] reads them.
+    pub fn put(&self, out: &mut Vec<u8>) {
+        let mut bytes = [0; size_of::<Tile>()];
+        for tile in self.tiles.iter() {
+            let elements = tile.0.as_flattened().as_flattened();
+            for (pair, element) in bytes.chunks_exact_mut(2).zip(elements) {
+                pair.copy_from_slice(&element.to_le_bytes());
+            }
+            out.extend_from_slice(&bytes);
+        }
+        out.extend_from_slice(&self.scales);
+        self.facts.iter().for_each(|facts| facts.put(out));
     }
 
     /// The block of a head, to read.

@@ -28,7 +28,7 @@ use allod_kernels::{
 use attention::Plan;
 pub use batch::{Batch, Logits, Role, Vectors};
 use cache::Cache;
-pub use cache::{CacheForm, PAGE_TOKENS, Page};
+pub use cache::{CacheForm, PAGE_FORMAT, PAGE_TOKENS, Page, PageShape};
 pub(crate) use rope::RopeTable;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -170,6 +170,11 @@ impl<S: ModelSpec> Infer<S> {
     /// If it cannot stand there.
     pub fn paste(&mut self, slot: usize, page: &Page) -> Result<()> {
         self.cache.paste(slot, page)
+    }
+
+    /// What pages are like here.
+    pub fn page_shape(&self) -> PageShape {
+        self.cache.page_shape()
     }
 
     /// Bytes of the keys and values of a sequence of so many positions.

@@ -49,7 +49,10 @@ pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use exec::Exec;
 pub use files::{FileDifference, FileList, ModelFile, Use, Weights, holds_weights, settings_files};
-pub use infer::{Batch, CacheForm, Infer, InferOptions, Logits, PAGE_TOKENS, Page, Role, Vectors};
+pub use infer::{
+    Batch, CacheForm, Infer, InferOptions, Logits, PAGE_FORMAT, PAGE_TOKENS, Page, PageShape, Role,
+    Vectors,
+};
 pub use inspect::{
     ExpertFacts, FileFacts, FormatFacts, Inspection, ModelKind, RopeFacts, ShapeFacts,
     SpecialToken, TemplateFacts, TokenizerFacts, inspect, model_files,

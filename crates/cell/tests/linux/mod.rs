@@ -36,6 +36,7 @@ pub fn main() -> ExitCode {
     let tests: &[(&str, fn())] = &[
         ("a_cell_gives_the_same_bits", a_cell_gives_the_same_bits),
         ("a_cell_says_the_same_of_its_model", a_cell_says_the_same_of_its_model),
+        ("pages_outlive_a_cell", pages_outlive_a_cell),
         ("adapters_are_handed_over", adapters_are_handed_over),
         ("a_cell_refuses_in_the_same_words", a_cell_refuses_in_the_same_words),
         ("who_wants_no_more_gets_no_more", who_wants_no_more_gets_no_more),
@@ -181,6 +182,31 @@ fn a_cell_says_the_same_of_its_model() {
         assert_eq!((one.spelled, one.thought), (other.spelled, other.thought));
         assert_eq!(one.reader, other.reader);
     }
+}
+
+/// What one cell computed, another one takes: the bits are the same.
+fn pages_outlive_a_cell() {
+    let file = write_models().join("file.gguf");
+    let here = Engine::load(&file, one_thread()).unwrap();
+    let long = GenerateRequest { tenant: "city".into(), ..bytes::request(&"ab cba ".repeat(30)) };
+    let expected = complete(&here, &long);
+    let first = in_cell(&file, one_thread());
+    assert_eq!(complete(first.as_ref(), &long), expected);
+    let prefix = first.prefix(&long).unwrap();
+    assert_eq!(prefix, here.prefix(&long).unwrap());
+    assert!(prefix.known >= 4);
+    let page = |number| first.page(&prefix.beginning, number).unwrap();
+    let pages: Vec<Vec<u8>> = (0..prefix.known).map(|number| page(number).unwrap()).collect();
+    assert_eq!(here.page(&prefix.beginning, 1).as_ref(), Some(&pages[1]));
+    assert_eq!(page(prefix.known), None);
+    drop(first);
+    let second = in_cell(&file, one_thread());
+    assert_eq!(second.prefix(&long).unwrap().known, 0);
+    assert!(second.put_pages(&prefix.beginning, 0, vec![vec![0; 7]]).is_err());
+    assert_eq!(second.put_pages(&prefix.beginning, 0, pages).unwrap(), prefix.known);
+    let answer = second.complete(&long, &mut go_on).unwrap();
+    assert_eq!(answer.usage.cached_tokens, prefix.known * 32);
+    assert_eq!(answer.choices, expected.choices);
 }
 
 fn adapters_are_handed_over() {

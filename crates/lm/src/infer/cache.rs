@@ -6,7 +6,7 @@ mod pages;
 use super::batch::Batch;
 use crate::error::{Error, Result};
 use crate::spec::ModelSpec;
-use allod_kernels::{BLOCK_POSITIONS, BlockForm, BlockLayout, Blocks};
+use allod_kernels::{BLOCK_POSITIONS, BlockForm, BlockLayout, BlockMemory, Blocks};
 pub(super) use floats::Floats;
 pub(super) use pages::{HeadWrite, Pages};
 use std::ops::Range;
@@ -101,6 +101,56 @@ impl Page {
             Content::Blocks(blocks) => blocks.bytes(),
         }
     }
+
+    /// Writes it as bytes, in the order of [`PAGE_FORMAT`] and with every bit.
+    pub fn put(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            Content::Floats(values) => {
+                values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+            }
+            Content::Blocks(blocks) => blocks.put(out),
+        }
+    }
+}
+
+/// The order of the bytes of a stored [`Page`]; another number says that they mean something else.
+pub const PAGE_FORMAT: &str = "allod-page-1";
+
+/// What pages of a cache are like, to make them from bytes in any thread.
+#[derive(Debug, Clone)]
+pub struct PageShape(Shape);
+
+#[derive(Debug, Clone)]
+enum Shape {
+    /// So many floats.
+    Floats(usize),
+    Blocks(BlockMemory),
+}
+
+impl PageShape {
+    /// Bytes that [`Page::put`] writes of such a page.
+    pub fn stored_bytes(&self) -> usize {
+        match &self.0 {
+            Shape::Floats(count) => count * size_of::<f32>(),
+            Shape::Blocks(memory) => memory.stored_bytes(),
+        }
+    }
+
+    /// The page that [`Page::put`] wrote; `None` if these bytes are none of this shape. Whether
+    /// they are those of the page that is meant is for the caller to know.
+    pub fn read(&self, bytes: &[u8]) -> Option<Page> {
+        if bytes.len() != self.stored_bytes() {
+            return None;
+        }
+        Some(match &self.0 {
+            Shape::Floats(_) => {
+                let parts = bytes.chunks_exact(size_of::<f32>());
+                let float = |part: &[u8]| f32::from_le_bytes([part[0], part[1], part[2], part[3]]);
+                Page::new(parts.map(float).collect())
+            }
+            Shape::Blocks(memory) => Page(Content::Blocks(Arc::new(memory.read(bytes)?))),
+        })
+    }
 }
 
 /// Says how large it is.
@@ -177,6 +227,14 @@ impl Cache {
         Page(match &self.store {
             Store::Floats(floats) => Content::Floats(floats.copy(slot, range.start).into()),
             Store::Pages(pages) => Content::Blocks(pages.share(slot, range.start / PAGE_TOKENS)),
+        })
+    }
+
+    /// What its pages are like.
+    pub fn page_shape(&self) -> PageShape {
+        PageShape(match &self.store {
+            Store::Floats(floats) => Shape::Floats(floats.page_len()),
+            Store::Pages(pages) => Shape::Blocks(pages.memory().clone()),
         })
     }
 

@@ -70,7 +70,7 @@ impl Floats {
     }
 
     /// Floats of a page.
-    fn page_len(&self) -> usize {
+    pub fn page_len(&self) -> usize {
         let one = self.layout.keys_len(PAGE_TOKENS) + self.layout.values_len(PAGE_TOKENS);
         one * self.layers * self.kv_heads
     }

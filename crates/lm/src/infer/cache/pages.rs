@@ -31,6 +31,11 @@ impl Pages {
         Pages { layout, memory, layers, kv_heads, slots: vec![Vec::new(); slots] }
     }
 
+    /// Where pages come from.
+    pub fn memory(&self) -> &BlockMemory {
+        &self.memory
+    }
+
     fn heads(&self) -> usize {
         self.layers * self.kv_heads
     }
