@@ -13,6 +13,7 @@ mod document;
 mod error;
 mod key;
 mod operator;
+mod pages;
 mod payload;
 mod review;
 mod seal;
@@ -26,6 +27,7 @@ pub use document::{DocumentRow, DocumentState, VersionRow};
 pub use error::Error;
 pub use key::KeyRow;
 pub use operator::OperatorKey;
+pub use pages::{PAGE_BYTES_MAX, PageCounts, PageFiles, PageKey, PageName};
 pub use payload::PayloadRow;
 pub use review::{NewReview, Resolution, ReviewKind, ReviewRow, ReviewState, Verdict};
 pub use setting::{HeadRow, LEDGER_HEAD};
@@ -154,7 +156,24 @@ pub trait Store: Send + Sync {
     /// begun then, and can be carried out again.
     fn carry_out_erasure(&self, id: &str) -> Result<()>;
 
-    /// Deletes what is older than it may be.
+    /// The key of a tenant's pages that lie in files, as it is now; made if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Folder`] where the store has no files, or the folder cannot be made.
+    fn page_key(&self, tenant: &str) -> Result<PageKey>;
+
+    /// Destroys the key of a tenant's pages and all their files, if it was made at `until`
+    /// (RFC 3339) or before; in any case without a time.
+    ///
+    /// # Errors
+    /// As [`Store::carry_out_erasure`].
+    fn forget_pages(&self, tenant: &str, until: Option<&str>) -> Result<()>;
+
+    /// Deletes files of pages whose key is gone, as after a process that died.
+    fn sweep_pages(&self) -> Result<()>;
+
+    /// Deletes what is older than it may be; pages in files too, if they are older than payloads
+    /// may be.
     fn expire(&self, expiry: &Expiry) -> Result<Expired>;
 
     /// Tokens that a tenant has used on a day (`2026-11-22`) or, if there is a later one, on that.

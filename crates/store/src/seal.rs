@@ -72,15 +72,24 @@ impl Key {
         Ok(Key(bytes))
     }
 
-    /// A name that nobody can find out without this key, and that is always the same with it:
-    /// HMAC-SHA-256 (RFC 2104), of which 64 bits are taken.
+    /// A name that nobody can find out without this key, and that is always the same with it, of
+    /// 64 bits.
     pub(crate) fn pseudonym(&self, name: &str) -> String {
+        self.mac(name)[..8].iter().fold("u-".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
+    /// A key for one purpose, from which neither this one nor those for others can be found out.
+    pub(crate) fn derived(&self, purpose: &str) -> Key {
+        Key(self.mac(purpose))
+    }
+
+    /// HMAC-SHA-256 (RFC 2104) of a text.
+    pub(crate) fn mac(&self, text: &str) -> [u8; 32] {
         let pad = |with: u8| -> [u8; 64] {
             std::array::from_fn(|index| self.0.get(index).copied().unwrap_or(0) ^ with)
         };
-        let inner = Sha256::new().chain_update(pad(0x36)).chain_update(name).finalize();
-        let outer = Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize();
-        outer[..8].iter().fold("u-".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+        let inner = Sha256::new().chain_update(pad(0x36)).chain_update(text).finalize();
+        Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().into()
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {

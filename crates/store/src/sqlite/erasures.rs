@@ -1,7 +1,7 @@
 //! The table `erasures`: what is being forgotten. And what has been kept long enough.
 
 use super::column::{Count, integer};
-use super::{SqliteStore, now};
+use super::{SqliteStore, now, page_keys};
 use crate::key::random_id;
 use crate::{ErasureRow, Error, Expired, Expiry, Result};
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -66,7 +66,7 @@ fn erasure(row: &Row<'_>) -> rusqlite::Result<ErasureRow> {
     })
 }
 
-/// Destroys the key and deletes what it sealed; then sees to it that no earlier state of the
+/// Destroys the key and deletes what it sealed, and so for the tenant's pages in files; then sees to it that no earlier state of the
 /// database is left in its files; and only then forgets that there was something to do.
 pub(super) fn carry_out(store: &SqliteStore, id: &str) -> Result<()> {
     store.write(|transaction| {
@@ -83,8 +83,10 @@ pub(super) fn carry_out(store: &SqliteStore, id: &str) -> Result<()> {
             transaction.execute("DELETE FROM payloads WHERE subject = ?1", [number])?;
             transaction.execute("DELETE FROM reviews WHERE subject = ?1", [number])?;
         }
-        Ok(())
+        // Whose prompts the tenant's pages were computed for, nobody has written down.
+        page_keys::delete(transaction, &row.tenant)
     })?;
+    page_keys::sweep(store)?;
     empty_log(store)?;
     store.write(|transaction| {
         transaction.execute("DELETE FROM erasures WHERE id = ?1", [id]).map(|_| ())
@@ -105,6 +107,9 @@ pub(super) fn expire(store: &SqliteStore, expiry: &Expiry) -> Result<Expired> {
         }
         Ok(expired)
     })?;
+    if let Some(before) = &expiry.payloads_before {
+        page_keys::expire(store, before)?;
+    }
     if expired != Expired::default() {
         empty_log(store)?;
     }

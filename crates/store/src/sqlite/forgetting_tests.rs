@@ -66,6 +66,12 @@ fn an_erased_subject_leaves_neither_words_nor_key_in_any_file() {
     let sealed: Vec<u8> = store
         .with(|c| c.query_row("SELECT sealed FROM payloads WHERE subject = 1", [], |r| r.get(0)))
         .unwrap();
+    let (pages, key) = (crate::PageFiles::new(folder.path(), 1 << 20), store.page_key("pradaval"));
+    let key = key.unwrap();
+    let page = key.names("model", &[1, 2], 2).pop().unwrap();
+    assert!(pages.write(&key, &page, (0, SECRET.as_bytes())));
+    let lies = files(&folder.path().join("prefixes")).pop().unwrap().1;
+    assert_eq!(holds(folder.path(), SECRET.as_bytes()), Vec::<PathBuf>::new());
     assert!(
         !holds(folder.path(), &wrapped).is_empty() && !holds(folder.path(), &sealed).is_empty()
     );
@@ -74,7 +80,7 @@ fn an_erased_subject_leaves_neither_words_nor_key_in_any_file() {
     assert_eq!(store.begin_erasure("pradaval", "anna", 9).unwrap().unwrap(), erasure);
     store.carry_out_erasure(&erasure.id).unwrap();
     store.carry_out_erasure(&erasure.id).unwrap();
-    for gone in [wrapped.as_slice(), &sealed, SECRET.as_bytes()] {
+    for gone in [wrapped.as_slice(), &sealed, &lies, SECRET.as_bytes()] {
         assert_eq!(holds(folder.path(), gone), Vec::<PathBuf>::new());
     }
     assert!(

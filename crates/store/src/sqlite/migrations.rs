@@ -132,6 +132,14 @@ CREATE TABLE usage (
 ALTER TABLE reviews ADD COLUMN signed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX reviews_unsigned ON reviews (number) WHERE state = 'resolved' AND signed = 0;
 ",
+    "
+CREATE TABLE page_keys (
+    tenant        TEXT NOT NULL PRIMARY KEY,
+    id            TEXT NOT NULL UNIQUE,
+    wrapped       BLOB NOT NULL,
+    created_at    TEXT NOT NULL
+) STRICT;
+",
 ];
 
 /// Brings the database at `path` to the newest schema, in one transaction.

@@ -10,6 +10,7 @@ mod erasures;
 mod keys;
 mod migrations;
 mod open;
+mod page_keys;
 mod payloads;
 mod plain;
 mod reviews;
@@ -19,6 +20,7 @@ mod together;
 mod usage;
 
 use crate::operator::{OperatorKey, usual_file};
+use crate::pages::{PageKey, root_of};
 use crate::seal::Key;
 use crate::{
     ArtifactRow, DocumentRow, ErasureRow, Error, Expired, Expiry, HeadRow, KeyRow, NewReview,
@@ -44,6 +46,8 @@ pub struct SqliteStore {
     operator: Key,
     /// Where what is written with every request shares transactions.
     together: Together,
+    /// Where pages of prompts lie, if there are files at all.
+    pages: Option<PathBuf>,
     /// Where the operator's key would usually lie, if it comes from elsewhere.
     unused: Option<PathBuf>,
 }
@@ -71,7 +75,7 @@ impl SqliteStore {
         let store = SqliteStore::from_connection(connection, path, operator)?;
         let usual = usual_file(folder);
         let unused = (!operator.is_at(&usual)).then_some(usual);
-        Ok(SqliteStore { unused, ..store })
+        Ok(SqliteStore { unused, pages: Some(root_of(folder)), ..store })
     }
 
     /// A store that is gone when it is dropped, with a key of its own; for tests.
@@ -114,8 +118,8 @@ impl SqliteStore {
         migrations::run(&mut connection, &path)?;
         let operator = operator_key(&mut connection, operator).map_err(|why| told(&path, why))?;
         let connection = Mutex::new(connection);
-        let (together, unused) = (Together::default(), None);
-        let store = SqliteStore { connection, path, operator, together, unused };
+        let (together, pages, unused) = (Together::default(), None, None);
+        let store = SqliteStore { connection, path, operator, together, pages, unused };
         plain::seal(&store)?;
         Ok(store)
     }
@@ -342,6 +346,18 @@ impl Store for SqliteStore {
 
     fn expire(&self, expiry: &Expiry) -> Result<Expired> {
         erasures::expire(self, expiry)
+    }
+
+    fn page_key(&self, tenant: &str) -> Result<PageKey> {
+        page_keys::get(self, tenant)
+    }
+
+    fn forget_pages(&self, tenant: &str, until: Option<&str>) -> Result<()> {
+        page_keys::forget(self, tenant, until)
+    }
+
+    fn sweep_pages(&self) -> Result<()> {
+        page_keys::sweep(self)
     }
 
     fn put_artifacts(&self, artifacts: &[ArtifactRow]) -> Result<()> {
