@@ -303,6 +303,10 @@ pub struct ServeArguments {
     pub engine: EngineArguments,
     #[command(flatten)]
     pub adapters: AdapterArguments,
+    /// Disk for keys and values of prompts that several requests begin with, sealed, for the next
+    /// start [default: none]
+    #[arg(long, value_name = "MIB")]
+    pub prefix_disk_mib: Option<u64>,
     /// Requests that run a model at one time; more wait, those of each tenant in turn
     #[arg(long, value_name = "N")]
     pub answering_max: Option<usize>,

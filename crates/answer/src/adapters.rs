@@ -87,7 +87,7 @@ impl Desk {
 
     fn engine(&self) -> Result<&dyn Runner, Error> {
         match &self.generator {
-            Some(Generator::Local(engine)) => Ok(engine.as_ref()),
+            Some(Generator::Local(engine)) => Ok(&**engine),
             _ => Err(Error::NoModel(
                 "adapters go with a model that runs here: start with --model MODEL".into(),
             )),

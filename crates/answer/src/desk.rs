@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use allod_engine::{InProcess, LoadEncoder};
 use allod_ledger::receipt::Confinement;
@@ -30,6 +31,9 @@ use crate::shelf::Shelf;
 
 /// The name under which the ledger of a data folder signs.
 pub const LEDGER_ORIGIN: &str = "allod.local/ledger";
+
+/// How long is waited at the end until prefixes are written.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// How to open a desk.
 #[derive(Clone, Debug, Default)]
@@ -84,13 +88,16 @@ impl Desk {
         let policy = read_policy(data, options.policy.as_deref())?;
         let calibrated = Calibrated::open(data, options.calibration.as_deref())?;
         let (models, threads) = (data.join("models"), options.model.threads);
-        let generator = Generator::open(&policy, &models, &options.model)?;
+        let mut generator = Generator::open(&policy, &models, &options.model)?;
         let place = (options.encoders.as_deref().unwrap_or(&InProcess), threads);
         let embedder = options.embedder.as_deref();
         let embedder = embedder.map(|given| Reader::embedder(&models, given, place)).transpose()?;
         let reranker = options.reranker.as_deref();
         let reranker = reranker.map(|given| Reader::reranker(&models, given, place)).transpose()?;
         let store = open_store(data)?;
+        if let (Some(generator), Some(most)) = (&mut generator, options.model.prefix_disk_bytes) {
+            generator.keep_prefixes(&policy, (data, &store), most)?;
+        }
         let library = open_library(data, Arc::clone(&store), (&options.encoder, place))?;
         let ledger = open_ledger(&data.join("ledger"), store.as_ref())?;
         let elsewhere =
@@ -238,6 +245,7 @@ impl Desk {
     /// # Errors
     /// When the log or the store cannot be written.
     pub fn rest(&self) -> Result<(), Error> {
+        self.generator.iter().for_each(|generator| generator.settle(SETTLE));
         self.ledger.publish()?;
         self.remember_head()
     }

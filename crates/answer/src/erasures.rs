@@ -119,6 +119,9 @@ impl Desk {
         if erasures.is_empty() {
             return Ok(again);
         }
+        for one in erasures {
+            self.store.forget_pages(&one.tenant, Some(&one.asked_at.to_string()))?;
+        }
         for kept in self.store.subjects(None)? {
             // A time that cannot be read is as old as can be.
             let made_at = kept.created_at.parse().unwrap_or(Timestamp::MIN);

@@ -24,6 +24,13 @@ pub enum Error {
     /// The model or runtime that the policy or the command line names is not there.
     #[error("{0}")]
     NoModel(String),
+    /// Prompts are not to be kept, nor is what is computed of them.
+    #[error(
+        "prefixes cannot be kept on disk, as the policy keeps no prompts (`logging.prompts: \
+         not_retained`) and prefixes are made of them: leave --prefix-disk-mib out, or change \
+         the policy"
+    )]
+    PromptsNotKept,
     /// The model's file was written to while the program ran.
     #[error(
         "{path} was written to after the model was opened, so nobody can say what it computes \

@@ -60,12 +60,14 @@ impl Desk {
     }
 
     /// Destroys the key of a subject and all its words, and appends a receipt of it. `None` if
-    /// nothing of it is kept.
+    /// nothing of it is kept. The prefixes on disk are destroyed for the whole tenant: whose
+    /// prompts they were computed for is not known.
     ///
     /// # Errors
     /// When the store or the log cannot be written. The erasure is begun then, and the next start
     /// or call goes on.
     pub fn erase(&self, tenant: &str, subject: &str) -> Result<Option<Erased>, Error> {
+        self.store.forget_pages(tenant, None)?;
         let size = self.ledger.checkpoint().size;
         let begun = self.store.begin_erasure(tenant, subject, size)?;
         begun.map(|erasure| self.carry_out(&erasure)).transpose()

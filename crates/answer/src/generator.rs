@@ -4,27 +4,51 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use allod_engine::{
     AdapterIdentity, FileList, Framing, LoadEngine, Speech, SpeechOptions, Vocabulary,
 };
 use allod_engine::{Completion, GenerateRequest, InProcess, Options, Piece, Prompt, Runner, Stats};
 use allod_ledger::receipt::{Adapter, Model};
-use allod_policy::{Policy, RouteFacts, Runtime, quantization_met, upstream_permitted};
+use allod_policy::{Policy, Prompts, RouteFacts, Runtime, quantization_met, upstream_permitted};
 use allod_registry::Registry;
+use allod_store::{PageCounts, PageFiles, Store};
 
 use crate::chat::whole;
 use crate::elsewhere::Approved;
 use crate::error::Error;
+use crate::prefix_disk::PrefixDisk;
 use crate::prompt::TEMPLATE;
 use crate::reply::Mode;
 
 /// A model that can be asked.
 pub enum Generator {
     /// The built-in engine, in this process or in a cell.
-    Local(Box<dyn Runner>),
+    Local(Local),
     /// A server that the policy names.
     Upstream(Arc<Approved>),
+}
+
+/// A model that runs here.
+pub struct Local {
+    runner: Arc<dyn Runner>,
+    /// What of prompts survives a restart.
+    disk: Option<PrefixDisk>,
+}
+
+impl From<Box<dyn Runner>> for Local {
+    fn from(runner: Box<dyn Runner>) -> Local {
+        Local { runner: runner.into(), disk: None }
+    }
+}
+
+impl std::ops::Deref for Local {
+    type Target = dyn Runner;
+
+    fn deref(&self) -> &Self::Target {
+        self.runner.as_ref()
+    }
 }
 
 /// Which model to use, apart from what the policy says.
@@ -38,6 +62,9 @@ pub struct ModelChoice {
     pub engine: Options,
     /// Where the built-in engine runs; in this process when absent.
     pub loader: Option<Arc<dyn LoadEngine>>,
+    /// Bytes of files in which keys and values of prompts are kept for the next start; none are
+    /// when absent.
+    pub prefix_disk_bytes: Option<u64>,
     /// No model at all, whatever the policy names: answers are quotes.
     pub none: bool,
 }
@@ -259,6 +286,43 @@ impl Generator {
         }
     }
 
+    /// Keeps what is computed of prompts in files of the data folder, for the next start; nothing
+    /// for a model that runs elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::PromptsNotKept`], or if there can be no more threads.
+    pub(crate) fn keep_prefixes(
+        &mut self,
+        policy: &Policy,
+        (data, store): (&Path, &Arc<dyn Store>),
+        bytes_max: u64,
+    ) -> Result<(), Error> {
+        let Generator::Local(local) = self else { return Ok(()) };
+        if policy.logging.prompts == Prompts::NotRetained {
+            return Err(Error::PromptsNotKept);
+        }
+        let files = PageFiles::new(data, bytes_max);
+        let disk = PrefixDisk::new(Arc::clone(&local.runner), Arc::clone(store), files);
+        local.disk = Some(disk.map_err(allod_engine::Error::Thread)?);
+        Ok(())
+    }
+
+    /// How prefixes on disk fare; `None` where none are kept.
+    #[must_use]
+    pub fn prefix_disk(&self) -> Option<PageCounts> {
+        match self {
+            Generator::Local(engine) => engine.disk.as_ref().map(PrefixDisk::counts),
+            Generator::Upstream(_) => None,
+        }
+    }
+
+    /// Writes what is still to be written of prefixes, for at most so long.
+    pub(crate) fn settle(&self, longest: Duration) {
+        if let Generator::Local(Local { disk: Some(disk), .. }) = self {
+            disk.settle(longest);
+        }
+    }
+
     /// The server that runs the model, if one does.
     pub(crate) fn server(&self) -> Option<&Arc<Approved>> {
         match self {
@@ -280,7 +344,7 @@ impl Generator {
         match self {
             Generator::Local(engine) => {
                 unchanged(&**engine)?;
-                let completion = engine.complete(request, on_piece)?;
+                let completion = engine.complete_remembering(request, on_piece)?;
                 unchanged(&**engine)?;
                 Ok(Finished { completion, server: None })
             }
@@ -292,6 +356,22 @@ impl Generator {
                 Ok(Finished { completion: whole(generated), server: Some(facts) })
             }
         }
+    }
+}
+
+impl Local {
+    /// As [`Runner::complete`], with what the disk knows of the prompt.
+    fn complete_remembering(
+        &self,
+        request: &GenerateRequest,
+        on_piece: &mut dyn FnMut(Piece) -> ControlFlow<()>,
+    ) -> Result<Completion, Error> {
+        let Some(disk) = &self.disk else { return Ok(self.runner.complete(request, on_piece)?) };
+        let _answering = disk.answering();
+        let visit = disk.prepare(request);
+        let completion = self.runner.complete(request, on_piece)?;
+        visit.into_iter().for_each(|visit| disk.note(visit));
+        Ok(completion)
     }
 }
 
@@ -340,7 +420,7 @@ fn local(policy: &Policy, path: &Path, choice: &ModelChoice) -> Result<Generator
     };
     quantization_met(policy, Some(&engine.format()))
         .map_err(|why| Error::NoModel(why.to_string()))?;
-    Ok(Generator::Local(engine))
+    Ok(Generator::Local(engine.into()))
 }
 
 /// A model of the policy was imported under its name, or lies in the data folder under it.

@@ -298,6 +298,9 @@ impl Page {
         if let Some(stats) = &stats {
             self.engine(stats, labels, generator.map_or(0, Generator::adapters_max));
         }
+        if let Some(counts) = generator.and_then(Generator::prefix_disk) {
+            self.prefix_disk(&counts);
+        }
         self.log(state);
     }
 

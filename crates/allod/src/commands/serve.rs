@@ -28,8 +28,10 @@ pub fn run(arguments: &ServeArguments, place: &Place) -> anyhow::Result<Ending> 
         adapters_max: arguments.adapters.adapters_max,
         ..engine_options(&arguments.engine)
     };
+    let prefix_disk_bytes = arguments.prefix_disk_mib.filter(|most| *most > 0);
+    let prefix_disk_bytes = prefix_disk_bytes.map(|most| most.saturating_mul(1 << 20));
     let options = DeskOptions {
-        model: ModelChoice { engine, ..(&arguments.model).into() },
+        model: ModelChoice { engine, prefix_disk_bytes, ..(&arguments.model).into() },
         embedder: arguments.embedder.clone(),
         reranker: arguments.reranker.clone(),
         adapters: arguments.adapters.adapters.clone(),

@@ -242,7 +242,7 @@ impl Replayer {
             files::same((digest, list.as_ref()), engine.identity().files.as_ref())?;
         }
         same_model(model, engine.as_ref())?;
-        Ok(Generator::Local(engine))
+        Ok(Generator::Local(engine.into()))
     }
 
     /// The file that was given, else what has these weights or the name of the policy or receipt.

@@ -1,6 +1,7 @@
 //! How the built-in engine fares, under vLLM's names where they mean the same.
 
 use allod_engine::{STEP_ROWS, Stats};
+use allod_store::PageCounts;
 use jiff::Timestamp;
 
 use super::{Page, escaped};
@@ -36,6 +37,24 @@ impl Page {
         );
         let help = "How keys and values are kept; blocks are pages in memory.";
         self.measured("vllm:cache_config_info", &labels, help, 1);
+    }
+
+    /// Pages of prompts in files.
+    pub(super) fn prefix_disk(&mut self, counts: &PageCounts) {
+        let help = "Bytes of files of keys and values that the next start finds.";
+        self.measured("allod_prefix_disk_bytes", "", help, counts.bytes);
+        let help = "Bytes above which the files go that were not used for longest.";
+        self.measured("allod_prefix_disk_bytes_max", "", help, counts.bytes_max);
+        for (name, help, value) in [
+            ("read", "Pages that were read from disk.", counts.read),
+            ("written", "Pages that were written to disk.", counts.written),
+            ("evicted", "Pages that were deleted as there was no room.", counts.evicted),
+            ("refused", "Files that were deleted as they were damaged or foreign.", counts.refused),
+            ("failed", "How often the disk failed.", counts.failed),
+            ("passed_over", "Pages that were not written, for want of time.", counts.passed_over),
+        ] {
+            self.counted(&format!("allod_prefix_disk_{name}_total"), "", help, value);
+        }
     }
 
     fn steps(&mut self, stats: &Stats, labels: &str) {
