@@ -241,6 +241,48 @@ fn an_erasure_takes_the_pages_of_the_tenant_while_a_server_runs() {
 }
 
 #[test]
+fn many_that_begin_alike_after_a_restart_read_the_pages_once() {
+    let place = Place::new(&[]);
+    let first = place.serve();
+    let (expected, _) = complete(&first, None, &prompt());
+    let (_, cached) = complete(&first, None, &prompt());
+    stop(first);
+    let server = place.serve();
+    std::thread::scope(|scope| {
+        let ask = || assert_eq!(complete(&server, None, &prompt()), (expected.clone(), cached));
+        (0..8).for_each(|_| drop(scope.spawn(ask)));
+    });
+    assert_eq!(metric(&server, "allod_prefix_disk_read_total"), cached / 32);
+}
+
+/// Whatever instant it is: the next start answers with the same bits.
+#[test]
+fn kill_9_while_pages_are_written_harms_no_start() {
+    let place = Place::new(&[]);
+    let mut asked = prompt();
+    let (expected, mut found) = (complete(&place.serve(), None, &asked).0, 0);
+    for round in 0..12 {
+        let mut server = place.serve();
+        let (choices, cached) = complete(&server, None, &prompt());
+        assert_eq!(choices, expected, "round {round}");
+        found += cached;
+        assert_eq!(complete(&server, None, &prompt()).0, expected);
+        // Others, whose pages are still to be written.
+        for other in 0..4 {
+            asked["prompt"] = json!(format!("{}{other}", "bca".repeat(60 + round)));
+            (0..2).for_each(|_| drop(complete(&server, None, &asked)));
+        }
+        std::thread::sleep(Duration::from_millis(round as u64 * 5));
+        server.child.kill().unwrap();
+        server.child.wait().unwrap();
+    }
+    assert!(found > 0, "nothing survived");
+    let server = place.serve();
+    assert_eq!(complete(&server, None, &prompt()).0, expected);
+    assert_eq!(metric(&server, "allod_prefix_disk_failed_total"), 0);
+}
+
+#[test]
 fn where_no_prompts_are_kept_no_prefixes_are() {
     let place = Place::new(&[]);
     fs::create_dir(place.data()).unwrap();
