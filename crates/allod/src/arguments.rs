@@ -512,6 +512,16 @@ pub enum ModelCommand {
     },
     /// Write a model in another format
     Convert(ConvertArguments),
+    /// Write a quantised model's weights in the order in which they are used into a file beside
+    /// it, so that it starts faster
+    Pack {
+        /// A name from `allod model list`, a .gguf file, or a folder in Hugging Face layout
+        #[arg(value_name = "MODEL")]
+        model: PathBuf,
+        /// Delete that file
+        #[arg(long)]
+        remove: bool,
+    },
     /// Take a name away, and the files if no other name stands for them
     Remove {
         /// The name

@@ -12,12 +12,24 @@ use std::sync::Arc;
 use allod_lm::{FileList, PartDigest, Stamp, Use, Watch, holds_weights, settings_files};
 use allod_sandbox::ShelfRule;
 
-/// A rule for what belongs to a model or an adapter: the file, and its siblings if it is one part
-/// of several; or what lies in the folder.
+/// What ends the name of a file of packed weights.
+const PACKED: &str = "packed";
+
+/// Whether a file holds packed weights, by its name.
+pub(crate) fn is_packed(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == PACKED)
+}
+
+/// A rule for what belongs to a model or an adapter: the file, its siblings if it is one part of
+/// several, and their packed weights; or what lies in the folder.
 pub(crate) fn belonging(to: &Path) -> ShelfRule {
     let to = to.to_path_buf();
     if !to.is_dir() {
-        return Box::new(move |path| path == to || are_parts(path, &to));
+        let is_part = move |path: &Path| path == to || are_parts(path, &to);
+        return Box::new(move |path| match path.extension() {
+            Some(end) if end == PACKED => is_part(&path.with_extension("")),
+            _ => is_part(path),
+        });
     }
     Box::new(move |path| {
         let Ok(inside) = path.strip_prefix(&to) else { return false };
@@ -75,7 +87,8 @@ pub(crate) fn watch(
     stamps: &BTreeMap<PathBuf, Stamp>,
 ) -> io::Result<Watch> {
     let mut watch = Watch::default();
-    for (path, file) in files.into_iter().filter(|(path, _)| holds_weights(path)) {
+    let is_mapped = |path: &Path| holds_weights(path) || is_packed(path);
+    for (path, file) in files.into_iter().filter(|(path, _)| is_mapped(path)) {
         let stamp = match stamps.get(&path) {
             Some(stamp) => *stamp,
             None => Stamp::of(&file.metadata()?),
@@ -147,6 +160,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let model = place.path().join("model");
         std::fs::create_dir(&model).unwrap();
+        let gguf = belonging(Path::new("/models/a.gguf"));
+        for (path, belongs) in [("a.gguf", true), ("a.gguf.packed", true), ("b.gguf.packed", false)]
+        {
+            assert_eq!(gguf(&Path::new("/models").join(path)), belongs, "{path}");
+        }
         for name in ["config.json", "secret"] {
             std::fs::write(place.path().join(name), "x").unwrap();
             std::fs::write(model.join(name), "x").unwrap();

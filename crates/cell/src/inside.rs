@@ -162,6 +162,12 @@ impl Served {
                 engine.load_adapter(&name, Path::new(&path)).map(|()| Say::Done)
             }
             Ask::UnloadAdapter(name) => engine.unload_adapter(&name).map(|()| Say::Done),
+            Ask::StrangePacked => {
+                // This thread is for this question alone.
+                let _ = rustix::process::setpriority_process(None, 10);
+                let strange = engine.strange_packed().unwrap_or(Path::new(""));
+                Ok(Say::Text(strange.to_string_lossy().into_owned()))
+            }
             Ask::Stats => Ok(Say::Stats(Box::new(engine.stats()))),
             Ask::Prefix { prompt, tenant, adapter } => {
                 let request =

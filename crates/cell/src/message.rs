@@ -41,6 +41,9 @@ pub(crate) enum Ask {
     UnloadAdapter(String),
     /// How it fares.
     Stats,
+    /// Whether its packed weights are what packing the weights gives; a text that says what is
+    /// wrong, or an empty one.
+    StrangePacked,
     /// The first, where the model reads and does not write.
     LoadEncoder {
         path: String,
@@ -114,6 +117,7 @@ wire_enum!(Ask {
     15 => Prefix { prompt, tenant, adapter },
     16 => Page { of, number },
     17 => PutPages { of, first, pages },
+    18 => StrangePacked,
 });
 
 /// What a cell says.

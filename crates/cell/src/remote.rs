@@ -1,6 +1,6 @@
 //! A model that is run in a cell, as the rest of the program sees it.
 
-use crate::files::{belonging, bytes, parts};
+use crate::files::{belonging, bytes, is_packed, parts};
 use crate::frame::SAY_BYTES_MAX;
 use crate::keeping::{Kept, Loaded, MODEL, Wanted, start_first, told};
 use crate::link::Link;
@@ -83,7 +83,8 @@ impl LoadEngine for InCell {
             _ => None,
         })?;
         let about = Arc::new(About { profile, cache: options.cache });
-        let remote = Remote { kept, about, identity: Arc::default() };
+        let remote =
+            Remote { kept, about, identity: Arc::default(), packed_is_right: Arc::default() };
         remote.identify();
         Ok(Box::new(remote))
     }
@@ -104,6 +105,8 @@ struct Remote {
     kept: Arc<Kept>,
     about: Arc<About>,
     identity: Arc<OnceLock<ModelIdentity>>,
+    /// Set once packed weights were compared with what they were made from.
+    packed_is_right: Arc<OnceLock<()>>,
 }
 
 impl Drop for Remote {
@@ -117,11 +120,13 @@ impl Remote {
     /// long; others go first meanwhile.
     fn identify(&self) {
         let (kept, about) = (Arc::clone(&self.kept), Arc::clone(&self.about));
-        let cell = Arc::clone(&self.identity);
+        let (cell, packed_is_right) =
+            (Arc::clone(&self.identity), Arc::clone(&self.packed_is_right));
         let work = move || {
             // Where it cannot step back, it takes its share.
             let _ = rustix::process::setpriority_process(None, 10);
             cell.get_or_init(|| identity(&kept, &about));
+            strange_packed(&kept, &packed_is_right);
         };
         // Without a thread, whoever needs it first works it out.
         drop(std::thread::Builder::new().name("allod-identify".into()).spawn(work));
@@ -195,6 +200,26 @@ pub(crate) fn weights(kept: &Kept) -> (String, Option<FileList>) {
             (PartDigest::together(&parts), list)
         }
         Err(error) => (format!("unreadable: {error}"), None),
+    }
+}
+
+/// The file of packed weights that was handed over, unless they are what packing the weights gives,
+/// as the cell says that read both. Asked until it was said once.
+fn strange_packed(kept: &Kept, is_right: &OnceLock<()>) -> Option<PathBuf> {
+    if is_right.get().is_some() {
+        return None;
+    }
+    let handed = kept.shelf().handed(MODEL);
+    let Some((path, file)) = handed.into_iter().find(|(path, _)| is_packed(path)) else {
+        return None;
+    };
+    let bytes = file.metadata().map_or(0, |about| about.len());
+    match kept.ask(&Ask::StrangePacked, Takes::Own(reading(bytes))) {
+        Ok(Say::Text(strange)) if strange.is_empty() => {
+            is_right.get_or_init(|| ());
+            None
+        }
+        _ => Some(path),
     }
 }
 
@@ -383,7 +408,8 @@ impl Runner for Remote {
 
     fn overwritten(&self) -> Option<PathBuf> {
         let is_same = || weights(&self.kept).0 == self.identity().digest;
-        self.kept.weights().written(is_same).map(Path::to_path_buf)
+        let written = self.kept.weights().written(is_same).map(Path::to_path_buf);
+        written.or_else(|| strange_packed(&self.kept, &self.packed_is_right))
     }
 }
 

@@ -26,10 +26,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 /// A sequence may have at least this many tokens even where a model says less: the small numbers
 /// in some converted files are a converter's default, and rotary positions have no end.
 pub const CONTEXT_TOKENS_LEAST: usize = 512;
+
+/// How long what nobody waits for yet lets prompts go first: the first receipt will need it.
+const GIVEN_WAY: Duration = Duration::from_secs(2);
 
 /// How an engine runs. The default is chosen from the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -255,14 +259,21 @@ impl Engine {
 
     /// What the model is. Waits until its digest is known, the first time.
     pub fn identity(&self) -> &ModelIdentity {
-        self.identity.get_or_init(|| identity(&self.model, self.cache))
+        self.identity.get_or_init(|| identity(&self.model, self.cache, &|| ()))
     }
 
     /// The first file of the weights that was written to since it was opened. They are mapped, so
     /// what is computed since then may be anything.
     pub fn overwritten(&self) -> Option<PathBuf> {
         let file = self.model.checkpoint.file();
-        file.written(|| self.identity().digest.clone()).map(Path::to_path_buf)
+        let written = file.written(|| self.identity().digest.clone());
+        written.or_else(|| self.strange_packed()).map(Path::to_path_buf)
+    }
+
+    /// The file of packed weights, if it does not hold what packing the weights gives. Waits until
+    /// that was compared, once.
+    pub fn strange_packed(&self) -> Option<&Path> {
+        self.model.checkpoint.strange_packed(self.isa, &|| ())
     }
 
     /// The chat template's source; none if the model has none.
@@ -582,11 +593,16 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Starts to put the weights in order; without a thread, or when it fails, whoever runs the model
-/// first will do it, and say what is wrong.
+/// Starts to put the weights in order, if they do not lie so beside the model; without a thread, or
+/// when it fails, whoever runs the model first will do it, and say what is wrong.
 fn code(checkpoint: &Arc<Checkpoint>, isa: Isa) {
+    // Packed weights of another model, or none, only mean that they are made as if there were none.
+    drop(checkpoint.map_packed());
+    if checkpoint.is_settled() {
+        return;
+    }
     let checkpoint = checkpoint.clone();
-    in_background("allod-code", move || drop(checkpoint.code(isa)));
+    in_background("allod-code", move || drop(checkpoint.settle(isa)));
 }
 
 /// Starts to work out the model's identity once its weights are in order; without a thread, whoever
@@ -596,7 +612,10 @@ fn identify(model: &Arc<Model>, isa: Isa, cache: CacheForm, cell: &Arc<OnceLock<
     in_background("allod-identify", move || {
         drop(model.checkpoint.code(isa));
         step_back();
-        drop(cell.get_or_init(|| identity(&model, cache)).clone());
+        let until = Instant::now() + GIVEN_WAY;
+        let between = || model.checkpoint.give_way(until);
+        drop(cell.get_or_init(|| identity(&model, cache, &between)).clone());
+        model.checkpoint.strange_packed(isa, &between);
     });
 }
 
@@ -610,8 +629,8 @@ fn step_back() {
     rustix::process::setpriority_process(None, 10).ok();
 }
 
-fn identity(model: &Model, cache: CacheForm) -> ModelIdentity {
-    let digests = model.digests();
+fn identity(model: &Model, cache: CacheForm, between: &dyn Fn()) -> ModelIdentity {
+    let digests = model.digests(between);
     ModelIdentity {
         name: model.name.clone(),
         digest: digests.weights,

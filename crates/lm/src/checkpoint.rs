@@ -1,17 +1,18 @@
 //! A checkpoint: a spec, and weights that are known to fit it.
 
 use crate::arch::{self, Architecture, Known, Place, Settings};
-use crate::coded::CodedWeights;
+use crate::coded::{CodedWeights, Plan};
 use crate::error::{Error, Result};
 use crate::load::{Loader, Weight, place_of};
 use crate::pause::{Pause, Urgent};
 use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
 use allod_kernels::{BlockSums, Isa, Matrix, Weights};
-use allod_weights::{Quantisation, TensorFile};
+use allod_weights::{PackedFile, Quantisation, TensorFile};
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 /// The settings file of a model folder.
 const CONFIG: &str = "config.json";
@@ -27,9 +28,11 @@ pub struct Checkpoint<S = DecoderSpec> {
     weights: Vec<Option<Weight>>,
     /// In the form in which they are served.
     coded: OnceLock<CodedWeights>,
+    /// Whether that is what packing the weights gives, where it was read from a file.
+    is_right: OnceLock<bool>,
     /// Held while that is made.
     coding: Mutex<()>,
-    /// Whose computing it waits for meanwhile.
+    /// Whose computing is waited for meanwhile.
     pause: Pause,
 }
 
@@ -199,6 +202,7 @@ impl<S: ModelSpec> Checkpoint<S> {
             file,
             weights,
             coded: OnceLock::new(),
+            is_right: OnceLock::new(),
             coding: Mutex::new(()),
             pause: Pause::default(),
         })
@@ -238,19 +242,82 @@ impl<S: ModelSpec> Checkpoint<S> {
     /// # Errors
     /// When there is not memory enough.
     pub fn code(&self, isa: Isa) -> Result<()> {
-        if self.coded.get().is_some() {
+        if self.is_coded() {
             return Ok(());
         }
         let _one_at_a_time = self.coding.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.coded.get().is_none() {
-            let tied = self.spec.tied();
-            let ids = self.spec.inventory().map(|(id, _)| id);
-            let multiplied = ids.filter(|id| id.part.is_multiplied(tied));
-            let weights = multiplied.map(|id| (id, self.weight(id)));
-            let coded = CodedWeights::new(isa, &self.file, weights, &self.pause)?;
+        if !self.is_coded() {
+            let coded = self.plan().pack(isa, &self.pause)?;
             self.coded.set(coded).expect("made under the lock, once");
         }
         Ok(())
+    }
+
+    /// Uses that form as it lies in a file beside the weights, if it does and was made from them.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn map_packed(&self) -> Result<()> {
+        let _one_at_a_time = self.coding.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_coded() {
+            let mapped = self.plan().map()?;
+            self.coded.set(mapped).expect("mapped under the lock, once");
+        }
+        Ok(())
+    }
+
+    /// The same as [`Checkpoint::code`]; and where the form was mapped from a file, it is copied to
+    /// memory if that is faster.
+    ///
+    /// # Errors
+    /// When there is not memory enough.
+    pub fn settle(&self, isa: Isa) -> Result<()> {
+        self.code(isa)?;
+        self.coded.get().map_or(Ok(()), |coded| coded.settle(&self.pause))
+    }
+
+    /// Whether that form is there, and as fast as it can be.
+    pub fn is_settled(&self) -> bool {
+        self.coded.get().is_some_and(CodedWeights::is_settled)
+    }
+
+    /// Writes that form into a file beside the weights; says where, and how many bytes.
+    ///
+    /// # Errors
+    /// When there is nothing to pack or not memory enough, or the system does not let them be
+    /// written.
+    pub fn write_packed(&self, isa: Isa) -> Result<(PathBuf, usize)> {
+        let plan = self.plan();
+        if plan.is_empty() {
+            let file = self.file.paths().next().unwrap_or(Path::new("")).to_path_buf();
+            let what = "has no quantised weights; others are used as they lie there";
+            return Err(Error::Tensors { file, what: what.to_owned() });
+        }
+        plan.write(isa, &self.pause)
+    }
+
+    /// Deletes that file, and says where it was.
+    ///
+    /// # Errors
+    /// If there is none, or the system does not let it be deleted.
+    pub fn remove_packed(&self) -> Result<PathBuf> {
+        Ok(PackedFile::remove(&self.file)?)
+    }
+
+    /// The file of packed weights, if it is used and holds other bytes than packing the weights
+    /// gives, or was written to since it was opened. Waits for the comparison, which is made once;
+    /// who makes it calls `between` before each piece.
+    pub fn strange_packed(&self, isa: Isa, between: &dyn Fn()) -> Option<&Path> {
+        let file = self.coded.get()?.file()?;
+        let is_right = *self.is_right.get_or_init(|| self.plan().gives(isa, file, between));
+        (!is_right || file.is_written()).then(|| file.path())
+    }
+
+    fn plan(&self) -> Plan<'_> {
+        let tied = self.spec.tied();
+        let ids = self.spec.inventory().map(|(id, _)| id);
+        let multiplied = ids.filter(|id| id.part.is_multiplied(tied));
+        Plan::new(&self.file, multiplied.map(|id| (id, self.weight(id))))
     }
 
     /// Whether that form is there.
@@ -258,8 +325,13 @@ impl<S: ModelSpec> Checkpoint<S> {
         self.coded.get().is_some()
     }
 
-    /// Whoever makes it waits until what this returns is dropped.
-    pub(crate) fn hold_coding(&self) -> Urgent<'_> {
+    /// Waits while a prompt is read, but no longer than until then.
+    pub fn give_way(&self, until: Instant) {
+        self.pause.wait_at_most(until);
+    }
+
+    /// What gives way waits until what this returns is dropped.
+    pub(crate) fn hold_others(&self) -> Urgent<'_> {
         self.pause.begin()
     }
 

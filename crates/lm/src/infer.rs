@@ -227,7 +227,8 @@ impl<S: ModelSpec> Infer<S> {
     /// Runs a forward pass of the checkpoint's model.
     fn forward(&mut self, pass: impl FnOnce(&mut Self, &S) -> Activations) -> Activations {
         let checkpoint = self.checkpoint.clone();
-        let _urgent = (!checkpoint.is_coded()).then(|| checkpoint.hold_coding());
+        let is_prompt = self.batch.role() == Role::Prompt;
+        let _urgent = is_prompt.then(|| checkpoint.hold_others());
         pass(self, checkpoint.spec())
     }
 

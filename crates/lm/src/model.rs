@@ -77,9 +77,9 @@ impl Model {
         Ok(Model { settings: settings.map(|list| (path.to_path_buf(), list)), ..model })
     }
 
-    /// The model's digests. Reads all weights.
-    pub fn digests(&self) -> ModelDigests {
-        let parts = self.checkpoint.file().part_digests();
+    /// The model's digests. Reads all weights; `between` is called before each piece of them.
+    pub fn digests(&self, between: &dyn Fn()) -> ModelDigests {
+        let parts = self.checkpoint.file().part_digests_with(between);
         let files = self.settings.as_ref().map(|(folder, list)| list.with_weights(folder, &parts));
         ModelDigests {
             weights: PartDigest::together(&parts),

@@ -1,6 +1,7 @@
 //! Work in the background waits while something more urgent is done.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// Counts who is urgent.
 #[derive(Debug, Default)]
@@ -21,6 +22,13 @@ impl Pause {
     pub fn begin(&self) -> Urgent<'_> {
         *self.count() += 1;
         Urgent(self)
+    }
+
+    /// Until nothing is urgent, but no longer than until then.
+    pub fn wait_at_most(&self, until: Instant) {
+        let left = until.saturating_duration_since(Instant::now());
+        let waiting = self.over.wait_timeout_while(self.count(), left, |urgent| *urgent > 0);
+        drop(waiting.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Until nothing is urgent.
@@ -47,6 +55,13 @@ mod tests {
     fn who_waits_goes_on_when_the_last_one_is_done() {
         let (pause, gone_on) = (Pause::default(), AtomicBool::new(false));
         pause.wait();
+        let begun = Instant::now();
+        {
+            let _urgent = pause.begin();
+            pause.wait_at_most(begun + Duration::from_millis(5));
+            assert!(begun.elapsed() >= Duration::from_millis(5));
+        }
+        pause.wait_at_most(begun + Duration::from_secs(3600));
         std::thread::scope(|scope| {
             let urgent = [pause.begin(), pause.begin()];
             scope.spawn(|| {

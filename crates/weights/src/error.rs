@@ -32,6 +32,22 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// The operating system refused to delete.
+    #[error("{file}: cannot be deleted: {source}")]
+    Remove {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Packed weights that do not belong to the model.
+    #[error("{file}: {what}; make it again with `allod model pack`, or delete it")]
+    Stale {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// Neither GGUF nor safetensors, or a kind of them that is not read.
     #[error("{file}: {what}; give a .gguf or .safetensors file, or a folder that holds one")]
     NotATensorFile {

@@ -167,6 +167,15 @@ impl TensorFile {
         self.parts.iter().map(|part| part.path.as_path())
     }
 
+    /// The mapped files with their lengths and when they were written, in nanoseconds since 1970,
+    /// as it was when they were opened.
+    pub(crate) fn parts_as_opened(&self) -> impl Iterator<Item = (&Path, u64, Option<u64>)> {
+        self.parts.iter().map(|part| {
+            let (bytes, written) = part.map.stamp.content();
+            (part.path.as_path(), bytes, written)
+        })
+    }
+
     /// The tensor called `name`.
     pub fn tensor(&self, name: &str) -> Option<Tensor<'_>> {
         Some(self.tensor_at(*self.by_name.get(name)?))
@@ -240,10 +249,15 @@ impl TensorFile {
 
     /// SHA-256 of each file, in order of name. Reads all of them.
     pub fn part_digests(&self) -> Vec<PartDigest> {
+        self.part_digests_with(&|| ())
+    }
+
+    /// The same; `between` is called before each piece that is read, so that it may give way.
+    pub fn part_digests_with(&self, between: &dyn Fn()) -> Vec<PartDigest> {
         let of = |part: &Part| PartDigest {
             path: part.path.clone(),
             bytes: part.map.bytes().len() as u64,
-            digest: part.map.digest(),
+            digest: part.map.digest(between),
         };
         self.parts.iter().map(of).collect()
     }

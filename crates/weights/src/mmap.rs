@@ -41,9 +41,11 @@ impl Mapped {
     }
 
     /// Their SHA-256 as `sha256:<hex>`. What is read for it does not stay in this process's memory.
-    pub fn digest(&self) -> String {
+    /// `between` is called before each piece that is read.
+    pub fn digest(&self, between: &dyn Fn()) -> String {
         let mut hasher = Sha256::new();
         for bytes in self.map.chunks(READ_BYTES) {
+            between();
             hasher.update(bytes);
             self.release(bytes);
         }
@@ -70,6 +72,65 @@ impl Mapped {
     }
 }
 
+/// Bytes of a large page.
+#[cfg(target_os = "linux")]
+const LARGE_PAGE: usize = 2 << 20;
+/// How many of them are looked at, and at how many places: further apart than the system maps
+/// small pages together (64 KiB).
+#[cfg(target_os = "linux")]
+const LOOKS: (usize, usize) = (16, 16);
+
+#[cfg(target_os = "linux")]
+impl Mapped {
+    /// Asks for large pages; a wish, as all advice.
+    pub fn want_large_pages(&self) {
+        self.map.advise(memmap2::Advice::HugePage).ok();
+    }
+
+    /// Whether large pages are what it is mapped in. Bytes that nobody has read yet are read at
+    /// some places, and it is counted how often the system had to map a page for that.
+    pub fn is_in_large_pages(&self) -> bool {
+        let pages = self.map.len() / LARGE_PAGE;
+        let step = pages.div_ceil(LOOKS.0).max(1);
+        let start = self.map.as_ptr().align_offset(LARGE_PAGE);
+        let looked = (0..pages)
+            .step_by(step)
+            .filter_map(|page| self.map.get(start + page * LARGE_PAGE..)?.get(..LARGE_PAGE));
+        let before = faults();
+        let mut places = 0;
+        for bytes in looked {
+            let read = bytes.iter().step_by(LARGE_PAGE / LOOKS.1);
+            places += read.map(|byte| std::hint::black_box(*byte)).count();
+        }
+        // Large pages that are mapped already cost nothing, and so would small ones: files that
+        // were read before are not told apart, so this is asked first.
+        // A quarter in small ones may pass.
+        places == 0 || faults().saturating_sub(before) <= places * 3 / 10
+    }
+}
+
+/// How many pages were mapped for this thread.
+#[cfg(target_os = "linux")]
+fn faults() -> usize {
+    // SAFETY: zeros are a value of it, and the call writes no more than that.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage);
+        usage
+    };
+    usize::try_from(usage.ru_minflt + usage.ru_majflt).unwrap_or(0)
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Mapped {
+    pub fn want_large_pages(&self) {}
+
+    /// Where nobody can tell, it is so.
+    pub fn is_in_large_pages(&self) -> bool {
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +147,6 @@ mod tests {
             assert_eq!(map.bytes(), bytes);
         }
         map.release(&bytes);
-        assert_eq!(map.digest(), crate::digest::digest_bytes(&bytes));
+        assert_eq!(map.digest(&|| ()), crate::digest::digest_bytes(&bytes));
     }
 }

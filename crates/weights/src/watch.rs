@@ -32,6 +32,12 @@ impl Stamp {
         let (place, touched) = ((0, 0), (0, 0));
         Stamp { place, bytes: about.len(), written: about.modified().ok(), touched }
     }
+
+    /// How long the content is, and when it was written, in nanoseconds since 1970.
+    pub(crate) fn content(&self) -> (u64, Option<u64>) {
+        let since = self.written.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        (self.bytes, since.and_then(|since| u64::try_from(since.as_nanos()).ok()))
+    }
 }
 
 /// An open file and its stamp.

@@ -3,6 +3,7 @@
 mod convert;
 mod import;
 mod inspect;
+mod pack;
 
 use allod_registry::{Artifact, Registry};
 use serde_json::{Value, json};
@@ -21,6 +22,7 @@ pub fn run(command: &ModelCommand, place: &Place, output: &Output) -> anyhow::Re
             inspect::run(model, published.as_deref(), *verify, place, output)
         }
         ModelCommand::Convert(arguments) => convert::run(arguments, place, output),
+        ModelCommand::Pack { model, remove } => pack::run(model, *remove, place, output),
         ModelCommand::Remove { name } => {
             let artifact = place.models().remove(name)?;
             output.print(&json!({"removed": artifact.name.as_str()}), |_| {

@@ -13,6 +13,7 @@ use allod_engine::{
     Completion, Constraint, Engine, Error, Framing, GenerateRequest, LoadEngine, Message, Options,
     Piece, Prompt, Runner, SpeechOptions, Tool,
 };
+use allod_lm::{Checkpoint, Isa};
 use allod_sandbox::{Grounds, Inside, Prepared, Purpose, Setup, attempt_all, self_test};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
         ("who_wants_no_more_gets_no_more", who_wants_no_more_gets_no_more),
         ("a_cell_that_dies_fails_its_requests", a_cell_that_dies_fails_its_requests),
         ("weights_that_are_overwritten_are_named", weights_that_are_overwritten_are_named),
+        ("packed_weights_are_handed_over", packed_weights_are_handed_over),
         ("code_that_a_model_brings_can_do_nothing", code_that_a_model_brings_can_do_nothing),
         ("a_model_that_is_none_is_named", a_model_that_is_none_is_named),
         ("a_cell_that_is_stuck_is_ended", a_cell_that_is_stuck_is_ended),
@@ -445,6 +447,24 @@ fn weights_that_are_overwritten_are_named() {
     file.seek(SeekFrom::End(-1)).unwrap();
     file.write_all(&[bytes[bytes.len() - 1] ^ 1]).unwrap();
     assert_eq!(there.overwritten(), Some(path));
+}
+
+fn packed_weights_are_handed_over() {
+    let folder = write_models().join("packed");
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("packed.gguf");
+    std::fs::write(&path, bytes::model().build()).unwrap();
+    let expected = complete(&*in_cell(&path, one_thread()), &bytes::request("abc"));
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    let (packed, _) = checkpoint.write_packed(Isa::detect()).unwrap();
+    let there = in_cell(&path, one_thread());
+    assert_eq!(complete(&*there, &bytes::request("abc")), expected);
+    assert_eq!(there.overwritten(), None);
+    std::thread::sleep(Duration::from_millis(30));
+    let mut file = std::fs::File::options().write(true).open(&packed).unwrap();
+    file.write_all(&[0x5a; 3]).unwrap();
+    assert_eq!(there.overwritten(), Some(packed.clone()), "while it is used");
+    assert_eq!(in_cell(&path, one_thread()).overwritten(), Some(packed), "before it is used");
 }
 
 fn code_that_a_model_brings_can_do_nothing() {

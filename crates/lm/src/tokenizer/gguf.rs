@@ -10,6 +10,7 @@ use super::unigram::Unigram;
 use super::{Encoder, Tokenizer, byte_level, word_piece};
 use crate::error::{Error, Result};
 use allod_weights::{Array, Metadata, Number, Value, digest_bytes};
+use serde::{Serialize, Serializer};
 use std::path::Path;
 
 const PREFIX: &str = "tokenizer.ggml.";
@@ -38,16 +39,25 @@ pub(super) fn read(path: &Path, metadata: &Metadata) -> Result<Tokenizer> {
     let texts = metadata.texts("tokenizer.ggml.tokens").filter(|texts| !texts.is_empty());
     let texts = texts.ok_or_else(|| keys.bad("`tokenizer.ggml.tokens` is missing"))?;
     let kinds = keys.kinds(texts.len())?;
-    let (encoder, writing, begins) = match model {
-        "llama" => (keys.score_encoder(texts, &kinds)?, Writing::Sentence, true),
-        "gpt2" => keys.byte_encoder(texts, &kinds)?,
-        "bert" => (keys.word_encoder(texts, &kinds)?, Writing::WordPiece, true),
-        "t5" => (keys.unigram_encoder(texts, &kinds)?, Writing::Sentence, false),
+    let writing = match model {
+        "llama" | "t5" => Writing::Sentence,
+        "gpt2" => Writing::ByteLevel,
+        "bert" => Writing::WordPiece,
         other => {
             let known = "`llama`, `gpt2`, `bert` and `t5` are read";
             return Err(keys.bad(format!("the vocabulary kind `{other}`; {known}")));
         }
     };
+    let encoder = || match model {
+        "gpt2" => keys.byte_encoder(texts, &kinds),
+        "bert" => Ok((keys.word_encoder(texts, &kinds)?, true)),
+        "t5" => Ok((keys.unigram_encoder(texts, &kinds)?, false)),
+        _ => Ok((keys.score_encoder(texts, &kinds)?, true)),
+    };
+    // A large vocabulary takes a good part of what a start takes.
+    let rest = || (pieces(texts, &kinds, writing), digest(metadata));
+    let (encoder, (pieces, digest)) = rayon::join(encoder, rest);
+    let (encoder, begins) = encoder?;
     let strips_first_space = match &encoder {
         Encoder::Score(_) | Encoder::Unigram(_) => keys.space_before(),
         _ => writing == Writing::WordPiece,
@@ -57,7 +67,7 @@ pub(super) fn read(path: &Path, metadata: &Metadata) -> Result<Tokenizer> {
     let entries = special_ids.iter().map(|id| Entry::plain(&texts[*id as usize], *id));
     let specials = Splitter::new(entries);
     Ok(Tokenizer {
-        pieces: pieces(texts, &kinds, writing),
+        pieces,
         specials,
         special_ids: special_ids.into_iter().collect(),
         unknown: keys.id("unknown_token_id"),
@@ -65,7 +75,7 @@ pub(super) fn read(path: &Path, metadata: &Metadata) -> Result<Tokenizer> {
         end: keys.end(model, texts.len())?,
         pair: None,
         strips_first_space,
-        digest: digest(metadata),
+        digest,
         encoder,
     })
 }
@@ -199,11 +209,7 @@ impl Keys<'_> {
         Ok(Encoder::Words(Box::new(encoder)))
     }
 
-    fn byte_encoder(
-        &self,
-        texts: &[String],
-        kinds: &[TokenKind],
-    ) -> Result<(Encoder, Writing, bool)> {
+    fn byte_encoder(&self, texts: &[String], kinds: &[TokenKind]) -> Result<(Encoder, bool)> {
         let name = self.text("pre").unwrap_or("default");
         let pre_tokenizer = pre_tokenizer::by_name(name).ok_or_else(|| {
             let known = pre_tokenizer::NAMES;
@@ -219,7 +225,7 @@ impl Keys<'_> {
         let defined = Splitter::new(defined.map(|((text, _), id)| Entry::plain(text, id)));
         let encoder = byte_level::encoder(mergeable, merges, &pre_tokenizer, defined)
             .map_err(|what| self.bad(what))?;
-        Ok((Encoder::Words(Box::new(encoder)), Writing::ByteLevel, pre_tokenizer.begins))
+        Ok((Encoder::Words(Box::new(encoder)), pre_tokenizer.begins))
     }
 
     /// The begin-of-text token, if texts begin with one.
@@ -253,34 +259,46 @@ impl Keys<'_> {
 
 /// See [`Tokenizer::digest`].
 fn digest(metadata: &Metadata) -> String {
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     for (key, value) in metadata.iter().filter(|(key, _)| key.starts_with(PREFIX)) {
-        lines += &format!("{key}\t{}\n", json(value));
+        lines.extend_from_slice(key.as_bytes());
+        lines.push(b'\t');
+        serde_json::to_writer(&mut lines, &Json(value)).expect("metadata is plain data");
+        lines.push(b'\n');
     }
-    digest_bytes(lines.as_bytes())
+    digest_bytes(&lines)
 }
 
-fn json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Number(number) => json_number(*number),
-        Value::Text(text) => text.as_str().into(),
-        Value::Array(array) => json_array(array),
+/// Metadata as JSON shows it.
+struct Json<T>(T);
+
+impl Serialize for Json<&Value> {
+    fn serialize<S: Serializer>(&self, out: S) -> std::result::Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Number(number) => Json(*number).serialize(out),
+            Value::Text(text) => out.serialize_str(text),
+            Value::Array(array) => Json(array).serialize(out),
+        }
     }
 }
 
-fn json_array(array: &Array) -> serde_json::Value {
-    match array {
-        Array::Numbers(..) => array.numbers().map(json_number).collect(),
-        Array::Texts(texts) => texts.iter().map(String::as_str).collect(),
-        Array::Nested(lists) => lists.iter().map(json_array).collect(),
+impl Serialize for Json<&Array> {
+    fn serialize<S: Serializer>(&self, out: S) -> std::result::Result<S::Ok, S::Error> {
+        match self.0 {
+            Array::Numbers(..) => out.collect_seq(self.0.numbers().map(Json)),
+            Array::Texts(texts) => out.collect_seq(texts),
+            Array::Nested(lists) => out.collect_seq(lists.iter().map(Json)),
+        }
     }
 }
 
-fn json_number(number: Number) -> serde_json::Value {
-    match number {
-        Number::Unsigned(value) => value.into(),
-        Number::Signed(value) => value.into(),
-        Number::Float(value) => value.into(),
-        Number::Bool(value) => value.into(),
+impl Serialize for Json<Number> {
+    fn serialize<S: Serializer>(&self, out: S) -> std::result::Result<S::Ok, S::Error> {
+        match self.0 {
+            Number::Unsigned(value) => out.serialize_u64(value),
+            Number::Signed(value) => out.serialize_i64(value),
+            Number::Float(value) => out.serialize_f64(value),
+            Number::Bool(value) => out.serialize_bool(value),
+        }
     }
 }

@@ -37,12 +37,14 @@ const FREE: [i64; 21] = [
 ];
 
 /// What a resident may do beside: read what it was handed, and begin threads.
-const FREE_OF_RESIDENT: [i64; 8] = [
+const FREE_OF_RESIDENT: [i64; 9] = [
     libc::SYS_read,
     libc::SYS_pread64,
     libc::SYS_lseek,
     libc::SYS_fstat,
     libc::SYS_clock_nanosleep,
+    // How many pages were mapped for it: whether its weights lie in large ones.
+    libc::SYS_getrusage,
     // What a new thread says of itself.
     libc::SYS_set_robust_list,
     libc::SYS_rseq,
