@@ -66,9 +66,9 @@ fn erasure(row: &Row<'_>) -> rusqlite::Result<ErasureRow> {
     })
 }
 
-/// Destroys the key and deletes what it sealed, and so for the tenant's pages in files; then sees to
-/// it that no earlier state of the database is left in its files; and only then forgets that there
-/// was something to do.
+/// Destroys the key and deletes what it sealed, and so for the tenant's pages in files; then sees
+/// to it that no earlier state of the database is left in its files; and only then forgets that
+/// there was something to do.
 pub(super) fn carry_out(store: &SqliteStore, id: &str) -> Result<()> {
     store.write(|transaction| {
         let Some(row) = one(transaction, id)? else { return Ok(()) };
