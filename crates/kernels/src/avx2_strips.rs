@@ -4,7 +4,7 @@
 use crate::block_attention_lanes::Begin;
 use crate::chains::CHAIN;
 use crate::lanes::LANES;
-use crate::rounded_lanes::Product;
+use crate::rounded_lanes::{Product, STRIDE};
 use crate::strips::MOST_TOKENS;
 use std::arch::x86_64::*;
 use std::hint::black_box;
@@ -32,9 +32,8 @@ pub(crate) unsafe fn multiply(job: Product) {
         // SAFETY: the half is one of the panel, the tokens of each strip are the job's.
         unsafe {
             let panel = job.panel.as_ptr().add(half * Product::HALF);
-            let strip = |token: usize| {
-                (x.add(token * len), sums.add(token * Product::STRIDE + half * LANES))
-            };
+            let strip =
+                |token: usize| (x.add(token * len), sums.add(token * STRIDE + half * LANES));
             for token in (0..whole).step_by(MOST_TOKENS) {
                 add_strip::<MOST_TOKENS>(strip(token), panel, terms);
             }
@@ -63,14 +62,14 @@ unsafe fn add_strip<const T: usize>(
 ) {
     if begin == Begin::Zero {
         // SAFETY: the sums are there, as promised by the caller.
-        unsafe { clear::<T>(out, Product::STRIDE) };
+        unsafe { clear::<T>(out, STRIDE) };
     }
     for at in (0..len).step_by(CHAIN) {
         // SAFETY: the terms from `at` on are among `len`.
         unsafe {
             let left = Left { x: x.add(at * T), row: 1, term: T };
             let closed = close::<T>(left, panel.add(at * LANES), CHAIN.min(len - at));
-            closed.add(out, Product::STRIDE);
+            closed.add(out, STRIDE);
         }
     }
 }

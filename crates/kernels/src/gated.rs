@@ -40,6 +40,8 @@ impl GatedUnit<'_> {
             Form::Tiles(x) => crate::rounded_tiles::gated(isa, x, self, patch, scratch),
             Form::Strips(isa, x) => crate::rounded_lanes::gated(isa, x, self, patch, scratch),
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = isa;
     }
 }
 

@@ -26,7 +26,7 @@ const BAND_TOKENS: usize = 576;
 const GROUP_ROWS: usize = 128;
 /// Floats from one token's sums to the next one's. No power of two: rows would share few places in
 /// the first cache.
-const STRIDE: usize = GROUP_ROWS + LANES;
+pub(crate) const STRIDE: usize = GROUP_ROWS + LANES;
 
 /// A biased exponent, the least of several numbers; zeros have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -171,15 +171,13 @@ pub(crate) struct Product<'a> {
     pub panel: &'a [f32],
     /// Groups of 16 outputs.
     pub halves: usize,
-    /// `[tokens][Product::STRIDE]`
+    /// `[tokens][STRIDE]`
     pub sums: &'a mut [f32],
     /// What is added to: the sums, or zeros.
     pub begin: Begin,
 }
 
 impl Product<'_> {
-    /// Floats from one token's sums to the next one's.
-    pub const STRIDE: usize = STRIDE;
     /// Floats from the columns of a half to those of the other.
     pub const HALF: usize = PANEL_COLUMNS * LANES;
 
