@@ -15,6 +15,14 @@ pub const SHAPES: usize = 11;
 /// What another noun counts where it is not known for sure to be one.
 const UNSURE_NOUN: f64 = 0.3;
 
+/// Paraphrases are torn a little too.
+const TORN_FROM: f64 = 0.35;
+/// Each part of a torn sentence has so many words at least.
+const LEAST_TORN: usize = 4;
+
+/// A preface has so many words at most.
+const PREFACE: usize = 8;
+
 /// How many features there are.
 pub const FEATURES: usize = SHAPES + Ground::COUNT;
 
@@ -84,16 +92,69 @@ fn shapes(said: &Text, cited: &Text, laid: &Alignment) -> [f64; SHAPES] {
         if count == 0 { 1.0 } else { 0.0 },
         // Figures that all stand there too make it likelier that the same is meant.
         shared_figures.min(2) as f64,
-        run as f64 / 4.0,
+        (torn(said, cited, laid) - TORN_FROM).max(0.0),
         // The other half of a sentence that is taken over word for word is invented.
         verbatim * run.saturating_sub(1) as f64 / 3.0,
     ]
 }
 
+/// How clearly the sentence is torn: one part of it is taken over word for word, and the other is
+/// neither taken over nor said in other words. Who says a thing in other words does so throughout.
+fn torn(said: &Text, cited: &Text, laid: &Alignment) -> f64 {
+    let held = pairs(cited);
+    let same: Vec<bool> =
+        (1..said.tokens.len()).map(|at| held.contains(&pair(said, at - 1))).collect();
+    let share = |range: std::ops::Range<usize>| {
+        let count = range.len();
+        let taken = same[range].iter().filter(|same| **same).count();
+        if count == 0 { 0.0 } else { taken as f64 / count as f64 }
+    };
+    let said_so = |range: std::ops::Range<usize>| {
+        let (mut count, mut taken, mut total) = (0, 0.0, 0.0);
+        for at in range.filter(|at| said.tokens[*at].is_content()) {
+            let weight = said.tokens[at].weight;
+            count += 1;
+            total += weight;
+            taken += match laid.to[at] {
+                Match::Same(_, likeness) => likeness * weight,
+                _ => 0.0,
+            };
+        }
+        (count, if total > 0.0 { taken / total } else { 0.0 })
+    };
+    let (first, count) = (after_preface(said), said.tokens.len());
+    let value = |whole: std::ops::Range<usize>, rest: std::ops::Range<usize>| {
+        let (words, covered) = said_so(rest.clone());
+        let pairs = |range: std::ops::Range<usize>| range.start..range.end.saturating_sub(1);
+        let (taken, other) = (share(pairs(whole)), share(pairs(rest)));
+        taken * (1.0 - covered) * (1.0 - other) * (words as f64 / 4.0).min(1.0)
+    };
+    let splits = first + LEAST_TORN..=count.saturating_sub(LEAST_TORN);
+    splits
+        .map(|at| f64::max(value(first..at, at..count), value(at..count, first..at)))
+        .fold(0.0, f64::max)
+}
+
+/// The word behind a preface such as `In short:`.
+fn after_preface(said: &Text) -> usize {
+    let colon = said.raw.find(": ").map_or(0, |colon| said.token_at(colon + 1));
+    if colon <= PREFACE { colon } else { 0 }
+}
+
+fn pair(text: &Text, at: usize) -> (String, String) {
+    (text.tokens[at].word.folded.clone(), text.tokens[at + 1].word.folded.clone())
+}
+
+/// The words of a text that follow each other.
+fn pairs(text: &Text) -> std::collections::HashSet<(String, String)> {
+    (0..text.tokens.len().saturating_sub(1)).map(|at| pair(text, at)).collect()
+}
+
 /// The longest run of words that do not stand in the cited text.
 fn longest_gap(said: &Text, laid: &Alignment) -> usize {
     let (mut longest, mut run) = (0, 0);
-    for (at, _) in said.content() {
+    let first = after_preface(said);
+    for (at, _) in said.content().filter(|(at, _)| *at >= first) {
         run = if matches!(laid.to[at], Match::Same(..)) { 0 } else { run + 1 };
         longest = longest.max(run);
     }
@@ -102,12 +163,8 @@ fn longest_gap(said: &Text, laid: &Alignment) -> usize {
 
 /// Of the pairs of words of the sentence, those that stand in the cited text just so.
 fn verbatim(said: &Text, cited: &Text) -> f64 {
-    let pair = |text: &Text, at: usize| {
-        (text.tokens[at].word.folded.clone(), text.tokens[at + 1].word.folded.clone())
-    };
-    let pairs = |text: &Text| text.tokens.len().saturating_sub(1);
-    let held: std::collections::HashSet<_> = (0..pairs(cited)).map(|at| pair(cited, at)).collect();
-    let count = pairs(said);
+    let held = pairs(cited);
+    let count = said.tokens.len().saturating_sub(1);
     let same = (0..count).filter(|at| held.contains(&pair(said, *at))).count();
     if count == 0 { 0.0 } else { same as f64 / count as f64 }
 }

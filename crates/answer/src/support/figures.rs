@@ -251,7 +251,8 @@ fn counts(text: &Text, at: usize, word: &str) -> bool {
     word != "di" || matches!(before, Some("per" | "mintga" | "al" | "in" | "il" | "a"))
 }
 
-fn period(word: &str) -> Option<Unit> {
+/// The time that a word repeats by: `monthly`, `year`.
+pub(super) fn period(word: &str) -> Option<Unit> {
     let begins = |start: &str| word.starts_with(start);
     let unit = match word {
         _ if begins("annu") => Unit::Year,

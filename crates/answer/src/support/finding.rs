@@ -47,11 +47,13 @@ pub(super) enum Ground {
     Condition,
     /// A small word that decides, put in or left out of a sentence that is taken over otherwise.
     Slip,
+    /// The sentence says of what the cited text says that it does not hold.
+    Untrue,
 }
 
 impl Ground {
     /// How many there are.
-    pub(super) const COUNT: usize = Ground::Slip as usize + 1;
+    pub(super) const COUNT: usize = Ground::Untrue as usize + 1;
 
     /// Whether it says that the cited text says something else, not only that it does not say it.
     pub(super) fn contradicts(self) -> bool {

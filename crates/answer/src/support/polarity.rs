@@ -140,7 +140,7 @@ fn untrue(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
     };
     let theirs = says(cited, &|at| laid.is_near(&cited.tokens[at]));
     let because = "the sentence says that what the cited text says does not hold";
-    (says(said, &|_| true) && !theirs).then(|| Finding::new(Ground::Negation, 1.5, because))
+    (says(said, &|_| true) && !theirs).then(|| Finding::new(Ground::Untrue, 1.0, because))
 }
 
 /// How much of a clause of the cited text the sentence takes over, by weight.

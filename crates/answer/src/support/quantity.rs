@@ -564,6 +564,11 @@ const ONE: [&str; 5] =
     ["ein eine einem einen einer eines", "un une", "un uno una", "in ina", "one"];
 const HALF: [&str; 5] = ["halfte", "moitie", "meta", "mesadad", "half"];
 
+/// Whether a word is an article that may count as one.
+pub(super) fn is_one(word: &str, language: Language) -> bool {
+    stands_in(&ONE, word, language)
+}
+
 fn position(lists: &[[&str; 5]], token: &str, language: Language) -> Option<u8> {
     let at = lists.iter().position(|words| stands_in(words, token, language))?;
     u8::try_from(at).ok()

@@ -309,13 +309,17 @@ fn has_passive(text: &Text, clause: usize) -> bool {
 fn condition(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
     let says = |tag| said.marks.iter().any(|mark| mark.tag == tag);
     let main = laid.near.first()?;
+    let limits = |mark: &&Mark| matches!(mark.tag, Tag::Condition | Tag::Exception);
+    let ours = said.marks.iter().filter(limits).count();
+    let near = |mark: &&Mark| cited.tokens[mark.at].segment == *main;
+    let theirs = cited.marks.iter().filter(limits).filter(near).count();
     let left_out = |mark: &&Mark| match mark.tag {
-        Tag::Condition => !says(Tag::Condition) && !says(Tag::Exception),
+        // A sentence may keep one of two conditions.
+        Tag::Condition => ours < theirs,
         Tag::Exception => !says(Tag::Exception),
         _ => false,
     };
-    let of_main = |mark: &&Mark| cited.tokens[mark.at].segment == *main;
-    for mark in cited.marks.iter().filter(left_out).filter(of_main) {
+    for mark in cited.marks.iter().filter(left_out).filter(near) {
         let clause = cited.tokens[mark.at].clause;
         let (words, taken, rest) = match mark.tag {
             Tag::Exception => excepted(cited, mark, laid),
@@ -324,15 +328,24 @@ fn condition(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
                 (words, clause_taken(cited, clause, laid), 0.0)
             }
         };
-        let next = clause_taken(cited, clause + 1, laid)
-            .max(clause.checked_sub(1).map_or(0.0, |before| clause_taken(cited, before, laid)))
-            .max(rest);
+        let next = clauses(cited, *main)
+            .filter(|other| *other != clause)
+            .map(|other| clause_taken(cited, other, laid))
+            .fold(rest, f64::max);
         if words > 0 && taken < 0.25 && next > 0.5 {
             let because = format!("the condition `{} …` is left out", cited.shown(mark.at));
             return Some(Finding::new(Ground::Condition, 1.0, because));
         }
     }
     None
+}
+
+/// The clauses of a segment.
+fn clauses(text: &Text, segment: usize) -> impl Iterator<Item = usize> {
+    let of = |token: &&super::text::Token| token.segment == segment;
+    let first = text.tokens.iter().find(of).map_or(0, |token| token.clause);
+    let last = text.tokens.iter().rev().find(of).map_or(0, |token| token.clause + 1);
+    first..last
 }
 
 /// A condition that one of the two says does not matter, and an exception that the cited text does

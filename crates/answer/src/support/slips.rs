@@ -4,8 +4,11 @@
 use allod_corpus::Language;
 
 use super::alignment::Alignment;
+use super::figures::period;
 use super::finding::{Finding, Ground};
 use super::lexicon::Tag;
+use super::numerals;
+use super::quantity::{Unit, is_one, unit_of_word};
 use super::text::{Mark, Text};
 
 /// A run of words that only one of the two has is a slip of so many words at most; a longer one is
@@ -15,6 +18,8 @@ const LONGEST: usize = 6;
 const ALMOST_ALL: f64 = 0.6;
 /// Texts with more words than this are not laid side by side.
 const MOST_WORDS: usize = 400;
+/// A unit stands in the place of another one where so many words stand between the same words.
+const PLACE: usize = 3;
 
 /// What a word does to a sentence, roughly: words that do the same stand for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +44,24 @@ const TURNS: usize = Turn::Down as usize + 1;
 /// How many words of each kind one side has more than the other: the claim's less the text's.
 type Balance = [i32; TURNS];
 
-/// The word that was slipped in or left out, if any.
-pub(super) fn findings(said: &Text, cited: &Text, laid: &Alignment) -> Option<Finding> {
-    let (ours, theirs) = (0..said.tokens.len(), near(cited, laid));
-    if ours.is_empty() || ours.len().max(theirs.len()) > MOST_WORDS {
-        return None;
+/// The word that was slipped in or left out, and the unit in the place of another one, if any.
+pub(super) fn findings(said: &Text, cited: &Text, laid: &Alignment) -> Vec<Finding> {
+    let (ours, theirs) = (said.tokens.len(), near(cited, laid));
+    if ours == 0 || ours.max(theirs.len()) > MOST_WORDS {
+        return Vec::new();
     }
-    let pairs = common(said, ours.end, cited, &theirs);
-    if (pairs.len() as f64) < ALMOST_ALL * ours.len() as f64 {
-        return None;
+    let pairs = common(said, ours, cited, &theirs);
+    if (pairs.len() as f64) < ALMOST_ALL * ours as f64 {
+        return Vec::new();
     }
-    let (own, other) = apart(ours.len(), theirs.len(), &pairs);
+    let slipped = slip(said, cited, &theirs, &pairs);
+    slipped.into_iter().chain(exchanged(said, cited, &theirs, &pairs)).collect()
+}
+
+/// A word that decides, put in or left out.
+fn slip(said: &Text, cited: &Text, theirs: &[usize], pairs: &[(usize, usize)]) -> Option<Finding> {
+    let ours = 0..said.tokens.len();
+    let (own, other) = apart(ours.len(), theirs.len(), pairs);
     let other: Vec<usize> = other.into_iter().map(|at| theirs[at]).collect();
     let mut balance = balance(said, &own, cited, &other);
     // What stands in a longer run of words that only one of the two has may have been moved there.
@@ -73,6 +85,73 @@ pub(super) fn findings(said: &Text, cited: &Text, laid: &Alignment) -> Option<Fi
         (None, None) => "a word that decides was changed".to_owned(),
     };
     Some(Finding::new(Ground::Slip, what, because))
+}
+
+/// What a word counts by, or how many it says.
+#[derive(Clone, Copy, PartialEq)]
+enum Measure {
+    Unit(Unit),
+    Count(i64),
+}
+
+/// A unit, currency, period or number in words that stands between the same words as another one
+/// does in the cited text: `each month` for `each year`, though both have months elsewhere.
+fn exchanged(
+    said: &Text,
+    cited: &Text,
+    theirs: &[usize],
+    pairs: &[(usize, usize)],
+) -> Option<Finding> {
+    let ends = (said.tokens.len(), theirs.len());
+    let after = std::iter::once(None).chain(pairs.iter().map(Some));
+    let before = pairs.iter().copied().chain(std::iter::once(ends));
+    after.zip(before).find_map(|(after, (x, y))| {
+        let (i, j) = after.map_or((0, y.saturating_sub(x)), |pair| (pair.0 + 1, pair.1 + 1));
+        let y = if x == ends.0 { y.min(j + (x - i)) } else { y };
+        if i >= x || j >= y || x - i > PLACE || y - j > PLACE {
+            return None;
+        }
+        let own: Vec<(usize, Measure)> = (i..x).filter_map(|at| measure(said, at)).collect();
+        let held: Vec<(usize, Measure)> =
+            theirs[j..y].iter().filter_map(|at| measure(cited, *at)).collect();
+        let (ours, other) = differ(&own, &held)?;
+        let (ours, other) = (said.shown(ours), cited.shown(other));
+        let because = format!("the sentence says {ours}, the cited text {other}");
+        Some(Finding::new(Ground::Slip, 1.0, because))
+    })
+}
+
+fn measure(text: &Text, at: usize) -> Option<(usize, Measure)> {
+    let word = text.tokens[at].word.folded.as_str();
+    // Romansh `di` mostly says, and counts no days.
+    let says = text.language == Language::Rm && word == "di";
+    if let Some(unit) = period(word).or_else(|| unit_of_word(word)).filter(|_| !says) {
+        return Some((at, Measure::Unit(unit)));
+    }
+    let count = match is_one(word, text.language) {
+        true => 1,
+        false => numerals::number(&[word], text.language)?.0,
+    };
+    Some((at, Measure::Count(count)))
+}
+
+/// The two words that differ, where one thing does: `one year` is `twelve months`.
+fn differ(own: &[(usize, Measure)], held: &[(usize, Measure)]) -> Option<(usize, usize)> {
+    let unit = |all: &[(usize, Measure)]| {
+        all.iter().copied().find(|(_, what)| matches!(what, Measure::Unit(_)))
+    };
+    let count = |all: &[(usize, Measure)]| {
+        all.iter().copied().find(|(_, what)| matches!(what, Measure::Count(_)))
+    };
+    let apart = |pair: Option<((usize, Measure), (usize, Measure))>| {
+        pair.filter(|(ours, theirs)| ours.1 != theirs.1).map(|(ours, theirs)| (ours.0, theirs.0))
+    };
+    let units = apart(unit(own).zip(unit(held)));
+    let counts = apart(count(own).zip(count(held)));
+    match (units, counts) {
+        (Some(_), Some(_)) => None,
+        (units, counts) => units.or(counts),
+    }
 }
 
 /// The words of the part of the cited text that the sentence rests on, in their order.

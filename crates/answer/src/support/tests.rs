@@ -6,6 +6,47 @@ type Case = (Language, &'static str, &'static [&'static str], &'static [&'static
 
 const CASES: &[Case] = &[
     (
+        Fr,
+        "Le registre transmet chaque année à l’office, au plus tard le 31 mars de la deuxième \
+         année, les données préparées. La commission siège au moins une fois par an et publie \
+         ses décisions chaque mois.",
+        &["Chaque année, le registre transmet à l’office les données préparées."],
+        &[
+            "Le registre transmet chaque mois à l’office, au plus tard le 31 mars de la deuxième \
+             année, les données préparées.",
+            "La commission siège au moins deux fois par an et publie ses décisions chaque mois.",
+        ],
+    ),
+    (
+        De,
+        "Sofern nicht mit Dämpfen zu rechnen ist (z. B. bei kaltem Betrieb), kann auf den Einbau \
+         von Abscheidern verzichtet werden. Auszuzahlende Beträge sind auf Euro abzurunden. Der \
+         Ausstoss beträgt 149 g/km. Die Frist dauert zwölf Monate ab der Eröffnung.",
+        &[
+            "Auf den Einbau von Abscheidern kann verzichtet werden, sofern nicht mit Dämpfen zu \
+             rechnen ist.",
+            "Kurz gesagt: Auszuzahlende Beträge sind auf Euro abzurunden.",
+            "Die Frist dauert ein Jahr ab der Eröffnung.",
+        ],
+        &[
+            "Auf den Einbau von Abscheidern kann verzichtet werden.",
+            "Auszuzahlende Beträge sind auf Dollar abzurunden.",
+            "Der Ausstoss beträgt 149 g/m.",
+            "Folgendes trifft nicht zu: Der Ausstoss beträgt 149 g/km.",
+            "Die Frist dauert zwölf Wochen ab der Eröffnung.",
+        ],
+    ),
+    (
+        En,
+        "The period starts on the day of receipt. Where the council has formed lots, bidders may \
+         offer for several lots, unless the notice says otherwise.",
+        &["The period starts on the day on which it is received."],
+        &[
+            "Bidders may offer for several lots, unless the notice says otherwise.",
+            "The period starts on the ground floor wall behind curtains.",
+        ],
+    ),
+    (
         En,
         "The library opens at 9 a.m. and closes at 6 p.m. from Monday to Friday. Fines are 50 \
          pence per day.",
