@@ -53,6 +53,9 @@ pub struct Pages {
     /// they show: their text is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<u32>,
+    /// Pages, counted from 1, with text that nobody sees who reads the page: it is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<u32>,
     /// Names of files that are attached; they are not read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<String>,
@@ -73,6 +76,10 @@ impl Pages {
         if !self.missing.is_empty() {
             let pages = listed(&self.missing);
             lacks.push(format!("no text on page {pages}: scanned, or in fonts without characters"));
+        }
+        if !self.hidden.is_empty() {
+            let pages = listed(&self.hidden);
+            lacks.push(format!("invisible text left out on page {pages}"));
         }
         if !self.attachments.is_empty() {
             lacks.push(format!("attached and not read: {}", self.attachments.join(", ")));

@@ -11,6 +11,7 @@ mod draw;
 mod font;
 mod fuel;
 mod furniture;
+mod ink;
 mod layout;
 mod line;
 mod note;
@@ -32,10 +33,9 @@ use block::{Body, Builder};
 use font::Fonts;
 use fuel::{Fuel, MAX_OBJECTS, MAX_PAGES};
 use place::Place;
-use sheet::Sheet;
+use sheet::{SCAN_COVER, Sheet};
 
-/// A page is a scan if pictures cover this much of it and it has hardly any letters.
-const SCAN_COVER: f32 = 0.5;
+/// A scan has fewer letters than this.
 const SCAN_LETTERS: usize = 12;
 
 /// What was read.
@@ -79,6 +79,7 @@ fn read_trusting(bytes: &[u8]) -> Result<Found, Unreadable> {
         sizes: sizes.collect(),
         marks: Vec::new(),
         missing: missing(&sheets)?,
+        hidden: hidden(&sheets),
         attachments: about::attachments(&pdf),
     };
     let title = about::title(&pdf, &fuel).unwrap_or_default();
@@ -113,6 +114,12 @@ fn sheets(pdf: &Pdf, fuel: &Fuel) -> Vec<Sheet> {
         sheet
     };
     pdf.pages().iter().map(draw).collect()
+}
+
+/// Pages with text that nobody can see.
+fn hidden(sheets: &[Sheet]) -> Vec<u32> {
+    let hides = |sheet: &Sheet| sheet.hidden > 0;
+    sheets.iter().zip(1..).filter(|(sheet, _)| hides(sheet)).map(|(_, page)| page).collect()
 }
 
 /// Pages whose text is missing; an error if that is all of them.

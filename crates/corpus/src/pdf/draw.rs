@@ -11,8 +11,9 @@ use hayro_syntax::page::{Page, Resources};
 
 use super::font::{Font, Fonts};
 use super::fuel::{Fuel, MAX_NESTING, MAX_PAGE_MARKS};
+use super::ink::{Ink, Painted, Shade, Unseen};
 use super::path::Path;
-use super::sheet::{Area, Glyph, Rule, Sheet, Turn};
+use super::sheet::{Area, Glyph, Rule, SCAN_COVER, Sheet, Turn};
 use super::text_string::text_string;
 use super::unpack::unpack;
 
@@ -21,6 +22,9 @@ const MAX_STATES: usize = 256;
 
 /// Text that leans more than this (the sine of its angle) belongs to no line.
 const MAX_SLANT: f64 = 0.1;
+
+/// Letters that are smaller, in points, cannot be read.
+const SMALLEST: f64 = 1.5;
 
 /// What the page shows.
 pub(super) fn draw<'a>(page: &Page<'a>, fonts: &mut Fonts<'a>, fuel: &Fuel) -> Sheet {
@@ -36,9 +40,11 @@ pub(super) fn draw<'a>(page: &Page<'a>, fonts: &mut Fonts<'a>, fuel: &Fuel) -> S
         saved: Vec::new(),
         marked: Vec::new(),
         path: Path::default(),
+        painted: Painted::default(),
+        unpainted: Vec::new(),
     };
     painter.run(&contents(page.raw(), fuel), page.resources(), 0);
-    painter.sheet
+    painter.finish()
 }
 
 /// A page's side in points; what no page has becomes that of an A4 page.
@@ -72,6 +78,7 @@ struct State<'a> {
     stretch: f64,
     leading: f64,
     rise: f64,
+    ink: Ink,
 }
 
 impl State<'_> {
@@ -87,6 +94,7 @@ impl State<'_> {
             stretch: 1.0,
             leading: 0.0,
             rise: 0.0,
+            ink: Ink::default(),
         }
     }
 }
@@ -108,16 +116,31 @@ struct Painter<'p, 'a> {
     saved: Vec<State<'a>>,
     marked: Vec<Marked>,
     path: Path,
+    painted: Painted,
+    /// Letters that are not painted.
+    unpainted: Vec<Glyph>,
 }
 
 impl<'a> Painter<'_, 'a> {
+    /// The sheet. On a scan the text that was recognised lies unpainted over its picture; anywhere
+    /// else nobody sees such text.
+    fn finish(mut self) -> Sheet {
+        if self.sheet.pictured > SCAN_COVER {
+            self.sheet.glyphs.append(&mut self.unpainted);
+        }
+        let letters = self.unpainted.iter().filter(|glyph| !glyph.is_blank()).count();
+        self.sheet.hidden += letters;
+        self.sheet
+    }
+
     fn run(&mut self, content: &[u8], resources: &Resources<'a>, nesting: usize) {
         let mut instructions = TypedIter::new(content);
         while let Some(op) = instructions.next() {
             if !self.fuel.step() {
                 return;
             }
-            if !(self.set_state(&op, resources) || self.text(&op) || self.trace(&op)) {
+            let is_ink = self.state.ink.set(&op, resources);
+            if !(is_ink || self.set_state(&op, resources) || self.text(&op) || self.trace(&op)) {
                 self.place(&op, resources, nesting);
             }
         }
@@ -212,15 +235,26 @@ impl<'a> Painter<'_, 'a> {
             Op::StrokePath(_) | Op::CloseAndStrokePath(_) => self.paint(Path::stroked),
             Op::FillPathNonZero(_)
             | Op::FillPathNonZeroCompatibility(_)
-            | Op::FillPathEvenOdd(_) => self.paint(Path::filled),
+            | Op::FillPathEvenOdd(_) => {
+                self.cover();
+                self.paint(Path::filled);
+            }
             Op::FillAndStrokeNonZero(_)
             | Op::FillAndStrokeEvenOdd(_)
             | Op::CloseFillAndStrokeNonZero(_)
-            | Op::CloseFillAndStrokeEvenOdd(_) => self.paint(Path::stroked),
+            | Op::CloseFillAndStrokeEvenOdd(_) => {
+                self.cover();
+                self.paint(Path::stroked);
+            }
             Op::EndPath(_) => self.path = Path::default(),
             _ => return false,
         }
         true
+    }
+
+    /// The path is filled: what is written on it stands on its colour.
+    fn cover(&mut self) {
+        self.painted.add(self.path.reach(), self.state.ink.fill());
     }
 
     fn paint(&mut self, as_rules: fn(&Path) -> Vec<Rule>) {
@@ -236,6 +270,10 @@ impl<'a> Painter<'_, 'a> {
     fn place(&mut self, op: &Op<'_, '_>, resources: &Resources<'a>, nesting: usize) {
         match op {
             Op::InlineImage(_) => self.picture(),
+            Op::Shading(_) => {
+                let whole = Area::new(0.0, 0.0, self.sheet.width, self.sheet.height);
+                self.painted.add(whole, Shade::Dark);
+            }
             Op::XObject(name) => {
                 let Some(stream) = resources.get_x_object(name.0) else { return };
                 match stream.dict().get::<Name<'_>>("Subtype").as_deref() {
@@ -274,6 +312,7 @@ impl<'a> Painter<'_, 'a> {
             Area::new(point.x as f32, point.y as f32, point.x as f32, point.y as f32)
         });
         let (width, height) = (self.sheet.width, self.sheet.height);
+        self.painted.add(Area::all(corners), Shade::Dark);
         let seen = Area::all(corners).within(Area::new(0.0, 0.0, width, height));
         let part = seen.width() * seen.height() / (width * height).max(1.0);
         self.sheet.pictured = (self.sheet.pictured + part).min(1.0);
@@ -369,14 +408,25 @@ impl<'a> Painter<'_, 'a> {
         let is_seen = Area::new(-1.0, -1.0, bounds.0 + 1.0, bounds.1 + 1.0)
             .holds(origin.x as f32, origin.y as f32);
         let fits = self.sheet.glyphs.len() < MAX_PAGE_MARKS && self.fuel.mark();
-        if !(is_seen && fits && size > 0.5 && size < 2000.0) {
+        if !(is_seen && fits && size > 0.0 && size < 2000.0) {
+            return;
+        }
+        // The middle of a small letter.
+        let middle = place * Point::new(width / 2.0, state.rise + 0.3 * state.size);
+        let unseen = self.painted.hides(state.ink, (middle.x as f32, middle.y as f32));
+        if size < SMALLEST || unseen == Some(Unseen::LikePaper) {
+            self.sheet.hidden += usize::from(!text.trim().is_empty());
             return;
         }
         let (x0, y) = turn.upright((origin.x as f32, origin.y as f32), bounds);
         let (x1, _) = turn.upright((end.x as f32, end.y as f32), bounds);
         let is_upright = font.is_horizontal;
         let (x0, x1) = if is_upright { (x0.min(x1), x0.max(x1)) } else { (x0, x0) };
-        self.sheet.glyphs.push(Glyph {
+        let to = match unseen {
+            Some(_) => &mut self.unpainted,
+            None => &mut self.sheet.glyphs,
+        };
+        to.push(Glyph {
             text,
             x0,
             x1: if is_upright { x1 } else { x0 + size as f32 },

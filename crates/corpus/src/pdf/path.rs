@@ -9,20 +9,39 @@ const MAX_THICKNESS: f32 = 3.0;
 const MIN_LENGTH: f32 = 4.0;
 
 /// A path being drawn, in points.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Path {
     lines: Vec<Area>,
     rectangles: Vec<Area>,
     start: (f32, f32),
     at: (f32, f32),
+    reach: Area,
+}
+
+impl Default for Path {
+    fn default() -> Path {
+        let (lines, rectangles) = (Vec::new(), Vec::new());
+        Path { lines, rectangles, start: (0.0, 0.0), at: (0.0, 0.0), reach: Area::NOTHING }
+    }
 }
 
 impl Path {
+    /// The area that all its points lie in.
+    pub(super) fn reach(&self) -> Area {
+        self.reach
+    }
+
+    fn touch(&mut self, (x, y): (f32, f32)) {
+        self.reach = self.reach.join(Area::new(x, y, x, y));
+    }
+
     pub(super) fn move_to(&mut self, to: (f32, f32)) {
+        self.touch(to);
         (self.start, self.at) = (to, to);
     }
 
     pub(super) fn line_to(&mut self, to: (f32, f32)) {
+        self.touch(to);
         if self.lines.len() < MAX_PAGE_MARKS {
             self.lines.push(Area::new(self.at.0, self.at.1, to.0, to.1));
         }
@@ -31,6 +50,7 @@ impl Path {
 
     /// A curve, which is no rule.
     pub(super) fn skip_to(&mut self, to: (f32, f32)) {
+        self.touch(to);
         self.at = to;
     }
 
@@ -42,6 +62,7 @@ impl Path {
         if self.rectangles.len() < MAX_PAGE_MARKS {
             self.rectangles.push(Area::new(from.0, from.1, to.0, to.1));
         }
+        self.touch(to);
         self.move_to(from);
     }
 

@@ -95,6 +95,9 @@ impl Turn {
     }
 }
 
+/// A page is a scan if pictures cover this much of it and it has hardly any letters.
+pub(super) const SCAN_COVER: f32 = 0.5;
+
 /// A letter in its place, upright.
 #[derive(Debug, Clone)]
 pub(super) struct Glyph {
@@ -141,6 +144,8 @@ pub(super) struct Sheet {
     pub pictured: f32,
     /// Letters whose fonts do not tell what they say.
     pub unreadable: usize,
+    /// Letters that nobody can see: not painted, in the colour of the paper, too small.
+    pub hidden: usize,
 }
 
 #[cfg(test)]

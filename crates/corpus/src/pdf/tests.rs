@@ -375,3 +375,31 @@ fn the_sample_keeps_its_table() {
     let row = "Itinéraire: 4 Crête du Crêt; Longueur: 13,4 km; Dénivelé: 920 m; Durée: 5 h 30";
     assert!(texts(&document).contains(&row), "{}", document.text);
 }
+
+#[test]
+fn what_nobody_sees_is_left_out() {
+    let seen = lines(70.0, 724.0, &[LONG, "the gazette."]);
+    let white = format!("q 1 1 1 rg {}Q ", text('F', 10.0, 70.0, 600.0, "The fee is nine francs."));
+    let unpainted =
+        format!("q 3 Tr {}Q ", text('F', 10.0, 70.0, 580.0, "The fee is eight francs."));
+    let tiny = text('F', 1.0, 70.0, 560.0, "The fee is seven francs.");
+    let bar = "q 0 0 0.5 rg 60 500 300 20 re f Q ";
+    let on_bar = format!("{bar}q 0 0 0 0 k {}Q ", text('F', 10.0, 70.0, 505.0, "White on blue."));
+    let document = read_pages(&[[seen, white, unpainted, tiny, on_bar].concat()]);
+    let all = texts(&document).join(" ");
+    assert!(all.contains("gazette") && all.contains("White on blue."), "{all}");
+    assert!(!all.contains("francs"), "{all}");
+    let pages = document.pages.unwrap();
+    assert_eq!(pages.hidden, [1]);
+    assert_eq!(pages.lacks().unwrap(), "invisible text left out on page 1");
+}
+
+#[test]
+fn the_text_of_a_scan_lies_unpainted_on_its_picture() {
+    let picture = "<</Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray \
+        /BitsPerComponent 8 /Length 1>> stream\nX\nendstream";
+    let page = format!("q 595 0 0 842 0 0 cm /X Do Q 3 Tr {}", lines(70.0, 724.0, &[LONG, "end."]));
+    let document = read_bytes(&Maker::new().page(&page).object(picture).bytes()).unwrap();
+    assert!(document.text.contains(LONG));
+    assert!(document.pages.unwrap().hidden.is_empty());
+}
