@@ -15,6 +15,7 @@ mod units;
 mod value;
 mod weights;
 mod whole;
+mod whom;
 
 use allod_corpus::{ByteRange, Language};
 use allod_retrieval::analysis::{Word, words};
@@ -26,6 +27,7 @@ use expected::{Expected, focus};
 use features::Asking;
 use place::Place;
 use units::{Unit, units};
+use whom::{Speaks, Whom};
 
 /// Passages that are looked into.
 const PASSAGES: usize = 6;
@@ -49,6 +51,10 @@ const CONTRARY: f64 = 0.75;
 /// What a sentence of a named article counts that has nothing of the question itself and stands
 /// behind the article's beginning.
 const CONTINUED: f64 = 0.8;
+/// What a sentence counts, and what is left of the confidence, where it speaks of others than those
+/// that the question asks for.
+const FOR_OTHERS: f64 = 0.4;
+const SURELY_OTHERS: f64 = 0.25;
 /// A sentence that matches less of the question has nothing of it.
 const SILENT: f64 = 0.05;
 /// What is left of the confidence where even the best one does, or where the act is not there whose
@@ -120,6 +126,8 @@ struct Candidate {
     holds_expected: Option<f64>,
     /// Whether it speaks of another thing than the one asked about.
     contrary: bool,
+    /// Of whom it speaks.
+    speaks: Speaks,
     score: f64,
 }
 
@@ -159,8 +167,26 @@ pub fn quote(question: &str, language: Language, found: &EvidenceSet) -> Quotati
     let quotes = choose(&candidates, &found.evidence, answer);
     let dispute = Disputed { question, language, evidence: &found.evidence }.find(&candidates);
     let doubtful = best.contrary || is_elsewhere(best, found);
-    let confidence = weights::confidence(&signals) * if doubtful { DOUBTFUL } else { 1.0 };
+    let left = match (is_for_others(best, &candidates), doubtful) {
+        (true, _) => SURELY_OTHERS,
+        (false, true) => DOUBTFUL,
+        (false, false) => 1.0,
+    };
+    let confidence = weights::confidence(&signals) * left;
     Quotation { quotes, confidence, signals, features, dispute }
+}
+
+/// Whether the best sentence speaks of others than those that the question asks for, or does not
+/// say of whom while one that would be better speaks of others.
+fn is_for_others(best: &Candidate, all: &[Candidate]) -> bool {
+    let better = |other: &Candidate| {
+        other.speaks == Speaks::OfOthers && other.score > best.score * FOR_OTHERS
+    };
+    match best.speaks {
+        Speaks::OfThem => false,
+        Speaks::OfNobody => all.iter().any(better),
+        Speaks::OfOthers => true,
+    }
 }
 
 /// Whether the question names an article of an act, and the quote is neither from there nor from
@@ -233,7 +259,8 @@ fn candidates(text: &str, language: Language, evidence: &[Evidence]) -> Vec<Cand
         let question = if searched { &passage.question } else { &plain };
         let rank = (passage.score / best).clamp(0.0, 1.0);
         let from = candidates.len();
-        candidates.extend(of_passage(at, passage, question, &asking, rank));
+        let whom = Whom::of(text, language, question, asking.expected.as_ref());
+        candidates.extend(of_passage(at, passage, &whom, question, &asking, rank));
         if goes_on(passage, evidence) {
             let silent = candidates[from..].iter_mut().filter(|c| c.own_coverage < SILENT);
             silent.for_each(|candidate| candidate.score *= CONTINUED);
@@ -257,6 +284,7 @@ fn strengths(question: &Question, text: &str, language: Language) -> Vec<f64> {
 fn of_passage(
     at: usize,
     passage: &Evidence,
+    whom: &Whom,
     question: &Question,
     asks: &Asks,
     rank: f64,
@@ -274,7 +302,10 @@ fn of_passage(
         let mut matched = own[index].clone();
         raise(&mut matched, &above, 1.0);
         let contrary = subject.is_missed(text, passage.language, &matched);
-        let weight = placed[index] * if contrary { CONTRARY } else { 1.0 };
+        let speaks = whom.spoken_of(text, passage.language, &matched);
+        let weight = placed[index]
+            * if contrary { CONTRARY } else { 1.0 }
+            * if speaks == Speaks::OfOthers { FOR_OTHERS } else { 1.0 };
         let own_coverage = question.coverage(&own[index]);
         let coverage = question.coverage(&joined);
         Candidate {
@@ -288,6 +319,7 @@ fn of_passage(
             coverage,
             holds_expected,
             contrary,
+            speaks,
         }
     };
     units.iter().enumerate().map(candidate).collect()
@@ -384,7 +416,9 @@ fn choose(
         let repeats = chosen.iter().any(|c| text(c, evidence) == text(other, evidence));
         let near = other.score >= best.score * least && other.own_coverage > 0.0;
         let kind = other.holds_kind() || !best.holds_kind();
-        if near && kind && !repeats && !lacks(best, other) {
+        // Beside the place that was asked for, no other one answers.
+        let placed = evidence[other.evidence].named || !evidence[best.evidence].named;
+        if near && kind && placed && !repeats && !lacks(best, other) {
             chosen.push(other);
         }
     }

@@ -1,11 +1,15 @@
 //! Acts that a question names by another name than their titles have: acts of the Union by their
-//! names in the languages of the house, books of the German Sozialgesetzbuch by their number.
+//! names in the languages of the house, books of the German Sozialgesetzbuch by their number, and
+//! Swiss acts by the names and abbreviations that they have in the other languages.
 
 use crate::analysis::words;
 use allod_corpus::Language;
 
 /// Bytes of a title in which an act's own number stands; later ones are of acts that it names.
 const OWN_NUMBER_WITHIN: usize = 60;
+
+/// Words of a name that are looked up have more letters.
+const LONG_WORD: usize = 3;
 
 /// An act of the Union.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,9 +20,53 @@ pub(crate) struct UnionAct {
     names: &'static [&'static str],
 }
 
+/// An act of Switzerland.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct SwissAct {
+    /// Its abbreviations; folded.
+    short: &'static [&'static str],
+    /// How its titles begin and what people call it; folded words with single blanks between.
+    names: &'static [&'static str],
+}
+
+impl SwissAct {
+    /// Whether a question names it, by its folded words or by its abbreviations.
+    fn is_named(&self, said: &str, abbreviations: &[String]) -> bool {
+        let has = |name: &&&str| said.contains(&format!(" {name} "));
+        let short = |name: &&str| abbreviations.iter().any(|own| own == name);
+        self.short.iter().any(short) || self.names.iter().any(|name| has(&name))
+    }
+
+    /// Whether a title is its own: it begins with one of its names or bears its abbreviation. An
+    /// ordinance has the name of its act in its title, but not first.
+    fn is(&self, title: &str) -> bool {
+        let folded: Vec<String> =
+            words(title, Language::Other).into_iter().map(|word| word.folded).collect();
+        // `vom 25. September 2020` may stand between `Bundesgesetz` and `über`.
+        let month = |word: &str| MONTHS.contains(&word);
+        let number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+        let undated: Vec<&str> = folded
+            .iter()
+            .map(String::as_str)
+            .filter(|word| !month(word) && !number(word) && !DATED.contains(word))
+            .collect();
+        let own = format!("{} ", undated.join(" "));
+        let undated_name = |name: &str| -> String {
+            name.split(' ').filter(|word| !DATED.contains(word)).collect::<Vec<_>>().join(" ")
+        };
+        let begins = |name: &&&str| own.starts_with(&format!("{} ", undated_name(name)));
+        let ordinance = folded.first().is_some_and(|first| ORDINANCES.contains(&first.as_str()));
+        let abbreviated =
+            || abbreviations(title).iter().any(|word| self.short.contains(&word.as_str()));
+        !ordinance && (self.names.iter().any(|name| begins(&name)) || abbreviated())
+    }
+}
+
 /// An act that a question names.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Named {
+    /// An act of Switzerland.
+    Swiss(&'static SwissAct),
     /// An act of the Union.
     Union(&'static UnionAct),
     /// A book of the Sozialgesetzbuch, 1 to 14.
@@ -33,7 +81,9 @@ impl Named {
         let said = format!(" {} ", folded.join(" "));
         let has = |name: &&&str| said.contains(&format!(" {name} "));
         let union = UNION.iter().filter(|act| act.names.iter().any(|name| has(&name)));
-        union.map(Named::Union).chain(book(&folded).map(Named::Book)).collect()
+        let short = abbreviations(text);
+        let swiss = SWISS.iter().filter(|act| act.is_named(&said, &short)).map(Named::Swiss);
+        union.map(Named::Union).chain(book(&folded).map(Named::Book)).chain(swiss).collect()
     }
 
     /// Words of which all stand in the title or the name of the act's file; each list is another
@@ -41,12 +91,34 @@ impl Named {
     pub(crate) fn marks(self) -> Vec<Vec<String>> {
         match self {
             Named::Union(act) => vec![act.number.split('/').map(str::to_owned).collect()],
+            Named::Swiss(act) => {
+                let short = act.short.iter().map(|name| vec![(*name).to_owned()]);
+                let telling = |name: &&str| -> Vec<String> {
+                    let long = |word: &&str| word.len() > LONG_WORD;
+                    name.split(' ').filter(long).map(str::to_owned).collect()
+                };
+                short.chain(act.names.iter().map(telling)).filter(|m| !m.is_empty()).collect()
+            }
             Named::Book(number) => {
                 let code = || "sgb".to_owned();
                 let roman = ROMAN[number - 1].to_owned();
                 vec![vec![code(), number.to_string()], vec![code(), roman]]
             }
         }
+    }
+
+    /// Abbreviations of the act and the longer words of its names.
+    pub(crate) fn words(self) -> Vec<&'static str> {
+        let (short, names): (&[&str], &[&str]) = match self {
+            Named::Union(act) => (&[], act.names),
+            Named::Swiss(act) => (act.short, act.names),
+            Named::Book(_) => (&[], &[]),
+        };
+        let one = |name: &&&str| !name.contains(' ');
+        let long = |word: &&str| word.len() > LONG_WORD;
+        let alone = names.iter().filter(one).copied();
+        let words = names.iter().flat_map(|name| name.split(' ')).filter(long);
+        short.iter().copied().chain(alone).chain(words).collect()
     }
 
     /// Whether a document with this title and file name is the act.
@@ -59,6 +131,7 @@ impl Named {
                 let named = || act.names.iter().any(|name| own.contains(&format!(" {name} ")));
                 number.map_or_else(named, |number| number == act.number)
             }
+            Named::Swiss(act) => act.is(title),
             Named::Book(number) => {
                 let folded = |text| words(text, Language::Other).into_iter().map(|w| w.folded);
                 let title: Vec<String> = folded(title).collect();
@@ -67,6 +140,16 @@ impl Named {
             }
         }
     }
+}
+
+/// The words of a text that are written as abbreviations, folded: `OR` is one, `or` is none.
+fn abbreviations(text: &str) -> Vec<String> {
+    let is_one = |raw: &str| {
+        let capitals = raw.chars().filter(|letter| letter.is_uppercase()).count();
+        capitals > 1 || matches!(raw, "Cst" | "Cost")
+    };
+    let all = words(text, Language::Other).into_iter();
+    all.filter(|word| is_one(&text[word.range.clone()])).map(|word| word.folded).collect()
 }
 
 /// The number in a title of an act of the Union: that which comes first.
@@ -249,6 +332,311 @@ static UNION: [UnionAct; 14] = [
     UnionAct { number: "1907/2006", names: &["reach", "reach verordnung"] },
 ];
 
+/// Swiss acts by the abbreviations and titles that they have in the languages of the country, and
+/// in English.
+static SWISS: [SwissAct; 23] = [
+    SwissAct {
+        short: &["bv", "cst", "cost", "fc"],
+        names: &[
+            "bundesverfassung",
+            "bundesverfassung der schweizerischen eidgenossenschaft",
+            "constitution federale",
+            "constitution federale de la confederation suisse",
+            "costituzione federale",
+            "costituzione federale della confederazione svizzera",
+            "constituziun federala",
+            "constituziun federala da la confederaziun svizra",
+            "federal constitution",
+            "federal constitution of the swiss confederation",
+            "swiss constitution",
+        ],
+    },
+    SwissAct {
+        short: &["dsg", "lpd", "fadp"],
+        names: &[
+            "datenschutzgesetz",
+            "bundesgesetz uber den datenschutz",
+            "loi federale sur la protection des donnees",
+            "legge federale sulla protezione dei dati",
+            "lescha federala davart la protecziun da datas",
+            "federal act on data protection",
+            "data protection act",
+            "federal data protection act",
+        ],
+    },
+    SwissAct {
+        short: &["zgb", "cc", "ccs"],
+        names: &[
+            "zivilgesetzbuch",
+            "schweizerisches zivilgesetzbuch",
+            "code civil",
+            "code civil suisse",
+            "codice civile",
+            "codice civile svizzero",
+            "cudesch civil svizzer",
+            "swiss civil code",
+        ],
+    },
+    SwissAct {
+        short: &["or", "co"],
+        names: &[
+            "obligationenrecht",
+            "bundesgesetz betreffend die erganzung des schweizerischen zivilgesetzbuches",
+            "droit des obligations",
+            "code des obligations",
+            "loi federale completant le code civil suisse",
+            "diritto delle obbligazioni",
+            "codice delle obbligazioni",
+            "legge federale di complemento del codice civile svizzero",
+            "dretg d obligaziuns",
+            "code of obligations",
+            "swiss code of obligations",
+        ],
+    },
+    SwissAct {
+        short: &["stgb", "cp", "cps"],
+        names: &[
+            "strafgesetzbuch",
+            "schweizerisches strafgesetzbuch",
+            "code penal",
+            "code penal suisse",
+            "codice penale",
+            "codice penale svizzero",
+            "cudesch penal svizzer",
+            "swiss criminal code",
+        ],
+    },
+    SwissAct {
+        short: &["zpo", "cpc"],
+        names: &[
+            "zivilprozessordnung",
+            "schweizerische zivilprozessordnung",
+            "code de procedure civile",
+            "codice di procedura civile",
+            "civil procedure code",
+            "swiss civil procedure code",
+        ],
+    },
+    SwissAct {
+        short: &["stpo", "cpp"],
+        names: &[
+            "strafprozessordnung",
+            "schweizerische strafprozessordnung",
+            "code de procedure penale",
+            "codice di procedura penale",
+            "criminal procedure code",
+        ],
+    },
+    SwissAct {
+        short: &["schkg", "lp", "lef", "deba"],
+        names: &[
+            "bundesgesetz uber schuldbetreibung und konkurs",
+            "loi federale sur la poursuite pour dettes et la faillite",
+            "legge federale sulla esecuzione e sul fallimento",
+            "debt enforcement and bankruptcy act",
+        ],
+    },
+    SwissAct {
+        short: &["vwvg", "apa"],
+        names: &[
+            "verwaltungsverfahrensgesetz",
+            "bundesgesetz uber das verwaltungsverfahren",
+            "loi federale sur la procedure administrative",
+            "legge federale sulla procedura amministrativa",
+            "administrative procedure act",
+        ],
+    },
+    SwissAct {
+        short: &["bgg", "ltf"],
+        names: &[
+            "bundesgerichtsgesetz",
+            "bundesgesetz uber das bundesgericht",
+            "loi sur le tribunal federal",
+            "legge sul tribunale federale",
+            "federal supreme court act",
+        ],
+    },
+    SwissAct {
+        short: &["arg", "ltr", "emplaw"],
+        names: &[
+            "arbeitsgesetz",
+            "bundesgesetz uber die arbeit in industrie gewerbe und handel",
+            "loi sur le travail",
+            "loi federale sur le travail dans l industrie l artisanat et le commerce",
+            "legge sul lavoro",
+            "legge federale sul lavoro nell industria nell artigianato e nel commercio",
+            "employment act",
+            "labour act",
+        ],
+    },
+    SwissAct {
+        short: &["usg", "lpe", "lpamb", "epa"],
+        names: &[
+            "umweltschutzgesetz",
+            "bundesgesetz uber den umweltschutz",
+            "loi federale sur la protection de l environnement",
+            "legge federale sulla protezione dell ambiente",
+            "environmental protection act",
+        ],
+    },
+    SwissAct {
+        short: &["rpg", "lat", "lpt", "spa"],
+        names: &[
+            "raumplanungsgesetz",
+            "bundesgesetz uber die raumplanung",
+            "loi federale sur l amenagement du territoire",
+            "loi sur l amenagement du territoire",
+            "legge federale sulla pianificazione del territorio",
+            "spatial planning act",
+        ],
+    },
+    SwissAct {
+        short: &["kvg", "lamal"],
+        names: &[
+            "krankenversicherungsgesetz",
+            "bundesgesetz uber die krankenversicherung",
+            "loi federale sur l assurance maladie",
+            "legge federale sull assicurazione malattie",
+            "health insurance act",
+        ],
+    },
+    SwissAct {
+        short: &["ahvg", "lavs"],
+        names: &[
+            "bundesgesetz uber die alters und hinterlassenenversicherung",
+            "loi federale sur l assurance vieillesse et survivants",
+            "legge federale sull assicurazione per la vecchiaia e per i superstiti",
+        ],
+    },
+    SwissAct {
+        short: &["ivg", "lai"],
+        names: &[
+            "bundesgesetz uber die invalidenversicherung",
+            "loi federale sur l assurance invalidite",
+            "legge federale sull assicurazione per l invalidita",
+        ],
+    },
+    SwissAct {
+        short: &["bgo", "ltrans", "ltras"],
+        names: &[
+            "offentlichkeitsgesetz",
+            "bundesgesetz uber das offentlichkeitsprinzip der verwaltung",
+            "loi federale sur le principe de la transparence dans l administration",
+            "legge federale sul principio di trasparenza dell amministrazione",
+            "freedom of information act",
+        ],
+    },
+    SwissAct {
+        short: &["svg", "lcr", "lcstr"],
+        names: &[
+            "strassenverkehrsgesetz",
+            "loi federale sur la circulation routiere",
+            "loi sur la circulation routiere",
+            "legge federale sulla circolazione stradale",
+            "road traffic act",
+        ],
+    },
+    SwissAct {
+        short: &["mwstg", "ltva", "liva"],
+        names: &[
+            "mehrwertsteuergesetz",
+            "bundesgesetz uber die mehrwertsteuer",
+            "loi federale regissant la taxe sur la valeur ajoutee",
+            "legge federale concernente l imposta sul valore aggiunto",
+            "vat act",
+        ],
+    },
+    SwissAct {
+        short: &["dbg", "lifd"],
+        names: &[
+            "bundesgesetz uber die direkte bundessteuer",
+            "loi federale sur l impot federal direct",
+            "legge federale sull imposta federale diretta",
+        ],
+    },
+    SwissAct {
+        short: &["aig", "lei", "lstri"],
+        names: &[
+            "auslander und integrationsgesetz",
+            "bundesgesetz uber die auslanderinnen und auslander und uber die integration",
+            "loi federale sur les etrangers et l integration",
+            "legge federale sugli stranieri e la loro integrazione",
+            "foreign nationals and integration act",
+        ],
+    },
+    SwissAct {
+        short: &["uwg", "lcd", "lcsl"],
+        names: &[
+            "bundesgesetz gegen den unlauteren wettbewerb",
+            "loi federale contre la concurrence deloyale",
+            "legge federale contro la concorrenza sleale",
+            "unfair competition act",
+        ],
+    },
+    SwissAct {
+        short: &["bob", "lmp", "lapub"],
+        names: &[
+            "bundesgesetz uber das offentliche beschaffungswesen",
+            "loi federale sur les marches publics",
+            "legge federale sugli appalti pubblici",
+        ],
+    },
+];
+
+/// Words of a date in a title.
+const DATED: [&str; 9] = ["vom", "du", "del", "dell", "da", "of", "dals", "dal", "1er"];
+const MONTHS: [&str; 47] = [
+    "januar",
+    "februar",
+    "marz",
+    "april",
+    "mai",
+    "juni",
+    "juli",
+    "august",
+    "september",
+    "oktober",
+    "november",
+    "dezember",
+    "janvier",
+    "fevrier",
+    "mars",
+    "avril",
+    "juin",
+    "juillet",
+    "aout",
+    "septembre",
+    "octobre",
+    "novembre",
+    "decembre",
+    "gennaio",
+    "febbraio",
+    "marzo",
+    "aprile",
+    "maggio",
+    "giugno",
+    "luglio",
+    "agosto",
+    "settembre",
+    "ottobre",
+    "dicembre",
+    "january",
+    "february",
+    "march",
+    "may",
+    "june",
+    "july",
+    "october",
+    "december",
+    "schaner",
+    "favrer",
+    "avrigl",
+    "matg",
+    "zercladur",
+];
+/// How the titles of ordinances begin.
+const ORDINANCES: [&str; 5] = ["verordnung", "ordonnance", "ordinanza", "ordinaziun", "ordinance"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,7 +665,8 @@ mod tests {
                 "{text}"
             );
         }
-        assert!(Named::all("Wann gilt die Verordnung über das Datenschutzgesetz?").is_empty());
+        let named = Named::all("Wann gilt die Verordnung über das Datenschutzgesetz?");
+        assert!(!named.iter().any(|act| matches!(act, Named::Union(_))), "{named:?}");
     }
 
     #[test]
@@ -286,6 +675,28 @@ mod tests {
         let other = "Règlement (UE) 2018/1725 relatif à la protection (voir 2016/679)";
         assert!(!named.is(other, "") && !named.is("Kehrichtreglement", ""));
         assert!(named.is("Datenschutz-Grundverordnung, Textausgabe", ""));
+    }
+
+    #[test]
+    fn swiss_acts_are_known_by_their_names_in_other_languages() {
+        let french = "Loi fédérale du 25 septembre 2020 sur la protection des données (LPD)";
+        let italian = "Costituzione federale della Confederazione Svizzera";
+        for (question, title) in [
+            ("Was sagt Art. 8 DSG?", french),
+            ("Article 8 FADP", french),
+            ("Art. 8 des Datenschutzgesetzes (DSG)", french),
+            ("Art. 10 BV", italian),
+            ("Art. 10 Cst.", italian),
+            ("Article 10 of the Federal Constitution", italian),
+        ] {
+            let named = Named::all(question);
+            assert!(named.iter().any(|act| act.is(title, "")), "{question}");
+        }
+        let ordinance = "Ordonnance du 31 août 2022 sur la protection des données (OPDo)";
+        let relating = "Ordonnance relative à la loi fédérale sur la protection des données";
+        for title in [ordinance, relating, italian, "Reglement über den Datenschutz"] {
+            assert!(!Named::all("Art. 8 DSG")[0].is(title, ""), "{title}");
+        }
     }
 
     #[test]

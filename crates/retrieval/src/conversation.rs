@@ -28,7 +28,7 @@ fn joined(before: &str, question: &str) -> String {
     let language = Language::detect(question);
     let language = if language == Language::Other { Language::detect(before) } else { language };
     let own = words(question, language);
-    if before.is_empty() || !leans(&own, language) {
+    if before.is_empty() || !leans(&own, question, language) {
         return question.trim().to_owned();
     }
     let earlier = words(before, language);
@@ -52,20 +52,35 @@ fn joined(before: &str, question: &str) -> String {
     whole
 }
 
+/// Whether a question goes on from another one: `Und für Firmen?`. What it says itself, then, is
+/// what it asks of.
+#[must_use]
+pub fn goes_on(question: &str) -> bool {
+    begins_with(&words(question, Language::detect(question)), question)
+}
+
+/// Whether the first word goes on from something. `Où` and `È` are other words than `ou` and `e`.
+fn begins_with(own: &[Word], question: &str) -> bool {
+    own.first().is_some_and(|word| {
+        let plain = question[word.range.clone()].to_lowercase() == word.folded;
+        plain && listed(GOES_ON, &word.folded)
+    })
+}
+
 /// A single capital letter, which names something.
 fn is_letter(word: &Word) -> bool {
     word.capital && word.folded.len() == 1 && !word.is_number()
 }
 
 /// Whether a question needs the one before: it goes on from it, points back, or says very little.
-fn leans(own: &[Word], language: Language) -> bool {
+fn leans(own: &[Word], question: &str, language: Language) -> bool {
     let tells = |word: &&Word| {
         let folded = &word.folded;
         !is_stop_word(folded, language) && !is_weak_word(folded, language) && folded.len() > 1
     };
     let telling = own.iter().filter(tells).count();
     let named = own.iter().any(|word| word.folded.starts_with("art_"));
-    let goes_on = own.first().is_some_and(|word| listed(GOES_ON, &word.folded));
+    let goes_on = begins_with(own, question);
     // `Sie` is the person who is asked, `sie` is what was spoken of.
     let she = |word: &Word| word.folded == "sie" && !word.capital;
     let points = own.iter().any(|word| listed(POINTS_BACK, &word.folded) || she(word));
@@ -139,6 +154,7 @@ mod tests {
             "Wann wird das Sperrgut abgeholt?",
             "Quand la piscine est-elle ouverte ?",
             "Können Sie mir eine Bewilligung geben?",
+            "Où est la piscine ?",
             "Was sagt Art. 12 Abs. 3 DSG?",
             "How do I register a new dog with the municipality?",
         ] {

@@ -38,7 +38,7 @@ mod vocabulary;
 pub use beside::Beside;
 pub use clearance::{Clearance, PUBLIC};
 pub use confidence::Signals;
-pub use conversation::resolve;
+pub use conversation::{goes_on, resolve};
 pub use encoder::{Encoder, Purpose};
 pub use error::{Error, Result};
 pub use evidence::{Evidence, EvidenceSet, Query, Searched};

@@ -29,6 +29,8 @@ const RANGE_STRENGTH: f64 = 0.9;
 /// A compound's first part has so many letters at least, and by so many it is known again.
 const SHORTEST_FIRST_PART: usize = 3;
 const FIRST_LETTERS: usize = 5;
+/// How much a word of the name of an act counts that it has in another language.
+const ACT_STRENGTH: f64 = 0.9;
 /// How much a word counts that is found in a document of another language.
 const FOREIGN_STRENGTH: f64 = 0.6;
 
@@ -158,7 +160,27 @@ impl Question {
             concepts.iter().enumerate().filter(|(_, c)| !c.parts.is_empty()).map(|(at, _)| at);
         let compounds = compounds.collect();
         let (acts, language) = (Named::all(text), Some(language));
-        Question { language, concepts, by_stem, by_folded, compounds, numbers, acts }
+        let mut question =
+            Question { language, concepts, by_stem, by_folded, compounds, numbers, acts };
+        question.link_acts();
+        question
+    }
+
+    /// Where the question names a place in an act, the names of the act in other languages stand
+    /// for the name that it uses.
+    fn link_acts(&mut self) {
+        if !self.concepts.iter().any(|concept| concept.word.starts_with("art_")) {
+            return;
+        }
+        let named: Vec<Vec<&str>> = self.acts.iter().map(|act| act.words()).collect();
+        for words in named {
+            let own = |concept: &Concept| words.contains(&concept.word.as_str());
+            let at: Vec<usize> =
+                (0..self.concepts.len()).filter(|at| own(&self.concepts[*at])).collect();
+            for concept in at {
+                words.iter().for_each(|word| self.link((*word).to_owned(), concept, ACT_STRENGTH));
+            }
+        }
     }
 
     /// Lets a folded word of another language stand for a concept, as well as `strength` says.

@@ -65,6 +65,15 @@ fn names_document(question: &Question, entry: &PassageEntry, strengths: &[f64]) 
     if question.acts.iter().any(|act| matches!(act, Named::Book(_))) {
         return None;
     }
+    // Nor is another act that shares words with its name; a file may be called by its name.
+    if !question.acts.is_empty() {
+        let called = words(file, entry.language);
+        let said = |word: &Word| question.concepts.iter().any(|c| c.word == word.folded);
+        let own = |word: &Word| {
+            said(word) && question.acts.iter().any(|act| act.words().contains(&&*word.folded))
+        };
+        return called.iter().any(own).then_some(ABBREVIATED);
+    }
     let name = crate::evidence::above(&entry.path, std::iter::once(&entry.title));
     let name = words(&name, entry.language);
     let initials = initials(&name);

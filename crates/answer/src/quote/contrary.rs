@@ -34,8 +34,7 @@ impl Subject<'_> {
     /// answered by yes or no may be answered by the opposite.
     fn is_opposed(&self, text: &str, sentence: &[Word], language: Language) -> bool {
         let asked = Asked::of(self.words, self.language);
-        let spans =
-            text.contains('–') || sentence.iter().any(|w| SPANS.contains(&w.folded.as_str()));
+        let spans = is_span(text) || sentence.iter().any(|w| SPANS.contains(&w.folded.as_str()));
         if language != self.language || spans || matches!(asked, Asked::YesNo | Asked::Other) {
             return false;
         }
@@ -47,6 +46,16 @@ impl Subject<'_> {
         };
         self.words.iter().filter(tells).any(|word| !stands(word) && turned(word))
     }
+}
+
+/// Whether a text has a span in signs: `9–12`, `08:00-12:00`.
+fn is_span(text: &str) -> bool {
+    let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let between = |at: usize| {
+        let (before, after) = (text[..at].trim_end(), text[at + 1..].trim_start());
+        digit(before.chars().next_back()) && digit(after.chars().next())
+    };
+    text.contains('–') || text.match_indices('-').any(|(at, _)| between(at))
 }
 
 #[cfg(test)]
@@ -65,6 +74,9 @@ mod tests {
     fn the_opposite_answers_only_yes_or_no() {
         assert!(missed("When does the pool close?", "The pool opens at 6:30.", En));
         assert!(!missed("When does the pool close?", "The pool is open from 6 to 9.", En));
+        assert!(missed("When does the pool close?", "Opening: from 6:30 on.", En));
+        assert!(!missed("When does the pool close?", "Opening: 6:30-9:00.", En));
+        assert!(!missed("Wann schliesst das Bad?", "Öffnungszeit: 08:00 - 12:00", De));
         assert!(!missed("Is the pool open on Monday?", "The pool is closed on Monday.", En));
         assert!(!missed("Wann öffnet das Bad?", "Das Bad öffnet um 9 Uhr und schliesst spät.", De));
     }

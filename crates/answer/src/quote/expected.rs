@@ -85,6 +85,12 @@ const CHARGES: &[&str] = &[
     " fee ",
     " fees ",
     " fine ",
+    " rent ",
+    " miete ",
+    " mietzins",
+    " loyer ",
+    " affitto ",
+    " pigione ",
 ];
 const COUNT: &[&str] = &[
     " wie viele ",

@@ -29,7 +29,10 @@ const OPPOSITES: [&[(&str, &str)]; 5] = [DE, FR, IT, RM, EN];
 const DE: &[(&str, &str)] = &[
     ("vor", "nach"),
     ("mehr", "weniger"),
-    ("offen geoffnet offnet offnen", "geschlossen schliesst schliessen"),
+    (
+        "offen geoffnet offnet offnen offnung offnungszeit offnungszeiten",
+        "geschlossen schliesst schliessen schliessung",
+    ),
     ("steigt erhoht anstieg zunahme", "sinkt gesenkt abnahme ruckgang"),
     ("mit", "ohne"),
     ("erlaubt gestattet zulassig", "verboten untersagt unzulassig"),
@@ -46,7 +49,7 @@ const FR: &[(&str, &str)] = &[
     ("avant", "apres"),
     ("avec", "sans"),
     ("minimum", "maximum"),
-    ("ouvert ouverte ouvre ouvrent", "ferme fermee ferment"),
+    ("ouvert ouverte ouvre ouvrent ouverture", "ferme fermee ferment fermeture"),
     ("autorise permis", "interdit defendu"),
     ("premier premiere", "dernier derniere"),
     ("augmente augmentation", "diminue diminution"),
@@ -59,7 +62,7 @@ const IT: &[(&str, &str)] = &[
     ("con", "senza"),
     ("minimo", "massimo"),
     ("piu", "meno"),
-    ("aperto aperta apre aprono", "chiuso chiusa chiude chiudono"),
+    ("aperto aperta apre aprono apertura", "chiuso chiusa chiude chiudono chiusura"),
     ("ammesso permesso", "vietato proibito"),
     ("primo", "ultimo"),
     ("aumento aumenta", "diminuzione diminuisce"),
@@ -70,7 +73,7 @@ const IT: &[(&str, &str)] = &[
 const RM: &[(&str, &str)] = &[
     ("avant", "suenter"),
     ("cun", "senza"),
-    ("avert averta avra", "serra serrada serran"),
+    ("avert averta avra avertura", "serra serrada serran serrada"),
     ("lubi permess", "scumanda scumandada"),
     ("dapli pli", "damain main"),
 ];
@@ -79,7 +82,7 @@ const EN: &[(&str, &str)] = &[
     ("with", "without"),
     ("least minimum fewest smallest lowest", "most maximum largest highest greatest biggest"),
     ("more greater higher larger bigger", "less fewer lower smaller"),
-    ("open opened opens", "closed close closes"),
+    ("open opened opens opening", "closed close closes closing closure"),
     ("allowed permitted legal allow", "forbidden prohibited banned illegal disallowed prohibit"),
     ("included including", "excluded excluding"),
     (

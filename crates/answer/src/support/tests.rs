@@ -26,7 +26,6 @@ const CASES: &[Case] = &[
             "Auf den Einbau von Abscheidern kann verzichtet werden, sofern nicht mit Dämpfen zu \
              rechnen ist.",
             "Kurz gesagt: Auszuzahlende Beträge sind auf Euro abzurunden.",
-            "Die Frist dauert ein Jahr ab der Eröffnung.",
         ],
         &[
             "Auf den Einbau von Abscheidern kann verzichtet werden.",
