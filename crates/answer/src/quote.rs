@@ -179,13 +179,12 @@ pub fn quote(question: &str, language: Language, found: &EvidenceSet) -> Quotati
 /// Whether the best sentence speaks of others than those that the question asks for, or does not
 /// say of whom while one that would be better speaks of others.
 fn is_for_others(best: &Candidate, all: &[Candidate]) -> bool {
-    let better = |other: &Candidate| {
-        other.speaks == Speaks::OfOthers && other.score > best.score * FOR_OTHERS
-    };
+    let better =
+        |other: &Candidate| other.speaks == Speaks::Others && other.score > best.score * FOR_OTHERS;
     match best.speaks {
-        Speaks::OfThem => false,
-        Speaks::OfNobody => all.iter().any(better),
-        Speaks::OfOthers => true,
+        Speaks::Them => false,
+        Speaks::Nobody => all.iter().any(better),
+        Speaks::Others => true,
     }
 }
 
@@ -305,7 +304,7 @@ fn of_passage(
         let speaks = whom.spoken_of(text, passage.language, &matched);
         let weight = placed[index]
             * if contrary { CONTRARY } else { 1.0 }
-            * if speaks == Speaks::OfOthers { FOR_OTHERS } else { 1.0 };
+            * if speaks == Speaks::Others { FOR_OTHERS } else { 1.0 };
         let own_coverage = question.coverage(&own[index]);
         let coverage = question.coverage(&joined);
         Candidate {

@@ -19,11 +19,11 @@ const FOR: &[&str] = &["fur", "pour", "per", "for"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speaks {
     /// Of those that the question asks for, or it asks for none.
-    OfThem,
+    Them,
     /// It does not say.
-    OfNobody,
+    Nobody,
     /// Of others, or not of what a question puts in the place of the last one.
-    OfOthers,
+    Others,
 }
 
 /// What a question asks for, among others of its sort.
@@ -64,17 +64,17 @@ impl<'a> Whom<'a> {
     pub(super) fn spoken_of(&self, text: &str, language: Language, matched: &[f64]) -> Speaks {
         let unmet = |at: &usize| matched.get(*at).is_none_or(|strength| *strength < SPOKEN_OF);
         if self.own.iter().any(unmet) {
-            return Speaks::OfOthers;
+            return Speaks::Others;
         }
         if language != self.language || !self.one.as_ref().is_some_and(unmet) {
-            return Speaks::OfThem;
+            return Speaks::Them;
         }
         let sentence = words(text, language);
         let hits = self.question.hits(&sentence, language);
         let asked = |word: &Word| hits.iter().any(|hit| sentence[hit.word].range == word.range);
         match beneficiaries(&sentence, language).any(|word| !asked(word)) {
-            true => Speaks::OfOthers,
-            false => Speaks::OfNobody,
+            true => Speaks::Others,
+            false => Speaks::Nobody,
         }
     }
 }
@@ -102,7 +102,7 @@ mod tests {
         let expected = Expected::of(question, language);
         let whom = Whom::of(question, language, &plain, expected.as_ref());
         let matched = plain.strengths(&plain.hits(&words(text, language), language));
-        whom.spoken_of(text, language, &matched) == Speaks::OfOthers
+        whom.spoken_of(text, language, &matched) == Speaks::Others
     }
 
     #[test]
