@@ -210,9 +210,7 @@ fn strange_packed(kept: &Kept, is_right: &OnceLock<()>) -> Option<PathBuf> {
         return None;
     }
     let handed = kept.shelf().handed(MODEL);
-    let Some((path, file)) = handed.into_iter().find(|(path, _)| is_packed(path)) else {
-        return None;
-    };
+    let (path, file) = handed.into_iter().find(|(path, _)| is_packed(path))?;
     let bytes = file.metadata().map_or(0, |about| about.len());
     match kept.ask(&Ask::StrangePacked, Takes::Own(reading(bytes))) {
         Ok(Say::Text(strange)) if strange.is_empty() => {
