@@ -134,6 +134,7 @@ fn long(about: &libc::stat) -> libc::statx {
     long.stx_blksize = 4096;
     long.stx_blocks = about.st_blocks.unsigned_abs();
     long.stx_mtime.tv_sec = about.st_mtime;
+    long.stx_mtime.tv_nsec = about.st_mtime_nsec as u32;
     long
 }
 
