@@ -11,6 +11,7 @@ use super::{Encoder, Tokenizer, byte_level, word_piece};
 use crate::error::{Error, Result};
 use allod_weights::{Array, Metadata, Number, Value, digest_bytes};
 use serde::{Serialize, Serializer};
+use std::panic::resume_unwind;
 use std::path::Path;
 
 const PREFIX: &str = "tokenizer.ggml.";
@@ -56,7 +57,7 @@ pub(super) fn read(path: &Path, metadata: &Metadata) -> Result<Tokenizer> {
     };
     // A large vocabulary takes a good part of what a start takes.
     let rest = || (pieces(texts, &kinds, writing), digest(metadata));
-    let (encoder, (pieces, digest)) = rayon::join(encoder, rest);
+    let (encoder, (pieces, digest)) = beside(encoder, &rest);
     let (encoder, begins) = encoder?;
     let strips_first_space = match &encoder {
         Encoder::Score(_) | Encoder::Unigram(_) => keys.space_before(),
@@ -77,6 +78,18 @@ pub(super) fn read(path: &Path, metadata: &Metadata) -> Result<Tokenizer> {
         strips_first_space,
         digest,
         encoder,
+    })
+}
+
+/// Both results, `other` of a thread of its own if there can be one: those that the program shares
+/// have the weights to pack.
+fn beside<A, B: Send>(one: impl FnOnce() -> A, other: &(impl Fn() -> B + Sync)) -> (A, B) {
+    std::thread::scope(|scope| {
+        let name = "allod-words".to_owned();
+        let thread = std::thread::Builder::new().name(name).spawn_scoped(scope, other).ok();
+        let one = one();
+        let joined = thread.map(|thread| thread.join().unwrap_or_else(|why| resume_unwind(why)));
+        (one, joined.unwrap_or_else(other))
     })
 }
 
