@@ -253,6 +253,10 @@ impl Shared {
                 continue;
             }
             self.wait_for_quiet();
+            // What was computed with weights that were written to is nobody's.
+            if self.runner.overwritten().is_some() {
+                return true;
+            }
             // What is not in memory any more is written when it has been computed again.
             let Ok(Some(page)) = self.runner.page(beginning, number) else { return true };
             let failed = self.files.counts().failed;
