@@ -272,7 +272,7 @@ const OPENERS: &[&str] = &[
 ];
 
 /// Whether `word` is a month in one of the languages.
-pub(crate) fn is_month(word: &str) -> bool {
+pub fn is_month(word: &str) -> bool {
     MONTHS.contains(&word.to_lowercase().as_str())
 }
 

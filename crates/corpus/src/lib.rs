@@ -75,6 +75,7 @@ use format::Format;
 use found::Found;
 use front::Front;
 
+pub use abbreviation::is_month;
 pub use digest::{Digest, NotADigest};
 pub use document::{Amendment, Block, BlockKind, ByteRange, Document, Metadata, Source};
 pub use error::Unreadable;

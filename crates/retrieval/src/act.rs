@@ -2,8 +2,8 @@
 //! names in the languages of the house, books of the German Sozialgesetzbuch by their number, and
 //! Swiss acts by the names and abbreviations that they have in the other languages.
 
-use crate::analysis::words;
-use allod_corpus::Language;
+use crate::analysis::{Word, words};
+use allod_corpus::{Language, is_month};
 
 /// Bytes of a title in which an act's own number stands; later ones are of acts that it names.
 const OWN_NUMBER_WITHIN: usize = 60;
@@ -40,22 +40,21 @@ impl SwissAct {
     /// Whether a title is its own: it begins with one of its names or bears its abbreviation. An
     /// ordinance has the name of its act in its title, but not first.
     fn is(&self, title: &str) -> bool {
-        let folded: Vec<String> =
-            words(title, Language::Other).into_iter().map(|word| word.folded).collect();
+        let all = words(title, Language::Other);
         // `vom 25. September 2020` may stand between `Bundesgesetz` and `über`.
-        let month = |word: &str| MONTHS.contains(&word);
-        let number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
-        let undated: Vec<&str> = folded
-            .iter()
-            .map(String::as_str)
-            .filter(|word| !month(word) && !number(word) && !DATED.contains(word))
-            .collect();
+        let month = |word: &Word| is_month(&title[word.range.clone()]);
+        let number = |word: &Word| word.folded.starts_with(|c: char| c.is_ascii_digit());
+        let dated =
+            |word: &Word| month(word) || number(word) || DATED.contains(&word.folded.as_str());
+        let undated: Vec<&str> =
+            all.iter().filter(|word| !dated(word)).map(|word| word.folded.as_str()).collect();
         let own = format!("{} ", undated.join(" "));
         let undated_name = |name: &str| -> String {
             name.split(' ').filter(|word| !DATED.contains(word)).collect::<Vec<_>>().join(" ")
         };
         let begins = |name: &&&str| own.starts_with(&format!("{} ", undated_name(name)));
-        let ordinance = folded.first().is_some_and(|first| ORDINANCES.contains(&first.as_str()));
+        let first = all.first().map(|word| word.folded.as_str());
+        let ordinance = first.is_some_and(|first| ORDINANCES.contains(&first));
         let abbreviated =
             || abbreviations(title).iter().any(|word| self.short.contains(&word.as_str()));
         !ordinance && (self.names.iter().any(|name| begins(&name)) || abbreviated())
@@ -585,55 +584,6 @@ static SWISS: [SwissAct; 23] = [
 
 /// Words of a date in a title.
 const DATED: [&str; 9] = ["vom", "du", "del", "dell", "da", "of", "dals", "dal", "1er"];
-const MONTHS: [&str; 47] = [
-    "januar",
-    "februar",
-    "marz",
-    "april",
-    "mai",
-    "juni",
-    "juli",
-    "august",
-    "september",
-    "oktober",
-    "november",
-    "dezember",
-    "janvier",
-    "fevrier",
-    "mars",
-    "avril",
-    "juin",
-    "juillet",
-    "aout",
-    "septembre",
-    "octobre",
-    "novembre",
-    "decembre",
-    "gennaio",
-    "febbraio",
-    "marzo",
-    "aprile",
-    "maggio",
-    "giugno",
-    "luglio",
-    "agosto",
-    "settembre",
-    "ottobre",
-    "dicembre",
-    "january",
-    "february",
-    "march",
-    "may",
-    "june",
-    "july",
-    "october",
-    "december",
-    "schaner",
-    "favrer",
-    "avrigl",
-    "matg",
-    "zercladur",
-];
 /// How the titles of ordinances begin.
 const ORDINANCES: [&str; 5] = ["verordnung", "ordonnance", "ordinanza", "ordinaziun", "ordinance"];
 
