@@ -8,6 +8,7 @@ mod attention;
 mod batch;
 mod cache;
 mod gated;
+mod grouped;
 mod mixture;
 mod rope;
 mod rounded;
@@ -72,6 +73,8 @@ pub struct Infer<S = DecoderSpec> {
     spare: Vec<Vec<f32>>,
     spare_inputs: Vec<Inputs>,
     spare_coded: Vec<CodedInputs>,
+    /// Those of a prompt's experts.
+    spare_grouped: Vec<Inputs>,
     /// Whether weights were read as they lie in the file.
     has_read_stored: bool,
 }
@@ -128,6 +131,7 @@ impl<S: ModelSpec> Infer<S> {
             spare: Vec::new(),
             spare_inputs: Vec::new(),
             spare_coded: Vec::new(),
+            spare_grouped: Vec::new(),
             has_read_stored: false,
         })
     }

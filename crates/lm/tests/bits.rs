@@ -73,6 +73,20 @@ fn random_cases_have_the_bits_of_the_plain_run() {
     eprintln!("digest of {count} cases: {digest:016x}");
 }
 
+/// The experts of a long prompt are computed together, those of a short piece one by one.
+#[test]
+fn a_long_prompt_through_experts_has_the_bits_of_its_pieces() {
+    let is_long = |case: &Case| case.role == Role::Prompt && case.tokens.len() > PAGE_TOKENS * 2;
+    let with_experts = |case: &Case| case.name.contains("qwen3moe") && is_long(case);
+    for case in (0..).map(Case::draw).filter(with_experts).take(3) {
+        let mut infer = infer_with(&case.model, 2, Isa::detect(), case.form);
+        let pieces = all_logits(&mut infer, 0, &case.tokens, 20);
+        infer.end(0);
+        let whole = all_logits(&mut infer, 0, &case.tokens, case.tokens.len());
+        assert!(bits(&pieces) == bits(&whole) && bits(&whole) == case.plain(), "{}", case.name);
+    }
+}
+
 #[test]
 fn impossible_rows_are_refused_and_change_nothing() {
     let mut infer = infer_with(&tiny(), 1, Isa::detect(), CacheForm::Bf16);

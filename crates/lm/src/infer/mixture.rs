@@ -7,6 +7,13 @@ use crate::spec::ModelSpec;
 use crate::weight::{Part, WeightId};
 use allod_kernels::{add, route, scale};
 
+/// A row that goes through an expert, and the weight of what comes back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    pub row: usize,
+    pub weight: f32,
+}
+
 impl<S: ModelSpec> Infer<S> {
     /// See [`Exec::mixture`]. Rows that share an expert are computed together; a row's sum goes by
     /// the number of the expert, so its bits do not depend on the other rows.
@@ -18,17 +25,20 @@ impl<S: ModelSpec> Infer<S> {
     ) -> Activations {
         let routes = self.routes(&mut scores);
         self.release(scores);
+        if let Some(out) = self.through_groups(layer, x, &routes) {
+            return out;
+        }
         let mut out = self.zeros(x.values.len() / x.width, x.width);
         for (expert, rows) in routes.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
             let mut own = self.buffer(rows.len(), x.width);
-            for ((row, _), own) in rows.iter().zip(own.values.chunks_exact_mut(x.width)) {
-                own.copy_from_slice(&x.values[row * x.width..][..x.width]);
+            for (route, own) in rows.iter().zip(own.values.chunks_exact_mut(x.width)) {
+                own.copy_from_slice(&x.values[route.row * x.width..][..x.width]);
             }
-            let shares = self.shares(rows.iter().map(|(row, _)| self.batch.place(*row).0));
+            let shares = self.shares(rows.iter().map(|route| self.batch.place(route.row).0));
             let mut y = self.expert(layer, expert, &shares, own);
-            for ((row, weight), y) in rows.iter().zip(y.values.chunks_exact_mut(x.width)) {
-                scale(self.isa, y, *weight);
-                add(self.isa, &mut out.values[row * x.width..][..x.width], y);
+            for (route, y) in rows.iter().zip(y.values.chunks_exact_mut(x.width)) {
+                scale(self.isa, y, route.weight);
+                add(self.isa, &mut out.values[route.row * x.width..][..x.width], y);
             }
             self.release(y);
         }
@@ -36,13 +46,15 @@ impl<S: ModelSpec> Infer<S> {
     }
 
     /// For each expert, the rows that it gets and with what weight.
-    fn routes(&self, scores: &mut Activations) -> Vec<Vec<(usize, f32)>> {
+    fn routes(&self, scores: &mut Activations) -> Vec<Vec<Route>> {
         let spec = self.checkpoint.spec();
         let experts = spec.experts().expect("checked when the checkpoint was opened");
         let (mut routes, mut chosen) = (vec![Vec::new(); experts.count], Vec::new());
         for (row, scores) in scores.values.chunks_exact_mut(scores.width).enumerate() {
             route(self.isa, scores, experts.used, experts.weighting, &mut chosen);
-            chosen.iter().for_each(|(expert, weight)| routes[*expert].push((row, *weight)));
+            for (expert, weight) in &chosen {
+                routes[*expert].push(Route { row, weight: *weight });
+            }
         }
         routes
     }

@@ -8,7 +8,7 @@ use allod_kernels::{Inputs, add_linear_rounded, rms_norm};
 use std::sync::OnceLock;
 
 /// Rows from which it pays to decode weights for all of them at once.
-const ROWS_LEAST: usize = 65;
+pub(super) const ROWS_LEAST: usize = 65;
 
 /// Rows that are normed together.
 const NORM_ROWS: usize = 32;
