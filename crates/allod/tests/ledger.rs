@@ -18,6 +18,13 @@ fn verify(data: &Path, code: i32) -> serde_json::Value {
     json(&run(allod(data).args(["--json", "ledger", "verify"]), code))
 }
 
+/// What a command that fails says.
+fn failing(data: &Path, arguments: &[&str]) -> String {
+    let failed = allod(data).args(arguments).output().unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{arguments:?}");
+    String::from_utf8(failed.stderr).unwrap()
+}
+
 /// Whoever puts an older head back over a longer log makes it look like what a crash leaves behind.
 #[test]
 fn verify_does_not_clear_away_the_traces_of_a_log_that_was_put_back() {
@@ -39,6 +46,42 @@ fn verify_does_not_clear_away_the_traces_of_a_log_that_was_put_back() {
     // Nor is a second history written over it, which would in time be as long.
     run(allod(data).args(["ask", "What does a stall cost at the market?"]), 1);
     assert_eq!(fs::read(file("tail.0")).unwrap(), tail, "the entries are still there");
+}
+
+#[test]
+fn a_log_that_was_deleted_is_missed_and_none_is_begun_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    small_library(data);
+    let said = failing(data, &["ledger", "verify"]);
+    assert!(said.contains("no ledger yet"), "{said}");
+    ask(data, 2);
+    for gone in ["ledger", "keys/ledger.key"] {
+        fs::rename(data.join(gone), data.join(gone.replace('/', "-") + "-away")).unwrap();
+        let said = failing(data, &["ledger", "verify"]);
+        assert!(said.contains("the store remembers 2 receipts"), "{said}");
+        let said = failing(data, &["ask", "What does a stall cost?"]);
+        assert!(said.contains("it holds 0 entries, 2 were seen before"), "{said}");
+        assert!(!data.join("ledger").exists(), "no new log was begun");
+    }
+}
+
+/// The index holds the words of all documents.
+#[cfg(unix)]
+#[test]
+fn a_data_folder_and_its_index_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (documents, data) = (folder.path().join("documents"), folder.path().join("made"));
+    fs::create_dir(&documents).unwrap();
+    fs::write(documents.join("a.md"), "# Market\n\nA stall costs CHF 35 a day.\n").unwrap();
+    run(allod(&data).arg("ingest").arg(&documents), 0);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&data), mode(&data.join("index"))), (0o700, 0o700));
+    // One that was made with a wider mode by an earlier version gets this one.
+    fs::set_permissions(data.join("index"), fs::Permissions::from_mode(0o755)).unwrap();
+    ask(&data, 1);
+    assert_eq!(mode(&data.join("index")), 0o700);
 }
 
 #[test]

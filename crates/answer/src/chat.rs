@@ -344,7 +344,7 @@ impl<'a> Turn<'a> {
         let keeper = Keeper { desk, caller: &self.chat.caller };
         let output = self.output().map(|output| output.text());
         let prompt = kept::chat(self.chat).to_string();
-        let words = keeper.keep(&prompt, self.answer().as_deref(), output.as_deref())?;
+        let (words, rows) = keeper.words(&prompt, self.answer().as_deref(), output.as_deref())?;
         let total = millis(self.opened);
         let receipt = Receipt {
             request: record::request(id, kind(self.chat), &self.chat.caller),
@@ -352,7 +352,7 @@ impl<'a> Turn<'a> {
             review,
             ..self.receipt(words)
         };
-        append(desk, &receipt)
+        append(desk, rows, receipt)
     }
 
     /// What the model wrote, as text.

@@ -4,6 +4,7 @@
 //! search, decide, draft, decide, write the receipt, and only then reply.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use crate::generator::{Generator, ModelChoice};
 use crate::means::Means;
 use crate::reader::{EmbedReader, RankReader, Reader};
 use crate::reply::Reply;
+use crate::rounds::Rounds;
 use crate::shelf::Shelf;
 
 /// The name under which the ledger of a data folder signs.
@@ -72,6 +74,10 @@ pub struct Desk {
     pub(crate) confinement: Confinement,
     pub(crate) calibrated: Calibrated,
     pub(crate) shelf: Shelf,
+    /// Where requests that end at the same time share their writes.
+    pub(crate) rounds: Rounds,
+    /// How many entries the log's head covers that the store remembers, of what this process knows.
+    pub(crate) remembered: AtomicU64,
     /// Held while decisions of persons get their receipts.
     pub(crate) signing: Mutex<()>,
     pub(crate) elsewhere: Elsewhere,
@@ -118,6 +124,8 @@ impl Desk {
             confinement,
             calibrated,
             shelf: Shelf::default(),
+            rounds: Rounds::default(),
+            remembered: AtomicU64::new(0),
             signing: Mutex::default(),
             elsewhere,
             mended: Vec::new(),
@@ -251,10 +259,15 @@ impl Desk {
     }
 
     /// Remembers the log's present head in the store.
-    pub(crate) fn remember_head(&self) -> Result<(), Error> {
-        let head = self.ledger.checkpoint();
-        self.store.raise_ledger_head(&HeadRow { size: head.size, root: head.root.to_string() })?;
+    fn remember_head(&self) -> Result<(), Error> {
+        self.store.raise_ledger_head(&self.head_row())?;
         Ok(())
+    }
+
+    /// The log's present head, as the store remembers it.
+    pub(crate) fn head_row(&self) -> HeadRow {
+        let head = self.ledger.checkpoint();
+        HeadRow { size: head.size, root: head.root.to_string() }
     }
 }
 
@@ -291,7 +304,12 @@ pub fn remembered_head(store: &dyn Store) -> Result<Option<Checkpoint>, Error> {
 /// # Errors
 /// When the folder cannot be made or the database cannot be used.
 pub fn open_store(data: &Path) -> Result<Arc<dyn Store>, Error> {
-    std::fs::create_dir_all(data).map_err(|error| Error::Folder {
+    let mut folder = std::fs::DirBuilder::new();
+    folder.recursive(true);
+    // For its owner only: there are files in it that others would otherwise be let read.
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder.create(data).map_err(|error| Error::Folder {
         path: data.into(),
         reason: format!("{error}; choose another with --data DIR"),
     })?;

@@ -97,7 +97,8 @@ impl Desk {
         let (tenant, subject) = (of.request.tenant.clone(), of.request.subject.clone());
         let caller = Caller { tenant, subject, ..Caller::default() };
         let words = json!(feedback).to_string();
-        let words = Keeper { desk: self, caller: &caller }.keep(&words, None, None)?;
+        let keeper = Keeper { desk: self, caller: &caller };
+        let (words, rows) = keeper.words(&words, None, None)?;
         let receipt = Receipt {
             request: request(&new_id(), RequestKind::Feedback, &caller),
             facts: json!({"feedback": {
@@ -109,7 +110,7 @@ impl Desk {
             outcome: Outcome::Answered,
             ..blank(&self.policy, words)
         };
-        append(self, &receipt)
+        append(self, rows, receipt)
     }
 
     /// What was said of the answers of a tenant, or of all; oldest first, of each answer the last

@@ -171,7 +171,7 @@ impl Desk {
         receipt.request = request(id, kind, caller);
         receipt.facts = facts;
         receipt.outcome = allod_ledger::receipt::Outcome::Answered;
-        append(self, &receipt)
+        append(self, Vec::new(), receipt)
     }
 }
 

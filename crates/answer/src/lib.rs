@@ -36,6 +36,7 @@ mod record;
 mod replay;
 mod reply;
 mod review;
+mod rounds;
 mod say;
 mod shelf;
 mod shield;

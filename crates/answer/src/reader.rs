@@ -156,14 +156,15 @@ impl Desk {
     ) -> Result<ReceiptRef, Error> {
         let keeper = Keeper { desk: self, caller };
         let (prompt, answer) = (reading.prompt.to_string(), reading.answer.to_string());
-        let mut receipt = blank(&self.policy, keeper.keep(&prompt, Some(&answer), None)?);
+        let (words, rows) = keeper.words(&prompt, Some(&answer), None)?;
+        let mut receipt = blank(&self.policy, words);
         receipt.request = record::request(&new_id(), reading.kind, caller);
         receipt.model = Some(model.clone());
         receipt.outcome = Outcome::Answered;
         receipt.tokens = record::tokens(reading.tokens);
         let total = millis(reading.opened);
         receipt.timings_ms = Timings { retrieval: 0, generation: total, total };
-        append(self, &receipt)
+        append(self, rows, receipt)
     }
 }
 

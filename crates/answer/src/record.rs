@@ -4,10 +4,11 @@
 //! are only words that nobody was answered. Then the receipt, durable; only then the reply.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use allod_corpus::Language;
 use allod_ledger::receipt::{self, Receipt};
-use allod_ledger::{commit, new_salt};
+use allod_ledger::{Prepared, commit, new_salt};
 use allod_policy::{Fired, Outcome, Policy, Prompts};
 use allod_retrieval::Evidence;
 use allod_store::{ArtifactRow, NewReview, PayloadRow, ReviewKind};
@@ -22,6 +23,7 @@ use crate::generator::Generator;
 use crate::output::Output;
 use crate::reader::Reader;
 use crate::reply::{Citation, Mode, ReceiptRef};
+use crate::rounds::{Left, Placed};
 use crate::work;
 
 /// The name of the arithmetic rules that answers are computed under.
@@ -44,12 +46,13 @@ impl<'a> Record<'a> {
     pub(crate) fn write(&self, desk: &Desk) -> Result<(Option<String>, ReceiptRef), Error> {
         let keeper = Keeper { desk, caller: &self.case.ask.caller };
         let output = self.output().map(|output| output.text());
-        let words = keeper.keep(&self.prompt().to_string(), self.answer(), output.as_deref())?;
+        let prompt = self.prompt().to_string();
+        let (words, rows) = keeper.words(&prompt, self.answer(), output.as_deref())?;
         let review = self.queue(desk)?;
         let work = self.work(&keeper)?;
         let receipt = Receipt { review: review.clone(), work, ..self.receipt(words) };
         self.keep_named(desk)?;
-        let placed = append(desk, &receipt)?;
+        let placed = append(desk, rows, receipt)?;
         if let Some(id) = &review {
             desk.store.link_review(id, placed.index)?;
         }
@@ -197,13 +200,14 @@ pub(crate) struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    /// Commits to all; stores all in one transaction unless the policy forbids it.
-    pub(crate) fn keep(
+    /// Commits to all; gives what is to be stored with the receipt, which is nothing where the
+    /// policy forbids it.
+    pub(crate) fn words(
         &self,
         prompt: &str,
         answer: Option<&str>,
         output: Option<&str>,
-    ) -> Result<Words, Error> {
+    ) -> Result<(Words, Vec<PayloadRow>), Error> {
         let mut rows = vec![self.row("prompt", prompt)?];
         let mut words = Words { prompt: rows[0].commitment.clone(), answer: None, output: None };
         let others = [("answer", answer, &mut words.answer), ("output", output, &mut words.output)];
@@ -214,13 +218,13 @@ impl Keeper<'_> {
                 rows.push(row);
             }
         }
-        if self.desk.policy.logging.prompts != Prompts::NotRetained {
-            self.desk.store.put_payloads(&rows)?;
+        if self.desk.policy.logging.prompts == Prompts::NotRetained {
+            rows.clear();
         }
-        Ok(words)
+        Ok((words, rows))
     }
 
-    /// The same for two texts of other kinds.
+    /// Commits to two texts of other kinds and stores them, unless the policy forbids it.
     pub(crate) fn keep_both(&self, words: &[(&str, String); 2]) -> Result<[String; 2], Error> {
         let rows = [self.row(words[0].0, &words[0].1)?, self.row(words[1].0, &words[1].1)?];
         if self.desk.policy.logging.prompts != Prompts::NotRetained {
@@ -243,22 +247,66 @@ impl Keeper<'_> {
     }
 }
 
-/// The store remembers the log's head after so many receipts, and when a process ends in good
-/// order: a log that is cut by more than that is noticed without any outside witness.
-const RECEIPTS_PER_REMEMBERED_HEAD: u64 = 16;
+/// The store remembers the log's head after so many receipts, with the words of the next ones, and
+/// when a process ends in good order: a log that is cut by more than that, and by those who were
+/// written together then, is noticed without any outside witness.
+const RECEIPTS_PER_REMEMBERED_HEAD: u64 = 8;
 
-/// Appends a receipt and keeps the policy that it names; durable when it returns.
-pub(crate) fn append(desk: &Desk, receipt: &Receipt) -> Result<ReceiptRef, Error> {
-    let mut receipt = receipt.clone();
+/// Appends a receipt, once the words that it commits to are stored, and keeps the policy that it
+/// names; durable when it returns.
+pub(crate) fn append(
+    desk: &Desk,
+    rows: Vec<PayloadRow>,
+    mut receipt: Receipt,
+) -> Result<ReceiptRef, Error> {
     receipt.software.confinement = desk.confinement.clone();
     let policy = || vec![ArtifactRow::new("policy", desk.policy.text().to_owned())];
     desk.shelf.keep(desk.store.as_ref(), desk.policy.digest(), policy)?;
     keep_files(desk, &receipt)?;
-    let leaf = desk.ledger.append(&receipt)?;
-    if leaf.index % RECEIPTS_PER_REMEMBERED_HEAD == 0 {
-        desk.remember_head()?;
-    }
+    let left = Left { rows, receipt: Prepared::new(&receipt)? };
+    let leaf = desk.rounds.submit(left, &|all| write_round(desk, all))?;
     Ok(ReceiptRef { index: leaf.index, leaf: leaf.leaf_hash.to_string() })
+}
+
+/// Writes what several requests leave, first all words, then all receipts.
+fn write_round(desk: &Desk, all: Vec<Left>) -> Vec<Placed> {
+    let (mut rows, mut receipts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+    for left in all {
+        rows.extend(left.rows);
+        receipts.push(left.receipt);
+        ends.push(rows.len());
+    }
+    let kept: Vec<Result<(), Error>> = match put_words(desk, &rows) {
+        Ok(()) => ends.iter().map(|_| Ok(())).collect(),
+        Err(error) if ends.len() == 1 => vec![Err(error)],
+        // Nobody gets another one's error.
+        Err(_) => {
+            let begins = std::iter::once(0).chain(ends.iter().copied());
+            begins.zip(&ends).map(|(begin, end)| put_words(desk, &rows[begin..*end])).collect()
+        }
+    };
+    let kept_ones = receipts.into_iter().zip(&kept).filter(|(_, kept)| kept.is_ok());
+    let receipts: Vec<Prepared> = kept_ones.map(|(receipt, _)| receipt).collect();
+    let mut leaves = desk.ledger.append_each(&receipts).into_iter();
+    let place = |kept: Result<(), Error>| {
+        kept?;
+        Ok(leaves.next().expect("each receipt has an outcome")?)
+    };
+    kept.into_iter().map(place).collect()
+}
+
+/// Stores words, and the log's head when it is time to.
+fn put_words(desk: &Desk, rows: &[PayloadRow]) -> Result<(), Error> {
+    let size = desk.ledger.checkpoint().size;
+    let remembered = desk.remembered.load(Ordering::Relaxed);
+    if size >= remembered + RECEIPTS_PER_REMEMBERED_HEAD {
+        let head = desk.head_row();
+        desk.store.put_payloads_and_head(rows, &head)?;
+        desk.remembered.fetch_max(head.size, Ordering::Relaxed);
+    } else if !rows.is_empty() {
+        desk.store.put_payloads(rows)?;
+    }
+    Ok(())
 }
 
 /// Keeps the list of the model's files, which the receipt names.

@@ -64,7 +64,7 @@ impl Desk {
         let given = given(review, decided);
         let note = json!({ "note": decided.note }).to_string();
         let keeper = Keeper { desk: self, caller: &caller };
-        let words = keeper.keep(&note, given.as_deref(), None)?;
+        let (words, rows) = keeper.words(&note, given.as_deref(), None)?;
         let receipt = Receipt {
             request: request(&new_id(), RequestKind::Review, &caller),
             review: Some(review.id.clone()),
@@ -72,7 +72,7 @@ impl Desk {
             outcome: if given.is_some() { Outcome::Answered } else { Outcome::Refused },
             ..blank(&self.policy, words)
         };
-        Ok(append(self, &receipt)?.index)
+        Ok(append(self, rows, receipt)?.index)
     }
 }
 

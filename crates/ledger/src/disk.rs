@@ -14,6 +14,9 @@ pub(crate) trait Disk: Send + Sync {
     fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// Writes into a file that exists. The contents are durable on return.
     fn write_at(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Writes over the beginning of a file that exists, within its first sector and its length: all
+    /// of it or nothing, since a disk writes a sector so. Durable on return.
+    fn write_sector(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// Cuts a file.
     fn set_len(&self, path: &Path, bytes: u64) -> io::Result<()>;
     /// Gives a file another name, in place of the file that has it.
@@ -42,6 +45,16 @@ impl Disk for RealDisk {
         let mut file = OpenOptions::new().write(true).open(path)?;
         file.seek(SeekFrom::Start(offset))?;
         file.write_all(bytes)?;
+        file.sync_data()
+    }
+
+    fn write_sector(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        // In one call: a process that is killed has made it or not.
+        let written = file.write(bytes)?;
+        if written != bytes.len() {
+            return Err(io::Error::new(ErrorKind::WriteZero, "a part of a sector was written"));
+        }
         file.sync_data()
     }
 

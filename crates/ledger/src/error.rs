@@ -152,6 +152,18 @@ impl Error {
         Error::File { action, path: path.to_owned(), source }
     }
 
+    /// What a round that failed means for one of those who shared it, whose entry was the one at
+    /// `place` of the round.
+    pub(crate) fn of_one(error: &Arc<Error>, place: u64) -> Error {
+        match &**error {
+            Error::InDoubt { index, source } => {
+                Error::InDoubt { index: index + place, source: Arc::clone(source) }
+            }
+            Error::NotRecorded(why) => Error::NotRecorded(Arc::clone(why)),
+            _ => Error::NotRecorded(Arc::clone(error)),
+        }
+    }
+
     pub(crate) fn malformed(what: &'static str, reason: impl Into<String>) -> Error {
         Error::Malformed { what, reason: reason.into() }
     }

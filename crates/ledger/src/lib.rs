@@ -49,7 +49,7 @@ pub use error::{Error, Result};
 pub use fault::{Fault, Place, Wrong};
 pub use hash::{Hash, NotAHash};
 pub use key::{KeyType, SigningKey, VerifierKey};
-pub use log::{Leaf, Ledger};
+pub use log::{Leaf, Ledger, Prepared};
 pub use proof::{Proven, check_consistency, check_proof};
 pub use receipt::{RECEIPT_BYTES_MAX, RECEIPT_VERSION, Receipt};
 pub use verify::{Expected, Verified, verify, verify_with};

@@ -34,6 +34,20 @@ pub struct Leaf {
     pub leaf_hash: Hash,
 }
 
+/// A receipt as the log will store it, made ready before its turn to be written comes.
+#[derive(Clone, Debug)]
+pub struct Prepared(Entry);
+
+impl Prepared {
+    /// Makes a receipt ready.
+    ///
+    /// # Errors
+    /// If it cannot be an entry.
+    pub fn new(receipt: &Receipt) -> Result<Prepared> {
+        Ok(Prepared(Entry::from(receipt.to_entry()?)))
+    }
+}
+
 /// A log of receipts in a folder, open for appending.
 ///
 /// Threads may share it, and several processes may have the same folder open.
@@ -88,6 +102,10 @@ impl Ledger {
         origin: &str,
         seen: Option<&Checkpoint>,
     ) -> Result<Ledger> {
+        if let Some(seen) = seen.filter(|seen| seen.size > 0 && !dir.join(HEAD).exists()) {
+            // Not even a new log is begun in its place.
+            return Err(Fault::file(Wrong::Cut { found: 0, expected: seen.size }, HEAD).into());
+        }
         create_folder(dir, &*disk)?;
         create_folder(create::parent(key_file), &*disk)?;
         let lock = LockFile::open(key_file)?;
@@ -139,6 +157,22 @@ impl Ledger {
         let entry = |receipt: &Receipt| Ok(Entry::from(receipt.to_entry()?));
         let entries = receipts.iter().map(entry).collect::<Result<Vec<Entry>>>()?;
         self.queue.submit(entries, &|gathered| self.write_round(gathered))
+    }
+
+    /// Records receipts of several callers with consecutive indices: all, or after an error none.
+    /// Each caller gets its own.
+    pub fn append_each(&self, receipts: &[Prepared]) -> Vec<Result<Leaf>> {
+        let entries: Vec<Entry> = receipts.iter().map(|receipt| Arc::clone(&receipt.0)).collect();
+        if entries.is_empty() {
+            return Vec::new();
+        }
+        match self.queue.submit(entries, &|gathered| self.write_round(gathered)) {
+            Ok(leaves) => leaves.into_iter().map(Ok).collect(),
+            Err(error) => {
+                let error = Arc::new(error);
+                (0..receipts.len()).map(|place| Err(Error::of_one(&error, place as u64))).collect()
+            }
+        }
     }
 
     /// Reads the receipt at `index`.

@@ -101,13 +101,7 @@ impl Drop for Leading<'_> {
 fn share(outcome: &Result<Vec<Leaf>, Arc<Error>>, own: Range<usize>) -> Result<Vec<Leaf>> {
     match outcome {
         Ok(leaves) => Ok(leaves[own].to_vec()),
-        Err(error) => match &**error {
-            Error::InDoubt { index, source } => {
-                let index = index + own.start as u64;
-                Err(Error::InDoubt { index, source: Arc::clone(source) })
-            }
-            _ => Err(Error::NotRecorded(Arc::clone(error))),
-        },
+        Err(error) => Err(Error::of_one(error, own.start as u64)),
     }
 }
 

@@ -1,8 +1,10 @@
 //! One round of writing: some entries, the files they fill, and the head that covers them.
 //!
 //! The order is what makes it safe. First everything that the new head stands on is made durable;
-//! then one rename puts the new head in place of the old. Before the rename the old head holds and
-//! what was written is not counted; after it the new head holds and all of it is there.
+//! then the new head takes the place of the old, in one step: written over it, which changes one
+//! sector and nothing else of the file, or by a rename where it has another length. Before that step
+//! the old head holds and what was written is not counted; after it the new head holds and all of it
+//! is there.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -19,6 +21,9 @@ use crate::log::Leaf;
 use crate::queue::Entry;
 use crate::tiles::{DRAFT_SUFFIX, HEAD};
 
+/// What a disk writes wholly or not at all, in bytes; most have larger ones, made of these.
+const SECTOR_BYTES: usize = 512;
+
 /// What a round will write.
 pub(crate) struct Round {
     pub head: Head,
@@ -29,6 +34,8 @@ pub(crate) struct Round {
     old_tail: (String, u64),
     /// What comes after those bytes, if the tail is the same file still.
     tail_growth: Vec<u8>,
+    /// The old head's note.
+    old_note: String,
 }
 
 impl Round {
@@ -46,6 +53,7 @@ impl Round {
             sealed,
             old_tail: (old.edge.tail_path(), old.edge.tail_bytes()),
             tail_growth: bundle(entries),
+            old_note: old.note.clone(),
         })
     }
 
@@ -59,7 +67,7 @@ impl Round {
             self.abandon(dir, disk);
             return Err(error);
         }
-        let moved = adopt_draft(dir, disk, HEAD);
+        let moved = self.move_head(dir, disk);
         if moved.is_ok() && !self.sealed.is_empty() {
             // If this fails, the next opening removes it.
             let _ = disk.remove(&dir.join(&self.old_tail.0));
@@ -77,13 +85,33 @@ impl Round {
             create_all(dir, disk, &self.sealed)?;
             create_all(dir, disk, &[self.head.edge.tail()])?;
         }
+        if self.fits_over_the_old() {
+            return Ok(());
+        }
         write_draft(dir, disk, HEAD, &self.head.note)
+    }
+
+    /// Whether the new head can be written over the old one: most can, for as long as the number of
+    /// entries has as many digits.
+    fn fits_over_the_old(&self) -> bool {
+        let length = self.head.note.len();
+        length == self.old_note.len() && length <= SECTOR_BYTES
+    }
+
+    /// The commit: one step, durable on return.
+    fn move_head(&self, dir: &Path, disk: &dyn Disk) -> Result<()> {
+        if !self.fits_over_the_old() {
+            return adopt_draft(dir, disk, HEAD);
+        }
+        let file = dir.join(HEAD);
+        let written = disk.write_sector(&file, self.head.note.as_bytes());
+        written.map_err(|error| Error::file("write", &file, error))
     }
 
     /// The head could not be moved: finds out whether the old one is still in its place.
     fn judge(&self, dir: &Path, disk: &dyn Disk, error: Error) -> Error {
         let note = std::fs::read(dir.join(HEAD));
-        if note.is_ok_and(|note| note != self.head.note.as_bytes()) {
+        if note.is_ok_and(|note| note == self.old_note.as_bytes()) {
             self.abandon(dir, disk);
             return error;
         }

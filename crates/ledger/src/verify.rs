@@ -26,6 +26,7 @@ use crate::tiles::{
     tail_path, tail_start, tile_path, unframe, whole_bundle,
 };
 use crate::tree::Frontier;
+use jiff::{SignedDuration, Timestamp};
 
 /// What a ledger was found to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,13 @@ pub struct Verified {
     pub root: Hash,
     /// The log's name.
     pub origin: String,
+    /// The first receipt whose time is more than a minute before that of one before it: a clock was
+    /// set back, or someone dated it back. The order is that of the log all the same.
+    pub dated_back: Option<u64>,
 }
+
+/// How far receipts that are written at the same time, or by several processes, may be apart.
+const APART_MAX: SignedDuration = SignedDuration::from_secs(60);
 
 /// What the caller knows from outside the ledger's folder.
 ///
@@ -65,7 +72,7 @@ pub fn verify(dir: &Path) -> Result<Verified, Fault> {
 pub fn verify_with(dir: &Path, expected: &Expected) -> Result<Verified, Fault> {
     let snapshot = Snapshot::take(dir, expected)?;
     snapshot.check_names()?;
-    let edge = Replay::new(&snapshot).run()?;
+    let (edge, dated_back) = Replay::new(&snapshot).run()?;
     snapshot.check_partials(&edge)?;
     let tiles = Tiles { dir, edge: &edge };
     continues(&tiles, &snapshot.published, CHECKPOINT)?;
@@ -77,7 +84,7 @@ pub fn verify_with(dir: &Path, expected: &Expected) -> Result<Verified, Fault> {
     }
     snapshot.check_left_over(&edge)?;
     let Checkpoint { origin, size, root } = snapshot.head;
-    Ok(Verified { size, root, origin })
+    Ok(Verified { size, root, origin, dated_back })
 }
 
 /// Checks that the log continues `old`; blames `file`.
@@ -209,6 +216,9 @@ struct Replay<'a> {
     upper: Option<Fault>,
     /// The first entry that is not a canonical receipt.
     receipt: Option<Fault>,
+    /// The latest time of a receipt so far.
+    latest: Timestamp,
+    dated_back: Option<u64>,
 }
 
 /// An entry and a hash that disagree: one of the two files was altered.
@@ -227,16 +237,18 @@ impl<'a> Replay<'a> {
             differing: None,
             upper: None,
             receipt: None,
+            latest: Timestamp::MIN,
+            dated_back: None,
         }
     }
 
-    fn run(mut self) -> Result<Edge, Fault> {
+    fn run(mut self) -> Result<(Edge, Option<u64>), Fault> {
         for index in 0..full_tiles(self.snapshot.head.size, 0) {
             self.full_bundle(index)?;
         }
         self.tail()?;
         self.judge()?;
-        Ok(self.edge)
+        Ok((self.edge, self.dated_back))
     }
 
     fn full_bundle(&mut self, index: u64) -> Result<(), Fault> {
@@ -321,9 +333,16 @@ impl<'a> Replay<'a> {
         let reason = match Receipt::from_entry(entry) {
             Err(error) => error.to_string(),
             Ok(_) if !canonical::is_canonical(entry) => "it is not canonical JSON".to_owned(),
-            Ok(_) => return,
+            Ok(receipt) => return self.look_at_time(receipt.time, index),
         };
         self.receipt = Some(Fault::new(Wrong::Receipt(reason), path, Place::Entry(index)));
+    }
+
+    fn look_at_time(&mut self, time: Timestamp, index: u64) {
+        if self.latest.duration_since(time) > APART_MAX {
+            self.dated_back.get_or_insert(index);
+        }
+        self.latest = self.latest.max(time);
     }
 
     /// Says which file is wrong, if any. The signed root decides.

@@ -206,6 +206,20 @@ fn bytes_beyond_the_head_are_cut_before_the_next_append() {
     assert_eq!(verify(&dir).unwrap().size, 2);
 }
 
+/// The order is the log's, whatever the clock said; but it is said.
+#[test]
+fn a_clock_that_was_set_back_is_named() {
+    let (_data, dir) = place();
+    let ledger = Ledger::open(&dir, ORIGIN).unwrap();
+    let at = |id: &str, time: &str| Receipt { time: time.parse().unwrap(), ..short_receipt(id) };
+    ledger.append(&at("0", "2026-03-02T09:30:00Z")).unwrap();
+    ledger.append(&at("1", "2026-03-02T09:29:30Z")).unwrap(); // two that were written together
+    assert_eq!(verify(&dir).unwrap().dated_back, None);
+    ledger.append(&at("2", "2026-03-02T09:28:00Z")).unwrap();
+    ledger.append(&at("3", "2026-03-01T00:00:00Z")).unwrap();
+    assert_eq!(verify(&dir).unwrap().dated_back, Some(2));
+}
+
 /// An older head under a longer log looks like what a crash leaves. Who remembers the newer head is
 /// told that the log was cut, and the entries are not cleared away.
 #[test]

@@ -82,6 +82,26 @@ pub struct CompartmentCount {
     pub passages: usize,
 }
 
+/// Makes a folder for its owner only, also if it was there with a wider mode: the index holds the
+/// words of all documents, those with a label too.
+fn private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mut permissions = std::fs::metadata(folder)?.permissions();
+        if permissions.mode() & 0o077 != 0 {
+            permissions.set_mode(0o700);
+            std::fs::set_permissions(folder, permissions)?;
+        }
+    }
+    Ok(())
+}
+
 impl Library {
     /// Opens the library in a data folder; the index is made when the first document comes.
     ///
@@ -89,7 +109,7 @@ impl Library {
     /// [`Error::Folder`] if the folder cannot be made.
     pub fn open(dir: &Path, store: Arc<dyn Store>) -> Result<Library> {
         let index_folder = dir.join("index");
-        std::fs::create_dir_all(&index_folder)
+        private_folder(&index_folder)
             .map_err(|source| Error::Folder { path: index_folder.clone(), source })?;
         Ok(Library { store, index_folder, encoder: None, snapshot: RwLock::new(None) })
     }

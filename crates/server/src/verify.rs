@@ -96,6 +96,7 @@ fn checked_log(desk: &Desk) -> Value {
             "verified": true,
             "size": verified.size,
             "root": verified.root.to_string(),
+            "dated_back": verified.dated_back,
             "origin": verified.origin,
         }),
         Err(fault) => json!({"verified": false, "fault": fault.to_string()}),

@@ -117,6 +117,9 @@ pub trait Store: Send + Sync {
     /// Stores payloads in one transaction. One that is already there stays as it is.
     fn put_payloads(&self, payloads: &[PayloadRow]) -> Result<()>;
 
+    /// As [`Store::put_payloads`] and, in the same transaction, [`Store::raise_ledger_head`].
+    fn put_payloads_and_head(&self, payloads: &[PayloadRow], head: &HeadRow) -> Result<()>;
+
     /// What the commitment opens to.
     fn payload(&self, commitment: &str) -> Result<Option<PayloadRow>>;
 

@@ -57,12 +57,17 @@ pub fn run(command: &LedgerCommand, place: &Place, output: &Output) -> anyhow::R
 /// The folder of the log, if there is one.
 pub(super) fn existing(place: &Place) -> anyhow::Result<PathBuf> {
     let log = place.data.join("ledger");
+    if log.is_dir() {
+        return Ok(log);
+    }
+    let seen = folder::remembered(&place.data)?.map_or(0, |head| head.size);
     anyhow::ensure!(
-        log.is_dir(),
-        "{} has no ledger yet; it begins with the first question",
-        place.data.display()
+        seen == 0 && !key_file(&place.data).exists(),
+        "{} is missing, though its key or the store says that there was a log (the store remembers \
+         {seen} receipts of it): it was deleted or moved away; put it back, or its newest backup",
+        log.display()
     );
-    Ok(log)
+    anyhow::bail!("{} has no ledger yet; it begins with the first question", place.data.display());
 }
 
 /// Checks the log against itself, its key, and the head that the store remembers. Only a copy of
@@ -122,7 +127,11 @@ fn continues(log: &Path, file: &Path) -> Result<Verified, String> {
     let vkey_file = log.join("vkey");
     let vkey = read(&vkey_file)?;
     let key: VerifierKey = vkey.trim_end().parse().map_err(|error| of(&vkey_file, &error))?;
-    let kept = Checkpoint::open(&read(file)?, &key).map_err(|error| of(file, &error))?;
+    let kept = Checkpoint::open(&read(file)?, &key).map_err(|error| {
+        let why =
+            "is no checkpoint that this log signed, so there is nothing to compare the log with";
+        format!("{} {why} (by itself it verifies): {error}", file.display())
+    })?;
     verify_with(log, &Expected { head: Some(kept), key_file: None }).map_err(|f| f.to_string())
 }
 
@@ -198,6 +207,7 @@ fn verified_value(verified: &Verified, seen: Option<u64>) -> Value {
         "verified": true,
         "size": verified.size,
         "root": verified.root.to_string(),
+        "dated_back": verified.dated_back,
         "origin": verified.origin,
         "remembered": seen,
     })
@@ -215,6 +225,16 @@ fn model_text(model: &Value) -> String {
     }
 }
 
+/// What to say of a receipt whose time does not fit its place.
+fn dated_back_text(index: &Value) -> String {
+    index.as_u64().map_or_else(String::new, |index| {
+        format!(
+            "\nreceipt {index} bears a time more than a minute before that of an earlier one: the \
+             clock was set back, or it was dated back; the order is that of the log"
+        )
+    })
+}
+
 fn verified_text(value: &Value) -> String {
     let text = |key: &str| value[key].as_str().unwrap_or_default();
     match value["verified"] == true {
@@ -225,7 +245,8 @@ fn verified_text(value: &Value) -> String {
                 text("root"),
                 text("origin"),
                 if value["remembered"].is_null() { UNSEEN } else { "" },
-            ) + &model_text(&value["model"])
+            ) + &dated_back_text(&value["dated_back"])
+                + &model_text(&value["model"])
         }
         false => format!("the log does not verify: {}", text("fault")),
     }

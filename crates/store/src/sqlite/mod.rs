@@ -16,7 +16,6 @@ mod plain;
 mod reviews;
 mod settings;
 mod subjects;
-mod together;
 mod usage;
 
 use crate::operator::{OperatorKey, usual_file};
@@ -31,7 +30,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use subjects::Fault;
-use together::{Together, Writes};
 
 /// Name of the database in the data folder.
 pub const DATABASE_FILE: &str = "allod.db";
@@ -44,8 +42,6 @@ pub struct SqliteStore {
     connection: Mutex<Connection>,
     path: PathBuf,
     operator: Key,
-    /// Where what is written with every request shares transactions.
-    together: Together,
     /// Where pages of prompts lie, if there are files at all.
     pages: Option<PathBuf>,
     /// Where the operator's key would usually lie, if it comes from elsewhere.
@@ -118,8 +114,7 @@ impl SqliteStore {
         migrations::run(&mut connection, &path)?;
         let operator = operator_key(&mut connection, operator).map_err(|why| told(&path, why))?;
         let connection = Mutex::new(connection);
-        let (together, pages, unused) = (Together::default(), None, None);
-        let store = SqliteStore { connection, path, operator, together, pages, unused };
+        let store = SqliteStore { connection, path, operator, pages: None, unused: None };
         plain::seal(&store)?;
         Ok(store)
     }
@@ -147,22 +142,6 @@ impl SqliteStore {
             Ok(value)
         };
         run().map_err(|why| told(&self.path, why))
-    }
-
-    /// Writes with what others bring at the same time; alone if that fails, so that nobody gets
-    /// another one's error.
-    fn write_together(&self, writes: &Writes) -> Result<()> {
-        let write = |writes: &Writes| {
-            self.write_sealed(|transaction| {
-                payloads::put(transaction, &self.operator, &writes.payloads)?;
-                writes.head.iter().try_for_each(|head| settings::raise_head(transaction, head))?;
-                Ok(())
-            })
-        };
-        match self.together.submit(writes.clone(), |all| write(all).is_ok()) {
-            true => Ok(()),
-            false => write(writes),
-        }
     }
 
     /// Runs `work` on the connection and explains what fails.
@@ -300,7 +279,14 @@ impl Store for SqliteStore {
     }
 
     fn put_payloads(&self, payloads: &[PayloadRow]) -> Result<()> {
-        self.write_together(&Writes { payloads: payloads.to_vec(), head: None })
+        self.write_sealed(|transaction| payloads::put(transaction, &self.operator, payloads))
+    }
+
+    fn put_payloads_and_head(&self, payloads: &[PayloadRow], head: &HeadRow) -> Result<()> {
+        self.write_sealed(|transaction| {
+            payloads::put(transaction, &self.operator, payloads)?;
+            Ok(settings::raise_head(transaction, head)?)
+        })
     }
 
     fn payload(&self, commitment: &str) -> Result<Option<PayloadRow>> {
@@ -392,7 +378,7 @@ impl Store for SqliteStore {
     }
 
     fn raise_ledger_head(&self, head: &HeadRow) -> Result<()> {
-        self.write_together(&Writes { payloads: Vec::new(), head: Some(head.clone()) })
+        self.write(|transaction| settings::raise_head(transaction, head))
     }
 
     fn ledger_head(&self) -> Result<Option<HeadRow>> {
