@@ -118,6 +118,12 @@ fn adverse_actions() {
         "Could you draft a rejection letter?",
         "We need to evict the tenants in flat 3.",
         "Terminate their contract today.",
+        "Soll ich Herrn Meier die Sozialhilfe kürzen?",
+        "Soll meinem Nachbarn die Sozialhilfe gestrichen werden?",
+        "Faut-il supprimer l'aide sociale de Mme Dupont ?",
+        "Devo ridurre l'assistenza sociale alla signora Bianchi?",
+        "Duai jau scursanir l'agid social da dunna Caduff?",
+        "Should I cut the benefits of Mrs Huber?",
     ];
     all(&questions, |facts| !facts.adverse_action.is_empty());
 }
@@ -136,6 +142,12 @@ fn ordinary_questions_about_fines_and_notice_are_not_adverse() {
         "What is the fine for littering?",
         "Is refuse collected on Mondays?",
         "Can I refuse a delivery?",
+        "Soll ich den Rasen kürzen?",
+        "Soll ich mich bei Frau Keller anmelden?",
+        "Wann soll ich meinem Vermieter kündigen?",
+        "Dois-je couper la haie ?",
+        "Devo ridurre la velocità davanti alla scuola?",
+        "Should I cut the hedge in May?",
     ];
     all(&questions, |facts| facts.adverse_action.is_empty());
 }
