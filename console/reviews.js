@@ -80,6 +80,7 @@ function decision(review, done) {
 
   function toggle() {
     answerField.hidden = form.elements.verdict.value !== 'amend';
+    form.elements.note.required = form.elements.verdict.value === 'reject';
   }
   async function send(event) {
     event.preventDefault();

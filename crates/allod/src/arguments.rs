@@ -706,7 +706,7 @@ pub enum ReviewCommand {
         /// Who decides
         #[arg(long, value_name = "NAME", value_parser = name)]
         by: String,
-        /// Why
+        /// Why; needed with `reject`
         #[arg(long, default_value = "", value_name = "TEXT")]
         note: String,
         /// The answer to give, with `amend`

@@ -63,6 +63,9 @@ fn a_policy_that_escalates_fills_the_queue() {
     assert_eq!(queue[0]["receipt"], reply["receipt"]["index"]);
     let resolve = ["review", "resolve", id, "--by", "Anna", "--verdict"];
     run(allod(data).args(resolve).arg("amend"), 1);
+    let without_a_reason = allod(data).args(resolve).arg("reject").output().unwrap();
+    assert_eq!(without_a_reason.status.code(), Some(1));
+    assert!(String::from_utf8(without_a_reason.stderr).unwrap().contains("--note TEXT"));
     run(allod(data).args(resolve).args(["amend", "--answer", "Das Werk."]), 0);
     run(allod(data).args(resolve).args(["reject", "--note", "twice"]), 1);
     assert_eq!(json(&run(allod(data).args(["review", "list", "--json"]), 0)), json("[]"));

@@ -148,6 +148,9 @@ impl Decision {
             (Verdict::Approve | Verdict::Reject, Some(_)) => {
                 Err(Problem::field("answer", "an answer goes only with `amend`"))
             }
+            (Verdict::Reject, None) if self.note.trim().is_empty() => {
+                Err(Problem::field("note", "`reject` needs the reason, which is recorded"))
+            }
             (Verdict::Approve, None) if draft_text(review).is_none() => {
                 Err(Problem::conflict("there is no draft to approve; amend or reject"))
             }

@@ -183,7 +183,9 @@ fn a_review_is_decided_once_by_a_reviewer_of_the_tenant() {
     for wrong in [
         json!({"verdict": "amend"}),
         json!({"verdict": "perhaps"}),
-        json!({"verdict": "reject", "answer": "no"}),
+        json!({"verdict": "reject", "answer": "no", "note": "no"}),
+        json!({"verdict": "reject"}),
+        json!({"verdict": "reject", "note": " "}),
     ] {
         assert_eq!(reviewer.post(&resolve, &wrong).status, 400, "{wrong}");
     }

@@ -32,6 +32,10 @@ pub fn run(command: &ReviewCommand, place: &Place, output: &Output) -> anyhow::R
                 verdict != Verdict::Approve || store.review(id)?.is_none_or(|row| has_draft(&row)),
                 "review {id} has no draft to approve; amend it with --answer TEXT, or reject it"
             );
+            anyhow::ensure!(
+                verdict != Verdict::Reject || !note.trim().is_empty(),
+                "--verdict reject needs the reason, which is recorded: --note TEXT"
+            );
             let at = jiff::Timestamp::now().to_string();
             let (by, note, answer) = (by.clone(), note.clone(), answer.map(Into::into));
             let (seconded_by, receipt_index, log_size) = (None, None, 0);
