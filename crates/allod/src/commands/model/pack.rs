@@ -1,8 +1,9 @@
 //! `allod model pack`
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use allod_lm::{Checkpoint, Isa};
+use allod_lm::{Checkpoint, Error, Isa};
 use serde_json::json;
 
 use super::size;
@@ -14,7 +15,7 @@ use crate::output::Output;
 pub fn run(model: &Path, remove: bool, place: &Place, output: &Output) -> anyhow::Result<Ending> {
     let checkpoint = Checkpoint::open(&place.model(model)?)?;
     if remove {
-        let path = checkpoint.remove_packed()?;
+        let path = checkpoint.remove_packed().map_err(told)?;
         output.print(&json!({"removed": path}), |_| format!("removed {}", path.display()))?;
         return Ok(Ending::Done);
     }
@@ -23,4 +24,20 @@ pub fn run(model: &Path, remove: bool, place: &Place, output: &Output) -> anyhow
         format!("{}: {}", path.display(), size(bytes as u64))
     })?;
     Ok(Ending::Done)
+}
+
+/// Says what to do where there is nothing to remove.
+fn told(error: Error) -> anyhow::Error {
+    let error = anyhow::Error::from(error);
+    let is_missing = |cause: &(dyn std::error::Error + 'static)| {
+        let system = cause.downcast_ref::<std::io::Error>();
+        system.is_some_and(|system| system.kind() == ErrorKind::NotFound)
+    };
+    if !error.chain().any(is_missing) {
+        return error;
+    }
+    error.context(
+        "this model has no packed weights beside it, so nothing need be removed; `allod model pack \
+         MODEL` makes them",
+    )
 }
