@@ -50,8 +50,19 @@ async function route() {
 }
 
 function showProblem(error) {
-  if (error instanceof NeedsKey) return fill(byId('main'), keyForm(error.message));
+  if (error instanceof NeedsKey) return showSignedOut(error.message);
   fill(byId('main'), h('p.problem', { role: 'alert' }, error.message));
+}
+
+/** Nothing of who was here stays: neither on the page nor kept for a way back. */
+function showSignedOut(message) {
+  status = null;
+  forget();
+  forgetReplies();
+  fill(byId('nav'));
+  fill(byId('foot'));
+  document.title = 'Allod';
+  fill(byId('main'), keyForm(message));
 }
 
 function showNavigation(current) {

@@ -10,16 +10,24 @@ import { t } from './words.js';
 
 /** Replies of this tab by question: going back shows an answer again without asking anew. */
 const replies = new Map();
+/** What was asked in this tab. An address holds only the place here: the browser keeps addresses. */
+const asked = [];
 let shown = null;
 let turn = 0;
 
 export function forgetReplies() {
   replies.clear();
+  asked.length = 0;
   shown = null;
+  turn += 1;
 }
 
+const addressOf = (question) => `#/ask?n=${asked.push(question) - 1}`;
+
 export function askView(parameters, status) {
-  const question = parameters.get('q') ?? '';
+  const given = parameters.get('q');
+  const question = given ?? asked[parameters.get('n')] ?? '';
+  if (given) history.replaceState(null, '', addressOf(given));
   const box = h('textarea', {
     rows: 1, placeholder: t('Your question'), 'aria-label': t('Your question'),
     enterkeyhint: 'go', maxlength: 20000, oninput: grow, onkeydown: submitOnEnter,
@@ -41,12 +49,10 @@ export function askView(parameters, status) {
 
   function submit(event) {
     event.preventDefault();
-    const asked = box.value.trim();
-    if (asked === '') return;
-    replies.delete(asked);
-    const address = `#/ask?q=${encodeURIComponent(asked)}`;
-    if (location.hash === address) dispatchEvent(new HashChangeEvent('hashchange'));
-    else location.hash = address;
+    const question = box.value.trim();
+    if (question === '') return;
+    replies.delete(question);
+    location.hash = addressOf(question);
   }
 }
 
@@ -83,7 +89,7 @@ async function show(question, source, output) {
     if (source > 0) openCitation(source);
   } catch (error) {
     if (error instanceof NeedsKey) throw error;
-    fill(output, h('p.problem', { role: 'alert' }, error.message));
+    if (own === turn) fill(output, h('p.problem', { role: 'alert' }, error.message));
   } finally {
     output.setAttribute('aria-busy', 'false');
   }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use allod_server::{Keyless, ServeOptions};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::browser::{chromium, page};
+use common::browser::{Driven, chromium, page};
 use common::{House, Server, WASTE_QUESTION};
 use ring::digest::{SHA256, digest};
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -475,4 +475,46 @@ fn a_browser_signs_in_and_shows_the_console() {
     issuer.state().claims = json!({"groups": ["others"]});
     let refused = page(&chromium, &server, "sign-in");
     assert!(refused.contains("You are not signed in") && refused.contains("no role"), "{refused}");
+}
+
+/// Someone else sits down at the machine.
+#[test]
+fn who_clicks_sign_out_leaves_nothing_behind_the_back_button() {
+    let Some(chromium) = chromium() else { return };
+    let issuer = Issuer::new();
+    let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let house = House::with_policy(Some(&issuer.policy_at(&format!("http://{listen}"), "")));
+    let keyless = Keyless::Refused;
+    let _server = house.serve_at(ServeOptions { listen, keyless, ..ServeOptions::default() });
+    let mut browser = Driven::new(&chromium);
+    browser.go(&format!("http://{listen}/sign-in"));
+    browser.shows("Sign out");
+    browser.go(&format!("http://{listen}/#/documents"));
+    browser.shows("Library rules");
+    browser.go(&format!("http://{listen}/#/ask?q=When+is+the+library+open+on+Saturday%3F"));
+    browser.waits("the answer", |page| page.to_lowercase().contains("sources"));
+    // The browser keeps addresses, so what was asked is not in them.
+    assert_eq!(browser.run("location.hash"), "#/ask?n=0");
+    let click = "[...document.querySelectorAll('button')]
+                     .find((button) => button.textContent === 'Sign out').click()";
+    browser.run(click);
+    let out = browser.shows("Sign in at your organisation");
+    for gone in ["Library rules", "Sign out", "reviewer", "Documents"] {
+        assert!(!out.contains(gone), "{gone} is still in\n{out}");
+    }
+    browser.run("history.back()");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(browser.run("location.hash"), "#/documents");
+    let back = browser.shows("Sign in at your organisation");
+    assert!(!back.contains("Library rules"), "{back}");
+    browser.run("history.forward()");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let forward = browser.shows("Sign in at your organisation");
+    assert!(!forward.contains("library open"), "{forward}");
+    let whole = browser.run("document.documentElement.outerHTML");
+    assert!(!whole.as_str().unwrap().contains("Library rules"), "{whole}");
+    let asked = "fetch('/api/documents').then((reply) => document.title = reply.status)";
+    browser.run(asked);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(browser.run("document.title"), "401");
 }
