@@ -66,6 +66,20 @@ fn a_log_that_was_deleted_is_missed_and_none_is_begun_in_its_place() {
     }
 }
 
+#[test]
+fn a_file_that_is_no_checkpoint_of_this_log_is_said_to_be_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path(), folder.path().join("notes.txt"));
+    small_library(data);
+    ask(data, 1);
+    fs::write(&file, "Buy milk.\n").unwrap();
+    let verify = ["--json", "ledger", "verify", "--checkpoint", file.to_str().unwrap()];
+    let said = json(&run(allod(data).args(verify), 1))["fault"].to_string();
+    assert!(said.contains("notes.txt bears no checkpoint"), "{said}");
+    fs::copy(data.join("ledger/checkpoint"), &file).unwrap();
+    run(allod(data).args(verify), 0);
+}
+
 /// The index holds the words of all documents.
 #[cfg(unix)]
 #[test]

@@ -128,9 +128,11 @@ fn continues(log: &Path, file: &Path) -> Result<Verified, String> {
     let vkey = read(&vkey_file)?;
     let key: VerifierKey = vkey.trim_end().parse().map_err(|error| of(&vkey_file, &error))?;
     let kept = Checkpoint::open(&read(file)?, &key).map_err(|error| {
-        let why =
-            "is no checkpoint that this log signed, so there is nothing to compare the log with";
-        format!("{} {why} (by itself it verifies): {error}", file.display())
+        let why = "either it is another file, or the log is another one, with another key";
+        format!(
+            "{} bears no checkpoint that this log's key signed ({error}): {why}",
+            file.display()
+        )
     })?;
     verify_with(log, &Expected { head: Some(kept), key_file: None }).map_err(|f| f.to_string())
 }
