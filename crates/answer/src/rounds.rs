@@ -19,8 +19,8 @@ pub(crate) struct Left {
 /// What became of it.
 pub(crate) type Placed = Result<Leaf, Error>;
 
-/// Requests wait here. The first to come leads: it takes what has gathered, and writes it; those who
-/// come meanwhile gather for the next leader.
+/// Requests wait here. The first to come leads: it takes what has gathered, and writes it; those
+/// who come meanwhile gather for the next leader.
 #[derive(Default)]
 pub(crate) struct Rounds {
     state: Mutex<State>,

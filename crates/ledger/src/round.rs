@@ -2,9 +2,9 @@
 //!
 //! The order is what makes it safe. First everything that the new head stands on is made durable;
 //! then the new head takes the place of the old, in one step: written over it, which changes one
-//! sector and nothing else of the file, or by a rename where it has another length. Before that step
-//! the old head holds and what was written is not counted; after it the new head holds and all of it
-//! is there.
+//! sector and nothing else of the file, or by a rename where it has another length. Before that
+//! step the old head holds and what was written is not counted; after it the new head holds and all
+//! of it is there.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
