@@ -7,6 +7,7 @@ mod about;
 mod band;
 mod block;
 mod column;
+mod cover;
 mod draw;
 mod font;
 mod fuel;

@@ -9,6 +9,7 @@ use hayro_syntax::content::ops::TypedInstruction as Op;
 use hayro_syntax::object::{Array, Dict, Name, Number, Object, Stream};
 use hayro_syntax::page::{Page, Resources};
 
+use super::cover::{Covers, Window};
 use super::font::{Font, Fonts};
 use super::fuel::{Fuel, MAX_NESTING, MAX_PAGE_MARKS};
 use super::ink::{Ink, Painted, Shade, Unseen};
@@ -22,6 +23,9 @@ const MAX_STATES: usize = 256;
 
 /// Text that leans more than this (the sine of its angle) belongs to no line.
 const MAX_SLANT: f64 = 0.1;
+
+/// A transform that mixes the directions by less leaves rectangles along the page's sides.
+const SKEW: f64 = 1e-3;
 
 /// Letters that are smaller, in points, cannot be read.
 const SMALLEST: f64 = 1.5;
@@ -41,6 +45,9 @@ pub(super) fn draw<'a>(page: &Page<'a>, fonts: &mut Fonts<'a>, fuel: &Fuel) -> S
         marked: Vec::new(),
         path: Path::default(),
         painted: Painted::default(),
+        covers: Covers::default(),
+        clips: false,
+        points: Vec::new(),
         unpainted: Vec::new(),
     };
     painter.run(&contents(page.raw(), fuel), page.resources(), 0);
@@ -79,6 +86,7 @@ struct State<'a> {
     leading: f64,
     rise: f64,
     ink: Ink,
+    window: Window,
 }
 
 impl State<'_> {
@@ -95,6 +103,7 @@ impl State<'_> {
             leading: 0.0,
             rise: 0.0,
             ink: Ink::default(),
+            window: Window::default(),
         }
     }
 }
@@ -104,6 +113,8 @@ enum Marked {
     Plain,
     /// It belongs to the page: a header, a page number.
     Furniture,
+    /// A layer, which may be switched off.
+    Layer,
     /// It stands for this text; nothing once it was shown.
     Says(Option<Rc<str>>),
 }
@@ -117,6 +128,11 @@ struct Painter<'p, 'a> {
     marked: Vec<Marked>,
     path: Path,
     painted: Painted,
+    covers: Covers,
+    /// Whether the path becomes the part that is painted on once it was painted itself.
+    clips: bool,
+    /// Foot and top of each letter on the sheet.
+    points: Vec<[(f32, f32); 2]>,
     /// Letters that are not painted.
     unpainted: Vec<Glyph>,
 }
@@ -125,12 +141,29 @@ impl<'a> Painter<'_, 'a> {
     /// The sheet. On a scan the text that was recognised lies unpainted over its picture; anywhere
     /// else nobody sees such text.
     fn finish(mut self) -> Sheet {
+        self.uncover();
         if self.sheet.pictured > SCAN_COVER {
             self.sheet.glyphs.append(&mut self.unpainted);
         }
         let letters = self.unpainted.iter().filter(|glyph| !glyph.is_blank()).count();
         self.sheet.hidden += letters;
         self.sheet
+    }
+
+    /// Takes the letters away that something was painted over.
+    fn uncover(&mut self) {
+        if self.covers.is_empty() {
+            return;
+        }
+        let (mut number, mut hidden) = (0, 0);
+        let (covers, points) = (&self.covers, &self.points);
+        self.sheet.glyphs.retain(|glyph| {
+            let covered = covers.hide(number, points[number]);
+            hidden += usize::from(covered && !glyph.is_blank());
+            number += 1;
+            !covered
+        });
+        self.sheet.hidden += hidden;
     }
 
     fn run(&mut self, content: &[u8], resources: &Resources<'a>, nesting: usize) {
@@ -168,6 +201,7 @@ impl<'a> Painter<'_, 'a> {
             }
             Op::SetGraphicsState(name) => {
                 let dict = resources.get_ext_g_state(name.0).unwrap_or_default();
+                state.ink.mix(&dict);
                 if let Some(font) = dict.get::<Array<'a>>("Font") {
                     let mut parts = font.flex_iter();
                     let dict = parts.next::<Dict<'a>>();
@@ -231,6 +265,12 @@ impl<'a> Painter<'_, 'a> {
                 let other = self.state.transform * Point::new(x + width, y + height);
                 let point = |p: Point| (p.x as f32, p.y as f32);
                 self.path.rectangle(point(corner), point(other));
+                let [a, b, c, d, ..] = self.state.transform.as_coeffs();
+                let straight =
+                    (b.abs() < SKEW && c.abs() < SKEW) || (a.abs() < SKEW && d.abs() < SKEW);
+                if !straight {
+                    self.path.skip_to(point(corner));
+                }
             }
             Op::StrokePath(_) | Op::CloseAndStrokePath(_) => self.paint(Path::stroked),
             Op::FillPathNonZero(_)
@@ -246,7 +286,8 @@ impl<'a> Painter<'_, 'a> {
                 self.cover();
                 self.paint(Path::stroked);
             }
-            Op::EndPath(_) => self.path = Path::default(),
+            Op::EndPath(_) => self.end_path(),
+            Op::ClipNonZero(_) | Op::ClipEvenOdd(_) => self.clips = true,
             _ => return false,
         }
         true
@@ -255,11 +296,23 @@ impl<'a> Painter<'_, 'a> {
     /// The path is filled: what is written on it stands on its colour.
     fn cover(&mut self) {
         self.painted.add(self.path.reach(), self.state.ink.fill());
+        let layered = self.marked.iter().any(|mark| matches!(mark, Marked::Layer));
+        if self.state.ink.hides() && !layered {
+            self.covers.add(&self.path, self.state.window, self.sheet.glyphs.len());
+        }
+    }
+
+    fn end_path(&mut self) {
+        let path = std::mem::take(&mut self.path);
+        if std::mem::take(&mut self.clips) {
+            self.state.window = self.state.window.narrowed(&path);
+        }
     }
 
     fn paint(&mut self, as_rules: fn(&Path) -> Vec<Rule>) {
-        let path = std::mem::take(&mut self.path);
-        for rule in as_rules(&path) {
+        let rules = as_rules(&self.path);
+        self.end_path();
+        for rule in rules {
             if self.sheet.rules.len() < MAX_PAGE_MARKS && self.fuel.mark() {
                 self.sheet.rules.push(rule);
             }
@@ -301,6 +354,9 @@ impl<'a> Painter<'_, 'a> {
         let before = self.state.clone();
         let (saved, marked) = (std::mem::take(&mut self.saved), self.marked.len());
         self.state.transform = bounded(before.transform * matrix);
+        if stream.dict().contains_key("OC") {
+            self.marked.push(Marked::Layer);
+        }
         self.run(&content, own.as_ref().unwrap_or(resources), nesting + 1);
         (self.state, self.saved) = (before, saved);
         self.marked.truncate(marked);
@@ -337,6 +393,7 @@ impl<'a> Painter<'_, 'a> {
         let kind = properties.get::<Name<'_>>("Type");
         self.marked.push(match (tag.as_ref(), actual) {
             (b"Artifact", _) if kind.as_deref() == Some(b"Pagination") => Marked::Furniture,
+            (b"OC", _) => Marked::Layer,
             (_, Some(text)) => Marked::Says(Some(Rc::from(text_string(text.as_bytes())))),
             _ => Marked::Plain,
         });
@@ -413,8 +470,10 @@ impl<'a> Painter<'_, 'a> {
         }
         // The middle of a small letter.
         let middle = place * Point::new(width / 2.0, state.rise + 0.3 * state.size);
-        let unseen = self.painted.hides(state.ink, (middle.x as f32, middle.y as f32));
-        if size < SMALLEST || unseen == Some(Unseen::LikePaper) {
+        let middle = (middle.x as f32, middle.y as f32);
+        let unseen = self.painted.hides(state.ink, middle);
+        let cut_off = state.window.cuts_off(middle);
+        if size < SMALLEST || cut_off || unseen == Some(Unseen::LikePaper) {
             self.sheet.hidden += usize::from(!text.trim().is_empty());
             return;
         }
@@ -422,9 +481,16 @@ impl<'a> Painter<'_, 'a> {
         let (x1, _) = turn.upright((end.x as f32, end.y as f32), bounds);
         let is_upright = font.is_horizontal;
         let (x0, x1) = if is_upright { (x0.min(x1), x0.max(x1)) } else { (x0, x0) };
+        let point = |height: f64| {
+            let at = place * Point::new(width / 2.0, state.rise + height * state.size);
+            (at.x as f32, at.y as f32)
+        };
         let to = match unseen {
             Some(_) => &mut self.unpainted,
-            None => &mut self.sheet.glyphs,
+            None => {
+                self.points.push([point(0.1), point(0.55)]);
+                &mut self.sheet.glyphs
+            }
         };
         to.push(Glyph {
             text,

@@ -2,7 +2,7 @@
 //! or not painted at all (ISO 32000-1, sections 8.6 and 9.3.6).
 
 use hayro_syntax::content::ops::TypedInstruction as Op;
-use hayro_syntax::object::{Name, Number, Object};
+use hayro_syntax::object::{Dict, Name, Number, Object};
 use hayro_syntax::page::Resources;
 
 use super::fuel::MAX_PAGE_MARKS;
@@ -47,11 +47,26 @@ pub(super) struct Ink {
     fill: Shade,
     space: Space,
     mode: u8,
+    /// Whether a pattern fills.
+    is_pattern: bool,
+    /// Whether what is behind shows through.
+    is_clear: bool,
 }
 
 impl Ink {
     /// Takes an instruction that changes it; `false` if it is another one.
     pub(super) fn set(&mut self, op: &Op<'_, '_>, resources: &Resources<'_>) -> bool {
+        let before = *self;
+        self.is_pattern = match op {
+            Op::NonStrokeColorNamed(color) => color.1.is_some(),
+            Op::NonStrokeColorDeviceGray(_)
+            | Op::NonStrokeColorDeviceRgb(_)
+            | Op::NonStrokeColorCmyk(_)
+            | Op::NonStrokeColor(_) => false,
+            // In a space of patterns, none may have been named yet.
+            Op::ColorSpaceNonStroke(name) => space(name.0, resources) == Space::Unknown,
+            _ => before.is_pattern,
+        };
         match op {
             Op::NonStrokeColorDeviceGray(gray) => {
                 (self.space, self.fill) = (Space::Light, light(&[gray.0]));
@@ -85,6 +100,29 @@ impl Ink {
 
     pub(super) fn fill(self) -> Shade {
         self.fill
+    }
+
+    /// Whether an area that is filled now hides what is behind it.
+    pub(super) fn hides(self) -> bool {
+        !self.is_pattern && !self.is_clear
+    }
+
+    /// Takes the transparency of a graphics state.
+    pub(super) fn mix(&mut self, state: &Dict<'_>) {
+        let through = state.get::<f64>("ca").map(|share| share < 1.0);
+        let normal = |name: &Name<'_>| matches!(name.as_ref(), b"Normal" | b"Compatible");
+        let blends = match state.get::<Object<'_>>("BM") {
+            Some(Object::Name(name)) => Some(!normal(&name)),
+            Some(_) => Some(true),
+            None => None,
+        };
+        let masks = match state.get::<Object<'_>>("SMask") {
+            Some(Object::Name(name)) => Some(name.as_ref() != b"None"),
+            Some(_) => Some(true),
+            None => None,
+        };
+        // What was said before is not kept apart, so one that is sound again stays clear.
+        self.is_clear |= [through, blends, masks].into_iter().flatten().any(|clear| clear);
     }
 }
 

@@ -8,6 +8,9 @@ const MAX_THICKNESS: f32 = 3.0;
 /// A shorter line is a sign.
 const MIN_LENGTH: f32 = 4.0;
 
+/// A side of a rectangle leaves its direction by less.
+const FLAT: f32 = 0.5;
+
 /// A path being drawn, in points.
 #[derive(Debug)]
 pub(super) struct Path {
@@ -16,12 +19,20 @@ pub(super) struct Path {
     start: (f32, f32),
     at: (f32, f32),
     reach: Area,
+    has_curves: bool,
 }
 
 impl Default for Path {
     fn default() -> Path {
         let (lines, rectangles) = (Vec::new(), Vec::new());
-        Path { lines, rectangles, start: (0.0, 0.0), at: (0.0, 0.0), reach: Area::NOTHING }
+        Path {
+            lines,
+            rectangles,
+            start: (0.0, 0.0),
+            at: (0.0, 0.0),
+            reach: Area::NOTHING,
+            has_curves: false,
+        }
     }
 }
 
@@ -29,6 +40,30 @@ impl Path {
     /// The area that all its points lie in.
     pub(super) fn reach(&self) -> Area {
         self.reach
+    }
+
+    /// Whether it reaches further than its points may tell.
+    pub(super) fn has_curves(&self) -> bool {
+        self.has_curves
+    }
+
+    /// Its area, if it is one rectangle along the sides of the page and nothing else.
+    pub(super) fn only_rectangle(&self) -> Option<Area> {
+        match (self.rectangles.as_slice(), self.lines.as_slice()) {
+            _ if self.has_curves => None,
+            ([area], []) => Some(*area),
+            // Four sides, or three that are closed by filling.
+            ([], sides @ ([_, _, _, _] | [_, _, _])) => {
+                let straight = |side: &Area| side.width() < FLAT || side.height() < FLAT;
+                let all = Area::all(sides.iter().copied());
+                let turns = sides
+                    .windows(2)
+                    .all(|pair| (pair[0].width() < FLAT) != (pair[1].width() < FLAT));
+                let closed = self.start == self.at || sides.len() == 3;
+                (closed && turns && sides.iter().all(straight)).then_some(all)
+            }
+            _ => None,
+        }
     }
 
     fn touch(&mut self, (x, y): (f32, f32)) {
@@ -51,6 +86,7 @@ impl Path {
     /// A curve, which is no rule.
     pub(super) fn skip_to(&mut self, to: (f32, f32)) {
         self.touch(to);
+        self.has_curves = true;
         self.at = to;
     }
 

@@ -144,7 +144,8 @@ pub(super) struct Sheet {
     pub pictured: f32,
     /// Letters whose fonts do not tell what they say.
     pub unreadable: usize,
-    /// Letters that nobody can see: not painted, in the colour of the paper, too small.
+    /// Letters that nobody can see: not painted, in the colour of the paper, too small, painted
+    /// over, cut off.
     pub hidden: usize,
 }
 

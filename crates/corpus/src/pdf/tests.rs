@@ -395,6 +395,39 @@ fn what_nobody_sees_is_left_out() {
 }
 
 #[test]
+fn what_was_painted_over_or_cut_off_is_left_out() {
+    let seen = lines(70.0, 724.0, &[LONG, "the gazette."]);
+    let said = |y: f32, text_: &str| text('F', 10.0, 70.0, y, text_);
+    let hidden = [
+        // Under a white sheet, a black bar that is drawn line by line, outside of what is shown.
+        format!("{}q 1 g 60 595 300 20 re f Q ", said(600.0, "The fee is nine francs.")),
+        format!(
+            "{}q 0 g 60 575 m 360 575 l 360 595 l 60 595 l h f Q ",
+            said(580.0, "The fee is eight francs.")
+        ),
+        format!("q 0 0 50 50 re W n {}Q ", said(560.0, "The fee is seven francs.")),
+    ];
+    let shown = [
+        // Before the letters; beside them; through a pattern of holes; in a layer; cut narrow.
+        format!("q 0.9 g 60 535 300 20 re f Q {}", said(540.0, "one")),
+        format!("{}q 0 g 60 528 300 3 re f 60 500 300 12 re f Q ", said(520.0, "two")),
+        format!("{}q 0 g 60 475 300 20 re 65 477 290 16 re f* Q ", said(480.0, "three")),
+        format!("{}/OC /L BDC q 0 g 60 455 300 20 re f Q EMC ", said(460.0, "four")),
+        format!("{}q 0 0 20 20 re W n 0 g 60 435 300 20 re f Q ", said(440.0, "five")),
+        format!("q 60 415 300 20 re W n {}Q ", said(420.0, "six")),
+        format!("{}q /Pattern cs /P scn 60 395 300 20 re f Q ", said(400.0, "seven")),
+        format!("{}q 0 g 60 380 m 200 420 360 340 360 380 c h f Q ", said(380.0, "eight")),
+    ];
+    let document = read_pages(&[[seen, hidden.concat(), shown.concat()].concat()]);
+    let all = texts(&document).join(" ");
+    for word in ["gazette", "one", "two", "three", "four", "five", "six", "seven", "eight"] {
+        assert!(all.contains(word), "{word}: {all}");
+    }
+    assert!(!all.contains("francs"), "{all}");
+    assert_eq!(document.pages.unwrap().hidden, [1]);
+}
+
+#[test]
 fn the_text_of_a_scan_lies_unpainted_on_its_picture() {
     let picture = "<</Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray \
         /BitsPerComponent 8 /Length 1>> stream\nX\nendstream";
