@@ -50,7 +50,19 @@ impl Argument for i64 {
     }
 
     fn read(value: Option<&Value>) -> Option<i64> {
-        value?.as_i64().filter(|number| number.abs() <= 100_000)
+        value?.as_i64().filter(|number| (-100_000..=100_000).contains(number))
+    }
+}
+
+impl Argument for u64 {
+    const WHAT: &'static str = "a whole number from 0 to 1000000000";
+
+    fn schema() -> Value {
+        json!({"type": "integer", "minimum": 0, "maximum": 1_000_000_000})
+    }
+
+    fn read(value: Option<&Value>) -> Option<u64> {
+        value?.as_u64().filter(|number| *number <= 1_000_000_000)
     }
 }
 
@@ -220,9 +232,9 @@ arguments! {
         /// The digest or the path of the document.
         document: String,
         /// The first byte of the place; the beginning when absent.
-        start: Option<i64>,
+        start: Option<u64>,
         /// The byte after the last; the end when absent.
-        end: Option<i64>,
+        end: Option<u64>,
     }
 }
 
@@ -338,6 +350,14 @@ mod tests {
             let why = read(bad.clone()).unwrap_err();
             assert!(why.contains(named), "{bad}: {why}");
         }
+        // The least number has no positive beside it.
+        for count in [i64::MIN, i64::MAX, 100_001] {
+            let far = json!({"act": "add_working_days", "from": "2026-02-28", "count": count});
+            assert!(read(far).unwrap_err().contains("`count`"));
+        }
+        let place = |start: i64| Read::read(&object(json!({"document": "a", "start": start})));
+        assert_eq!(place(250_000).unwrap().start, Some(250_000));
+        assert!(place(-1).unwrap_err().contains("`start`"));
         assert!(Search::read(&object(json!({"query": " "}))).is_err());
         assert!(Form::read(&object(json!({"template": "t", "fields": {"a": 1}}))).is_err());
     }

@@ -50,7 +50,7 @@ fn is_working(date: Date, dates: &Dates) -> bool {
 }
 
 fn add_working_days(from: Date, count: i64, dates: &Dates) -> Result<Date, String> {
-    if count.abs() > WORKING_DAYS_MAX {
+    if count.unsigned_abs() > WORKING_DAYS_MAX.unsigned_abs() {
         return Err(format!("at most {WORKING_DAYS_MAX} working days"));
     }
     let (mut date, mut left) = (from, count.abs());
@@ -85,7 +85,7 @@ fn deadline(from: Date, count: i64, dates: &Dates) -> Result<Date, String> {
     if count < 0 {
         return Err("a period has 0 days or more".to_owned());
     }
-    let mut date = add(from, count.days())?;
+    let mut date = add(from, Span::new().try_days(count).map_err(|_| too_far())?)?;
     while !is_working(date, dates) {
         date = add(date, 1.days())?;
     }
@@ -136,7 +136,11 @@ mod tests {
         );
         assert!(compute(&dates(DateAct::DaysBetween, "2026-01-01", None)).is_err());
         assert!(compute(&dates(DateAct::AddYears, "2026-01-01", Some(99_999))).is_err());
-        assert!(compute(&dates(DateAct::AddWorkingDays, "2026-01-01", Some(99_999))).is_err());
+        for act in [DateAct::AddWorkingDays, DateAct::Deadline, DateAct::AddDays] {
+            for count in [i64::MIN, 99_999_999, i64::MAX] {
+                assert!(compute(&dates(act, "2026-01-01", Some(count))).is_err());
+            }
+        }
         let between = |from: &str, to: &str| {
             let asked = dates(DateAct::DaysBetween, from, None);
             compute(&Dates { to: Some(to.parse().unwrap()), ..asked }).unwrap()["days"].clone()

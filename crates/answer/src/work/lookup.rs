@@ -1,7 +1,7 @@
 //! Looking into the documents: a place, a cell of a table. Only what the caller may read.
 
 use allod_corpus::{ByteRange, Language};
-use allod_retrieval::analysis::words;
+use allod_retrieval::analysis::{Word, is_stop_word, words};
 use allod_retrieval::{attempts, masked};
 use allod_store::{DocumentState, VersionRow};
 use serde_json::{Value, json};
@@ -10,6 +10,8 @@ use super::origin::Origin;
 use super::toolbox::Toolbox;
 use crate::error::Error;
 
+/// So many names of columns are said at most.
+const HEADERS_MAX: usize = 12;
 /// A longer place is cut here.
 const BYTES_MAX: usize = 64 * 1024;
 
@@ -81,13 +83,12 @@ fn ends_in(toolbox: &Toolbox, named: &str) -> Result<Vec<String>, Error> {
 /// A place of a document.
 pub(crate) fn place(
     opened: &Opened,
-    start: Option<i64>,
-    end: Option<i64>,
+    start: Option<u64>,
+    end: Option<u64>,
 ) -> Result<(Value, Origin), String> {
-    let at =
-        |byte: i64| usize::try_from(byte).map_err(|_| "a place has no negative bytes".to_owned());
-    let start = start.map_or(Ok(0), at)?;
-    let end = end.map_or(Ok(opened.text.len()), at)?.min(opened.text.len());
+    let at = |byte: u64| usize::try_from(byte).unwrap_or(usize::MAX);
+    let start = start.map_or(0, at);
+    let end = end.map_or(opened.text.len(), at).min(opened.text.len());
     let end = opened.text.floor_char_boundary(end.min(start.saturating_add(BYTES_MAX)));
     let text = opened.text.get(start..end);
     let text = text.ok_or_else(|| format!("the document has no place {start}..{end}"))?;
@@ -97,8 +98,9 @@ pub(crate) fn place(
     Ok((value, opened.origin(ByteRange::new(start, end))))
 }
 
-/// The cell of the row that matches `row` best, in the column whose header matches `column` best.
-/// Rows are lines as "Header: cell; Header: cell".
+/// The cell of the row that has all words of `row`, in the column whose header has all words of
+/// `column`: with one word less, the small hall would be the large one. Rows are lines as
+/// "Header: cell; Header: cell".
 pub(crate) fn cell(opened: &Opened, row: &str, column: &str) -> Result<(Value, Origin), String> {
     let language = opened.language();
     let lines = lines(&opened.text);
@@ -106,20 +108,29 @@ pub(crate) fn cell(opened: &Opened, row: &str, column: &str) -> Result<(Value, O
         let cells = cells(&opened.text[range.start..range.end])?;
         Some((range, cells))
     });
-    let mut best: Option<(f64, ByteRange, Cells)> = None;
-    let mut twice = false;
-    for (range, cells) in rows.filter(|(_, cells)| header(cells, column, language).is_some()) {
-        let fit = share(row, &opened.text[range.start..range.end], language);
-        let known = best.as_ref().map_or(0.0, |best| best.0);
-        twice = fit == known || (fit < known && twice);
-        if fit > known {
-            best = Some((fit, range, cells));
+    let mut found: Vec<(ByteRange, Cells)> = Vec::new();
+    let mut headers: Vec<String> = Vec::new();
+    for (range, cells) in rows {
+        for (name, _) in &cells {
+            if headers.len() < HEADERS_MAX && !headers.contains(name) {
+                headers.push(name.clone());
+            }
+        }
+        let fits = header(&cells, column, language).is_some()
+            && holds(row, &opened.text[range.start..range.end], language);
+        if fits {
+            found.push((range, cells));
         }
     }
-    let (fit, range, cells) =
-        best.ok_or_else(|| format!("no row with a column like `{column}` matches `{row}`"))?;
-    if twice || fit < 0.5 {
-        return Err(format!("several rows match `{row}`, or none well: say more of the row"));
+    let several = found.len() > 1;
+    let Some((range, cells)) = found.pop() else {
+        let headers = headers.join(", ");
+        return Err(format!(
+            "no row with a column like `{column}` has the words of `{row}`; columns: {headers}"
+        ));
+    };
+    if several {
+        return Err(format!("several rows match `{row}`: say more of the row"));
     }
     let (name, inside) = header(&cells, column, language).expect("rows without it were left out");
     let place = ByteRange::new(range.start + inside.start, range.start + inside.end);
@@ -133,22 +144,24 @@ pub(crate) fn cell(opened: &Opened, row: &str, column: &str) -> Result<(Value, O
     Ok((value, opened.origin(place)))
 }
 
-/// The cell whose header matches best.
+/// The cell whose header has all the words, and fewest others.
 fn header<'a>(
     cells: &'a [(String, ByteRange)],
     column: &str,
     language: Language,
 ) -> Option<(&'a str, ByteRange)> {
-    let fits = cells.iter().map(|(name, range)| (share(column, name, language), name, range));
-    let best = fits.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 >= 0.5).then_some((best.1.as_str(), *best.2))
+    let fits = cells.iter().filter(|(name, _)| holds(column, name, language));
+    let best = fits.min_by_key(|(name, _)| words(name, language).len())?;
+    Some((best.0.as_str(), best.1))
 }
 
-/// The share of the words of `wanted` that stand in `text`.
-fn share(wanted: &str, text: &str, language: Language) -> f64 {
+/// Whether all words of `wanted` that tell stand in `text`.
+fn holds(wanted: &str, text: &str, language: Language) -> bool {
     let (wanted, found) = (words(wanted, language), words(text, language));
-    let holds = wanted.iter().filter(|word| found.iter().any(|other| other.stem == word.stem));
-    holds.count() as f64 / wanted.len().max(1) as f64
+    let tells = |word: &&Word| !is_stop_word(&word.folded, language);
+    let any = wanted.iter().any(|word| tells(&word));
+    let mut needed = wanted.iter().filter(|word| !any || tells(word));
+    !wanted.is_empty() && needed.all(|word| found.iter().any(|other| other.stem == word.stem))
 }
 
 fn lines(text: &str) -> Vec<ByteRange> {
@@ -211,6 +224,10 @@ mod tests {
         assert!(cell(&opened, "Liter", "Gebühr").unwrap_err().contains("several rows"));
         assert!(cell(&opened, "35 Liter", "Farbe").unwrap_err().contains("no row"));
         assert!(cell(&opened, "blau", "Gebühr").is_err());
+        // A word that the row or the header lacks is another row, another column.
+        let named = cell(&opened, "der Sack zu 35 Liter", "Gebühr").unwrap_err();
+        assert!(named.contains("columns: Grösse, Gebühr"), "{named}");
+        assert!(cell(&opened, "35 Liter", "Gebühr am Sonntag").is_err());
     }
 
     #[test]
@@ -219,7 +236,6 @@ mod tests {
         let (value, _) = place(&opened, Some(0), Some(3)).unwrap();
         assert_eq!(value["text"], "Zü");
         assert!(place(&opened, Some(2), None).is_err());
-        assert!(place(&opened, Some(-1), None).is_err());
         assert!(place(&opened, Some(99), None).is_err());
         assert_eq!(place(&opened, None, Some(9_999)).unwrap().0["text"], "Zürich");
     }
