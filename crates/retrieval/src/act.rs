@@ -77,7 +77,8 @@ impl Named {
     pub(crate) fn all(text: &str) -> Vec<Named> {
         let folded: Vec<String> =
             words(text, Language::Other).into_iter().map(|word| word.folded).collect();
-        let said = format!(" {} ", folded.join(" "));
+        let named: Vec<&str> = folded.iter().map(|word| nominative(word)).collect();
+        let said = format!(" {} ", named.join(" "));
         let has = |name: &&&str| said.contains(&format!(" {name} "));
         let union = UNION.iter().filter(|act| act.names.iter().any(|name| has(&name)));
         let short = abbreviations(text);
@@ -140,6 +141,18 @@ impl Named {
         }
     }
 }
+
+/// The name of an act as a title has it: `des Datenschutzgesetzes` is of the *Datenschutzgesetz*.
+pub(crate) fn nominative(word: &str) -> &str {
+    let kind = |kind: &&str| {
+        let bare = word.strip_suffix("es").or(word.strip_suffix('s'));
+        bare.filter(|bare| bare.ends_with(*kind))
+    };
+    KINDS.iter().find_map(kind).unwrap_or(word)
+}
+
+/// Ends of the names of acts that take an ending in the genitive.
+const KINDS: [&str; 3] = ["gesetz", "gesetzbuch", "recht"];
 
 /// The words of a text that are written as abbreviations, folded: `OR` is one, `or` is none.
 fn abbreviations(text: &str) -> Vec<String> {
@@ -634,6 +647,8 @@ mod tests {
         for (question, title) in [
             ("Was sagt Art. 8 DSG?", french),
             ("Article 8 FADP", french),
+            ("Art. 8 des Datenschutzgesetzes", french),
+            ("Art. 8 des Bundesgesetzes über den Datenschutz", french),
             ("Art. 8 des Datenschutzgesetzes (DSG)", french),
             ("Art. 10 BV", italian),
             ("Art. 10 Cst.", italian),

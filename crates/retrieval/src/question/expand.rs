@@ -162,7 +162,7 @@ fn compound_parts(word: &Word, language: Language, known: &Vocabularies) -> Vec<
     }
     let best = splits(word)
         .filter_map(|(left, right)| {
-            let left_count = count(&left, language, known);
+            let left_count = count_meaning(&left, language, known);
             let right_count = count(&right, language, known);
             let rarer = left_count.min(right_count);
             (rarer > 0).then_some((rarer, left, right, left_count, right_count))
@@ -197,6 +197,14 @@ pub(super) fn head(word: &Word, language: Language, known: &Vocabularies) -> Opt
 /// How much a part tells; the rarer one more.
 fn tells(count: u32) -> f64 {
     1.0 / (1.0 + f64::from(count)).ln().max(0.7)
+}
+
+/// In how many passages a word stands or, if in none, the one of its synonyms that most have: the
+/// *Kehricht* of a *Kehrichtsack* is *Abfall*.
+fn count_meaning(stem: &str, language: Language, known: &Vocabularies) -> u32 {
+    let own = count(stem, language, known);
+    let others = thesaurus::synonyms(stem, language).map(|other| count(other, language, known));
+    if own > 0 { own } else { others.max().unwrap_or(0) }
 }
 
 fn count(stem: &str, language: Language, known: &Vocabularies) -> u32 {
