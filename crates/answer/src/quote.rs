@@ -9,6 +9,7 @@ mod opposites;
 mod order;
 mod phrases;
 mod place;
+mod sister;
 mod slots;
 mod span;
 mod units;
@@ -26,6 +27,7 @@ use dispute::{Disputed, keep_current};
 use expected::{Expected, focus};
 use features::Asking;
 use place::Place;
+use sister::Things;
 use units::{Unit, units};
 use whom::{Speaks, Whom};
 
@@ -37,6 +39,12 @@ const QUOTES: usize = 3;
 const HEADING: f64 = 0.95;
 /// What a word in a neighbouring sentence counts.
 const NEIGHBOUR: f64 = 0.45;
+/// What a word counts that stands at the beginning of the document; where that is, and how long.
+const OPENING: f64 = 0.6;
+const OPENING_WITHIN: usize = 160;
+const OPENING_BYTES: usize = 400;
+/// What a word in the sentence before counts for one that goes on from it.
+const CARRIED_ON: f64 = 0.9;
 /// What holding the kind of thing asked for is worth.
 const KIND: f64 = 0.5;
 /// A second sentence must come this close to the first.
@@ -229,21 +237,26 @@ fn focus_strength(focus: &str, best: &Candidate, found: &EvidenceSet) -> Option<
 }
 
 /// What is asked, beside its subject.
-struct Asks {
+struct Asks<'a> {
+    text: &'a str,
     expected: Option<Expected>,
     place: Place,
     words: Vec<Word>,
     language: Language,
+    /// Whether it asks for what is after something.
+    after: bool,
     /// Whether the place that it names is found.
     is_placed: bool,
 }
 
 fn candidates(text: &str, language: Language, evidence: &[Evidence]) -> Vec<Candidate> {
     let asking = Asks {
+        text,
         expected: Expected::of(text, language),
         place: Place::of(text, language),
         words: words(text, language),
         language,
+        after: sister::asks_after(&words(text, language), language),
         is_placed: evidence.iter().any(|passage| passage.named),
     };
     let plain = Question::plain(text, language);
@@ -259,13 +272,30 @@ fn candidates(text: &str, language: Language, evidence: &[Evidence]) -> Vec<Cand
         let rank = (passage.score / best).clamp(0.0, 1.0);
         let from = candidates.len();
         let whom = Whom::of(text, language, question, asking.expected.as_ref());
-        candidates.extend(of_passage(at, passage, &whom, question, &asking, rank));
+        let mut above = above(passage, question);
+        if let Some(opening) = opening(passage, evidence) {
+            let said = strengths(question, &opening.text, opening.language);
+            raise(&mut above, &said, OPENING);
+        }
+        candidates.extend(of_passage(at, passage, &above, &whom, question, &asking, rank));
         if goes_on(passage, evidence) {
             let silent = candidates[from..].iter_mut().filter(|c| c.own_coverage < SILENT);
             silent.for_each(|candidate| candidate.score *= CONTINUED);
         }
     }
     candidates
+}
+
+/// The beginning of a passage's document, where that is found too: a contract names its parties
+/// there, a mail its sender, and speaks of them from then on.
+fn opening<'a>(passage: &Evidence, evidence: &'a [Evidence]) -> Option<&'a Evidence> {
+    let opens = |other: &&Evidence| {
+        other.digest == passage.digest
+            && other.range.start < OPENING_WITHIN
+            && other.range.end <= passage.range.start
+            && other.range.end - other.range.start < OPENING_BYTES
+    };
+    evidence.iter().find(opens)
 }
 
 /// Whether a passage at the named place goes on from another one there, which is found too.
@@ -283,24 +313,28 @@ fn strengths(question: &Question, text: &str, language: Language) -> Vec<f64> {
 fn of_passage(
     at: usize,
     passage: &Evidence,
+    above: &[f64],
     whom: &Whom,
     question: &Question,
     asks: &Asks,
     rank: f64,
 ) -> Vec<Candidate> {
-    let above = above(passage, question);
     let units = units(&passage.text, passage.language);
     let own = own_strengths(passage, question, asks, &units);
+    let marks = place::marks(&passage.text, &units);
     let placed = asks.place.weights(passage, &units);
     let subject = Subject { question, words: &asks.words, language: asks.language };
+    let things = Things::of(asks.text, &asks.words, asks.language, question);
     let candidate = |(index, unit): (usize, &Unit)| {
-        let joined = joined_strengths(&above, &units, &own, index);
+        let joined = joined_strengths(above, &units, &own, index);
         let text = unit.text(&passage.text);
         let expected = asks.expected.as_ref();
-        let holds_expected = expected.map(|kind| kind.stands_in(text, passage.language));
+        let unmarked = &text[marks[index]..];
+        let holds_expected = expected.map(|kind| kind.stands_in(unmarked, passage.language));
         let mut matched = own[index].clone();
-        raise(&mut matched, &above, 1.0);
-        let contrary = subject.is_missed(text, passage.language, &matched);
+        raise(&mut matched, above, 1.0);
+        let contrary = subject.is_missed(text, passage.language, &matched)
+            || things.are_missed(text, passage.language, &matched, &joined);
         let speaks = whom.spoken_of(text, passage.language, &matched);
         let weight = placed[index]
             * if contrary { CONTRARY } else { 1.0 }
@@ -310,7 +344,8 @@ fn of_passage(
         Candidate {
             evidence: at,
             unit: unit.clone(),
-            introduction: adding_introduction(&units, &own, index),
+            introduction: adding_introduction(&units, &own, index)
+                .or_else(|| continued(&units, &passage.text, index).filter(|_| asks.after)),
             score: score(own_coverage, coverage, holds_expected, rank) * weight,
             joined,
             own: own[index].clone(),
@@ -334,7 +369,7 @@ fn own_strengths(
 ) -> Vec<Vec<f64>> {
     let asked = passage.heading_path.last().filter(|heading| heading.ends_with('?'));
     let asked = asked.map(|heading| strengths(question, heading, passage.language));
-    let own = |unit: &Unit| {
+    let own_of = |unit: &Unit| {
         let mut own = strengths(question, unit.text(&passage.text), passage.language);
         // Where the named place is found, a mention of it elsewhere says nothing.
         if asks.is_placed {
@@ -346,7 +381,20 @@ fn own_strengths(
         raise(&mut own, asked.as_deref().unwrap_or_default(), 1.0);
         own
     };
-    units.iter().map(own).collect()
+    let mut own: Vec<Vec<f64>> = units.iter().map(own_of).collect();
+    for at in 1..units.len() {
+        if asks.after && place::goes_on_from(units[at].text(&passage.text)) {
+            let (before, rest) = own.split_at_mut(at);
+            raise(&mut rest[0], &before[at - 1], CARRIED_ON);
+        }
+    }
+    own
+}
+
+/// The sentence that another one goes on from (`after that …`), without which it is not understood.
+fn continued(units: &[Unit], passage: &str, index: usize) -> Option<ByteRange> {
+    let before = index.checked_sub(1)?;
+    place::goes_on_from(units[index].text(passage)).then_some(units[before].range)
 }
 
 /// How well a unit matches each concept together with what stands above and beside it.

@@ -128,7 +128,7 @@ fn are_two_sources(one: &Evidence, other: &Evidence) -> bool {
 fn classes(expected: &Expected) -> Option<&'static [Class]> {
     use Class::{Bare, Measure, Month, Percent, Period, Sum, Time};
     match expected {
-        Expected::Amount => Some(&[Sum, Percent]),
+        Expected::Amount | Expected::Figure => Some(&[Sum, Percent]),
         Expected::Count(_) => Some(&[Bare]),
         Expected::Measure(_) => Some(&[Bare, Measure, Period]),
         Expected::When => Some(&[Bare, Month, Time]),

@@ -14,6 +14,8 @@ const ASKING_WORDS: usize = 2;
 pub(super) enum Expected {
     /// A sum of money or a rate, or that there is none to pay.
     Amount,
+    /// How high something is: any number that is none of a place or a year.
+    Figure,
     /// A number of the things that the word names.
     Count(Word),
     /// An age, a size, a distance: a number of something that begins with one of these.
@@ -44,7 +46,6 @@ const AMOUNT: &[&str] = &[
     " costano ",
     " si paga",
     " verdien",
-    " quanto ammonta",
     " custa ",
     " custan",
     " quant munta",
@@ -54,6 +55,17 @@ const AMOUNT: &[&str] = &[
     " combien pay",
     " cost ",
     " costs ",
+];
+/// Questions after a height that may be a sum, a share or a number.
+const FIGURE: &[&str] = &[
+    " wie hoch ist ",
+    " wie hoch sind ",
+    " wie hoch liegt ",
+    " a combien s eleve",
+    " a quanto ammonta",
+    " how high is ",
+    " how high are ",
+    " how high can ",
 ];
 /// Names of what is paid: a question that is not answered by yes or no, a person or a place asks
 /// how much it is.
@@ -134,7 +146,6 @@ const MEASURES: &[(&[&str], &[&str])] = &[
             " che distanza",
             " how big",
             " how far",
-            " how high",
         ],
         &[
             "meter", "metre", "metr", "zenti", "centi", "milli", "kilom", "chilom", "quadrat",
@@ -246,6 +257,41 @@ const TIMES: &[&str] = &[
     "summer",
     "autumn",
     "spring",
+    "weihnachten ",
+    "weihnacht ",
+    "neujahr ",
+    "silvester ",
+    "ostern ",
+    "pfingsten ",
+    "noel ",
+    "nouvel an ",
+    "paques ",
+    "pentecote ",
+    "natale ",
+    "capodanno ",
+    "pasqua ",
+    "pentecoste ",
+    "nadal ",
+    "bumaun ",
+    "pasca ",
+    "christmas ",
+    "easter ",
+    "new year ",
+];
+/// Beginnings of words for those of whom a body is made up, and how it is said that it is.
+const MEMBERS: &[&str] = &["mitglied", "membr", "commember", "member"];
+const COMPOSED: &[&str] = &[
+    " besteht aus ",
+    " bestehen aus ",
+    " setzt sich aus ",
+    " se compose d",
+    " est compose",
+    " si compone ",
+    " e compost",
+    " sa cumpona ",
+    " consists of ",
+    " is composed of ",
+    " is made up of ",
 ];
 
 impl Expected {
@@ -253,6 +299,7 @@ impl Expected {
     pub(super) fn of(question: &str, language: Language) -> Option<Expected> {
         let folded = blanked(question);
         let role = ROLE.iter().find_map(|phrase| counted(question, &folded, phrase, language));
+        let role = role.or_else(|| bare_role(question, language));
         if let Some(role) = role.filter(|role| language != Language::De || role.capital) {
             return Some(Expected::Name(role));
         }
@@ -288,6 +335,7 @@ impl Expected {
             None | Some(Expected::Contact | Expected::Who(_)) if charged() => {
                 Some(Expected::Amount)
             }
+            None if asks(FIGURE) => Some(Expected::Figure),
             found => found,
         }
     }
@@ -302,6 +350,7 @@ impl Expected {
         };
         let holds = match self {
             Expected::Amount => found.iter().any(is_sum) || begins(FREE),
+            Expected::Figure => found.iter().any(is_figure) || begins(FREE),
             Expected::Count(word) => return count_of(word, text, language, &found),
             Expected::Measure(units) => return measure(units, text, &found),
             Expected::When => {
@@ -316,6 +365,18 @@ impl Expected {
         };
         f64::from(holds)
     }
+}
+
+/// The role in `wer ist Brunnenmeister`, which German names without an article. Two capitals in a
+/// row are somebody's name.
+fn bare_role(question: &str, language: Language) -> Option<Word> {
+    let words = words(question, language);
+    let [who, is, role, rest @ ..] = words.as_slice() else { return None };
+    let asks = language == Language::De
+        && who.folded == "wer"
+        && matches!(is.folded.as_str(), "ist" | "war" | "wird" | "wurde");
+    let named = rest.first().is_some_and(|next| next.capital);
+    (asks && role.capital && !named).then(|| role.clone())
 }
 
 /// Whether a question is answered by yes or no, a reason, a place or a person: then a charge that
@@ -447,8 +508,21 @@ fn count_of(word: &Word, text: &str, language: Language, found: &[Quantity]) -> 
         let around = at.saturating_sub(2)..(at + 4).min(words.len());
         words[around].iter().any(|other| alike(word, other))
     };
-    let bare = |q: &&Quantity| matches!(q.value, Value::Number { unit: None, .. });
-    f64::from(found.iter().filter(bare).any(beside))
+    let next = |quantity: &Quantity| {
+        let after =
+            words.iter().find(|w| w.range.start >= quantity.start() + quantity.shown(text).len());
+        after.is_some_and(|after| alike(word, after))
+    };
+    let whole = blanked(text);
+    let composed = MEMBERS.iter().any(|member| word.folded.starts_with(member))
+        && COMPOSED.iter().any(|phrase| whole.contains(phrase));
+    let counts = |quantity: &Quantity| match quantity.value {
+        Value::Number { unit: None, .. } => composed || beside(quantity),
+        // `five weeks` counts weeks of holiday.
+        Value::Number { unit: Some(unit), .. } => unit.is_time() && next(quantity),
+        _ => false,
+    };
+    f64::from(found.iter().any(counts))
 }
 
 /// Whether a number of such a unit stands there.
@@ -464,6 +538,7 @@ fn measure(units: &[&str], text: &str, found: &[Quantity]) -> f64 {
 
 /// The text without the number of its paragraph or item: that counts nothing.
 pub(super) fn without_marker(text: &str, language: Language) -> &str {
+    let text = text.trim_start();
     let marker = text.split_whitespace().next().unwrap_or_default();
     let rest = text[marker.len()..].trim_start();
     let digits = marker.trim_matches(['(', ')', '.']);
@@ -483,8 +558,19 @@ fn alike(a: &Word, b: &Word) -> bool {
 fn is_sum(quantity: &Quantity) -> bool {
     matches!(
         quantity.value,
-        Value::Number { unit: Some(Unit::Money | Unit::Euro | Unit::Percent), .. }
+        Value::Number {
+            unit: Some(Unit::Money | Unit::Euro | Unit::Dollar | Unit::Pound | Unit::Percent),
+            ..
+        }
     )
+}
+
+fn is_figure(quantity: &Quantity) -> bool {
+    match quantity.value {
+        Value::Number { unit: Some(unit), .. } => !matches!(unit, Unit::Article | Unit::Paragraph),
+        Value::Number { value, unit: None } => !(1900..2100).contains(&(value / 10_000)),
+        _ => false,
+    }
 }
 
 fn is_time(quantity: &Quantity) -> bool {
@@ -594,6 +680,8 @@ mod tests {
             ("Wie hoch ist die Hundesteuer?", De, Some(Expected::Amount)),
             ("Quelle est la taxe ?", Fr, Some(Expected::Amount)),
             ("Was kostet die Gebühr?", De, Some(Expected::Amount)),
+            ("Wie hoch ist der Stundenansatz?", De, Some(Expected::Figure)),
+            ("A combien s'élève l'indemnité ?", Fr, Some(Expected::Figure)),
         ] {
             assert_eq!(Expected::of(question, language), expected, "{question}");
         }
@@ -603,6 +691,11 @@ mod tests {
         assert_eq!(condition, None);
         let role = Expected::of("Wer ist der Brunnenmeister der Gemeinde?", De);
         assert!(matches!(role, Some(Expected::Name(word)) if word.folded == "brunnenmeister"));
+        let bare = Expected::of("Wer ist Gemeindeschreiberin von Almens?", De);
+        assert!(matches!(bare, Some(Expected::Name(word)) if word.folded == "gemeindeschreiberin"));
+        for question in ["Wer ist Hans Meier?", "Wer ist für Bauten zuständig?"] {
+            assert!(matches!(Expected::of(question, De), Some(Expected::Who(_))), "{question}");
+        }
         assert!(matches!(Expected::of("Tgi è responsabel?", Rm), Some(Expected::Who(_))));
     }
 
@@ -622,6 +715,7 @@ mod tests {
     fn sentences_hold_it_or_not() {
         let holds = |expected: Expected, text, language| expected.stands_in(text, language);
         assert_eq!(holds(Expected::Amount, "Die Abgabe ist unentgeltlich.", De), 1.0);
+        assert_eq!(holds(Expected::Amount, "Parking costs GBP 6 per day.", En), 1.0);
         assert_eq!(holds(Expected::Amount, "Die Gebühr ist in 30 Tagen fällig.", De), 0.0);
         assert_eq!(holds(Expected::When, "Le premier jeudi du mois.", Fr), 1.0);
         assert_eq!(holds(Expected::When, "Ouvert de 8h30 à midi.", Fr), 1.0);
@@ -637,6 +731,12 @@ mod tests {
         assert!(holds(age, "Der Kurs hat vier Lektionen.", De) < 0.5);
         let graves = Expected::of("Wie viele Hunde leben hier?", De).unwrap();
         assert_eq!(holds(graves, "3 Die Hunde sind anzuleinen.", De), 0.0);
+        let weeks = Expected::of("Wie viele Ferienwochen habe ich?", De).unwrap();
+        assert_eq!(holds(weeks.clone(), "Der Anspruch beträgt fünf Wochen.", De), 1.0);
+        assert_eq!(holds(weeks, "Er beträgt CHF 50 je Woche.", De), 0.0);
+        let members = Expected::of("Quanti membri ha il Consiglio nazionale?", It).unwrap();
+        assert_eq!(holds(members, "Il Consiglio nazionale si compone di 200 deputati.", It), 1.0);
+        assert_eq!(holds(Expected::When, "La crèche est fermée entre Noël et Nouvel An.", Fr), 1.0);
         let dogs = Expected::of("Wie viele Hunde darf ich halten?", De).unwrap();
         assert_eq!(holds(dogs.clone(), "Erlaubt sind höchstens zwei Hunde.", De), 1.0);
         assert!(

@@ -15,6 +15,25 @@ const AMENDMENT: f64 = 0.3;
 /// Words before a letter: `lit. b`.
 const LETTER_WORDS: &[&str] =
     &["lit", "bst", "buchstabe", "buchst", "let", "lettre", "lett", "lettera", "letter", "point"];
+/// How sentences begin that say what is after what the one before says; folded.
+const AFTERWARDS: &[&str] = &[
+    "danach",
+    "anschliessend",
+    "nachher",
+    "hernach",
+    "ensuite",
+    "par la suite",
+    "apres cela",
+    "successivamente",
+    "in seguito",
+    "dopo di che",
+    "suenter quai",
+    "thereafter",
+    "afterwards",
+    "after that",
+];
+/// They are in so many first bytes.
+const AFTERWARDS_BYTES: usize = 24;
 /// Beginnings of words in questions about how a provision came about.
 const HISTORY: &[&str] = &[
     "fassung", "eingefug", "aufgehob", "geandert", "anderung", "revidier", "teneur", "introdui",
@@ -93,6 +112,32 @@ impl Place {
     }
 }
 
+/// How many bytes at the beginning of each unit are the number of its paragraph: `1 Der`, `2 Die`
+/// in one passage count nothing, while `3 Hunde` alone does.
+pub(super) fn marks(passage: &str, units: &[Unit]) -> Vec<usize> {
+    let number = |unit: &Unit| -> Option<u32> { numbered(unit.text(passage))?.parse().ok() };
+    let all: Vec<u32> = units.iter().filter_map(number).collect();
+    let in_row = |number: u32| all.iter().any(|other| other.abs_diff(number) == 1);
+    let mark = |unit: &Unit| {
+        let text = unit.text(passage);
+        let marked = number(unit).is_some_and(in_row);
+        let rest = text.split_once(' ').map(|(_, rest)| rest.trim_start()).filter(|_| marked);
+        rest.map_or(0, |rest| text.len() - rest.len())
+    };
+    units.iter().map(mark).collect()
+}
+
+/// Whether a sentence begins with a word that goes on from what the one before says.
+pub(super) fn goes_on_from(text: &str) -> bool {
+    let bare = text.trim_start_matches(|c: char| c.is_ascii_digit() || " .)(".contains(c));
+    let beginning = &bare[..bare.floor_char_boundary(AFTERWARDS_BYTES)];
+    let folded = fold(&beginning.to_lowercase());
+    AFTERWARDS.iter().any(|word| {
+        let rest = folded.strip_prefix(word);
+        rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    })
+}
+
 /// The number of a paragraph that begins here: `3 In der Regel`, `(3) Wer`, `3. Each`.
 fn numbered(text: &str) -> Option<String> {
     let bare = text.trim_start_matches('(');
@@ -134,6 +179,20 @@ mod tests {
         for text in ["3 hunde", "2026 Wahlen", "Der Rat", "a. Der Rat", ""] {
             assert_eq!(numbered(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_of_paragraphs_are_no_figures() {
+        let marks_of = |text: &str| marks(text, &units(text, De));
+        assert_eq!(marks_of("1 Der Anspruch.\n\n2 Ferien werden bezogen."), [2, 2]);
+        assert_eq!(marks_of("3 Hunde sind erlaubt."), [0]);
+    }
+
+    #[test]
+    fn some_sentences_go_on_from_the_one_before() {
+        assert!(goes_on_from("2 Danach beträgt sie drei Monate."));
+        assert!(goes_on_from("Ensuite, il est de trois mois."));
+        assert!(!goes_on_from("Danachliegende Häuser.") && !goes_on_from("Die Frist beträgt"));
     }
 
     #[test]

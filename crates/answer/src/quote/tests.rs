@@ -161,3 +161,39 @@ fn a_list_that_is_asked_for_is_quoted_whole() {
     let quotation = quote("Was ist zur Anmeldung mitzubringen?", De, &set);
     assert_eq!(texts(&quotation, &set), [list]);
 }
+
+#[test]
+fn a_neighbour_does_not_answer_for_the_row_that_is_not_there() {
+    let rows = "Amtsstelle: Bauamt; Öffnungszeiten: Montag 9–11 Uhr\n\n\
+                Amtsstelle: Grundbuchamt; Öffnungszeiten: Mittwoch 14–17 Uhr";
+    let set = found(vec![passage(rows, &["Öffnungszeiten"], De)]);
+    let there = quote("Wann hat das Bauamt offen?", De, &set);
+    assert_eq!(texts(&there, &set), ["Amtsstelle: Bauamt; Öffnungszeiten: Montag 9–11 Uhr"]);
+    let hidden = quote("Wann hat das Steueramt offen?", De, &set);
+    assert!(there.confidence > 0.5 && hidden.confidence < 0.5, "{}", hidden.confidence);
+}
+
+#[test]
+fn what_is_after_something_is_quoted_with_it() {
+    let text = "1 Während der Probezeit beträgt die Kündigungsfrist sieben Tage.\n\n\
+                2 Danach beträgt sie drei Monate.";
+    let set = found(vec![passage(text, &["Kündigung"], De)]);
+    let after = quote("Wie lange ist die Kündigungsfrist nach der Probezeit?", De, &set);
+    assert_eq!(texts(&after, &set).last().unwrap(), "2 Danach beträgt sie drei Monate.");
+    assert_eq!(after.quotes.len(), 2);
+    let during = quote("Wie lange ist die Kündigungsfrist während der Probezeit?", De, &set);
+    assert!(texts(&during, &set)[0].ends_with("sieben Tage."));
+}
+
+#[test]
+fn who_is_named_at_the_beginning_is_meant_later_on() {
+    let opening = passage("Vertrag zwischen der Sonder AG und Frau Lechner.", &["Vertrag"], De);
+    let later = "Die Probezeit dauert zwei Monate.";
+    let start = opening.range.end + 2;
+    let range = ByteRange { start, end: start + later.len() };
+    let later = Evidence { range, ..passage(later, &["Vertrag", "Probezeit"], De) };
+    let question = "Wie lange dauert die Probezeit von Frau Lechner?";
+    let alone = quote(question, De, &found(vec![later.clone()]));
+    let both = quote(question, De, &found(vec![later, opening]));
+    assert!(both.confidence > alone.confidence + 0.1, "{} {}", both.confidence, alone.confidence);
+}

@@ -59,7 +59,7 @@ fn lines(passage: &str) -> Vec<ByteRange> {
 }
 
 /// A table row: cells with their headers, or cells in a line.
-fn is_row(line: &str) -> bool {
+pub(super) fn is_row(line: &str) -> bool {
     let cells = line.split("; ").filter(|cell| cell.contains(": ")).count();
     line.contains(" | ") || cells >= 2 || (cells == 1 && !line.ends_with(['.', '!', '?', ':']))
 }
