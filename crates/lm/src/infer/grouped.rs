@@ -1,5 +1,5 @@
-//! The experts of a long prompt, all of them together: each step is one piece of work for all threads,
-//! whichever expert its parts are for.
+//! The experts of a long prompt, all of them together: each step is one piece of work for all
+//! threads, whichever expert its parts are for.
 
 use super::mixture::Route;
 use super::rounded::ROWS_LEAST;
