@@ -11,6 +11,7 @@
 //! `cargo bench -p allod-kernels --bench free`. Runs where the processor has AVX-512 with VNNI and
 //! bf16.
 #![allow(clippy::print_stdout, missing_docs)]
+#![allow(unsafe_code)] // intrinsics on pointers
 
 #[cfg(not(target_arch = "x86_64"))]
 fn main() {
@@ -294,7 +295,9 @@ mod free {
                         let x = _mm512_set1_epi32(pairs[token * COLUMNS / 2 + pair]);
                         for (sum, weights) in sums.iter_mut().zip(weights) {
                             // SAFETY: the types have the same bits.
-                            let [x, w] = unsafe { std::mem::transmute([x, weights]) };
+                            let [x, w] = unsafe {
+                                std::mem::transmute::<[__m512i; 2], [__m512bh; 2]>([x, weights])
+                            };
                             *sum = _mm512_dpbf16_ps(*sum, x, w);
                         }
                     }
