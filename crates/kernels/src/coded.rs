@@ -188,7 +188,7 @@ fn decode_span(layout: Layout, span: &[u8], panel: &mut [Lanes]) {
 
 /// How far ahead codes are asked for: the processor alone looks no further than a page. Twice as
 /// far gives a tenth less of what memory can give, four times as far a third less
-/// (`docs/performance.md`).
+/// (`docs/kernel-notes.md`).
 #[cfg(target_arch = "x86_64")]
 pub(crate) const AHEAD_BYTES: usize = 2048;
 
