@@ -132,7 +132,8 @@ const EN: &[(&str, &str)] = &[
     ("create created", "destroy destroyed"),
 ];
 
-fn column(language: Language) -> Option<usize> {
+/// Where lists of words of five languages have those of one.
+pub(super) fn column(language: Language) -> Option<usize> {
     match language {
         Language::De => Some(0),
         Language::Fr => Some(1),
@@ -143,7 +144,8 @@ fn column(language: Language) -> Option<usize> {
     }
 }
 
-fn in_list(list: &str, folded: &str) -> bool {
+/// Whether a list of words has one.
+pub(super) fn in_list(list: &str, folded: &str) -> bool {
     list.split_whitespace().any(|word| word == folded)
 }
 

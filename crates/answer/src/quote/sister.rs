@@ -7,6 +7,7 @@ use allod_corpus::Language;
 use allod_retrieval::Question;
 use allod_retrieval::analysis::{Word, is_stop_word, is_weak_word, words};
 
+use super::opposites::{column, in_list};
 use super::units::is_row;
 use crate::support::quantity::{Value, quantities};
 
@@ -355,21 +356,6 @@ fn is_noun(text: &str, words: &[Word], at: usize, language: Language, follows: b
 
 fn is_joiner(word: &Word, language: Language) -> bool {
     column(language).is_some_and(|at| in_list(JOINERS[at], &word.folded))
-}
-
-fn in_list(list: &str, folded: &str) -> bool {
-    list.split_whitespace().any(|word| word == folded)
-}
-
-fn column(language: Language) -> Option<usize> {
-    match language {
-        Language::De => Some(0),
-        Language::Fr => Some(1),
-        Language::It => Some(2),
-        Language::Rm => Some(3),
-        Language::En => Some(4),
-        _ => None,
-    }
 }
 
 fn weakly(strengths: &[f64], concept: usize, least: f64) -> bool {
