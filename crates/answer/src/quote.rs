@@ -250,13 +250,14 @@ struct Asks<'a> {
 }
 
 fn candidates(text: &str, language: Language, evidence: &[Evidence]) -> Vec<Candidate> {
+    let asked = words(text, language);
     let asking = Asks {
         text,
         expected: Expected::of(text, language),
         place: Place::of(text, language),
-        words: words(text, language),
+        after: sister::asks_after(&asked, language),
+        words: asked,
         language,
-        after: sister::asks_after(&words(text, language), language),
         is_placed: evidence.iter().any(|passage| passage.named),
     };
     let plain = Question::plain(text, language);

@@ -4,7 +4,6 @@
 //! are only words that nobody was answered. Then the receipt, durable; only then the reply.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 
 use allod_corpus::Language;
 use allod_ledger::receipt::{self, Receipt};
@@ -23,7 +22,7 @@ use crate::generator::Generator;
 use crate::output::Output;
 use crate::reader::Reader;
 use crate::reply::{Citation, Mode, ReceiptRef};
-use crate::rounds::{Left, Placed};
+use crate::rounds::{self, Left};
 use crate::work;
 
 /// The name of the arithmetic rules that answers are computed under.
@@ -247,11 +246,6 @@ impl Keeper<'_> {
     }
 }
 
-/// The store remembers the log's head after so many receipts, with the words of the next ones, and
-/// when a process ends in good order: a log that is cut by more than that, and by those who were
-/// written together then, is noticed without any outside witness.
-const RECEIPTS_PER_REMEMBERED_HEAD: u64 = 8;
-
 /// Appends a receipt, once the words that it commits to are stored, and keeps the policy that it
 /// names; durable when it returns.
 pub(crate) fn append(
@@ -263,50 +257,8 @@ pub(crate) fn append(
     let policy = || vec![ArtifactRow::new("policy", desk.policy.text().to_owned())];
     desk.shelf.keep(desk.store.as_ref(), desk.policy.digest(), policy)?;
     keep_files(desk, &receipt)?;
-    let left = Left { rows, receipt: Prepared::new(&receipt)? };
-    let leaf = desk.rounds.submit(left, &|all| write_round(desk, all))?;
+    let leaf = rounds::write(desk, Left { rows, receipt: Prepared::new(&receipt)? })?;
     Ok(ReceiptRef { index: leaf.index, leaf: leaf.leaf_hash.to_string() })
-}
-
-/// Writes what several requests leave, first all words, then all receipts.
-fn write_round(desk: &Desk, all: Vec<Left>) -> Vec<Placed> {
-    let (mut rows, mut receipts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    for left in all {
-        rows.extend(left.rows);
-        receipts.push(left.receipt);
-        ends.push(rows.len());
-    }
-    let kept: Vec<Result<(), Error>> = match put_words(desk, &rows) {
-        Ok(()) => ends.iter().map(|_| Ok(())).collect(),
-        Err(error) if ends.len() == 1 => vec![Err(error)],
-        // Nobody gets another one's error.
-        Err(_) => {
-            let begins = std::iter::once(0).chain(ends.iter().copied());
-            begins.zip(&ends).map(|(begin, end)| put_words(desk, &rows[begin..*end])).collect()
-        }
-    };
-    let kept_ones = receipts.into_iter().zip(&kept).filter(|(_, kept)| kept.is_ok());
-    let receipts: Vec<Prepared> = kept_ones.map(|(receipt, _)| receipt).collect();
-    let mut leaves = desk.ledger.append_each(&receipts).into_iter();
-    let place = |kept: Result<(), Error>| {
-        kept?;
-        Ok(leaves.next().expect("each receipt has an outcome")?)
-    };
-    kept.into_iter().map(place).collect()
-}
-
-/// Stores words, and the log's head when it is time to.
-fn put_words(desk: &Desk, rows: &[PayloadRow]) -> Result<(), Error> {
-    let size = desk.ledger.checkpoint().size;
-    let remembered = desk.remembered.load(Ordering::Relaxed);
-    if size >= remembered + RECEIPTS_PER_REMEMBERED_HEAD {
-        let head = desk.head_row();
-        desk.store.put_payloads_and_head(rows, &head)?;
-        desk.remembered.fetch_max(head.size, Ordering::Relaxed);
-    } else if !rows.is_empty() {
-        desk.store.put_payloads(rows)?;
-    }
-    Ok(())
 }
 
 /// Keeps the list of the model's files, which the receipt names.

@@ -1,13 +1,18 @@
-//! Group commit: what requests leave that end at the same time is written together, their words in
-//! one transaction of the store and then their receipts in one round of the log. Each of them waits
-//! for the disk once, and is woken once.
+//! What requests leave that end at the same time is written together, their words in one
+//! transaction of the store and then their receipts in one round of the log.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
 
-use allod_ledger::{Leaf, Prepared};
+use allod_ledger::{Leaf, Prepared, Queue};
 use allod_store::PayloadRow;
 
+use crate::desk::Desk;
 use crate::error::Error;
+
+/// The store remembers the log's head after so many receipts, with the words of the next ones, and
+/// when a process ends in good order: a log that is cut by more than that, and by those who were
+/// written together then, is noticed without any outside witness.
+const RECEIPTS_PER_REMEMBERED_HEAD: u64 = 8;
 
 /// What a request leaves.
 pub(crate) struct Left {
@@ -17,171 +22,59 @@ pub(crate) struct Left {
 }
 
 /// What became of it.
-pub(crate) type Placed = Result<Leaf, Error>;
+type Placed = Result<Leaf, Error>;
 
-/// Requests wait here. The first to come leads: it takes what has gathered, and writes it; those
-/// who come meanwhile gather for the next leader.
-#[derive(Default)]
-pub(crate) struct Rounds {
-    state: Mutex<State>,
+/// Where requests wait for each other.
+pub(crate) type Rounds = Queue<Left, Placed>;
+
+/// Writes what a request leaves with what others do; durable when it returns.
+pub(crate) fn write(desk: &Desk, left: Left) -> Placed {
+    let placed = desk.rounds.submit(left, &|all| write_all(desk, all));
+    placed.unwrap_or_else(|| {
+        Err(Error::Folder {
+            path: "ledger".into(),
+            reason: "the thread that was writing the receipt panicked; ask again".into(),
+        })
+    })
 }
 
-#[derive(Default)]
-struct State {
-    gathered: Vec<(Left, Arc<Seat>)>,
-    leading: bool,
-}
-
-/// Where one request waits.
-#[derive(Default)]
-struct Seat {
-    placed: Mutex<Option<Placed>>,
-    turned: Condvar,
-}
-
-impl Seat {
-    fn take(&self) -> Option<Placed> {
-        self.placed.lock().unwrap_or_else(PoisonError::into_inner).take()
+/// Writes what several requests leave, first all words, then all receipts.
+fn write_all(desk: &Desk, all: Vec<Left>) -> Vec<Placed> {
+    let (mut rows, mut receipts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+    for left in all {
+        rows.extend(left.rows);
+        receipts.push(left.receipt);
+        ends.push(rows.len());
     }
-
-    fn give(&self, placed: Placed) {
-        *self.placed.lock().unwrap_or_else(PoisonError::into_inner) = Some(placed);
-    }
-}
-
-impl Rounds {
-    /// Has something written with what others leave, by `write` or by another caller's, which says
-    /// for each in order what became of it.
-    pub(crate) fn submit(&self, left: Left, write: &dyn Fn(Vec<Left>) -> Vec<Placed>) -> Placed {
-        let seat = Arc::new(Seat::default());
-        let mut state = self.lock();
-        state.gathered.push((left, Arc::clone(&seat)));
-        loop {
-            if let Some(placed) = seat.take() {
-                return placed;
-            }
-            if state.leading {
-                state = seat.turned.wait(state).unwrap_or_else(PoisonError::into_inner);
-            } else {
-                // Nobody leads and nothing has become of it: it is among what has gathered.
-                self.lead(state, write);
-                state = self.lock();
-            }
+    let kept: Vec<Result<(), Error>> = match put_words(desk, &rows) {
+        Ok(()) => ends.iter().map(|_| Ok(())).collect(),
+        Err(error) if ends.len() == 1 => vec![Err(error)],
+        // Nobody gets another one's error.
+        Err(_) => {
+            let begins = std::iter::once(0).chain(ends.iter().copied());
+            begins.zip(&ends).map(|(begin, end)| put_words(desk, &rows[begin..*end])).collect()
         }
-    }
-
-    fn lead(&self, mut state: MutexGuard<'_, State>, write: &dyn Fn(Vec<Left>) -> Vec<Placed>) {
-        state.leading = true;
-        let (left, seats): (Vec<Left>, _) = std::mem::take(&mut state.gathered).into_iter().unzip();
-        drop(state);
-        let mut leading = Leading { rounds: self, seats, placed: Vec::new() };
-        leading.placed = write(left);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    };
+    let kept_ones = receipts.into_iter().zip(&kept).filter(|(_, kept)| kept.is_ok());
+    let receipts: Vec<Prepared> = kept_ones.map(|(receipt, _)| receipt).collect();
+    let mut leaves = desk.ledger.append_each(&receipts).into_iter();
+    let place = |kept: Result<(), Error>| {
+        kept?;
+        Ok(leaves.next().expect("each receipt has an outcome")?)
+    };
+    kept.into_iter().map(place).collect()
 }
 
-/// Ends a leadership, even if writing panicked: nobody is left waiting.
-struct Leading<'a> {
-    rounds: &'a Rounds,
-    seats: Vec<Arc<Seat>>,
-    placed: Vec<Placed>,
-}
-
-impl Drop for Leading<'_> {
-    fn drop(&mut self) {
-        let mut placed = std::mem::take(&mut self.placed).into_iter();
-        for seat in &self.seats {
-            seat.give(placed.next().unwrap_or_else(|| Err(unwritten())));
-        }
-        let mut state = self.rounds.lock();
-        state.leading = false;
-        // Of those who gathered, one is enough to lead; the others wait for it.
-        if let Some((_, next)) = state.gathered.first() {
-            next.turned.notify_one();
-        }
-        drop(state);
-        self.seats.iter().for_each(|seat| seat.turned.notify_one());
+/// Stores words, and the log's head when it is time to.
+fn put_words(desk: &Desk, rows: &[PayloadRow]) -> Result<(), Error> {
+    let size = desk.ledger.checkpoint().size;
+    let remembered = desk.remembered.load(Ordering::Relaxed);
+    if size >= remembered + RECEIPTS_PER_REMEMBERED_HEAD {
+        let head = desk.head_row();
+        desk.store.put_payloads_and_head(rows, &head)?;
+        desk.remembered.fetch_max(head.size, Ordering::Relaxed);
+    } else if !rows.is_empty() {
+        desk.store.put_payloads(rows)?;
     }
-}
-
-fn unwritten() -> Error {
-    Error::Folder {
-        path: "ledger".into(),
-        reason: "the thread that was writing the receipt panicked; ask again".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use allod_ledger::{Hash, Receipt};
-    use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::Duration;
-
-    fn left(rows: usize) -> Left {
-        let words = crate::record::Words { prompt: "sha256:00".into(), answer: None, output: None };
-        let policy = allod_policy::Policy::built_in();
-        let receipt: Receipt = crate::record::blank(&policy, words);
-        let row = PayloadRow {
-            commitment: "sha256:00".into(),
-            salt_hex: "00".into(),
-            kind: "prompt".into(),
-            content: "Guten Tag".into(),
-            tenant: "t".into(),
-            subject: "s".into(),
-            created_at: "2026-11-23T00:00:00Z".into(),
-        };
-        Left { rows: vec![row; rows], receipt: Prepared::new(&receipt).unwrap() }
-    }
-
-    fn leaf(index: u64) -> Placed {
-        Ok(Leaf { index, leaf_hash: Hash::leaf(b"") })
-    }
-
-    #[test]
-    fn callers_share_rounds_and_each_gets_its_own_place() {
-        let (rounds, size, count) = (Rounds::default(), AtomicU64::new(0), AtomicU64::new(0));
-        // The number of rows says whose it is; the place, too.
-        let write = |all: Vec<Left>| -> Vec<Placed> {
-            std::thread::sleep(Duration::from_millis(5));
-            count.fetch_add(1, Ordering::SeqCst);
-            size.fetch_add(all.len() as u64, Ordering::SeqCst);
-            all.iter().map(|left| leaf(left.rows.len() as u64)).collect()
-        };
-        std::thread::scope(|scope| {
-            for thread in 0..8 {
-                let (rounds, write) = (&rounds, &write);
-                scope.spawn(move || {
-                    for _ in 0..20 {
-                        let placed = rounds.submit(left(thread), write).unwrap();
-                        assert_eq!(placed.index, thread as u64);
-                    }
-                });
-            }
-        });
-        assert_eq!(size.load(Ordering::SeqCst), 160);
-        let count = count.load(Ordering::SeqCst);
-        assert!((20..=80).contains(&count), "{count} rounds for 160 receipts by 8 threads");
-    }
-
-    #[test]
-    fn a_failure_is_told_to_whom_it_concerns() {
-        let rounds = Rounds::default();
-        let placed = rounds.submit(left(1), &|_| vec![Err(unwritten())]);
-        assert!(matches!(placed, Err(Error::Folder { .. })));
-        assert_eq!(rounds.submit(left(1), &|_| vec![leaf(7)]).unwrap().index, 7);
-    }
-
-    #[test]
-    fn a_panic_leaves_nobody_waiting() {
-        let rounds = Rounds::default();
-        let panicked = std::thread::scope(|scope| {
-            scope.spawn(|| rounds.submit(left(1), &|_| panic!("on purpose"))).join()
-        });
-        assert!(panicked.is_err());
-        assert!(rounds.submit(left(1), &|_| vec![leaf(0)]).is_ok());
-    }
+    Ok(())
 }

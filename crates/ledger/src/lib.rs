@@ -51,6 +51,7 @@ pub use hash::{Hash, NotAHash};
 pub use key::{KeyType, SigningKey, VerifierKey};
 pub use log::{Leaf, Ledger, Prepared};
 pub use proof::{Proven, check_consistency, check_proof};
+pub use queue::Queue;
 pub use receipt::{RECEIPT_BYTES_MAX, RECEIPT_VERSION, Receipt};
 pub use verify::{Expected, Verified, verify, verify_with};
 pub use witness::{Refusal, WITNESS_REQUEST_BYTES_MAX, Witness};

@@ -17,10 +17,10 @@ use crate::lock::LockFile;
 use crate::page::LastPage;
 use crate::proof;
 use crate::publish;
-use crate::queue::{Entry, Queue};
+use crate::queue::Queue;
 use crate::receipt::Receipt;
 use crate::recovery;
-use crate::round::{Round, create_folder};
+use crate::round::{Entry, Round, create_folder};
 use crate::tiles::{CHECKPOINT, HEAD, TILE_WIDTH, Tiles, tail_start, tile_path};
 use crate::tree;
 use crate::witness;
@@ -59,7 +59,7 @@ pub struct Ledger {
     /// Held while this process writes; the lock file keeps other processes out.
     writer: Mutex<()>,
     head: RwLock<Arc<Head>>,
-    queue: Queue,
+    queue: Queue<Vec<Entry>, Result<Vec<Leaf>>>,
     rounds: AtomicU64,
     last_page: LastPage,
 }
@@ -156,7 +156,7 @@ impl Ledger {
         }
         let entry = |receipt: &Receipt| Ok(Entry::from(receipt.to_entry()?));
         let entries = receipts.iter().map(entry).collect::<Result<Vec<Entry>>>()?;
-        self.queue.submit(entries, &|gathered| self.write_round(gathered))
+        self.submit(entries)
     }
 
     /// Records receipts of several callers with consecutive indices: all, or after an error none.
@@ -166,13 +166,38 @@ impl Ledger {
         if entries.is_empty() {
             return Vec::new();
         }
-        match self.queue.submit(entries, &|gathered| self.write_round(gathered)) {
+        match self.submit(entries) {
             Ok(leaves) => leaves.into_iter().map(Ok).collect(),
             Err(error) => {
                 let error = Arc::new(error);
                 (0..receipts.len()).map(|place| Err(Error::of_one(&error, place as u64))).collect()
             }
         }
+    }
+
+    /// Has entries written with those of other callers.
+    fn submit(&self, entries: Vec<Entry>) -> Result<Vec<Leaf>> {
+        let leaves = self.queue.submit(entries, &|gathered| self.write_gathered(&gathered));
+        leaves.unwrap_or_else(|| {
+            let reason = std::io::Error::other("the thread that was writing it panicked");
+            Err(Error::NotRecorded(Arc::new(Error::file("write", Path::new(HEAD), reason))))
+        })
+    }
+
+    /// Writes the entries of several callers in one round, and gives each its own part of what came
+    /// of it.
+    fn write_gathered(&self, gathered: &[Vec<Entry>]) -> Vec<Result<Vec<Leaf>>> {
+        let written = self.write_round(&gathered.concat()).map_err(Arc::new);
+        let mut end = 0;
+        let part = |own: &Vec<Entry>| {
+            let start = end;
+            end += own.len();
+            match &written {
+                Ok(leaves) => Ok(leaves[start..end].to_vec()),
+                Err(error) => Err(Error::of_one(error, start as u64)),
+            }
+        };
+        gathered.iter().map(part).collect()
     }
 
     /// Reads the receipt at `index`.

@@ -1,171 +1,162 @@
-//! Group commit: callers that come while a round is being written share the next one.
+//! Group commit: what callers bring while a round is being written shares the next one, and its
+//! wait for the disk. Each of them waits once, and is woken once.
 
-use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::error::{Error, Result};
-use crate::log::Leaf;
-
-/// An entry of the log: the canonical bytes of a receipt.
-pub(crate) type Entry = Arc<[u8]>;
-
-/// Callers wait here. The first to come becomes the leader, takes what has gathered, and writes it;
-/// those who come meanwhile gather for the next leader.
-#[derive(Default)]
-pub(crate) struct Queue {
-    state: Mutex<State>,
+/// Callers wait here. The first to come leads: it takes what has gathered, and writes it; those who
+/// come meanwhile gather for the next leader.
+pub struct Queue<T, R> {
+    state: Mutex<State<T, R>>,
 }
 
-#[derive(Default)]
-struct State {
-    gathered: Vec<Entry>,
-    batch: Arc<Batch>,
+struct State<T, R> {
+    gathered: Vec<(T, Arc<Seat<R>>)>,
     leading: bool,
 }
 
-/// Those who share a round.
-#[derive(Default)]
-struct Batch {
-    /// What it came to, once that is known.
-    outcome: OnceLock<Result<Vec<Leaf>, Arc<Error>>>,
+/// Where one caller waits.
+struct Seat<R> {
+    outcome: Mutex<Outcome<R>>,
     turned: Condvar,
 }
 
-impl Queue {
-    /// Has `entries` written, in one round, by `write` or by another caller's.
-    pub fn submit(
-        &self,
-        entries: Vec<Entry>,
-        write: &dyn Fn(&[Entry]) -> Result<Vec<Leaf>>,
-    ) -> Result<Vec<Leaf>> {
+enum Outcome<R> {
+    Open,
+    Known(R),
+    /// Who wrote panicked.
+    Lost,
+}
+
+impl<R> Seat<R> {
+    fn take(&self) -> Outcome<R> {
+        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut outcome, Outcome::Open)
+    }
+
+    fn give(&self, given: Option<R>) {
+        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        *outcome = given.map_or(Outcome::Lost, Outcome::Known);
+    }
+}
+
+impl<T, R> Default for Queue<T, R> {
+    fn default() -> Queue<T, R> {
+        Queue { state: Mutex::new(State { gathered: Vec::new(), leading: false }) }
+    }
+}
+
+impl<T, R> Queue<T, R> {
+    /// Has something written with what others bring, by `write` or by another caller's, which says
+    /// in order what became of each. `None` if another caller's panicked: whether it was written
+    /// is not known.
+    pub fn submit(&self, brought: T, write: &dyn Fn(Vec<T>) -> Vec<R>) -> Option<R> {
+        let seat = Arc::new(Seat { outcome: Mutex::new(Outcome::Open), turned: Condvar::new() });
         let mut state = self.lock();
-        let start = state.gathered.len();
-        state.gathered.extend(entries);
-        let own = start..state.gathered.len();
-        let batch = Arc::clone(&state.batch);
+        state.gathered.push((brought, Arc::clone(&seat)));
         loop {
-            if let Some(outcome) = batch.outcome.get() {
-                return share(outcome, own);
+            match seat.take() {
+                Outcome::Known(outcome) => return Some(outcome),
+                Outcome::Lost => return None,
+                Outcome::Open => {}
             }
             if state.leading {
-                state = batch.turned.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = seat.turned.wait(state).unwrap_or_else(PoisonError::into_inner);
             } else {
-                // Nobody leads and the batch is open: what has gathered is this batch.
+                // Nobody leads and nothing has become of it: it is among what has gathered.
                 self.lead(state, write);
                 state = self.lock();
             }
         }
     }
 
-    fn lead(
-        &self,
-        mut state: MutexGuard<'_, State>,
-        write: &dyn Fn(&[Entry]) -> Result<Vec<Leaf>>,
-    ) {
+    fn lead(&self, mut state: MutexGuard<'_, State<T, R>>, write: &dyn Fn(Vec<T>) -> Vec<R>) {
         state.leading = true;
-        let entries = std::mem::take(&mut state.gathered);
-        let batch = std::mem::take(&mut state.batch);
+        let (brought, seats) = std::mem::take(&mut state.gathered).into_iter().unzip();
         drop(state);
-        let leading = Leading { queue: self, batch: &batch };
-        let outcome = write(&entries).map_err(Arc::new);
-        // Only the leader sets it, and only once.
-        let _ = leading.batch.outcome.set(outcome);
+        let mut leading = Leading { queue: self, seats, outcomes: Vec::new() };
+        leading.outcomes = write(brought);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<T, R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Ends a leadership, even if writing panicked: nobody is left waiting.
-struct Leading<'a> {
-    queue: &'a Queue,
-    batch: &'a Batch,
+struct Leading<'a, T, R> {
+    queue: &'a Queue<T, R>,
+    seats: Vec<Arc<Seat<R>>>,
+    outcomes: Vec<R>,
 }
 
-impl Drop for Leading<'_> {
+impl<T, R> Drop for Leading<'_, T, R> {
     fn drop(&mut self) {
-        self.batch.outcome.get_or_init(|| {
-            let reason = std::io::Error::other("the thread that was writing it panicked");
-            Err(Arc::new(Error::file("write", std::path::Path::new("head"), reason)))
-        });
+        let mut outcomes = std::mem::take(&mut self.outcomes).into_iter();
+        self.seats.iter().for_each(|seat| seat.give(outcomes.next()));
         let mut state = self.queue.lock();
         state.leading = false;
         // Of those who gathered, one is enough to lead; the others wait for it.
-        state.batch.turned.notify_one();
-        self.batch.turned.notify_all();
-    }
-}
-
-/// One caller's part of what a round came to.
-fn share(outcome: &Result<Vec<Leaf>, Arc<Error>>, own: Range<usize>) -> Result<Vec<Leaf>> {
-    match outcome {
-        Ok(leaves) => Ok(leaves[own].to_vec()),
-        Err(error) => Err(Error::of_one(error, own.start as u64)),
+        if let Some((_, next)) = state.gathered.first() {
+            next.turned.notify_one();
+        }
+        drop(state);
+        self.seats.iter().for_each(|seat| seat.turned.notify_one());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::Hash;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
-    /// Stands for a log: numbers the entries and counts the rounds.
-    #[derive(Default)]
-    struct Log {
-        size: AtomicU64,
-        rounds: AtomicU64,
-    }
-
-    impl Log {
-        fn write(&self, entries: &[Entry]) -> Result<Vec<Leaf>> {
-            std::thread::sleep(Duration::from_millis(5));
-            self.rounds.fetch_add(1, Ordering::SeqCst);
-            let first = self.size.fetch_add(entries.len() as u64, Ordering::SeqCst);
-            let leaf = |(index, entry): (u64, &Entry)| Leaf { index, leaf_hash: Hash::leaf(entry) };
-            Ok((first..).zip(entries).map(leaf).collect())
-        }
-    }
-
     #[test]
-    fn callers_share_rounds_and_each_gets_its_own_leaf() {
-        let (queue, log) = (Queue::default(), Log::default());
+    fn callers_share_rounds_and_each_gets_its_own_outcome() {
+        let (queue, size, rounds) = (Queue::default(), AtomicU64::new(0), AtomicU64::new(0));
+        let write = |all: Vec<u64>| -> Vec<u64> {
+            std::thread::sleep(Duration::from_millis(5));
+            rounds.fetch_add(1, Ordering::SeqCst);
+            size.fetch_add(all.len() as u64, Ordering::SeqCst);
+            all.into_iter().map(|number| 2 * number).collect()
+        };
         std::thread::scope(|scope| {
-            for thread in 0..8_u8 {
-                let (queue, log) = (&queue, &log);
+            for thread in 0..8 {
+                let (queue, write) = (&queue, &write);
                 scope.spawn(move || {
-                    for turn in 0..20_u8 {
-                        let entry: Entry = Arc::from([thread, turn]);
-                        let leaves = queue.submit(vec![entry.clone()], &|all| log.write(all));
-                        assert_eq!(leaves.unwrap()[0].leaf_hash, Hash::leaf(&entry));
+                    for turn in 0..20 {
+                        let number = 100 * thread + turn;
+                        assert_eq!(queue.submit(number, write), Some(2 * number));
                     }
                 });
             }
         });
-        assert_eq!(log.size.load(Ordering::SeqCst), 160);
-        let rounds = log.rounds.load(Ordering::SeqCst);
-        assert!((20..=80).contains(&rounds), "{rounds} rounds for 160 entries by 8 threads");
-    }
-
-    #[test]
-    fn a_failure_reaches_everyone_and_the_next_round_works() {
-        let (queue, log) = (Queue::default(), Log::default());
-        let fails = |_: &[Entry]| Err(Error::Random { reason: "test".into() });
-        let failed = queue.submit(vec![Arc::from([1])], &fails);
-        assert!(matches!(failed, Err(Error::NotRecorded(_))));
-        let leaves = queue.submit(vec![Arc::from([1]), Arc::from([2])], &|all| log.write(all));
-        assert_eq!(leaves.unwrap().len(), 2);
+        assert_eq!(size.load(Ordering::SeqCst), 160);
+        let rounds = rounds.load(Ordering::SeqCst);
+        assert!((20..=80).contains(&rounds), "{rounds} rounds for 160 numbers by 8 threads");
     }
 
     #[test]
     fn a_panic_leaves_nobody_waiting() {
-        let (queue, log) = (Queue::default(), Log::default());
-        let panicked = std::thread::scope(|scope| {
-            scope.spawn(|| queue.submit(vec![Arc::from([1])], &|_| panic!("on purpose"))).join()
+        let queue: Queue<u8, u8> = Queue::default();
+        let begun = std::sync::Barrier::new(2);
+        let waits = std::thread::scope(|scope| {
+            let leader = scope.spawn(|| {
+                queue.submit(1, &|_| {
+                    begun.wait();
+                    // Until the other one has gathered.
+                    while queue.lock().gathered.is_empty() {
+                        std::thread::yield_now();
+                    }
+                    panic!("on purpose")
+                })
+            });
+            begun.wait();
+            let waits = queue.submit(2, &|all| all);
+            assert!(leader.join().is_err());
+            waits
         });
-        assert!(panicked.is_err());
-        assert!(queue.submit(vec![Arc::from([2])], &|all| log.write(all)).is_ok());
+        assert_eq!(waits, Some(2), "it gathered for the next round, which it leads");
+        assert_eq!(queue.submit(3, &|_| Vec::new()), None, "an outcome that is missing is lost");
+        assert_eq!(queue.submit(4, &|all| all), Some(4));
     }
 }

@@ -10,8 +10,7 @@ use crate::fault::{Fault, Place, Wrong};
 use crate::hash::Hash;
 use crate::head::{Head, read_signed};
 use crate::key::VerifierKey;
-use crate::queue::Entry;
-use crate::round::{adopt_draft, write_draft};
+use crate::round::{Entry, adopt_draft, write_draft};
 use crate::tiles::{
     HEAD, Name, TILE_WIDTH, full_tiles, levels, partial_width, read_tile, tail_path, tail_start,
     unframe,

@@ -18,8 +18,10 @@ use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::key::SigningKey;
 use crate::log::Leaf;
-use crate::queue::Entry;
 use crate::tiles::{DRAFT_SUFFIX, HEAD};
+
+/// An entry of the log: the canonical bytes of a receipt.
+pub(crate) type Entry = Arc<[u8]>;
 
 /// What a disk writes wholly or not at all, in bytes; most have larger ones, made of these.
 const SECTOR_BYTES: usize = 512;
