@@ -18,7 +18,7 @@ pub use inputs::{BlockSums, CodedInputs, CodedPiece};
 pub(crate) use lanes::Job;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use layout::Codes;
-pub(crate) use layout::{Layout, SPAN_TILES, TILE_COLUMNS, are_whole_spans};
+pub(crate) use layout::{Layout, SPAN_TILES, TILE_COLUMNS, are_whole_spans, values};
 pub(crate) use scales::Factors;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use scales::Scales;
@@ -170,7 +170,7 @@ fn decode_span(layout: Layout, span: &[u8], panel: &mut [Lanes]) {
     let bytes = codes.chunks_exact(layout.codes.bytes());
     let columns = panel.as_chunks_mut::<TILE_COLUMNS>().0;
     for (tile, (bytes, columns)) in bytes.zip(columns).enumerate() {
-        layout::values(layout.codes, bytes, columns);
+        values(layout.codes, bytes, columns);
         for (part, columns) in columns.chunks_exact_mut(len).enumerate() {
             let scale = &factors.scale[tile * TILE_COLUMNS / len + part];
             let least = &factors.least[tile];

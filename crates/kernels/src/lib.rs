@@ -11,6 +11,7 @@
 //! | matrix product | [`linear`] |
 //! | the same in `bf16`, for prompts | [`linear_rounded`], [`Inputs`], [`Columns`] |
 //! | of codes and scales, for answers | [`linear_coded`], [`Coded`], [`CodedInputs`] |
+//! | the same with activations of 8 bits | [`linear_int8`], [`Int8Inputs`] |
 //! | its gradients | [`linear_input_gradient`], [`linear_weight_gradient`] |
 //! | the same in `bf16`, to train | [`bf16_product`], [`Packed`] |
 //! | attention over a kv head | [`attend`], [`attend_by`], [`attend_rows`] |
@@ -96,6 +97,7 @@ mod gate;
 mod gated;
 mod gelu;
 mod input_gradient;
+mod int8;
 mod isa;
 mod kv_block;
 mod kv_codes;
@@ -163,6 +165,7 @@ pub use gate::Gate;
 pub use gated::GatedUnit;
 pub use gelu::{gelu, gelu_mul, gelu_slope, tanh};
 pub use input_gradient::linear_input_gradient;
+pub use int8::{Int8Inputs, Int8Piece, linear_int8};
 pub use isa::{Isa, Unavailable};
 pub use kv_block::{
     BLOCK_POSITIONS, Block, BlockForm, BlockLayout, BlockMemory, BlockMut, Blocks, HeadRows,

@@ -260,7 +260,7 @@ fn put_words(word: impl Fn(usize) -> u32, out: &mut [u8]) {
 
 /// The values of the codes of a tile, `[column][row]`.
 #[inline(always)]
-pub(super) fn values(codes: Codes, bytes: &[u8], out: &mut [[f32; LANES]; TILE_COLUMNS]) {
+pub(crate) fn values(codes: Codes, bytes: &[u8], out: &mut [[f32; LANES]; TILE_COLUMNS]) {
     if codes == Codes::Eight {
         for (out, bytes) in out.iter_mut().zip(bytes.as_chunks::<LANES>().0) {
             for (out, byte) in out.iter_mut().zip(bytes) {

@@ -1,0 +1,118 @@
+//! The matrix product with quantised weights and activations of 8 bits: sums of whole numbers,
+//! then scales. How models are served where there is no tile unit.
+#![allow(unsafe_code)] // dispatch to code compiled for an instruction set
+
+mod inputs;
+
+use crate::coded::{Coded, Factors, Layout, SPAN_TILES, TILE_COLUMNS, values};
+use crate::columns::Columns;
+use crate::isa::{Isa, on_isa};
+use crate::lanes::{LANES, Lanes};
+use crate::scratch::Scratch;
+pub(crate) use inputs::{Block, ORDER};
+pub use inputs::{Int8Inputs, Int8Piece};
+use std::ops::Range;
+
+/// The products of 16 outputs with all tokens.
+pub(crate) struct Job<'a> {
+    pub inputs: &'a Int8Inputs,
+    pub w: &'a Coded<'a>,
+    /// The strip of outputs.
+    pub strip: usize,
+    /// Which of the result's columns they are; fewer than 16 at its end.
+    pub columns: Range<usize>,
+}
+
+/// `out[t][r - rows.start] = sum over k of w[r][k] * x[t][k]` for the outputs `rows` of `w`, summed
+/// as `docs/numerics.md` says ("Products of 8 bits"): codes times activations of 8 bits, then
+/// scales.
+///
+/// An output has the same bits whichever rows and tokens are computed with it, and on every
+/// processor.
+///
+/// # Panics
+/// When the inputs, `rows` or `out` do not fit together, or `rows` does not start at a multiple of
+/// 16.
+pub fn linear_int8(
+    inputs: &Int8Inputs,
+    w: &Coded,
+    rows: Range<usize>,
+    out: &mut Columns,
+    scratch: &mut Scratch,
+) {
+    w.check(&rows);
+    if inputs.tokens() == 0 || rows.is_empty() {
+        return;
+    }
+    assert_eq!(inputs.columns(), w.columns, "columns of the activations");
+    assert_eq!([out.rows(), out.len()], [inputs.tokens(), rows.len()], "out is [tokens, rows]");
+    for first in rows.clone().step_by(LANES) {
+        let columns = first - rows.start..(first + LANES).min(rows.end) - rows.start;
+        multiply_on(inputs.isa(), &Job { inputs, w, strip: first / LANES, columns }, out, scratch);
+    }
+}
+
+fn multiply_on(isa: Isa, job: &Job, out: &mut Columns, _scratch: &mut Scratch) {
+    on_isa!(isa, multiply(job: &Job, out: &mut Columns));
+}
+
+/// All terms of the outputs of a strip.
+#[inline(always)]
+fn multiply(job: &Job, out: &mut Columns) {
+    let mut sums = vec![[0.0; LANES]; job.inputs.tokens()];
+    let layout = job.w.layout;
+    let mut factors = Factors::NONE;
+    for place in 0..job.w.tiles() {
+        let (from, tile) = (place / SPAN_TILES * SPAN_TILES, place % SPAN_TILES);
+        let span = job.w.span(job.strip, from * TILE_COLUMNS);
+        let count = SPAN_TILES.min(job.w.tiles() - from);
+        let (scales, codes) = span.split_at(layout.scales.bytes(count));
+        if tile == 0 {
+            factors.read(layout.scales, scales, count);
+        }
+        let mut of_codes = [[0.0; LANES]; TILE_COLUMNS];
+        values(layout.codes, &codes[tile * layout.codes.bytes()..], &mut of_codes);
+        for (token, sums) in sums.iter_mut().enumerate() {
+            let numbers = &job.inputs.numbers(token)[place * TILE_COLUMNS..][..TILE_COLUMNS];
+            let block = &job.inputs.blocks(token)[place];
+            add_tile(layout, &of_codes, (&factors, tile), (numbers, block), sums);
+        }
+    }
+    for (token, sums) in sums.iter().enumerate() {
+        out.of_row(token, job.columns.clone()).copy_from_slice(&sums[..job.columns.len()]);
+    }
+}
+
+/// Adds the products of a token with the codes of a tile, number `tile` of its span.
+#[inline(always)]
+fn add_tile(
+    layout: Layout,
+    codes: &[Lanes; TILE_COLUMNS],
+    (factors, tile): (&Factors, usize),
+    (numbers, block): (&[i8], &Block),
+    sums: &mut Lanes,
+) {
+    let len = layout.codes.scale_len();
+    let per_tile = TILE_COLUMNS / len;
+    for part in 0..per_tile {
+        let mut whole = [0; LANES];
+        for place in part * len..(part + 1) * len {
+            let column = place / 8 * 8 + ORDER[place % 8];
+            for (whole, code) in whole.iter_mut().zip(&codes[column]) {
+                *whole += *code as i32 * i32::from(numbers[place]);
+            }
+        }
+        let scale = &factors.scale[tile * per_tile + part];
+        for lane in 0..LANES {
+            sums[lane] = scale[lane].mul_add(block.scale * whole[lane] as f32, sums[lane]);
+        }
+    }
+    if layout.scales.has_least() {
+        for (sum, least) in sums.iter_mut().zip(&factors.least[tile]) {
+            *sum = least.mul_add(block.sum, *sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
