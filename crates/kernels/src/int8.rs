@@ -3,6 +3,7 @@
 #![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
 mod inputs;
+mod panel;
 
 use crate::coded::{Coded, Factors, Layout, SPAN_TILES, TILE_COLUMNS, values};
 use crate::columns::Columns;
@@ -11,6 +12,7 @@ use crate::lanes::{LANES, Lanes};
 use crate::scratch::Scratch;
 pub(crate) use inputs::{Block, ORDER};
 pub use inputs::{Int8Inputs, Int8Piece};
+pub(crate) use panel::{Decoded, Panel};
 use std::ops::Range;
 
 /// The products of 16 outputs with all tokens.
@@ -52,8 +54,15 @@ pub fn linear_int8(
     }
 }
 
-fn multiply_on(isa: Isa, job: &Job, out: &mut Columns, _scratch: &mut Scratch) {
-    on_isa!(isa, multiply(job: &Job, out: &mut Columns));
+fn multiply_on(isa: Isa, job: &Job, out: &mut Columns, scratch: &mut Scratch) {
+    match isa.checked() {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 if crate::int8_avx512::is_available() => {
+            // SAFETY: both saw the instructions.
+            unsafe { crate::int8_avx512::multiply(job, out, &mut scratch.panel_of_codes) }
+        }
+        isa => on_isa!(isa, multiply(job: &Job, out: &mut Columns)),
+    }
 }
 
 /// All terms of the outputs of a strip.

@@ -98,6 +98,8 @@ mod gated;
 mod gelu;
 mod input_gradient;
 mod int8;
+#[cfg(target_arch = "x86_64")]
+mod int8_avx512;
 mod isa;
 mod kv_block;
 mod kv_codes;

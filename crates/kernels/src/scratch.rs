@@ -4,6 +4,7 @@ use crate::block_attention::BlockBuffers;
 use crate::chains::CHAIN;
 #[cfg(target_arch = "x86_64")]
 use crate::coded_tiles::Square;
+use crate::int8::Panel;
 use crate::memory::Buffer;
 use crate::packed::{BLOCK_TILES, EMPTY, Tile};
 use crate::panel::{BAND_TOKENS, PANEL_COLUMNS, PANEL_ROWS};
@@ -22,6 +23,8 @@ pub struct Scratch {
     #[cfg(target_arch = "x86_64")]
     squares: Vec<Square>,
     pub(crate) blocks: BlockBuffers,
+    /// Of products with activations of 8 bits.
+    pub(crate) panel_of_codes: Panel,
 }
 
 impl std::fmt::Debug for Scratch {
@@ -46,6 +49,7 @@ impl Scratch {
             #[cfg(target_arch = "x86_64")]
             squares: Vec::new(),
             blocks: BlockBuffers::default(),
+            panel_of_codes: Panel::default(),
         }
     }
 
