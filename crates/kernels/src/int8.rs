@@ -61,6 +61,11 @@ fn multiply_on(isa: Isa, job: &Job, out: &mut Columns, scratch: &mut Scratch) {
             // SAFETY: both saw the instructions.
             unsafe { crate::int8_avx512::multiply(job, out, &mut scratch.panel_of_codes) }
         }
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 | Isa::Avx2 => {
+            // SAFETY: `checked` saw the instructions; AVX-512 has those of AVX2 too.
+            unsafe { crate::int8_avx2::multiply(job, out, &mut scratch.panel_of_codes) }
+        }
         isa => on_isa!(isa, multiply(job: &Job, out: &mut Columns)),
     }
 }

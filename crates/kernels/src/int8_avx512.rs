@@ -5,7 +5,7 @@
 #![allow(unsafe_code)] // intrinsics on pointers; callers check bounds and processor first
 
 use crate::coded::{Codes, Factors, SPAN_TILES, TILE_COLUMNS, prefetch};
-use crate::coded_avx2::in_a_row;
+use crate::coded_avx2::{EIGHT, FIVE, FOUR, NAMED, SIX, in_a_row};
 use crate::coded_avx512::read;
 use crate::columns::Columns;
 use crate::int8::{Block, Decoded, Job, Panel};
@@ -14,14 +14,6 @@ use std::arch::x86_64::*;
 
 /// Tokens whose sums are kept in registers together.
 const TOKENS: usize = 8;
-
-/// The kinds of [`Codes`], for code of their own: 4 bits that are the raised code, ...
-const FOUR: usize = 0;
-/// ... 4 bits that name it, ...
-const NAMED: usize = 1;
-const FIVE: usize = 2;
-const SIX: usize = 3;
-const EIGHT: usize = 4;
 
 /// Whether this processor has the instructions, beside those of `Isa::Avx512`.
 pub(crate) fn is_available() -> bool {
@@ -57,6 +49,7 @@ unsafe fn by_tokens<const KIND: usize>(job: &Job, out: &mut Columns, panel: &mut
             1 => few::<KIND, 1>(job, decoder, out),
             2 => few::<KIND, 2>(job, decoder, out),
             4 => few::<KIND, 4>(job, decoder, out),
+            TOKENS => few::<KIND, TOKENS>(job, decoder, out),
             tokens => {
                 let tiles = panel.reach(job.w.tiles());
                 decode::<KIND>(job, decoder, tiles);

@@ -99,6 +99,8 @@ mod gelu;
 mod input_gradient;
 mod int8;
 #[cfg(target_arch = "x86_64")]
+mod int8_avx2;
+#[cfg(target_arch = "x86_64")]
 mod int8_avx512;
 mod isa;
 mod kv_block;
