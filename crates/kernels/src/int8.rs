@@ -15,6 +15,30 @@ pub use inputs::{Int8Inputs, Int8Piece};
 pub(crate) use panel::{Decoded, Panel};
 use std::ops::Range;
 
+/// Most tokens for which codes are decoded as often as there are groups of tokens.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const FEW_TOKENS: usize = 32;
+
+/// Does something for groups of tokens of the sizes named, largest first: `$first` is the first
+/// token of a group of `$size`.
+#[cfg(target_arch = "x86_64")]
+macro_rules! for_groups {
+    ($tokens:expr, [$($count:expr),*], |$first:ident, $size:ident| $work:block) => {{
+        let (tokens, mut next) = ($tokens, 0);
+        while next < tokens {
+            let $first = next;
+            $(if tokens - next >= $count {
+                const $size: usize = $count;
+                $work
+                next += $size;
+                continue;
+            })*
+        }
+    }};
+}
+#[cfg(target_arch = "x86_64")]
+pub(crate) use for_groups;
+
 /// The products of 16 outputs with all tokens.
 pub(crate) struct Job<'a> {
     pub inputs: &'a Int8Inputs,

@@ -8,14 +8,12 @@
 use crate::coded::{Codes, Factors, SPAN_TILES, TILE_COLUMNS, prefetch};
 use crate::coded_avx2::{EIGHT, FIVE, FOUR, NAMED, SIX, in_a_row, read};
 use crate::columns::Columns;
-use crate::int8::{Block, Decoded, Job, Panel};
+use crate::int8::{Block, Decoded, FEW_TOKENS, Job, Panel, for_groups};
 use crate::lanes::{LANES, Lanes};
 use std::arch::x86_64::*;
 
 /// Outputs of a register.
 const WIDTH: usize = 8;
-/// Tokens whose sums are kept in registers together.
-const TOKENS: usize = 4;
 
 /// All outputs of a job.
 ///
@@ -42,24 +40,19 @@ unsafe fn by_tokens<const KIND: usize>(job: &Job, out: &mut Columns, panel: &mut
     let (decoder, tokens) = (Decoder::of(job.w.layout.codes), job.inputs.tokens());
     // SAFETY: the caller's promise is passed on; there are as many tokens.
     unsafe {
-        match tokens {
-            1 => few::<KIND, 1>(job, decoder, out),
-            2 => few::<KIND, 2>(job, decoder, out),
-            _ => {
-                let tiles = panel.reach(job.w.tiles());
-                decode::<KIND>(job, decoder, tiles);
-                let whole = tokens / TOKENS * TOKENS;
-                for first in (0..whole).step_by(TOKENS) {
-                    group::<KIND, TOKENS>(job, decoder, tiles, first, out);
-                }
-                match tokens - whole {
-                    1 => group::<KIND, 1>(job, decoder, tiles, whole, out),
-                    2 => group::<KIND, 2>(job, decoder, tiles, whole, out),
-                    3 => group::<KIND, 3>(job, decoder, tiles, whole, out),
-                    _ => {}
-                }
-            }
+        if tokens <= FEW_TOKENS {
+            return few::<KIND>(job, decoder, out);
         }
+        let tiles = panel.reach(job.w.tiles());
+        decode::<KIND>(job, decoder, tiles);
+        for_groups!(tokens, [4, 2, 1], |first, T| {
+            let x = Tokens::<T>::from(job, first);
+            for half in 0..2 {
+                let mut all = [_mm256_setzero_ps(); T];
+                group::<KIND, T>(job, decoder, (tiles, half), &x, &mut all);
+                put(job, (first, half), all, out);
+            }
+        });
     }
 }
 
@@ -298,18 +291,17 @@ fn half_of(lanes: &Lanes, half: usize) -> __m256 {
     unsafe { _mm256_loadu_ps(eight.as_ptr()) }
 }
 
-/// `T` tokens; codes are decoded on their way into the sums.
+/// Up to [`FEW_TOKENS`]; codes are decoded on their way into the sums, for each group of tokens
+/// anew while those of a span are in the first cache.
 ///
 /// # Safety
-/// As [`by_tokens`]; there are `T` tokens.
+/// As [`by_tokens`].
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn few<const KIND: usize, const T: usize>(job: &Job, decoder: Decoder, out: &mut Columns) {
+unsafe fn few<const KIND: usize>(job: &Job, decoder: Decoder, out: &mut Columns) {
     let (layout, tiles) = (job.w.layout, job.w.tiles());
-    let (has_least, parts) = (layout.scales.has_least(), if KIND == SIX { 2 } else { 1 });
     let mut rest = job.w.strip(job.strip);
     let mut factors = Factors::NONE;
-    let mut all = [[_mm256_setzero_ps(); T]; 2];
-    let x = Tokens::<T>::from(job, 0);
+    let mut sums = [[_mm256_setzero_ps(); FEW_TOKENS]; 2];
     for from in (0..tiles).step_by(SPAN_TILES) {
         let count = SPAN_TILES.min(tiles - from);
         let (span, others) = rest.split_at(layout.span_bytes(count));
@@ -317,28 +309,71 @@ unsafe fn few<const KIND: usize, const T: usize>(job: &Job, decoder: Decoder, ou
         rest = others;
         prefetch(scales);
         read(&mut factors, layout.scales, scales, count);
-        for (tile, codes) in codes.chunks_exact(layout.codes.bytes()).enumerate() {
-            prefetch(codes);
-            let (codes, place) = (codes.as_ptr(), from + tile);
-            for (half, all) in all.iter_mut().enumerate() {
-                // SAFETY: a tile of codes is read, and of each token what belongs to its columns.
-                unsafe {
-                    add_tile!(
-                        KIND,
-                        x,
-                        all,
-                        place,
-                        decoder,
-                        has_least,
-                        |q| decoder.pair::<KIND>(codes, q, half),
-                        |part| half_of(&factors.scale[parts * tile + part], half),
-                        half_of(&factors.least[tile], half)
-                    );
-                }
+        let span = Span { codes, factors: &factors, from };
+        for_groups!(job.inputs.tokens(), [4, 2, 1], |first, T| {
+            let x = Tokens::<T>::from(job, first);
+            for (half, sums) in sums.iter_mut().enumerate() {
+                let all = sums[first..].first_chunk_mut::<T>().expect("no more than few tokens");
+                // SAFETY: the caller's promise is passed on.
+                unsafe { span.add::<KIND, T>(job, decoder, (&x, first + half), half, all) };
             }
+        });
+    }
+    for (half, sums) in sums.iter().enumerate() {
+        for (token, sum) in sums[..job.inputs.tokens()].iter().enumerate() {
+            put(job, (token, half), [*sum], out);
         }
     }
-    all.into_iter().enumerate().for_each(|(half, all)| put(job, (0, half), all, out));
+}
+
+/// Some tiles that follow each other.
+struct Span<'a> {
+    codes: &'a [u8],
+    factors: &'a Factors,
+    /// The first of them.
+    from: usize,
+}
+
+impl Span<'_> {
+    /// Adds them to the sums of half the outputs; the first to do so asks for what follows.
+    ///
+    /// # Safety
+    /// As [`by_tokens`].
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn add<const KIND: usize, const T: usize>(
+        &self,
+        job: &Job,
+        decoder: Decoder,
+        (x, turn): (&Tokens<T>, usize),
+        half: usize,
+        sums: &mut [__m256; T],
+    ) {
+        let layout = job.w.layout;
+        let (has_least, parts) = (layout.scales.has_least(), if KIND == SIX { 2 } else { 1 });
+        let mut all = *sums;
+        for (tile, codes) in self.codes.chunks_exact(layout.codes.bytes()).enumerate() {
+            if turn == 0 {
+                prefetch(codes);
+            }
+            let (codes, place) = (codes.as_ptr(), self.from + tile);
+            // SAFETY: a tile of codes is read, and of each token what belongs to its columns.
+            unsafe {
+                add_tile!(
+                    KIND,
+                    x,
+                    all,
+                    place,
+                    decoder,
+                    has_least,
+                    |q| decoder.pair::<KIND>(codes, q, half),
+                    |part| half_of(&self.factors.scale[parts * tile + part], half),
+                    half_of(&self.factors.least[tile], half)
+                );
+            }
+        }
+        *sums = all;
+    }
 }
 
 /// Writes the sums of 8 outputs, for tokens from `first` on.
@@ -395,41 +430,37 @@ unsafe fn decode<const KIND: usize>(job: &Job, decoder: Decoder, tiles: &mut [De
     }
 }
 
-/// Tokens `first..first + T` with a decoded strip.
+/// Adds half the outputs of a decoded strip to the sums of `T` tokens.
 ///
 /// # Safety
-/// As [`by_tokens`]; there are as many tokens.
+/// As [`by_tokens`].
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn group<const KIND: usize, const T: usize>(
     job: &Job,
     decoder: Decoder,
-    tiles: &[Decoded],
-    first: usize,
-    out: &mut Columns,
+    (tiles, half): (&[Decoded], usize),
+    x: &Tokens<T>,
+    sums: &mut [__m256; T],
 ) {
-    let has_least = job.w.layout.scales.has_least();
-    let x = Tokens::<T>::from(job, first);
-    for half in 0..2 {
-        let mut all = [_mm256_setzero_ps(); T];
-        for (place, tile) in tiles.iter().enumerate() {
-            // SAFETY: words of a tile are read, and of each token what belongs to its columns.
-            unsafe {
-                add_tile!(
-                    KIND,
-                    x,
-                    all,
-                    place,
-                    decoder,
-                    has_least,
-                    |q| [0, 1].map(|word| {
-                        let words = &tile.words[2 * q + word].0.as_chunks::<WIDTH>().0[half];
-                        _mm256_load_si256(words.as_ptr().cast())
-                    }),
-                    |part| half_of(&tile.scale[part], half),
-                    half_of(&tile.least, half)
-                );
-            }
+    let (has_least, mut all) = (job.w.layout.scales.has_least(), *sums);
+    for (place, tile) in tiles.iter().enumerate() {
+        // SAFETY: words of a tile are read, and of each token what belongs to its columns.
+        unsafe {
+            add_tile!(
+                KIND,
+                x,
+                all,
+                place,
+                decoder,
+                has_least,
+                |q| [0, 1].map(|word| {
+                    let words = &tile.words[2 * q + word].0.as_chunks::<WIDTH>().0[half];
+                    _mm256_load_si256(words.as_ptr().cast())
+                }),
+                |part| half_of(&tile.scale[part], half),
+                half_of(&tile.least, half)
+            );
         }
-        put(job, (first, half), all, out);
     }
+    *sums = all;
 }

@@ -8,12 +8,9 @@ use crate::coded::{Codes, Factors, SPAN_TILES, TILE_COLUMNS, prefetch};
 use crate::coded_avx2::{EIGHT, FIVE, FOUR, NAMED, SIX, in_a_row};
 use crate::coded_avx512::read;
 use crate::columns::Columns;
-use crate::int8::{Block, Decoded, Job, Panel};
+use crate::int8::{Block, Decoded, FEW_TOKENS, Job, Panel, for_groups};
 use crate::lanes::LANES;
 use std::arch::x86_64::*;
-
-/// Tokens whose sums are kept in registers together.
-const TOKENS: usize = 8;
 
 /// Whether this processor has the instructions, beside those of `Isa::Avx512`.
 pub(crate) fn is_available() -> bool {
@@ -42,32 +39,20 @@ pub(crate) unsafe fn multiply(job: &Job, out: &mut Columns, panel: &mut Panel) {
 /// As [`multiply`]; `KIND` is that of the codes.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 unsafe fn by_tokens<const KIND: usize>(job: &Job, out: &mut Columns, panel: &mut Panel) {
-    let decoder = Decoder::of(job.w.layout.codes);
+    let (decoder, tokens) = (Decoder::of(job.w.layout.codes), job.inputs.tokens());
     // SAFETY: the caller's promise is passed on; there are as many tokens.
     unsafe {
-        match job.inputs.tokens() {
-            1 => few::<KIND, 1>(job, decoder, out),
-            2 => few::<KIND, 2>(job, decoder, out),
-            4 => few::<KIND, 4>(job, decoder, out),
-            TOKENS => few::<KIND, TOKENS>(job, decoder, out),
-            tokens => {
-                let tiles = panel.reach(job.w.tiles());
-                decode::<KIND>(job, decoder, tiles);
-                let mut first = 0;
-                while first + TOKENS <= tokens {
-                    group::<KIND, TOKENS>(job, decoder, tiles, first, out);
-                    first += TOKENS;
-                }
-                while first < tokens {
-                    match tokens - first {
-                        1 => group::<KIND, 1>(job, decoder, tiles, first, out),
-                        2 | 3 => group::<KIND, 2>(job, decoder, tiles, first, out),
-                        _ => group::<KIND, 4>(job, decoder, tiles, first, out),
-                    }
-                    first += 1 << (tokens - first).min(4).ilog2();
-                }
-            }
+        if tokens <= FEW_TOKENS {
+            return few::<KIND>(job, decoder, out);
         }
+        let tiles = panel.reach(job.w.tiles());
+        decode::<KIND>(job, decoder, tiles);
+        for_groups!(tokens, [8, 4, 2, 1], |first, T| {
+            let x = Tokens::<T>::from(job, first);
+            let mut all = [_mm512_setzero_ps(); T];
+            group::<KIND, T>(job, decoder, tiles, &x, &mut all);
+            put(job, first, all, out);
+        });
     }
 }
 
@@ -247,18 +232,17 @@ macro_rules! add_tile {
     }};
 }
 
-/// `T` tokens; codes are decoded on their way into the sums.
+/// Up to [`FEW_TOKENS`]; codes are decoded on their way into the sums, for each group of tokens
+/// anew while those of a span are in the first cache.
 ///
 /// # Safety
-/// As [`by_tokens`]; there are `T` tokens.
+/// As [`by_tokens`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-unsafe fn few<const KIND: usize, const T: usize>(job: &Job, decoder: Decoder, out: &mut Columns) {
+unsafe fn few<const KIND: usize>(job: &Job, decoder: Decoder, out: &mut Columns) {
     let (layout, tiles) = (job.w.layout, job.w.tiles());
-    let (has_least, parts) = (layout.scales.has_least(), if KIND == SIX { 2 } else { 1 });
     let mut rest = job.w.strip(job.strip);
     let mut factors = Factors::NONE;
-    let mut all = [_mm512_setzero_ps(); T];
-    let x = Tokens::<T>::from(job, 0);
+    let mut sums = [_mm512_setzero_ps(); FEW_TOKENS];
     for from in (0..tiles).step_by(SPAN_TILES) {
         let count = SPAN_TILES.min(tiles - from);
         let (span, others) = rest.split_at(layout.span_bytes(count));
@@ -266,9 +250,48 @@ unsafe fn few<const KIND: usize, const T: usize>(job: &Job, decoder: Decoder, ou
         rest = others;
         prefetch(scales);
         read(&mut factors, layout.scales, scales, count);
-        for (tile, codes) in codes.chunks_exact(layout.codes.bytes()).enumerate() {
-            prefetch(codes);
-            let (codes, place) = (codes.as_ptr(), from + tile);
+        let span = Span { codes, factors: &factors, from };
+        for_groups!(job.inputs.tokens(), [8, 4, 2, 1], |first, T| {
+            let all = sums[first..].first_chunk_mut::<T>().expect("as many as there are tokens");
+            // SAFETY: the caller's promise is passed on.
+            unsafe { span.add::<KIND, T>(job, decoder, first, all) };
+        });
+    }
+    for (token, sum) in sums[..job.inputs.tokens()].iter().enumerate() {
+        put(job, token, [*sum], out);
+    }
+}
+
+/// Some tiles that follow each other.
+struct Span<'a> {
+    codes: &'a [u8],
+    factors: &'a Factors,
+    /// The first of them.
+    from: usize,
+}
+
+impl Span<'_> {
+    /// Adds them to the sums of tokens `first..first + T`.
+    ///
+    /// # Safety
+    /// As [`by_tokens`]; there are as many tokens.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+    unsafe fn add<const KIND: usize, const T: usize>(
+        &self,
+        job: &Job,
+        decoder: Decoder,
+        first: usize,
+        sums: &mut [__m512; T],
+    ) {
+        let layout = job.w.layout;
+        let (has_least, parts) = (layout.scales.has_least(), if KIND == SIX { 2 } else { 1 });
+        let (x, mut all) = (Tokens::<T>::from(job, first), *sums);
+        for (tile, codes) in self.codes.chunks_exact(layout.codes.bytes()).enumerate() {
+            if first == 0 {
+                prefetch(codes);
+            }
+            let (codes, place) = (codes.as_ptr(), self.from + tile);
             // SAFETY: a tile of codes is read, of each token what belongs to its columns, and rows
             // of 16 factors.
             unsafe {
@@ -280,13 +303,13 @@ unsafe fn few<const KIND: usize, const T: usize>(job: &Job, decoder: Decoder, ou
                     decoder,
                     has_least,
                     |q| decoder.pair::<KIND>(codes, q),
-                    |part| _mm512_loadu_ps(factors.scale[parts * tile + part].as_ptr()),
-                    _mm512_loadu_ps(factors.least[tile].as_ptr())
+                    |part| _mm512_loadu_ps(self.factors.scale[parts * tile + part].as_ptr()),
+                    _mm512_loadu_ps(self.factors.least[tile].as_ptr())
                 );
             }
         }
+        *sums = all;
     }
-    put(job, 0, all, out);
 }
 
 /// Writes the sums of tokens from `first` on.
@@ -332,21 +355,19 @@ unsafe fn decode<const KIND: usize>(job: &Job, decoder: Decoder, tiles: &mut [De
     }
 }
 
-/// Tokens `first..first + T` with a decoded strip.
+/// Adds a decoded strip to the sums of `T` tokens.
 ///
 /// # Safety
-/// As [`by_tokens`]; there are as many tokens.
+/// As [`by_tokens`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 unsafe fn group<const KIND: usize, const T: usize>(
     job: &Job,
     decoder: Decoder,
     tiles: &[Decoded],
-    first: usize,
-    out: &mut Columns,
+    x: &Tokens<T>,
+    sums: &mut [__m512; T],
 ) {
-    let has_least = job.w.layout.scales.has_least();
-    let mut all = [_mm512_setzero_ps(); T];
-    let x = Tokens::<T>::from(job, first);
+    let (has_least, mut all) = (job.w.layout.scales.has_least(), *sums);
     for (place, tile) in tiles.iter().enumerate() {
         // SAFETY: words of a tile are read, of each token what belongs to its columns, and rows of
         // 16 factors.
@@ -365,5 +386,5 @@ unsafe fn group<const KIND: usize, const T: usize>(
             );
         }
     }
-    put(job, first, all, out);
+    *sums = all;
 }
