@@ -200,4 +200,10 @@ pub const NUMERICS: &str = "allod-4";
 pub const NUMERICS_F32: &str = "allod-4-f32";
 /// The rule where keys and values are kept in MXINT8: the same but for what is kept.
 pub const NUMERICS_MXINT8: &str = "allod-4-mxint8";
+/// The same as [`NUMERICS`] where activations are multiplied in 8 bits.
+pub const NUMERICS_INT8: &str = "allod-4-int8";
+/// The same as [`NUMERICS_F32`] where activations are multiplied in 8 bits.
+pub const NUMERICS_INT8_F32: &str = "allod-4-int8-f32";
+/// The same as [`NUMERICS_MXINT8`] where activations are multiplied in 8 bits.
+pub const NUMERICS_INT8_MXINT8: &str = "allod-4-int8-mxint8";
 pub use weights::Weights;

@@ -5,7 +5,7 @@ mod manner;
 
 use crate::checkpoint::{Checkpoint, holds_encoder};
 use crate::error::{Error, Result};
-use crate::infer::{Batch, CacheForm, Infer, InferOptions, Vectors};
+use crate::infer::{ActivationForm, Batch, CacheForm, Infer, InferOptions, Vectors};
 use crate::spec::{DecoderSpec, EncoderSpec, ModelSpec, Pooling};
 use crate::tokenizer::Tokenizer;
 use allod_kernels::Isa;
@@ -209,9 +209,17 @@ fn limit(said: Option<usize>, context_length: usize) -> usize {
     said.unwrap_or(context_length).min(context_length)
 }
 
+/// Vectors in an index do not depend on the machine that made them: one form for all.
 fn infer_options(options: EmbedOptions, context_tokens: usize) -> InferOptions {
     let EmbedOptions { threads, isa } = options;
-    InferOptions { threads, isa, slots: BATCH_SEQUENCES, context_tokens, cache: CacheForm::F32 }
+    InferOptions {
+        threads,
+        isa,
+        slots: BATCH_SEQUENCES,
+        context_tokens,
+        activations: ActivationForm::Bf16,
+        cache: CacheForm::F32,
+    }
 }
 
 /// As the keys of a GGUF file say it.

@@ -3,6 +3,7 @@
 //! Results have the same bits whatever the number of threads, the way a prompt is cut into batches
 //! and whoever else is in the batch: the kernels fix the order of every sum.
 
+mod activation_form;
 mod adapted;
 mod attention;
 mod batch;
@@ -10,6 +11,7 @@ mod cache;
 mod gated;
 mod grouped;
 mod mixture;
+mod numerics;
 mod rope;
 mod rounded;
 mod vectors;
@@ -21,15 +23,17 @@ use crate::error::Result;
 use crate::exec::{Exec, Placing, Projection};
 use crate::spec::{Activation, DecoderSpec, ModelSpec};
 use crate::weight::{Part, WeightId};
+pub use activation_form::ActivationForm;
 use adapted::Share;
 use allod_kernels::{
-    CodedInputs, Format, Inputs, Isa, Scratch, Weights, Xielu, add, clamp, gelu, layer_norm,
-    linear, linear_coded, linear_rounded, rms_norm, scale, soft_cap, tanh, xielu,
+    CodedInputs, Format, Inputs, Int8Inputs, Isa, Scratch, Weights, Xielu, add, clamp, gelu,
+    layer_norm, linear, linear_coded, linear_int8, linear_rounded, rms_norm, scale, soft_cap, tanh, xielu,
 };
 use attention::Plan;
 pub use batch::{Batch, Logits, Role, Vectors};
 use cache::Cache;
 pub use cache::{CacheForm, PAGE_FORMAT, PAGE_TOKENS, Page, PageShape};
+pub use numerics::Numerics;
 pub(crate) use rope::RopeTable;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -50,6 +54,8 @@ pub struct InferOptions {
     pub slots: usize,
     /// Positions that each of them can have.
     pub context_tokens: usize,
+    /// How activations are multiplied with quantised weights.
+    pub activations: ActivationForm,
     /// How keys and values are kept.
     pub cache: CacheForm,
 }
@@ -58,6 +64,7 @@ pub struct InferOptions {
 pub struct Infer<S = DecoderSpec> {
     checkpoint: Arc<Checkpoint<S>>,
     isa: Isa,
+    activations: ActivationForm,
     workers: Workers,
     cache: Cache,
     /// Of layers without and with a window, where they rotate.
@@ -73,6 +80,7 @@ pub struct Infer<S = DecoderSpec> {
     spare: Vec<Vec<f32>>,
     spare_inputs: Vec<Inputs>,
     spare_coded: Vec<CodedInputs>,
+    spare_int8: Vec<Int8Inputs>,
     /// Those of a prompt's experts.
     spare_grouped: Vec<Inputs>,
     /// Whether weights were read as they lie in the file.
@@ -88,9 +96,16 @@ pub struct Activations {
     inputs: OnceLock<Inputs>,
     /// The same for products with codes.
     coded_inputs: OnceLock<CodedInputs>,
+    /// And in 8 bits.
+    int8_inputs: OnceLock<Int8Inputs>,
 }
 
 impl Activations {
+    fn new(width: usize, values: Vec<f32>) -> Activations {
+        let (inputs, coded_inputs, int8_inputs) = Default::default();
+        Activations { width, values, inputs, coded_inputs, int8_inputs }
+    }
+
     fn rows(&self) -> usize {
         match self.inputs.get() {
             Some(inputs) => inputs.tokens(),
@@ -100,7 +115,7 @@ impl Activations {
 
     /// The values, to be changed.
     fn values_mut(&mut self) -> &mut [f32] {
-        (self.inputs, self.coded_inputs) = (OnceLock::new(), OnceLock::new());
+        (self.inputs, self.coded_inputs, self.int8_inputs) = Default::default();
         &mut self.values
     }
 }
@@ -121,6 +136,7 @@ impl<S: ModelSpec> Infer<S> {
         Ok(Infer {
             checkpoint,
             isa,
+            activations: options.activations,
             workers,
             cache,
             ropes,
@@ -131,6 +147,7 @@ impl<S: ModelSpec> Infer<S> {
             spare: Vec::new(),
             spare_inputs: Vec::new(),
             spare_coded: Vec::new(),
+            spare_int8: Vec::new(),
             spare_grouped: Vec::new(),
             has_read_stored: false,
         })
@@ -222,10 +239,14 @@ impl<S: ModelSpec> Infer<S> {
 
     /// Whether `batch` is run with weights as they lie in the file: the first prompt does not wait
     /// for their other form, which has the same bits and is faster, and makes whoever prepares that
-    /// wait meanwhile.
+    /// wait meanwhile. Products of 8 bits are with that form alone.
     fn reads_stored(&self, batch: &Batch) -> bool {
         let is_first = !self.has_read_stored && !self.checkpoint.is_coded();
-        is_first && batch.role() == Role::Prompt && Inputs::on_tiles(self.isa)
+        let is_prompt = batch.role() == Role::Prompt;
+        is_first
+            && is_prompt
+            && self.activations == ActivationForm::Bf16
+            && Inputs::on_tiles(self.isa)
     }
 
     /// Runs a forward pass of the checkpoint's model.
@@ -249,7 +270,7 @@ impl<S: ModelSpec> Infer<S> {
         let mut values =
             self.spare(len).map(|place| self.spare.swap_remove(place)).unwrap_or_default();
         values.resize(len, 0.0);
-        Activations { width, values, inputs: OnceLock::new(), coded_inputs: OnceLock::new() }
+        Activations::new(width, values)
     }
 
     /// The spare buffer to hold so many values: one of that length, which need not be written
@@ -274,6 +295,12 @@ impl<S: ModelSpec> Infer<S> {
         let (isa, rows, shape) = (self.isa, x.rows(), by.shape());
         let mut out = self.buffer(rows, shape[0]);
         match (self.batch.role(), by) {
+            (_, Weights::Coded(matrix)) if self.is_int8(by) => {
+                let inputs = self.int8_inputs(x);
+                self.workers.split_columns(shape, &mut out.values, |range, out, scratch| {
+                    linear_int8(inputs, matrix, range, out, scratch);
+                });
+            }
             (Role::Answer, Weights::Coded(matrix)) => {
                 let inputs = self.coded_inputs(x);
                 self.workers.split_columns(shape, &mut out.values, |range, out, scratch| {
@@ -299,6 +326,11 @@ impl<S: ModelSpec> Infer<S> {
         out
     }
 
+    /// Whether activations are multiplied with `weights` in 8 bits.
+    fn is_int8(&self, weights: &Weights) -> bool {
+        self.activations == ActivationForm::Int8 && matches!(weights, Weights::Coded(_))
+    }
+
     /// The activations rounded; made once for all products that they are in.
     fn inputs<'x>(&mut self, x: &'x Activations) -> &'x Inputs {
         x.inputs.get_or_init(|| {
@@ -314,6 +346,15 @@ impl<S: ModelSpec> Infer<S> {
             let mut inputs = self.spare_coded.pop().unwrap_or_default();
             let sums = self.checkpoint.block_sums();
             self.workers.pack_coded(self.isa, (&x.values, x.width), sums, &mut inputs);
+            inputs
+        })
+    }
+
+    /// The same in 8 bits.
+    fn int8_inputs<'x>(&mut self, x: &'x Activations) -> &'x Int8Inputs {
+        x.int8_inputs.get_or_init(|| {
+            let mut inputs = self.spare_int8.pop().unwrap_or_default();
+            self.workers.pack_int8(self.isa, (&x.values, x.width), &mut inputs);
             inputs
         })
     }
@@ -583,6 +624,7 @@ impl<S: ModelSpec> Exec for Infer<S> {
     fn release(&mut self, x: Activations) {
         self.spare_inputs.extend(x.inputs.into_inner());
         self.spare_coded.extend(x.coded_inputs.into_inner());
+        self.spare_int8.extend(x.int8_inputs.into_inner());
         self.keep(x.values);
     }
 }

@@ -50,7 +50,7 @@ pub use error::{Error, Result};
 pub use exec::Exec;
 pub use files::{FileDifference, FileList, ModelFile, Use, Weights, holds_weights, settings_files};
 pub use infer::{
-    Batch, CacheForm, Infer, InferOptions, Logits, PAGE_FORMAT, PAGE_TOKENS, Page, PageShape, Role,
+    ActivationForm, Batch, CacheForm, Infer, InferOptions, Logits, Numerics, PAGE_FORMAT, PAGE_TOKENS, Page, PageShape, Role,
     Vectors,
 };
 pub use inspect::{

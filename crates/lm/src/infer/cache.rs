@@ -39,9 +39,9 @@ impl CacheForm {
         }
     }
 
-    /// The form whose rule has this name.
-    pub fn of_numerics(name: &str) -> Option<CacheForm> {
-        CacheForm::ALL.into_iter().find(|form| form.numerics() == name)
+    /// The form of this name.
+    pub fn named(name: &str) -> Option<CacheForm> {
+        CacheForm::ALL.into_iter().find(|form| form.name() == name)
     }
 
     /// Bytes that `elements` keys and values take, head by head.
@@ -50,15 +50,6 @@ impl CacheForm {
             CacheForm::F32 => elements * 4,
             CacheForm::Bf16 => elements * 2,
             CacheForm::Mxint8 => elements + elements.div_ceil(32),
-        }
-    }
-
-    /// The rule that fixes every bit of what is computed with such a cache.
-    pub fn numerics(self) -> &'static str {
-        match self {
-            CacheForm::F32 => allod_kernels::NUMERICS_F32,
-            CacheForm::Bf16 => allod_kernels::NUMERICS,
-            CacheForm::Mxint8 => allod_kernels::NUMERICS_MXINT8,
         }
     }
 }

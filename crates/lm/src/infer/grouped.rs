@@ -3,7 +3,7 @@
 
 use super::mixture::Route;
 use super::rounded::ROWS_LEAST;
-use super::{Activations, Infer, Role, is_exact};
+use super::{Activations, Infer, Role};
 use crate::checkpoint::Checkpoint;
 use crate::exec::Exec;
 use crate::spec::ModelSpec;
@@ -23,29 +23,6 @@ struct Group<'a> {
     down: Weights<'a>,
 }
 
-/// The experts that rows go to; none where biases or weights that are not rounded need the values
-/// on the way.
-fn groups<'a, S: ModelSpec>(
-    checkpoint: &'a Checkpoint<S>,
-    layer: usize,
-    routes: &'a [Vec<Route>],
-) -> Option<Vec<Group<'a>>> {
-    let by = checkpoint.spec().activation().gate()?;
-    let of = |part| WeightId { layer, part };
-    let biases = [Part::ExpertGateBias, Part::ExpertUpBias, Part::ExpertDownBias];
-    if biases.into_iter().any(|part| checkpoint.spec().has(of(part))) {
-        return None;
-    }
-    let group = |(expert, rows): (usize, &'a Vec<Route>)| {
-        let parts = [Part::ExpertGate, Part::ExpertUp, Part::ExpertDown];
-        let weights = parts.map(|part| checkpoint.multiplied(of(part), Some(expert)));
-        let [gate, up, down] = weights;
-        let is_rounded = weights.iter().all(|weights| !is_exact(weights.format()));
-        is_rounded.then_some(Group { rows, unit: GatedUnit { gate, up, by }, down })
-    };
-    routes.iter().enumerate().filter(|(_, rows)| !rows.is_empty()).map(group).collect()
-}
-
 impl<S: ModelSpec> Infer<S> {
     /// What the experts give one after the other, bit by bit; none for few rows or those of
     /// answers, or where something else needs the values on the way.
@@ -60,13 +37,37 @@ impl<S: ModelSpec> Infer<S> {
             return None;
         }
         let checkpoint = self.checkpoint.clone();
-        let groups = groups(&checkpoint, layer, routes)?;
+        let groups = self.groups(&checkpoint, layer, routes)?;
         let packed = self.packed(&groups, x);
         let active = self.active(&groups, &packed);
         self.spare_grouped.extend(packed);
         let y = self.down(&groups, &active, x.width);
         self.spare_grouped.extend(active);
         Some(self.mixed(&groups, y, x.rows()))
+    }
+
+    /// The experts that rows go to; none where biases or weights that are not rounded need the
+    /// values on the way.
+    fn groups<'a>(
+        &self,
+        checkpoint: &'a Checkpoint<S>,
+        layer: usize,
+        routes: &'a [Vec<Route>],
+    ) -> Option<Vec<Group<'a>>> {
+        let by = checkpoint.spec().activation().gate()?;
+        let of = |part| WeightId { layer, part };
+        let biases = [Part::ExpertGateBias, Part::ExpertUpBias, Part::ExpertDownBias];
+        if biases.into_iter().any(|part| checkpoint.spec().has(of(part))) {
+            return None;
+        }
+        let group = |(expert, rows): (usize, &'a Vec<Route>)| {
+            let parts = [Part::ExpertGate, Part::ExpertUp, Part::ExpertDown];
+            let weights = parts.map(|part| checkpoint.multiplied(of(part), Some(expert)));
+            let [gate, up, down] = weights;
+            let is_rounded = weights.iter().all(|weights| self.rounds(weights));
+            is_rounded.then_some(Group { rows, unit: GatedUnit { gate, up, by }, down })
+        };
+        routes.iter().enumerate().filter(|(_, rows)| !rows.is_empty()).map(group).collect()
     }
 
     /// Memory for the inputs of each group.

@@ -4,7 +4,7 @@
 use super::{Activations, Infer, Role, is_exact};
 use crate::spec::ModelSpec;
 use crate::weight::WeightId;
-use allod_kernels::{Inputs, add_linear_rounded, rms_norm};
+use allod_kernels::{Inputs, Weights, add_linear_rounded, rms_norm};
 use std::sync::OnceLock;
 
 /// Rows from which it pays to decode weights for all of them at once.
@@ -16,8 +16,7 @@ const NORM_ROWS: usize = 32;
 impl Activations {
     /// Values that are there as inputs of products alone.
     pub(super) fn rounded(width: usize, inputs: Inputs) -> Activations {
-        let inputs = OnceLock::from(inputs);
-        Activations { width, values: Vec::new(), inputs, coded_inputs: OnceLock::new() }
+        Activations { inputs: OnceLock::from(inputs), ..Activations::new(width, Vec::new()) }
     }
 }
 
@@ -25,12 +24,16 @@ impl<S: ModelSpec> Infer<S> {
     /// Whether products of `rows` with `weights` read rounded activations and decode the weights
     /// once for all of them, and no adapter reads the activations too.
     pub(super) fn is_rounded(&self, rows: usize, weights: &[WeightId]) -> bool {
-        let is_inexact =
-            |weight: &WeightId| !is_exact(self.checkpoint.multiplied(*weight, None).format());
+        let rounds = |weight: &WeightId| self.rounds(&self.checkpoint.multiplied(*weight, None));
         self.shares.is_empty()
             && self.batch.role() == Role::Prompt
             && rows >= ROWS_LEAST
-            && weights.iter().all(is_inexact)
+            && weights.iter().all(rounds)
+    }
+
+    /// Whether products of a prompt with `weights` read rounded activations.
+    pub(super) fn rounds(&self, weights: &Weights) -> bool {
+        !is_exact(weights.format()) && !self.is_int8(weights)
     }
 
     /// The norm of whole rows, rounded.

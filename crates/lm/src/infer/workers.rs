@@ -3,7 +3,8 @@
 
 use crate::error::{Error, Result};
 use allod_kernels::{
-    BlockSums, CodedInputs, CodedPiece, Columns, Inputs, Isa, PANEL_ROWS, Scratch, Team,
+    BlockSums, CodedInputs, CodedPiece, Columns, Inputs, Int8Inputs, Int8Piece, Isa, PANEL_ROWS,
+    Scratch, Team,
 };
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -89,6 +90,15 @@ impl Workers {
         let pieces = inputs.pieces(isa, x, width, sums);
         match self.shares() == 1 || x.len() < VALUES_WORTH_SPLITTING {
             true => pieces.into_iter().for_each(CodedPiece::pack),
+            false => self.team.each(pieces, |_, piece| piece.pack()),
+        }
+    }
+
+    /// The same for products of 8 bits.
+    pub fn pack_int8(&self, isa: Isa, (x, width): (&[f32], usize), inputs: &mut Int8Inputs) {
+        let pieces = inputs.pieces(isa, x, width);
+        match self.shares() == 1 || x.len() < VALUES_WORTH_SPLITTING {
+            true => pieces.into_iter().for_each(Int8Piece::pack),
             false => self.team.each(pieces, |_, piece| piece.pack()),
         }
     }
