@@ -9,7 +9,7 @@ use allod_registry::Name;
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench_arguments::{BenchGateArguments, BenchReceiptsArguments, BenchSearchArguments};
-use crate::engine_arguments::{EngineArguments, KvCacheDtype};
+use crate::engine_arguments::{ActivationDtype, EngineArguments, KvCacheDtype};
 use crate::eval_arguments::EvalCommand;
 use crate::replay_arguments::{ExportCommand, PolicyCommand, ReplayArguments};
 
@@ -486,6 +486,10 @@ pub struct BenchArguments {
     /// How keys and values are kept
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     pub kv_cache_dtype: KvCacheDtype,
+    /// How activations are multiplied with quantised weights; `auto` is what a processor would take
+    /// whose best instruction set is the one in use
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub activation_dtype: ActivationDtype,
     /// Run the model in a cell, as `serve` does; the memory that is printed is then not the model's
     #[arg(long)]
     pub in_cell: bool,

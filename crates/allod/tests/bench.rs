@@ -5,6 +5,7 @@ mod common;
 #[path = "common/tiny.rs"]
 mod tiny;
 
+use allod_lm::{ActivationForm, Isa};
 use common::{allod, json, run};
 
 #[test]
@@ -14,7 +15,7 @@ fn a_run_is_measured_against_what_the_machine_can_do() {
     let mut command = allod(folder.path());
     command.args(["bench", "--json", "--prompt", "40", "--generate", "8", "--depth", "10"]);
     command.args(["--batch", "2", "--threads", "1", "--repeat", "2", "--model"]).arg(&model);
-    let report = json(&run(&mut command, 0));
+    let report = json(&run(command.env_remove("ALLOD_ISA"), 0));
     for key in [
         "pp_tok_s",
         "tg_tok_s",
@@ -32,9 +33,18 @@ fn a_run_is_measured_against_what_the_machine_can_do() {
     if cfg!(target_os = "linux") {
         assert!(report["rss_mb"].as_f64().unwrap() > 1.0, "{report}");
     }
+    let taken = ActivationForm::fastest_with(Isa::detect());
+    assert_eq!(report["activations"], taken.name(), "{report}");
     // Two sequences of 18 tokens are kept at once; two times eight numbers each.
     assert_eq!(report["kv_mb"], 40.0_f64.max(36.0) * 16.0 * 2.0 / f64::from(1 << 20));
     run(allod(folder.path()).args(["bench", "--generate", "1", "--model"]).arg(&model), 1);
+    // What is measured with another instruction set is as on a processor that has no more.
+    let measured = |flags: &[&str]| {
+        let mut command = allod(folder.path());
+        command.args(flags).args(["bench", "--json", "--generate", "2", "--repeat", "1"]);
+        json(&run(command.args(["--prompt", "4", "--threads", "1", "--model"]).arg(&model), 0))
+    };
+    assert_eq!(measured(&["--isa", "scalar"])["activations"], "int8");
 }
 
 #[test]

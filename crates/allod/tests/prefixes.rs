@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use allod_lm::ActivationForm;
 use allod_weights::make::GgufBuilder;
 use common::{Server, allod, json, run, told};
 use serde_json::{Value, json};
@@ -107,8 +108,8 @@ fn key(data: &Path, tenant: &str) -> String {
 
 #[test]
 fn a_prompt_is_not_computed_again_after_a_restart_and_no_bit_changes() {
-    for form in ["bf16", "mxint8", "f32"] {
-        let place = Place::new(&["--kv-cache-dtype", form]);
+    for (form, activations) in [("bf16", "int8"), ("mxint8", "bf16"), ("f32", "int8")] {
+        let place = Place::new(&["--kv-cache-dtype", form, "--activation-dtype", activations]);
         let plain = Server::start(&mut place.command("tiny.gguf", &[]));
         let (expected, cached) = complete(&plain, None, &prompt());
         assert_eq!(cached, 0);
@@ -189,10 +190,13 @@ fn pages_of_another_tenant_adapter_model_or_form_are_never_taken() {
     let file = tiny::gguf_file(tiny::gguf_keys(GgufBuilder::new().text("general.name", "other")));
     fs::write(place.folder.path().join("other.gguf"), file).unwrap();
     let disk = ["--prefix-disk-mib", "8"];
+    let others = ActivationForm::ALL.into_iter().filter(|form| *form != ActivationForm::fastest());
+    let other_form = others.map(ActivationForm::name).next().unwrap();
     for (model, more) in [
         ("other.gguf", &[][..]),
         ("tiny.gguf", &["--kv-cache-dtype", "f32"]),
         ("tiny.gguf", &["--kv-cache-dtype", "mxint8"]),
+        ("tiny.gguf", &["--activation-dtype", other_form]),
     ] {
         let server = Server::start(&mut place.command(model, &[&disk, more].concat()));
         let mut asked = prompt();

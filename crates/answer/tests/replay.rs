@@ -11,7 +11,9 @@ use std::sync::Arc;
 use allod_answer::{Ask, Bundle, Caller, Chat, Choices, Desk, DeskOptions, ModelChoice};
 use allod_answer::{ReplayOptions, Replayed, Replayer};
 use allod_corpus::Language;
-use allod_engine::{CacheForm, Constraint, Dry, Isa, Message, Options, Prompt, Sampling};
+use allod_engine::{
+    ActivationForm, CacheForm, Constraint, Dry, Isa, Message, Options, Prompt, Sampling,
+};
 use allod_retrieval::{Clearance, IngestOptions, Silent};
 use serde_json::json;
 use tempfile::TempDir;
@@ -206,6 +208,7 @@ fn wanted() -> usize {
 
 #[test]
 fn answers_are_the_same_whoever_was_beside_them_and_however_it_is_computed() {
+    let activations = |form| Options { activations: Some(form), ..Options::default() };
     let modes = [
         (7, Options { threads: Some(2), slots: Some(6), ..Options::default() }),
         (
@@ -220,6 +223,8 @@ fn answers_are_the_same_whoever_was_beside_them_and_however_it_is_computed() {
         (64, Options { draft_tokens: Some(4), slots: Some(64), ..Options::default() }),
         (4, Options { cache: Some(CacheForm::F32), prefix_bytes: Some(0), ..Options::default() }),
         (7, Options { cache: Some(CacheForm::Mxint8), ..Options::default() }),
+        (7, activations(ActivationForm::Bf16)),
+        (7, activations(ActivationForm::Int8)),
     ];
     let template = "{% for m in messages %}<|x|>{{ m.role }}: {{ m.content }}{% endfor %}<|x|>";
     let models = [bytes::model(), bytes::model_with(template, &["<|x|>"], &[])];

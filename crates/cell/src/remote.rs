@@ -9,8 +9,8 @@ use crate::route::{Begun, Route, Stream};
 use crate::watch::{Pace, Takes, reading, tokenising};
 use crate::wire::Blob;
 use allod_engine::{
-    AdapterIdentity, Beginning, CacheForm, Completion, Dialect, Error, Framing, GenerateRequest,
-    Isa, LoadEngine, ModelIdentity, Options, Piece, Prefix, Prompt, Result, Runner, Speech,
+    AdapterIdentity, Beginning, Completion, Dialect, Error, Framing, GenerateRequest, Isa,
+    LoadEngine, ModelIdentity, Numerics, Options, Piece, Prefix, Prompt, Result, Runner, Speech,
     SpeechOptions, Stats, Vocabulary, collect, connection, template_reads,
 };
 use allod_lm::{FileList, PartDigest, Use, holds_weights};
@@ -60,10 +60,13 @@ impl LoadEngine for InCell {
         let model = std::path::absolute(path).map_err(unfit)?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let isa = options.isa.unwrap_or_else(Isa::detect);
-        // A cell can look up neither.
+        let numerics = options.numerics();
+        // A cell can look up none of them.
         let options = Options {
             threads: Some(options.threads.filter(|threads| *threads > 0).unwrap_or_else(cores)),
             isa: Some(isa),
+            activations: Some(numerics.activations),
+            cache: Some(numerics.cache),
             ..options
         };
         let load = Ask::Load { path: told(&model)?, options: Box::new(options) };
@@ -82,7 +85,7 @@ impl LoadEngine for InCell {
             }
             _ => None,
         })?;
-        let about = Arc::new(About { profile, cache: options.cache });
+        let about = Arc::new(About { profile, numerics });
         let remote =
             Remote { kept, about, identity: Arc::default(), packed_is_right: Arc::default() };
         remote.identify();
@@ -97,7 +100,7 @@ pub(crate) fn unfit(error: std::io::Error) -> Error {
 /// What is known of a model.
 struct About {
     profile: Profile,
-    cache: Option<CacheForm>,
+    numerics: Numerics,
 }
 
 /// A model that is run in a cell.
@@ -222,7 +225,7 @@ fn strange_packed(kept: &Kept, is_right: &OnceLock<()>) -> Option<PathBuf> {
 }
 
 /// What is recorded of the model: its weights by the bytes that were handed over.
-fn identity(kept: &Kept, About { profile, cache }: &About) -> ModelIdentity {
+fn identity(kept: &Kept, About { profile, numerics }: &About) -> ModelIdentity {
     let template = profile.template.as_ref();
     let (digest, files) = weights(kept);
     ModelIdentity {
@@ -231,7 +234,7 @@ fn identity(kept: &Kept, About { profile, cache }: &About) -> ModelIdentity {
         tokenizer_digest: profile.tokenizer.clone(),
         template_digest: template.map(|source| allod_lm::digest_bytes(source.as_bytes())),
         files,
-        numerics: cache.unwrap_or(CacheForm::Bf16).numerics(),
+        numerics: numerics.name(),
         parameters: profile.parameters,
         format: profile.format.clone(),
     }

@@ -2,10 +2,10 @@
 
 use crate::wire::{Wire, wire_enum, wire_struct};
 use allod_engine::{
-    AdapterIdentity, Beginning, CacheForm, ChosenToken, Constraint, Dry, EncoderProfile, Event,
-    Finish, Framing, Isa, Message, Opening, Options, Parallel, Prefix, Priority, Prompt, STEP_ROWS,
-    Sampling, SpeechOptions, Stats, StepRows, TemplateInput, ThoughtBound, Told, Tool, ToolChoice,
-    Vocabulary,
+    ActivationForm, AdapterIdentity, Beginning, CacheForm, ChosenToken, Constraint, Dry,
+    EncoderProfile, Event, Finish, Framing, Isa, Message, Opening, Options, Parallel, Prefix,
+    Priority, Prompt, STEP_ROWS, Sampling, SpeechOptions, Stats, StepRows, TemplateInput,
+    ThoughtBound, Told, Tool, ToolChoice, Vocabulary,
 };
 use allod_lm::{EmbedOptions, Purpose};
 
@@ -83,6 +83,7 @@ wire_struct!(Options {
     waiting_per_tenant_max,
     adapters_max,
     cache,
+    activations,
 });
 wire_struct!(EncoderProfile { tokenizer, pooling, outputs, max_tokens, parameters });
 wire_struct!(EmbedOptions { threads, isa });
@@ -127,14 +128,25 @@ impl Wire for Isa {
     }
 }
 
-/// By the name of its numerics.
+/// By its name.
 impl Wire for CacheForm {
     fn put(&self, out: &mut Vec<u8>) {
-        self.numerics().to_string().put(out);
+        self.name().to_string().put(out);
     }
 
     fn take(input: &mut &[u8]) -> Option<Self> {
-        CacheForm::of_numerics(&String::take(input)?)
+        CacheForm::named(&String::take(input)?)
+    }
+}
+
+/// By its name.
+impl Wire for ActivationForm {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.name().to_string().put(out);
+    }
+
+    fn take(input: &mut &[u8]) -> Option<Self> {
+        ActivationForm::named(&String::take(input)?)
     }
 }
 

@@ -17,8 +17,8 @@ use crate::speech::{Speech, SpeechOptions, Told, told};
 use crate::vocabulary::{Framing, Vocabulary, spelled};
 use crate::worker::Limits;
 use allod_lm::{
-    Adapter, CacheForm, Checkpoint, FileList, Infer, InferOptions, Isa, Model, Rendered,
-    TemplateInput, Tokenizer,
+    ActivationForm, Adapter, CacheForm, Checkpoint, FileList, Infer, InferOptions, Isa, Model,
+    Numerics, Rendered, TemplateInput, Tokenizer,
 };
 use jiff::civil::Date;
 use std::collections::btree_map::Entry;
@@ -71,9 +71,20 @@ pub struct Options {
     pub adapters_max: Option<usize>,
     /// How keys and values are kept; [`CacheForm::Bf16`] if not given.
     pub cache: Option<CacheForm>,
+    /// How activations are multiplied with quantised weights; what this processor is fastest with
+    /// if not given.
+    pub activations: Option<ActivationForm>,
 }
 
 impl Options {
+    /// The rule that fixes every bit of the model's numbers.
+    pub fn numerics(&self) -> Numerics {
+        Numerics {
+            activations: self.activations.unwrap_or_else(ActivationForm::fastest),
+            cache: self.cache.unwrap_or(CacheForm::Bf16),
+        }
+    }
+
     fn limits(&self, context_tokens: usize) -> Limits {
         Limits {
             slots: self.slots.unwrap_or(32).max(1),
@@ -124,7 +135,7 @@ pub struct Engine {
     identity: Arc<OnceLock<ModelIdentity>>,
     /// Made when somebody asks what tokens spell.
     vocabulary: OnceLock<Vocabulary>,
-    cache: CacheForm,
+    numerics: Numerics,
     adapters: RwLock<BTreeMap<String, Arc<Adapter>>>,
     adapters_max: usize,
     /// Made when the first constraint comes.
@@ -145,7 +156,7 @@ impl Engine {
     /// What is missing, damaged or not supported, by name.
     pub fn load(path: &Path, options: Options) -> Result<Engine> {
         let engine = Engine::start(path, options)?;
-        identify(&engine.model, engine.isa, engine.cache, &engine.identity);
+        identify(&engine.model, engine.isa, engine.numerics, &engine.identity);
         Ok(engine)
     }
 
@@ -161,9 +172,11 @@ impl Engine {
         let context_tokens = options.context_tokens.unwrap_or(declared).max(1);
         let threads = options.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
         let limits = options.limits(context_tokens);
-        let cache = options.cache.unwrap_or(CacheForm::Bf16);
+        let numerics = options.numerics();
+        let Numerics { activations, cache } = numerics;
+        let slots = limits.slots;
         let infer_options =
-            InferOptions { threads, isa, slots: limits.slots, context_tokens, cache };
+            InferOptions { threads, isa, slots, context_tokens, activations, cache };
         let infer = Infer::new(model.checkpoint.clone(), infer_options)?;
         let dialect = Dialect::of(model.template.source());
         let model = Arc::new(model);
@@ -173,7 +186,7 @@ impl Engine {
             model,
             identity,
             vocabulary: OnceLock::new(),
-            cache,
+            numerics,
             adapters: RwLock::default(),
             adapters_max: options.adapters_max.unwrap_or(1024),
             grammars: Mutex::default(),
@@ -259,7 +272,7 @@ impl Engine {
 
     /// What the model is. Waits until its digest is known, the first time.
     pub fn identity(&self) -> &ModelIdentity {
-        self.identity.get_or_init(|| identity(&self.model, self.cache, &|| ()))
+        self.identity.get_or_init(|| identity(&self.model, self.numerics, &|| ()))
     }
 
     /// The first file of the weights that was written to since it was opened. They are mapped, so
@@ -607,14 +620,14 @@ fn code(checkpoint: &Arc<Checkpoint>, isa: Isa) {
 
 /// Starts to work out the model's identity once its weights are in order; without a thread, whoever
 /// needs it will do it. Others go first meanwhile: the first answer is waited for.
-fn identify(model: &Arc<Model>, isa: Isa, cache: CacheForm, cell: &Arc<OnceLock<ModelIdentity>>) {
+fn identify(model: &Arc<Model>, isa: Isa, numerics: Numerics, cell: &Arc<OnceLock<ModelIdentity>>) {
     let (model, cell) = (model.clone(), cell.clone());
     in_background("allod-identify", move || {
         drop(model.checkpoint.code(isa));
         step_back();
         let until = Instant::now() + GIVEN_WAY;
         let between = || model.checkpoint.give_way(until);
-        drop(cell.get_or_init(|| identity(&model, cache, &between)).clone());
+        drop(cell.get_or_init(|| identity(&model, numerics, &between)).clone());
         model.checkpoint.strange_packed(isa, &between);
     });
 }
@@ -629,7 +642,7 @@ fn step_back() {
     rustix::process::setpriority_process(None, 10).ok();
 }
 
-fn identity(model: &Model, cache: CacheForm, between: &dyn Fn()) -> ModelIdentity {
+fn identity(model: &Model, numerics: Numerics, between: &dyn Fn()) -> ModelIdentity {
     let digests = model.digests(between);
     ModelIdentity {
         name: model.name.clone(),
@@ -637,7 +650,7 @@ fn identity(model: &Model, cache: CacheForm, between: &dyn Fn()) -> ModelIdentit
         tokenizer_digest: digests.tokenizer,
         template_digest: digests.template,
         files: digests.files,
-        numerics: cache.numerics(),
+        numerics: numerics.name(),
         parameters: model.checkpoint.file().parameters(),
         format: model.checkpoint.file().main_type(),
     }

@@ -59,7 +59,8 @@ mod vocabulary;
 mod worker;
 
 pub use allod_lm::{
-    CacheForm, FileList, Isa, Message, NUMERICS, PAGE_FORMAT, PAGE_TOKENS, TemplateInput, Tokenizer,
+    ActivationForm, CacheForm, FileList, Isa, Message, NUMERICS, Numerics, PAGE_FORMAT,
+    PAGE_TOKENS, TemplateInput, Tokenizer,
 };
 pub use beginning::{Beginning, Prefix};
 pub use collect::collect;

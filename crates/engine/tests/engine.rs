@@ -3,7 +3,7 @@
 
 mod common;
 
-use allod_engine::{Error, Finish, GenerateRequest, Isa, Message, Options, Prompt};
+use allod_engine::{Error, Finish, GenerateRequest, Isa, Message, Numerics, Options, Prompt};
 use allod_weights::make::GgufBuilder;
 use common::{TEMPLATE, WIDTH, engine, engine_of, model, request, run, texts, warm};
 use std::ops::ControlFlow;
@@ -111,12 +111,28 @@ fn chat_goes_through_the_template_and_messages_stay_text() {
 fn the_identity_says_what_was_loaded() {
     let engine = engine();
     let identity = engine.identity();
-    assert_eq!((identity.name.as_str(), identity.numerics), ("tiny", "allod-4"));
+    assert_eq!(identity.name, "tiny");
+    assert_eq!(identity.numerics, Options::default().numerics().name());
     assert_eq!(identity.digest, allod_weights::digest_bytes(&model().build()));
     let template = allod_weights::digest_bytes(TEMPLATE.as_bytes());
     assert_eq!(identity.template_digest.as_deref(), Some(template.as_str()));
     assert!(identity.tokenizer_digest.starts_with("sha256:"));
     assert_eq!(engine.context_length(), 600);
+}
+
+#[test]
+fn the_identity_names_the_rule_that_was_asked_for() {
+    for rule in Numerics::all() {
+        let (cache, activations) = (Some(rule.cache), Some(rule.activations));
+        let options = Options { cache, activations, threads: Some(1), ..Options::default() };
+        assert_eq!(options.numerics(), rule);
+        assert_eq!(engine_of(model(), options).identity().numerics, rule.name());
+    }
+    // The processor decides, not what it is kept to.
+    for isa in Isa::available() {
+        let options = Options { isa: Some(isa), ..Options::default() };
+        assert_eq!(options.numerics(), Options::default().numerics());
+    }
 }
 
 #[test]

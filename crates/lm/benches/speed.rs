@@ -1,11 +1,12 @@
 //! Tokens a second of a model file: reading a prompt, and writing one token after the other.
 //!
 //! `cargo bench -p allod-lm --bench speed -- MODEL.gguf [prompt=512] [generate=32] [depth=0]
-//! [repeat=3] [threads=2] [cache=bf16|f32]` prints one line for each repetition and the medians.
+//! [repeat=3] [threads=2] [cache=bf16|f32]
+//! [activations=bf16|int8]` prints one line for each repetition and the medians.
 //! A model of any weights will do.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-use allod_lm::{Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa};
+use allod_lm::{ActivationForm, Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,12 +24,17 @@ fn main() {
     };
     let (prompt, generate) = (option("prompt=", 512), option("generate=", 32));
     let (depth, repeat) = (option("depth=", 0), option("repeat=", 3));
+    let named = |form: &ActivationForm| {
+        arguments.iter().any(|argument| *argument == format!("activations={}", form.name()))
+    };
+    let given = ActivationForm::ALL.into_iter().find(named);
     let exact = arguments.iter().any(|argument| argument == "cache=f32");
     let options = InferOptions {
         threads: option("threads=", 2),
         isa: Isa::detect(),
         slots: 1,
         context_tokens: prompt.max(depth) + generate + 1,
+        activations: given.unwrap_or_else(|| ActivationForm::fastest_with(Isa::detect())),
         cache: if exact { CacheForm::F32 } else { CacheForm::Bf16 },
     };
     let checkpoint = Arc::new(Checkpoint::open(Path::new(model)).unwrap());

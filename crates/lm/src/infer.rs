@@ -27,7 +27,8 @@ pub use activation_form::ActivationForm;
 use adapted::Share;
 use allod_kernels::{
     CodedInputs, Format, Inputs, Int8Inputs, Isa, Scratch, Weights, Xielu, add, clamp, gelu,
-    layer_norm, linear, linear_coded, linear_int8, linear_rounded, rms_norm, scale, soft_cap, tanh, xielu,
+    layer_norm, linear, linear_coded, linear_int8, linear_rounded, rms_norm, scale, soft_cap, tanh,
+    xielu,
 };
 use attention::Plan;
 pub use batch::{Batch, Logits, Role, Vectors};

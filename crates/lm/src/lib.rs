@@ -50,8 +50,8 @@ pub use error::{Error, Result};
 pub use exec::Exec;
 pub use files::{FileDifference, FileList, ModelFile, Use, Weights, holds_weights, settings_files};
 pub use infer::{
-    ActivationForm, Batch, CacheForm, Infer, InferOptions, Logits, Numerics, PAGE_FORMAT, PAGE_TOKENS, Page, PageShape, Role,
-    Vectors,
+    ActivationForm, Batch, CacheForm, Infer, InferOptions, Logits, Numerics, PAGE_FORMAT,
+    PAGE_TOKENS, Page, PageShape, Role, Vectors,
 };
 pub use inspect::{
     ExpertFacts, FileFacts, FormatFacts, Inspection, ModelKind, RopeFacts, ShapeFacts,

@@ -8,8 +8,8 @@
 mod common;
 
 use allod_lm::{
-    Adapter, Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, LowRank, Part, Target,
-    WeightId,
+    ActivationForm, Adapter, Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, LowRank, Part,
+    Target, WeightId,
 };
 use allod_weights::make::safetensors;
 use base64::Engine;
@@ -287,6 +287,7 @@ fn last(checkpoint: Arc<Checkpoint>, adapter: Option<&Arc<Adapter>>, tokens: &[u
         isa: Isa::detect(),
         slots: 1,
         context_tokens: tokens.len(),
+        activations: ActivationForm::Bf16,
         cache: CacheForm::F32,
     };
     let mut infer = Infer::new(checkpoint, options).unwrap();

@@ -8,11 +8,13 @@
 mod common;
 
 use allod_kernels::encode_row;
-use allod_lm::{Batch, CacheForm, Checkpoint, Format, Isa, PAGE_TOKENS, Role};
+use allod_lm::{
+    ActivationForm, Batch, CacheForm, Checkpoint, Format, Isa, Numerics, PAGE_TOKENS, Role,
+};
 use common::cases::{Case, Manner};
 use common::{
-    Numbers, VOCABULARY, all_logits, infer_with, models, open, relative_error, tiny, tiny_keys,
-    tiny_tensors,
+    Numbers, VOCABULARY, all_logits, infer_with, models, open, relative_error, rule, tiny,
+    tiny_keys, tiny_tensors,
 };
 use std::sync::Arc;
 
@@ -79,7 +81,7 @@ fn a_long_prompt_through_experts_has_the_bits_of_its_pieces() {
     let is_long = |case: &Case| case.role == Role::Prompt && case.tokens.len() > PAGE_TOKENS * 2;
     let with_experts = |case: &Case| case.name.contains("qwen3moe") && is_long(case);
     for case in (0..).map(Case::draw).filter(with_experts).take(3) {
-        let mut infer = infer_with(&case.model, 2, Isa::detect(), case.form);
+        let mut infer = infer_with(&case.model, 2, Isa::detect(), case.numerics);
         let pieces = all_logits(&mut infer, 0, &case.tokens, 20);
         infer.end(0);
         let whole = all_logits(&mut infer, 0, &case.tokens, case.tokens.len());
@@ -89,7 +91,7 @@ fn a_long_prompt_through_experts_has_the_bits_of_its_pieces() {
 
 #[test]
 fn impossible_rows_are_refused_and_change_nothing() {
-    let mut infer = infer_with(&tiny(), 1, Isa::detect(), CacheForm::Bf16);
+    let mut infer = infer_with(&tiny(), 1, Isa::detect(), rule(CacheForm::Bf16));
     all_logits(&mut infer, 0, &[1, 2, 3], 3);
     for (slot, position, token, expected) in [
         (0, 3, VOCABULARY as u32, "97 tokens"),
@@ -112,8 +114,10 @@ fn impossible_rows_are_refused_and_change_nothing() {
 /// is first copied.
 #[test]
 fn sequences_that_share_pages_have_the_bits_that_they_have_alone() {
-    for model in [tiny(), tiny_rounded()] {
-        let infer = |threads, isa| infer_with(&model, threads, isa, CacheForm::Bf16);
+    let forms = ActivationForm::ALL.map(|form| (tiny_rounded(), form));
+    for (model, activations) in [(tiny(), ActivationForm::Bf16)].into_iter().chain(forms) {
+        let numerics = Numerics { activations, cache: CacheForm::Bf16 };
+        let infer = |threads, isa| infer_with(&model, threads, isa, numerics);
         let start = tokens(7, 70);
         let mut together = infer(2, Isa::detect());
         all_logits(&mut together, 0, &start, 70);
@@ -158,9 +162,9 @@ fn sequences_that_share_pages_have_the_bits_that_they_have_alone() {
 /// A sequence need not stand in a batch as one piece.
 #[test]
 fn sequences_whose_rows_take_turns_have_the_bits_that_they_have_alone() {
-    for form in FORMS {
+    for rule in Numerics::all() {
         let sequences = [tokens(3, 40), tokens(4, 40)];
-        let mut together = infer_with(&tiny_rounded(), 2, Isa::detect(), form);
+        let mut together = infer_with(&tiny_rounded(), 2, Isa::detect(), rule);
         let mut found = [Vec::new(), Vec::new()];
         let mut batch = Batch::new();
         for position in 0..40 {
@@ -172,8 +176,8 @@ fn sequences_whose_rows_take_turns_have_the_bits_that_they_have_alone() {
         let logits = together.run(&batch).unwrap();
         logits.rows().enumerate().for_each(|(row, logits)| found[row % 2].extend(bits(logits)));
         for (sequence, found) in sequences.iter().zip(&found) {
-            let mut alone = infer_with(&tiny_rounded(), 1, Isa::Scalar, form);
-            assert!(*found == bits(&all_logits(&mut alone, 0, sequence, 40)), "{form:?}");
+            let mut alone = infer_with(&tiny_rounded(), 1, Isa::Scalar, rule);
+            assert!(*found == bits(&all_logits(&mut alone, 0, sequence, 40)), "{rule:?}");
         }
     }
 }
@@ -183,11 +187,37 @@ fn sequences_whose_rows_take_turns_have_the_bits_that_they_have_alone() {
 fn all_forms_of_cache_are_near_each_other() {
     let (model, tokens) = (tiny(), tokens(8, 130));
     let [exact, rounded, coded] = FORMS
-        .map(|form| all_logits(&mut infer_with(&model, 1, Isa::detect(), form), 0, &tokens, 64));
+        .map(rule)
+        .map(|rule| all_logits(&mut infer_with(&model, 1, Isa::detect(), rule), 0, &tokens, 64));
     for (found, most) in [(rounded, 0.01), (coded, 0.03)] {
         let error = relative_error(&found, &exact);
         assert!(error > 0.0 && error < most, "{error}");
     }
+}
+
+/// Activations of 8 bits are near those of `bf16`, and prompts and answers are then computed alike.
+#[test]
+fn both_forms_of_activations_are_near_each_other() {
+    let (mut different, mut errors) = (0, Vec::new());
+    for number in 0..40 {
+        let mut case = Case::draw(number);
+        let mut logits = |activations, role| {
+            (case.numerics.activations, case.role) = (activations, role);
+            case.plain().into_iter().map(f32::from_bits).collect::<Vec<f32>>()
+        };
+        let rounded = logits(ActivationForm::Bf16, Role::Prompt);
+        let coded = logits(ActivationForm::Int8, Role::Prompt);
+        assert!(coded == logits(ActivationForm::Int8, Role::Answer), "{}", case.name);
+        different += usize::from(coded != rounded);
+        // Another expert may be chosen, where there are any.
+        if !case.name.contains("moe") {
+            let error = relative_error(&coded, &rounded);
+            assert!(error < 0.1, "{}: {error}", case.name);
+            errors.push(error);
+        }
+    }
+    let mean = errors.iter().sum::<f32>() / errors.len() as f32;
+    assert!(different > 5 && different < 40 && mean < 0.03, "{different} of 40, {mean}");
 }
 
 /// What is written is multiplied with codes, if there are any: near the same, not the same.
@@ -196,6 +226,7 @@ fn an_answer_is_computed_in_another_way_where_weights_are_quantised() {
     let mut different = 0;
     for number in 0..30 {
         let mut case = Case::draw(number);
+        case.numerics.activations = ActivationForm::Bf16;
         let [prompt, answer] = [Role::Prompt, Role::Answer].map(|role| {
             case.role = role;
             case.plain().into_iter().map(f32::from_bits).collect::<Vec<f32>>()

@@ -4,8 +4,8 @@
 mod common;
 
 use allod_lm::{
-    Batch, CacheForm, Checkpoint, Container, ConvertOptions, DecoderSpec, Format, Infer,
-    InferOptions, Isa, RopePairing, RopeScaling, Tokenizer, WeightId, convert,
+    ActivationForm, Batch, CacheForm, Checkpoint, Container, ConvertOptions, DecoderSpec, Format,
+    Infer, InferOptions, Isa, RopePairing, RopeScaling, Tokenizer, WeightId, convert,
 };
 use allod_weights::TensorFile;
 use allod_weights::make::safetensors;
@@ -177,6 +177,7 @@ fn hidden(path: &Path) -> Vec<u32> {
         isa: Isa::detect(),
         slots: 1,
         context_tokens: 24,
+        activations: ActivationForm::Bf16,
         cache: CacheForm::F32,
     };
     let mut infer = Infer::new(checkpoint, options).unwrap();

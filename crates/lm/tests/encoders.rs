@@ -7,7 +7,9 @@
 
 mod common;
 
-use allod_lm::{Batch, CacheForm, Checkpoint, EncoderSpec, Infer, InferOptions, Isa};
+use allod_lm::{
+    ActivationForm, Batch, CacheForm, Checkpoint, EncoderSpec, Infer, InferOptions, Isa,
+};
 use allod_weights::{Tensor, TensorFile};
 use common::{relative_error, shared};
 use std::path::Path;
@@ -33,8 +35,14 @@ fn infer(
     threads: usize,
     isa: Isa,
 ) -> Infer<EncoderSpec> {
-    let options =
-        InferOptions { threads, isa, slots: 8, context_tokens: 256, cache: CacheForm::F32 };
+    let options = InferOptions {
+        threads,
+        isa,
+        slots: 8,
+        context_tokens: 256,
+        activations: ActivationForm::Bf16,
+        cache: CacheForm::F32,
+    };
     Infer::new(checkpoint.clone(), options).unwrap()
 }
 

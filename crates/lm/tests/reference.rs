@@ -7,7 +7,9 @@
 
 mod common;
 
-use allod_lm::{Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, Model};
+use allod_lm::{
+    ActivationForm, Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, Model, Numerics,
+};
 use allod_weights::{Tensor, TensorFile};
 use common::{all_logits, relative_error, shared};
 use serde::Deserialize;
@@ -19,6 +21,7 @@ fn infer(checkpoint: &Arc<Checkpoint>) -> Infer {
         isa: Isa::detect(),
         slots: 2,
         context_tokens: 512,
+        activations: ActivationForm::Bf16,
         cache: CacheForm::F32,
     };
     Infer::new(checkpoint.clone(), options).unwrap()
@@ -97,17 +100,17 @@ fn every_architecture_has_the_same_bits_however_it_is_run() {
         let checkpoint = Arc::new(Checkpoint::open(&folder).unwrap());
         let reference = TensorFile::open(&folder.join("reference.safetensors")).unwrap();
         let ids = integers(reference.tensor("input_ids").unwrap());
-        let run = |form, isa, threads, chunk| -> Vec<u32> {
-            let mut infer = common::infer_with(&checkpoint, threads, isa, form);
+        let run = |rule, isa, threads, chunk| -> Vec<u32> {
+            let mut infer = common::infer_with(&checkpoint, threads, isa, rule);
             let logits = all_logits(&mut infer, 0, &ids[..40], chunk);
             logits.iter().map(|logit| logit.to_bits()).collect()
         };
-        for form in CacheForm::ALL {
-            let expected = run(form, Isa::Scalar, 1, 40);
+        for rule in Numerics::all() {
+            let expected = run(rule, Isa::Scalar, 1, 40);
             for isa in Isa::available() {
                 for (threads, chunk) in [(1, 40), (1, 1), (2, 7), (3, 40)] {
-                    let found = run(form, isa, threads, chunk);
-                    assert!(found == expected, "{name} {form:?} {isa:?} {threads} {chunk}");
+                    let found = run(rule, isa, threads, chunk);
+                    assert!(found == expected, "{name} {rule:?} {isa:?} {threads} {chunk}");
                 }
             }
         }

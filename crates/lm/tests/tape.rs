@@ -8,8 +8,8 @@
 mod common;
 
 use allod_lm::{
-    Adapter, Batch, CacheForm, Checkpoint, Documents, Infer, InferOptions, Initial, Intermediates,
-    Isa, Part, Residual, Stored, Tape, Trainable, WeightId, huggingface_tensors,
+    ActivationForm, Adapter, Batch, CacheForm, Checkpoint, Documents, Infer, InferOptions, Initial,
+    Intermediates, Isa, Part, Residual, Stored, Tape, Trainable, WeightId, huggingface_tensors,
 };
 use allod_nn::{
     AdamW, Decayed, Gradients, Optimiser, Precision, Rule, TapeOptions, Workspace, clip_gradients,
@@ -132,6 +132,7 @@ fn inferred_logits(checkpoint: &Arc<Checkpoint>) -> Vec<f32> {
         isa: Isa::detect(),
         slots: 3,
         context_tokens: CONTEXT,
+        activations: ActivationForm::Bf16,
         cache: CacheForm::F32,
     };
     let mut infer = Infer::new(checkpoint.clone(), options).unwrap();
@@ -341,6 +342,7 @@ fn adapted_logits(checkpoint: &Arc<Checkpoint>, adapter: &Arc<Adapter>) -> Vec<f
         isa: Isa::detect(),
         slots: 3,
         context_tokens: CONTEXT,
+        activations: ActivationForm::Bf16,
         cache: CacheForm::F32,
     };
     let mut infer = Infer::new(checkpoint.clone(), options).unwrap();

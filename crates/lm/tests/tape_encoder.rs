@@ -4,8 +4,8 @@
 mod common;
 
 use allod_lm::{
-    Batch, CacheForm, Checkpoint, Documents, EncoderSpec, Infer, InferOptions, Intermediates, Isa,
-    Pooling, Tape, Trainable,
+    ActivationForm, Batch, CacheForm, Checkpoint, Documents, EncoderSpec, Infer, InferOptions,
+    Intermediates, Isa, Pooling, Tape, Trainable,
 };
 use allod_nn::{Gradients, Precision, TapeOptions, Workspace};
 use common::encoder::{
@@ -65,6 +65,7 @@ fn hidden_states_and_vectors_have_the_bits_of_serving() {
             isa: Isa::detect(),
             slots: 3,
             context_tokens: POSITIONS,
+            activations: ActivationForm::Bf16,
             cache: CacheForm::F32,
         };
         let mut infer = Infer::new(checkpoint.clone(), options).unwrap();

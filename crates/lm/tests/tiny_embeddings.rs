@@ -9,8 +9,8 @@
 mod common;
 
 use allod_lm::{
-    Batch, CacheForm, Checkpoint, CrossEncoder, EmbedOptions, Embedder, Infer, InferOptions, Isa,
-    Purpose,
+    ActivationForm, Batch, CacheForm, Checkpoint, CrossEncoder, EmbedOptions, Embedder, Infer,
+    InferOptions, Isa, Purpose,
 };
 use common::Numbers;
 use common::encoder::{POSITIONS, Plain, WIDTH, bert, bert_config, write};
@@ -261,6 +261,7 @@ fn pairs_are_scored_by_the_head_over_the_first_token() {
         isa: Isa::Scalar,
         slots: 1,
         context_tokens: POSITIONS,
+        activations: ActivationForm::Bf16,
         cache: CacheForm::F32,
     };
     let mut infer = Infer::new(Arc::new(checkpoint), options).unwrap();

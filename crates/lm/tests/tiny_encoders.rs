@@ -8,7 +8,9 @@
 
 mod common;
 
-use allod_lm::{Batch, CacheForm, Checkpoint, EncoderSpec, Infer, InferOptions, Isa, Pooling};
+use allod_lm::{
+    ActivationForm, Batch, CacheForm, Checkpoint, EncoderSpec, Infer, InferOptions, Isa, Pooling,
+};
 use allod_weights::make::GgufBuilder;
 use common::encoder::{
     FEED_FORWARD, HEADS, POSITIONS, Plain, Tensors, WIDTH, bert, bert_config, modernbert,
@@ -32,6 +34,7 @@ fn infer(checkpoint: Checkpoint<EncoderSpec>) -> Infer<EncoderSpec> {
         isa: Isa::detect(),
         slots: 4,
         context_tokens: POSITIONS,
+        activations: ActivationForm::Bf16,
         cache: CacheForm::F32,
     };
     Infer::new(Arc::new(checkpoint), options).unwrap()

@@ -4,8 +4,8 @@ use super::measure::{largest, max_abs_diff, norm, ratio, relative_norm, same_bit
 use super::reference::Reference;
 use super::{Report, threads};
 use allod_lm::{
-    Batch, CacheForm, Checkpoint, Documents, Infer, InferOptions, Intermediates, Isa, Stored, Tape,
-    Trainable, argmax, huggingface_tensors,
+    ActivationForm, Batch, CacheForm, Checkpoint, Documents, Infer, InferOptions, Intermediates,
+    Isa, Stored, Tape, Trainable, argmax, huggingface_tensors,
 };
 use allod_nn::{AdamW, Decayed, Optimiser, Precision, Rule, TapeOptions, Workspace};
 use anyhow::{Context, Result};
@@ -63,6 +63,7 @@ fn infer(checkpoint: &Arc<Checkpoint>, context_tokens: usize, slots: usize) -> R
         isa: Isa::detect(),
         slots,
         context_tokens,
+        activations: ActivationForm::Bf16,
         cache: CacheForm::F32,
     };
     Ok(Infer::new(checkpoint.clone(), options)?)

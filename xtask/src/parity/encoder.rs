@@ -4,7 +4,8 @@ use super::measure::{largest, max_abs_diff, ratio, same_bits};
 use super::reference::Reference;
 use super::{Report, threads};
 use allod_lm::{
-    CacheForm, Checkpoint, EncoderSpec, Infer, InferOptions, Intermediates, Isa, Tape, Trainable,
+    ActivationForm, CacheForm, Checkpoint, EncoderSpec, Infer, InferOptions, Intermediates, Isa,
+    Tape, Trainable,
 };
 use allod_nn::{Precision, TapeOptions, Workspace};
 use anyhow::{Context, Result};
@@ -36,6 +37,7 @@ fn inferred(checkpoint: &Arc<Checkpoint<EncoderSpec>>, reference: &Reference) ->
         isa: Isa::detect(),
         slots,
         context_tokens,
+        activations: ActivationForm::Bf16,
         cache: CacheForm::F32,
     };
     let mut infer = Infer::new(checkpoint.clone(), options)?;

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use allod_engine::{InProcess, LoadEngine, Options, Runner};
-use allod_lm::{Checkpoint, Isa, Work};
+use allod_lm::{ActivationForm, Checkpoint, Isa, Work};
 use anyhow::{Context, ensure};
 use serde_json::json;
 
@@ -69,6 +69,7 @@ fn load(
         context_tokens,
         slots: Some(arguments.batch),
         cache: Some(arguments.kv_cache_dtype.form()),
+        activations: Some(activations(arguments)),
         // No prompt comes twice, so what is kept would only take memory, but for what is shared.
         prefix_bytes: Some(0).filter(|_| arguments.shared == 0),
         ..Options::default()
@@ -77,6 +78,13 @@ fn load(
         return Ok(engine_cells::confine(&place.data, place.weaker)?.loader.load(path, options)?);
     }
     Ok(InProcess.load(path, options)?)
+}
+
+/// What is measured is a processor with the instruction set in use, so that one that is kept to
+/// less stands for one that has no more.
+fn activations(arguments: &BenchArguments) -> ActivationForm {
+    let given = arguments.activation_dtype.form();
+    given.unwrap_or_else(|| ActivationForm::fastest_with(Isa::detect()))
 }
 
 /// All that was measured.
@@ -129,6 +137,7 @@ impl Report<'_> {
             "peak_tflop_s": 2.0 * self.peak.multiplications_per_second / 1e12,
             "peak_of": self.peak.unit,
             "threads": self.peak.threads,
+            "activations": activations(self.arguments).name(),
             "prompt": self.arguments.prompt,
             "generate": self.arguments.generate,
             "depth": self.arguments.depth,
@@ -145,6 +154,7 @@ impl Report<'_> {
              writing {} x {} after {}  {:.1} tokens/s, {:.1} % of {:.1} GB/s\n\
              first token         {:.0} ms cold, {:.0} ms warm\n\
              loading             {:.0} ms\n\
+             activations         {}\n\
              memory              {:.0} MiB at most, of it {:.0} MiB for keys and values",
             arguments.prompt,
             run.read_per_second,
@@ -160,6 +170,7 @@ impl Report<'_> {
             milliseconds(run.first_cold),
             milliseconds(run.first_warm),
             milliseconds(self.load),
+            activations(arguments).name(),
             self.resident.unwrap_or_default() as f64 / f64::from(1 << 20),
             self.cache_bytes() as f64 / f64::from(1 << 20),
         )

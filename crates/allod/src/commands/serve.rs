@@ -185,6 +185,7 @@ fn engine_options(arguments: &EngineArguments) -> Options {
         step_tokens: arguments.step_tokens,
         context_tokens: arguments.context_tokens,
         cache: Some(arguments.kv_cache_dtype.form()),
+        activations: arguments.activation_dtype.form(),
         cache_bytes: arguments.cache_mib.map(bytes),
         prefix_bytes: arguments.prefix_mib.map(bytes),
         draft_tokens: arguments.draft_tokens,

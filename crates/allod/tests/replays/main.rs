@@ -25,12 +25,13 @@ const POLICY: &str = "name: elsewhere\nlimits: {answer_tokens_max: 48}\nretrieva
                       minimum_confidence: 0.01\nlogging:\n  citations: optional\n  \
                       prompts: retained\n";
 /// How the server runs that is asked: none of it may show.
-const MODES: [&[&str]; 5] = [
-    &["--threads", "2"],
-    &["--threads", "1", "--prefix-mib", "0", "--step-tokens", "9"],
+const MODES: [&[&str]; 6] = [
+    &["--threads", "2", "--activation-dtype", "int8"],
+    &["--threads", "1", "--activation-dtype", "bf16", "--prefix-mib", "0", "--step-tokens", "9"],
     &["--draft-tokens", "4", "--slots", "64"],
-    &["--kv-cache-dtype", "f32", "--slots", "3"],
-    &["--kv-cache-dtype", "mxint8"],
+    &["--kv-cache-dtype", "f32", "--activation-dtype", "int8", "--slots", "3"],
+    &["--kv-cache-dtype", "mxint8", "--activation-dtype", "bf16"],
+    &["--kv-cache-dtype", "mxint8", "--activation-dtype", "int8"],
 ];
 /// Callers at a time, so that requests are computed beside others.
 const CALLERS: usize = 8;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use allod_corpus::{Digest, Document};
-use allod_engine::{CacheForm, InProcess, NUMERICS, Options, Runner};
+use allod_engine::{InProcess, Numerics, Options, Runner};
 use allod_ledger::Receipt;
 use allod_ledger::receipt::Model;
 use allod_lm::{FileList, Weights};
@@ -221,10 +221,12 @@ impl Replayer {
         }
         let context = receipt.limits.get(CONTEXT_TOKENS).map(|tokens| *tokens as usize);
         let choice = &self.options.model;
+        let numerics = rule_of(&receipt.numerics)?;
         let options = Options {
             threads: choice.threads.or(choice.engine.threads),
             context_tokens: context.or(choice.engine.context_tokens),
-            cache: Some(cache_of(&receipt.numerics)?),
+            cache: Some(numerics.cache),
+            activations: Some(numerics.activations),
             ..choice.engine
         };
         let loader = choice.loader.as_deref().unwrap_or(&InProcess);
@@ -305,11 +307,12 @@ fn encoder(identity: Option<&str>) -> Result<EncoderChoice, Stop> {
     }
 }
 
-/// How the cache is kept under a numerics rule.
-fn cache_of(numerics: &str) -> Result<CacheForm, Stop> {
-    CacheForm::of_numerics(numerics).ok_or_else(|| {
+/// The numerics rule of a receipt.
+fn rule_of(numerics: &str) -> Result<Numerics, Stop> {
+    Numerics::of_name(numerics).ok_or_else(|| {
         Stop::Impossible(format!(
-            "it was computed under the rule {numerics}, and this program computes by {NUMERICS}"
+            "it was computed under the rule {numerics}, and this program knows {}",
+            Numerics::all().map(Numerics::name).collect::<Vec<_>>().join(", ")
         ))
     })
 }

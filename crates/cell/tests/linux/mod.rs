@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use allod_cell::InCell;
 use allod_engine::{
-    Completion, Constraint, Engine, Error, Framing, GenerateRequest, LoadEngine, Message, Options,
-    Piece, Prompt, Runner, SpeechOptions, Tool,
+    ActivationForm, Completion, Constraint, Engine, Error, Framing, GenerateRequest, LoadEngine,
+    Message, Numerics, Options, Piece, Prompt, Runner, SpeechOptions, Tool,
 };
 use allod_lm::{Checkpoint, Isa};
 use allod_sandbox::{Grounds, Inside, Prepared, Purpose, Setup, attempt_all, self_test};
@@ -144,6 +144,13 @@ fn a_cell_gives_the_same_bits() {
     for request in requests() {
         assert_eq!(complete(&here, &request), complete(there.as_ref(), &request));
     }
+    for form in ActivationForm::ALL {
+        let options = Options { activations: Some(form), ..one_thread() };
+        let [here, there]: [Box<dyn Runner>; 2] =
+            [Box::new(Engine::load(&file, options).unwrap()), in_cell(&file, options)];
+        let request = GenerateRequest { top_logprobs: Some(3), ..bytes::warm(10) };
+        assert_eq!(complete(here.as_ref(), &request), complete(there.as_ref(), &request));
+    }
     // Many at a time.
     let expected: Vec<Completion> =
         (0..16).map(|seed| complete(&here, &bytes::warm(seed))).collect();
@@ -162,6 +169,11 @@ fn a_cell_says_the_same_of_its_model() {
     std::fs::create_dir(&layout).unwrap();
     tiny::write_folder(&layout);
     for path in [folder.join("file.gguf"), layout] {
+        for rule in Numerics::all() {
+            let (cache, activations) = (Some(rule.cache), Some(rule.activations));
+            let there = in_cell(&path, Options { cache, activations, ..one_thread() });
+            assert_eq!(there.identity().numerics, rule.name());
+        }
         let here = Engine::load(&path, one_thread()).unwrap();
         let there = in_cell(&path, one_thread());
         assert_eq!(there.identity(), here.identity());

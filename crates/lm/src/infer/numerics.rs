@@ -57,8 +57,10 @@ mod tests {
     fn tiles_take_bf16_and_all_else_takes_8_bits() {
         let forms = allod_kernels::Isa::ALL.map(ActivationForm::fastest_with);
         assert_eq!(forms.map(ActivationForm::name), ["int8", "int8", "int8", "int8", "bf16"]);
-        assert!(ActivationForm::ALL.iter().all(|form| {
-            ActivationForm::named(form.name()) == Some(*form)
-        }));
+        assert!(
+            ActivationForm::ALL
+                .iter()
+                .all(|form| { ActivationForm::named(form.name()) == Some(*form) })
+        );
     }
 }

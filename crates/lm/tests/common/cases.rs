@@ -2,7 +2,10 @@
 
 use super::Numbers;
 use super::models::{CONTEXT, VOCABULARY, gguf, packed};
-use allod_lm::{Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, PAGE_TOKENS, Role};
+use allod_lm::{
+    ActivationForm, Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, Numerics, PAGE_TOKENS,
+    Role,
+};
 use std::sync::Arc;
 
 /// A small model with random weights, and a sequence.
@@ -11,7 +14,7 @@ pub struct Case {
     pub name: String,
     pub model: Arc<Checkpoint>,
     pub tokens: Vec<u32>,
-    pub form: CacheForm,
+    pub numerics: Numerics,
     /// What the tokens are, and those of the company.
     pub role: Role,
 }
@@ -60,15 +63,17 @@ impl Case {
             0 => packed(&mut numbers),
             _ => gguf(&mut numbers),
         };
-        let form = CacheForm::ALL[numbers.below(3)];
+        let cache = CacheForm::ALL[numbers.below(3)];
         let length = 1 + numbers.below(2 * PAGE_TOKENS + 40);
         let tokens = draw_tokens(&mut numbers, length);
         let role = [Role::Prompt, Role::Answer][numbers.below(2)];
+        let activations = ActivationForm::ALL[numbers.below(2)];
+        let numerics = Numerics { activations, cache };
         Case {
-            name: format!("case {number}: {name}, {form:?}, {role:?}"),
+            name: format!("case {number}: {name}, {}, {role:?}", numerics.name()),
             model,
             tokens,
-            form,
+            numerics,
             role,
         }
     }
@@ -83,8 +88,8 @@ impl Case {
     }
 
     fn infer(&self, threads: usize, isa: Isa, slots: usize) -> Infer {
-        let (context_tokens, cache) = (CONTEXT, self.form);
-        let options = InferOptions { threads, isa, slots, context_tokens, cache };
+        let (context_tokens, Numerics { activations, cache }) = (CONTEXT, self.numerics);
+        let options = InferOptions { threads, isa, slots, context_tokens, activations, cache };
         Infer::new(self.model.clone(), options).unwrap()
     }
 

@@ -9,7 +9,9 @@ pub mod cases;
 pub mod encoder;
 pub mod models;
 
-use allod_lm::{Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, Role};
+use allod_lm::{
+    ActivationForm, Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, Numerics, Role,
+};
 use allod_weights::make::GgufBuilder;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -118,17 +120,23 @@ pub fn tiny() -> Arc<Checkpoint> {
 
 /// An executor for it.
 pub fn infer(checkpoint: &Arc<Checkpoint>, threads: usize, isa: Isa) -> Infer {
-    infer_with(checkpoint, threads, isa, CacheForm::F32)
+    infer_with(checkpoint, threads, isa, rule(CacheForm::F32))
 }
 
-/// The same with either form of cache.
+/// The rule of a cache where activations are rounded to `bf16`.
+pub fn rule(cache: CacheForm) -> Numerics {
+    Numerics { activations: ActivationForm::Bf16, cache }
+}
+
+/// The same under any rule.
 pub fn infer_with(
     checkpoint: &Arc<Checkpoint>,
     threads: usize,
     isa: Isa,
-    cache: CacheForm,
+    Numerics { activations, cache }: Numerics,
 ) -> Infer {
-    let options = InferOptions { threads, isa, slots: 3, context_tokens: 256, cache };
+    let (slots, context_tokens) = (3, 256);
+    let options = InferOptions { threads, isa, slots, context_tokens, activations, cache };
     Infer::new(checkpoint.clone(), options).unwrap()
 }
 
