@@ -10,6 +10,8 @@ use crate::columns::Columns;
 use crate::isa::{Isa, on_isa};
 use crate::lanes::{LANES, Lanes};
 use crate::scratch::Scratch;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use inputs::Places;
 pub(crate) use inputs::{Block, ORDER};
 pub use inputs::{Int8Inputs, Int8Piece};
 pub(crate) use panel::{Decoded, Panel};

@@ -8,7 +8,7 @@
 use crate::coded::{Codes, Factors, SPAN_TILES, TILE_COLUMNS, prefetch};
 use crate::coded_avx2::{EIGHT, FIVE, FOUR, NAMED, SIX, in_a_row, read};
 use crate::columns::Columns;
-use crate::int8::{Block, Decoded, FEW_TOKENS, Job, Panel, for_groups};
+use crate::int8::{Decoded, FEW_TOKENS, Job, Panel, Places, for_groups};
 use crate::lanes::{LANES, Lanes};
 use std::arch::x86_64::*;
 
@@ -46,7 +46,7 @@ unsafe fn by_tokens<const KIND: usize>(job: &Job, out: &mut Columns, panel: &mut
         let tiles = panel.reach(job.w.tiles());
         decode::<KIND>(job, decoder, tiles);
         for_groups!(tokens, [4, 2, 1], |first, T| {
-            let x = Tokens::<T>::from(job, first);
+            let x = job.inputs.places::<T>(first);
             for half in 0..2 {
                 let mut all = [_mm256_setzero_ps(); T];
                 group::<KIND, T>(job, decoder, (tiles, half), &x, &mut all);
@@ -161,45 +161,15 @@ unsafe fn turned(bytes: *const u8) -> [__m256i; 2] {
     [words(0), words(2)]
 }
 
-/// Where the activations of `T` tokens lie.
-struct Tokens<const T: usize> {
-    numbers: [*const i8; T],
-    blocks: [*const Block; T],
-}
-
-impl<const T: usize> Tokens<T> {
-    fn from(job: &Job, first: usize) -> Tokens<T> {
-        Tokens {
-            numbers: std::array::from_fn(|token| job.inputs.numbers(first + token).as_ptr()),
-            blocks: std::array::from_fn(|token| job.inputs.blocks(first + token).as_ptr()),
-        }
-    }
-
-    /// What sums of a part of a tile begin with, before it is shifted.
-    ///
-    /// # Safety
-    /// There are such a token and tile.
-    #[inline(always)]
-    unsafe fn less(&self, token: usize, place: usize, (part, parts): (usize, usize)) -> i32 {
-        // SAFETY: the caller's promise.
-        let block = unsafe { *self.blocks[token].add(place) };
-        match (parts, part) {
-            (1, _) => block.less,
-            (_, 0) => block.less_of_half,
-            _ => block.less - block.less_of_half,
-        }
-    }
-
-    /// Numbers from column `at` on, four of them in each word.
-    ///
-    /// # Safety
-    /// There are such a token and four columns.
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn four(&self, token: usize, at: usize) -> __m256i {
-        // SAFETY: the caller's promise.
-        _mm256_set1_epi32(unsafe { self.numbers[token].add(at).cast::<i32>().read_unaligned() })
-    }
+/// Four numbers of a token, from column `at` on, in each word.
+///
+/// # Safety
+/// There are such a token and four columns.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn four<const T: usize>(x: &Places<T>, token: usize, at: usize) -> __m256i {
+    // SAFETY: the caller's promise.
+    _mm256_set1_epi32(unsafe { x.numbers[token].add(at).cast::<i32>().read_unaligned() })
 }
 
 /// Products of codes and numbers, two and two added.
@@ -234,8 +204,8 @@ macro_rules! add_tile {
         for part in 0..parts {
             let mut whole = [_mm256_setzero_si256(); T];
             for token in 0..T {
-                let less = _mm256_set1_epi32($x.less(token, $place, (part, parts)));
-                whole[token] = _mm256_sllv_epi32(less, $decoder.shift);
+                let less = (*$x.blocks[token].add($place)).less_of(part, parts);
+                whole[token] = _mm256_sllv_epi32(_mm256_set1_epi32(less), $decoder.shift);
             }
             let (from, to) = (4 / parts * part, 4 / parts * (part + 1));
             for start in (from..to).step_by(const { groups($kind) }) {
@@ -244,8 +214,8 @@ macro_rules! add_tile {
                     let [first, second] = $pair;
                     let at = TILE_COLUMNS * $place + 8 * $q;
                     for token in 0..T {
-                        let first = times::<{ $kind }>(first, $x.four(token, at));
-                        let second = times::<{ $kind }>(second, $x.four(token, at + 4));
+                        let first = times::<{ $kind }>(first, four(&$x, token, at));
+                        let second = times::<{ $kind }>(second, four(&$x, token, at + 4));
                         if matches!($kind, NAMED | EIGHT) {
                             let first = _mm256_madd_epi16(first, ones);
                             let second = _mm256_madd_epi16(second, ones);
@@ -311,7 +281,7 @@ unsafe fn few<const KIND: usize>(job: &Job, decoder: Decoder, out: &mut Columns)
         read(&mut factors, layout.scales, scales, count);
         let span = Span { codes, factors: &factors, from };
         for_groups!(job.inputs.tokens(), [4, 2, 1], |first, T| {
-            let x = Tokens::<T>::from(job, first);
+            let x = job.inputs.places::<T>(first);
             for (half, sums) in sums.iter_mut().enumerate() {
                 let all = sums[first..].first_chunk_mut::<T>().expect("no more than few tokens");
                 // SAFETY: the caller's promise is passed on.
@@ -345,7 +315,7 @@ impl Span<'_> {
         &self,
         job: &Job,
         decoder: Decoder,
-        (x, turn): (&Tokens<T>, usize),
+        (x, turn): (&Places<T>, usize),
         half: usize,
         sums: &mut [__m256; T],
     ) {
@@ -439,7 +409,7 @@ unsafe fn group<const KIND: usize, const T: usize>(
     job: &Job,
     decoder: Decoder,
     (tiles, half): (&[Decoded], usize),
-    x: &Tokens<T>,
+    x: &Places<T>,
     sums: &mut [__m256; T],
 ) {
     let (has_least, mut all) = (job.w.layout.scales.has_least(), *sums);

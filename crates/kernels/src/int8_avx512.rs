@@ -8,7 +8,7 @@ use crate::coded::{Codes, Factors, SPAN_TILES, TILE_COLUMNS, prefetch};
 use crate::coded_avx2::{EIGHT, FIVE, FOUR, NAMED, SIX, in_a_row};
 use crate::coded_avx512::read;
 use crate::columns::Columns;
-use crate::int8::{Block, Decoded, FEW_TOKENS, Job, Panel, for_groups};
+use crate::int8::{Decoded, FEW_TOKENS, Job, Panel, Places, for_groups};
 use crate::lanes::LANES;
 use std::arch::x86_64::*;
 
@@ -48,7 +48,7 @@ unsafe fn by_tokens<const KIND: usize>(job: &Job, out: &mut Columns, panel: &mut
         let tiles = panel.reach(job.w.tiles());
         decode::<KIND>(job, decoder, tiles);
         for_groups!(tokens, [8, 4, 2, 1], |first, T| {
-            let x = Tokens::<T>::from(job, first);
+            let x = job.inputs.places::<T>(first);
             let mut all = [_mm512_setzero_ps(); T];
             group::<KIND, T>(job, decoder, tiles, &x, &mut all);
             put(job, first, all, out);
@@ -170,22 +170,6 @@ unsafe fn turned(bytes: *const u8) -> [__m512i; 2] {
         .map(|places| _mm512_xor_si512(_mm512_permutex2var_epi64(low, places, high), sign))
 }
 
-/// Where the activations of `T` tokens lie.
-struct Tokens<const T: usize> {
-    numbers: [*const i8; T],
-    blocks: [*const Block; T],
-}
-
-impl<const T: usize> Tokens<T> {
-    fn from(job: &Job, first: usize) -> Tokens<T> {
-        let of = |token| first + token;
-        Tokens {
-            numbers: std::array::from_fn(|token| job.inputs.numbers(of(token)).as_ptr()),
-            blocks: std::array::from_fn(|token| job.inputs.blocks(of(token)).as_ptr()),
-        }
-    }
-}
-
 /// Adds tile `$place` to the sums `$all`: `$pair` gives the codes of 8 columns, `$scale` and
 /// `$least` its factors. A closure would not be compiled into its caller.
 macro_rules! add_tile {
@@ -195,12 +179,7 @@ macro_rules! add_tile {
         for part in 0..parts {
             let mut whole = [_mm512_setzero_si512(); T];
             for token in 0..T {
-                let block = $x.blocks[token].add($place);
-                let less = match (parts, part) {
-                    (1, _) => (*block).less,
-                    (_, 0) => (*block).less_of_half,
-                    _ => (*block).less - (*block).less_of_half,
-                };
+                let less = (*$x.blocks[token].add($place)).less_of(part, parts);
                 whole[token] = _mm512_sllv_epi32(_mm512_set1_epi32(less), $decoder.shift);
             }
             for $q in 4 / parts * part..4 / parts * (part + 1) {
@@ -286,7 +265,7 @@ impl Span<'_> {
     ) {
         let layout = job.w.layout;
         let (has_least, parts) = (layout.scales.has_least(), if KIND == SIX { 2 } else { 1 });
-        let (x, mut all) = (Tokens::<T>::from(job, first), *sums);
+        let (x, mut all) = (job.inputs.places::<T>(first), *sums);
         for (tile, codes) in self.codes.chunks_exact(layout.codes.bytes()).enumerate() {
             if first == 0 {
                 prefetch(codes);
@@ -364,7 +343,7 @@ unsafe fn group<const KIND: usize, const T: usize>(
     job: &Job,
     decoder: Decoder,
     tiles: &[Decoded],
-    x: &Tokens<T>,
+    x: &Places<T>,
     sums: &mut [__m512; T],
 ) {
     let (has_least, mut all) = (job.w.layout.scales.has_least(), *sums);

@@ -32,6 +32,18 @@ pub(crate) struct Block {
     pub less_of_half: i32,
 }
 
+impl Block {
+    /// The negative of the sum of the numbers of a part, the tile having so many.
+    #[inline(always)]
+    pub fn less_of(self, part: usize, parts: usize) -> i32 {
+        match (parts, part) {
+            (1, _) => self.less,
+            (_, 0) => self.less_of_half,
+            _ => self.less - self.less_of_half,
+        }
+    }
+}
+
 /// Activations in 8 bits, with a scale for each 32, ready for [`crate::linear_int8`] with any
 /// number of matrices.
 #[derive(Clone, Debug)]
@@ -43,6 +55,14 @@ pub struct Int8Inputs {
     numbers: Vec<i8>,
     /// `[tokens, columns / 32]`
     blocks: Vec<Block>,
+}
+
+/// Where the activations of `T` tokens lie: as many numbers as there are columns, and a block for
+/// each 32 of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places<const T: usize> {
+    pub numbers: [*const i8; T],
+    pub blocks: [*const Block; T],
 }
 
 /// Some tokens, for a thread to round.
@@ -104,6 +124,21 @@ impl Int8Inputs {
     /// The numbers of a token.
     pub(crate) fn numbers(&self, token: usize) -> &[i8] {
         &self.numbers[token * self.columns..][..self.columns]
+    }
+
+    /// Where the numbers of `T` tokens lie, and what goes with them.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    #[inline]
+    pub(crate) fn places<const T: usize>(&self, first: usize) -> Places<T> {
+        let (columns, blocks) = (self.columns, self.columns / TILE_COLUMNS);
+        let numbers = self.numbers[first * columns..][..T * columns].as_ptr();
+        let of_blocks = self.blocks[first * blocks..][..T * blocks].as_ptr();
+        Places {
+            numbers: std::array::from_fn(|token| numbers.wrapping_add(token * columns)),
+            blocks: std::array::from_fn(|token| of_blocks.wrapping_add(token * blocks)),
+        }
     }
 
     /// What goes with each 32 of them.
