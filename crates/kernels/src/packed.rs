@@ -169,7 +169,7 @@ impl Packed {
     }
 
     /// All values: `[outer, depth]`.
-    #[cfg(test)]
+    #[cfg(all(test, target_arch = "x86_64"))]
     pub(crate) fn values(&self) -> Vec<f32> {
         let mut values = Vec::with_capacity(self.outer * self.depth);
         for vector in 0..self.outer {

@@ -109,6 +109,7 @@ impl Scratch {
 }
 
 /// See [`Scratch::tiles`].
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // as there
 pub(crate) struct TileScratch<'a> {
     pub tiles: &'a mut [Tile],
     pub panel: &'a mut [f32],

@@ -113,9 +113,11 @@ pub(crate) fn total(lanes: Lanes, sink: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "x86_64")]
     use crate::samples::{self, Values};
 
     /// All kinds of scores, below a maximum and not.
+    #[cfg(target_arch = "x86_64")]
     fn scores() -> Vec<f32> {
         let mut scores = vec![f32::NEG_INFINITY, f32::INFINITY, f32::NAN, 0.0, -0.0, 1e-30];
         scores.extend([f32::MAX, f32::MIN, -40.0, -40.000_004, -39.999_996, -1e9, 1e-5]);

@@ -131,6 +131,7 @@ fn attend(
     positions: &[Range<usize>],
     by: &Scoring,
 ) -> Vec<f32> {
+    #[cfg_attr(not(target_arch = "x86_64"), allow(clippy::infallible_destructuring_match))]
     let isa = match unit {
         Unit::Lanes(isa) => isa,
         #[cfg(target_arch = "x86_64")]

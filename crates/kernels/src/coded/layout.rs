@@ -49,6 +49,7 @@ impl Codes {
     }
 
     /// The value of a code.
+    #[cfg(target_arch = "x86_64")]
     pub fn value(self, code: u8) -> i8 {
         match self {
             Codes::Four(values) => values[usize::from(code & 15)],
