@@ -16,11 +16,11 @@ use crate::scratch::Scratch;
 pub use inputs::{BlockSums, CodedInputs, CodedPiece};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use lanes::Job;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use layout::Codes;
 pub(crate) use layout::{Layout, SPAN_TILES, TILE_COLUMNS, are_whole_spans, values};
 pub(crate) use scales::Factors;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use scales::Scales;
 use std::ops::Range;
 

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)] // dispatch to code compiled for an instruction set
 
 mod inputs;
+#[cfg(target_arch = "x86_64")]
 mod panel;
 
 use crate::coded::{Coded, Factors, Layout, SPAN_TILES, TILE_COLUMNS, values};
@@ -14,6 +15,7 @@ use crate::scratch::Scratch;
 pub(crate) use inputs::Places;
 pub(crate) use inputs::{Block, ORDER};
 pub use inputs::{Int8Inputs, Int8Piece};
+#[cfg(target_arch = "x86_64")]
 pub(crate) use panel::{Decoded, Panel};
 use std::ops::Range;
 
@@ -92,6 +94,8 @@ fn multiply_on(isa: Isa, job: &Job, out: &mut Columns, scratch: &mut Scratch) {
             // SAFETY: `checked` saw the instructions; AVX-512 has those of AVX2 too.
             unsafe { crate::int8_avx2::multiply(job, out, &mut scratch.panel_of_codes) }
         }
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => crate::int8_neon::multiply(job, out, &mut scratch.bytes),
         isa => on_isa!(isa, multiply(job: &Job, out: &mut Columns)),
     }
 }

@@ -102,6 +102,8 @@ mod int8;
 mod int8_avx2;
 #[cfg(target_arch = "x86_64")]
 mod int8_avx512;
+#[cfg(target_arch = "aarch64")]
+mod int8_neon;
 mod isa;
 mod kv_block;
 mod kv_codes;
@@ -111,6 +113,8 @@ mod matrix;
 mod memory;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_codes;
 #[cfg(target_arch = "aarch64")]
 mod neon_decode;
 #[cfg(target_arch = "aarch64")]

@@ -4,7 +4,6 @@ use crate::block_attention::BlockBuffers;
 use crate::chains::CHAIN;
 #[cfg(target_arch = "x86_64")]
 use crate::coded_tiles::Square;
-use crate::int8::Panel;
 use crate::memory::Buffer;
 use crate::packed::{BLOCK_TILES, EMPTY, Tile};
 use crate::panel::{BAND_TOKENS, PANEL_COLUMNS, PANEL_ROWS};
@@ -24,7 +23,10 @@ pub struct Scratch {
     squares: Vec<Square>,
     pub(crate) blocks: BlockBuffers,
     /// Of products with activations of 8 bits.
-    pub(crate) panel_of_codes: Panel,
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) panel_of_codes: crate::int8::Panel,
+    #[cfg(target_arch = "aarch64")]
+    pub(crate) bytes: crate::int8_neon::BytePanel,
 }
 
 impl std::fmt::Debug for Scratch {
@@ -49,7 +51,10 @@ impl Scratch {
             #[cfg(target_arch = "x86_64")]
             squares: Vec::new(),
             blocks: BlockBuffers::default(),
-            panel_of_codes: Panel::default(),
+            #[cfg(target_arch = "x86_64")]
+            panel_of_codes: crate::int8::Panel::default(),
+            #[cfg(target_arch = "aarch64")]
+            bytes: crate::int8_neon::BytePanel::default(),
         }
     }
 

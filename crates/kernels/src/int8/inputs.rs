@@ -32,6 +32,7 @@ pub(crate) struct Block {
     pub less_of_half: i32,
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Block {
     /// The negative of the sum of the numbers of a part, the tile having so many.
     #[inline(always)]
@@ -59,6 +60,7 @@ pub struct Int8Inputs {
 
 /// Where the activations of `T` tokens lie: as many numbers as there are columns, and a block for
 /// each 32 of them.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Places<const T: usize> {
     pub numbers: [*const i8; T],
@@ -130,6 +132,7 @@ impl Int8Inputs {
     ///
     /// # Panics
     /// When there are not so many.
+    #[cfg(target_arch = "x86_64")]
     #[inline]
     pub(crate) fn places<const T: usize>(&self, first: usize) -> Places<T> {
         let (columns, blocks) = (self.columns, self.columns / TILE_COLUMNS);
