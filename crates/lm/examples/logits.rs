@@ -1,7 +1,7 @@
 //! Writes the logits of every token of a text: `logits MODEL TOKENS OUT [CACHE [ACTIVATIONS]]`,
-//! where TOKENS holds little-endian `u32`s, OUT gets `[tokens, outputs]` little-endian `f32`s, CACHE
-//! is how keys and values are kept (`f32` if not given), and ACTIVATIONS how they are multiplied
-//! with quantised weights (`bf16` if not given). For comparison with other engines.
+//! where TOKENS holds little-endian `u32`s, OUT gets `[tokens, outputs]` little-endian `f32`s,
+//! CACHE is how keys and values are kept (`f32` if not given), and ACTIVATIONS how activations are
+//! multiplied with quantised weights (`bf16` if not given). For comparison with other engines.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use allod_lm::{ActivationForm, Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa};

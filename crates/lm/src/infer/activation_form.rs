@@ -9,7 +9,8 @@ pub enum ActivationForm {
     /// Rounded to `bf16`: what tiles multiply.
     Bf16,
     /// In 8 bits, with a scale for each 32: sums of whole numbers, for which there are faster
-    /// instructions where there are no tiles. Results are near those of `Bf16`, and as much the same everywhere.
+    /// instructions where there are no tiles. Results are near those of `Bf16`, and as much the
+    /// same everywhere.
     Int8,
 }
 
