@@ -1,7 +1,8 @@
 //! Kernels: the arithmetic under every model, one result whatever the processor.
 //!
 //! Each kernel exists for the instruction sets of [`Isa`] and gives the same bits on all of them:
-//! the rule is `allod-4` ([`NUMERICS`]), written down in `docs/numerics.md`. Results depend neither
+//! the rules are `allod-4` ([`NUMERICS`]) and, with activations of 8 bits, `allod-4-int8`, written
+//! down in `docs/numerics.md`. Results depend neither
 //! on how many tokens are computed together, nor on how rows are split over threads, nor on how a
 //! prompt was cut into pieces.
 //!
@@ -186,7 +187,7 @@ pub use norm_gradient::{layer_norm_gradient, rms_norm_gradient};
 pub use packed::{Packed, Piece, Side, Source};
 pub use panel::PANEL_ROWS;
 pub use patch::Patch;
-pub use peak::{float_multiplications, tile_multiplications};
+pub use peak::{float_multiplications, int8_multiplications, tile_multiplications};
 pub use reduction::{column_sums, dot, largest_and_total, norm_weight_gradient};
 pub use rope::{RopePairing, rope};
 pub use rounded::{Inputs, InputsPiece, add_linear_rounded, linear_rounded};

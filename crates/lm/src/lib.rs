@@ -38,7 +38,7 @@ mod work;
 pub use adapter::{Adapter, LowRank, ModuleScale, PeftConfig, Target};
 pub use allod_kernels::{
     Format, Isa, NUMERICS, RopePairing, Weighting, argmax, decode_row, float_multiplications,
-    softmax, tile_multiplications,
+    int8_multiplications, softmax, tile_multiplications,
 };
 pub use allod_weights::{PartDigest, Stamp, Watch, digest_bytes};
 pub use checkpoint::Checkpoint;

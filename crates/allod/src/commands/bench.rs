@@ -49,7 +49,7 @@ fn run_model(arguments: &BenchArguments, place: &Place, output: &Output) -> anyh
     let resident = resident_bytes();
     drop(engine);
     let work = Checkpoint::open(&path)?.work();
-    let peak = Peak::measure(Isa::detect(), threads);
+    let peak = Peak::measure(Isa::detect(), activations(arguments), threads);
     let report = Report { load, run, resident, work, peak, arguments };
     output.print(&report.json(), |_| report.text())?;
     Ok(Ending::Done)

@@ -3,7 +3,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use allod_lm::{Isa, float_multiplications, tile_multiplications};
+use allod_lm::{
+    ActivationForm, Isa, float_multiplications, int8_multiplications, tile_multiplications,
+};
 
 /// So long each yardstick is measured.
 const TIME: Duration = Duration::from_millis(400);
@@ -24,24 +26,35 @@ pub struct Peak {
 }
 
 impl Peak {
-    /// Measures with `threads` threads: the unit is the tile unit where there is one, and `f32`
-    /// multiplication of the instruction set elsewhere.
-    pub fn measure(isa: Isa, threads: usize) -> Peak {
-        let tiles: Option<f64> = together(threads, || tile_multiplications(TIME)).into_iter().sum();
+    /// Measures with `threads` threads: the unit is the one that multiplies such activations, and
+    /// `f32` multiplication of the instruction set where there is none.
+    pub fn measure(isa: Isa, activations: ActivationForm, threads: usize) -> Peak {
+        let of_form: Option<f64> = together(threads, || match activations {
+            ActivationForm::Bf16 => tile_multiplications(TIME).filter(|_| isa == Isa::Amx),
+            ActivationForm::Int8 => int8_multiplications(isa, TIME),
+        })
+        .into_iter()
+        .sum();
         let floats = || together(threads, || float_multiplications(isa, TIME)).into_iter().sum();
-        let unit = match (tiles, isa) {
-            (Some(_), _) => "bf16 tiles",
-            (None, Isa::Avx512 | Isa::Amx) => "f32 in AVX-512",
-            (None, Isa::Avx2) => "f32 in AVX2",
-            (None, Isa::Neon) => "f32 in NEON",
-            (None, Isa::Scalar) => "f32, portable",
-        };
         Peak {
             bytes_per_second: bandwidth(threads),
-            multiplications_per_second: tiles.unwrap_or_else(floats),
-            unit,
+            multiplications_per_second: of_form.unwrap_or_else(floats),
+            unit: unit(isa, activations, of_form.is_some()),
             threads,
         }
+    }
+}
+
+fn unit(isa: Isa, activations: ActivationForm, is_of_form: bool) -> &'static str {
+    match (is_of_form, activations, isa) {
+        (true, ActivationForm::Bf16, _) => "bf16 tiles",
+        (true, ActivationForm::Int8, Isa::Avx512 | Isa::Amx) => "8 bits in AVX-512",
+        (true, ActivationForm::Int8, Isa::Avx2) => "8 bits in AVX2",
+        (true, ActivationForm::Int8, _) => "8 bits in NEON",
+        (false, _, Isa::Avx512 | Isa::Amx) => "f32 in AVX-512",
+        (false, _, Isa::Avx2) => "f32 in AVX2",
+        (false, _, Isa::Neon) => "f32 in NEON",
+        (false, _, Isa::Scalar) => "f32, portable",
     }
 }
 
