@@ -53,6 +53,30 @@ pub(crate) struct Job<'a> {
     pub columns: Range<usize>,
 }
 
+impl<'a> Job<'a> {
+    /// The spans of the strip.
+    #[inline(always)]
+    pub fn spans(&self) -> impl Iterator<Item = Stored<'a>> + use<'a> {
+        let (w, strip) = (self.w, self.strip);
+        (0..w.tiles()).step_by(SPAN_TILES).map(move |from| {
+            let tiles = SPAN_TILES.min(w.tiles() - from);
+            let scales = w.layout.scales.bytes(tiles);
+            let (scales, codes) = w.span(strip, from * TILE_COLUMNS).split_at(scales);
+            Stored { from, tiles, scales, codes }
+        })
+    }
+}
+
+/// A span as it is packed.
+pub(crate) struct Stored<'a> {
+    /// Its first tile, ...
+    pub from: usize,
+    /// ... and how many it has.
+    pub tiles: usize,
+    pub scales: &'a [u8],
+    pub codes: &'a [u8],
+}
+
 /// `out[t][r - rows.start] = sum over k of w[r][k] * x[t][k]` for the outputs `rows` of `w`, summed
 /// as `docs/numerics.md` says ("Products of 8 bits"): codes times activations of 8 bits, then
 /// scales.
@@ -106,20 +130,16 @@ fn multiply(job: &Job, out: &mut Columns) {
     let mut sums = vec![[0.0; LANES]; job.inputs.tokens()];
     let layout = job.w.layout;
     let mut factors = Factors::NONE;
-    for place in 0..job.w.tiles() {
-        let (from, tile) = (place / SPAN_TILES * SPAN_TILES, place % SPAN_TILES);
-        let span = job.w.span(job.strip, from * TILE_COLUMNS);
-        let count = SPAN_TILES.min(job.w.tiles() - from);
-        let (scales, codes) = span.split_at(layout.scales.bytes(count));
-        if tile == 0 {
-            factors.read(layout.scales, scales, count);
-        }
-        let mut of_codes = [[0.0; LANES]; TILE_COLUMNS];
-        values(layout.codes, &codes[tile * layout.codes.bytes()..], &mut of_codes);
-        for (token, sums) in sums.iter_mut().enumerate() {
-            let numbers = &job.inputs.numbers(token)[place * TILE_COLUMNS..][..TILE_COLUMNS];
-            let block = &job.inputs.blocks(token)[place];
-            add_tile(layout, &of_codes, (&factors, tile), (numbers, block), sums);
+    for Stored { from, tiles, scales, codes } in job.spans() {
+        factors.read(layout.scales, scales, tiles);
+        for (tile, codes) in codes.chunks_exact(layout.codes.bytes()).enumerate() {
+            let (place, mut of_codes) = (from + tile, [[0.0; LANES]; TILE_COLUMNS]);
+            values(layout.codes, codes, &mut of_codes);
+            for (token, sums) in sums.iter_mut().enumerate() {
+                let numbers = &job.inputs.numbers(token)[place * TILE_COLUMNS..][..TILE_COLUMNS];
+                let block = &job.inputs.blocks(token)[place];
+                add_tile(layout, &of_codes, (&factors, tile), (numbers, block), sums);
+            }
         }
     }
     for (token, sums) in sums.iter().enumerate() {

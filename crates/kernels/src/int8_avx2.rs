@@ -8,7 +8,7 @@
 use crate::coded::{Codes, Factors, SPAN_TILES, TILE_COLUMNS, prefetch};
 use crate::coded_avx2::{EIGHT, FIVE, FOUR, NAMED, SIX, in_a_row, read};
 use crate::columns::Columns;
-use crate::int8::{Decoded, FEW_TOKENS, Job, Panel, Places, for_groups};
+use crate::int8::{Decoded, FEW_TOKENS, Job, Panel, Places, Stored, for_groups};
 use crate::lanes::{LANES, Lanes};
 use std::arch::x86_64::*;
 
@@ -48,8 +48,7 @@ unsafe fn by_tokens<const KIND: usize>(job: &Job, out: &mut Columns, panel: &mut
         for_groups!(tokens, [4, 2, 1], |first, T| {
             let x = job.inputs.places::<T>(first);
             for half in 0..2 {
-                let mut all = [_mm256_setzero_ps(); T];
-                group::<KIND, T>(job, decoder, (tiles, half), &x, &mut all);
+                let all = group::<KIND, T>(job, decoder, (tiles, half), &x);
                 put(job, (first, half), all, out);
             }
         });
@@ -268,17 +267,11 @@ fn half_of(lanes: &Lanes, half: usize) -> __m256 {
 /// As [`by_tokens`].
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn few<const KIND: usize>(job: &Job, decoder: Decoder, out: &mut Columns) {
-    let (layout, tiles) = (job.w.layout, job.w.tiles());
-    let mut rest = job.w.strip(job.strip);
     let mut factors = Factors::NONE;
     let mut sums = [[_mm256_setzero_ps(); FEW_TOKENS]; 2];
-    for from in (0..tiles).step_by(SPAN_TILES) {
-        let count = SPAN_TILES.min(tiles - from);
-        let (span, others) = rest.split_at(layout.span_bytes(count));
-        let (scales, codes) = span.split_at(layout.scales.bytes(count));
-        rest = others;
+    for Stored { from, tiles, scales, codes } in job.spans() {
         prefetch(scales);
-        read(&mut factors, layout.scales, scales, count);
+        read(&mut factors, job.w.layout.scales, scales, tiles);
         let span = Span { codes, factors: &factors, from };
         for_groups!(job.inputs.tokens(), [4, 2, 1], |first, T| {
             let x = job.inputs.places::<T>(first);
@@ -373,12 +366,8 @@ fn put<const T: usize>(
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn decode<const KIND: usize>(job: &Job, decoder: Decoder, tiles: &mut [Decoded]) {
     let (layout, parts) = (job.w.layout, if KIND == SIX { 2 } else { 1 });
-    let mut rest = job.w.strip(job.strip);
     let mut factors = Factors::NONE;
-    for tiles in tiles.chunks_mut(SPAN_TILES) {
-        let (span, others) = rest.split_at(layout.span_bytes(tiles.len()));
-        let (scales, codes) = span.split_at(layout.scales.bytes(tiles.len()));
-        rest = others;
+    for (Stored { scales, codes, .. }, tiles) in job.spans().zip(tiles.chunks_mut(SPAN_TILES)) {
         read(&mut factors, layout.scales, scales, tiles.len());
         let codes = codes.chunks_exact(layout.codes.bytes());
         for (place, (codes, tile)) in codes.zip(tiles).enumerate() {
@@ -400,7 +389,7 @@ unsafe fn decode<const KIND: usize>(job: &Job, decoder: Decoder, tiles: &mut [De
     }
 }
 
-/// Adds half the outputs of a decoded strip to the sums of `T` tokens.
+/// The sums of `T` tokens over half the outputs of a decoded strip.
 ///
 /// # Safety
 /// As [`by_tokens`].
@@ -410,9 +399,8 @@ unsafe fn group<const KIND: usize, const T: usize>(
     decoder: Decoder,
     (tiles, half): (&[Decoded], usize),
     x: &Places<T>,
-    sums: &mut [__m256; T],
-) {
-    let (has_least, mut all) = (job.w.layout.scales.has_least(), *sums);
+) -> [__m256; T] {
+    let (has_least, mut all) = (job.w.layout.scales.has_least(), [_mm256_setzero_ps(); T]);
     for (place, tile) in tiles.iter().enumerate() {
         // SAFETY: words of a tile are read, and of each token what belongs to its columns.
         unsafe {
@@ -432,5 +420,5 @@ unsafe fn group<const KIND: usize, const T: usize>(
             );
         }
     }
-    *sums = all;
+    all
 }

@@ -8,7 +8,7 @@ use crate::coded::{Codes, Factors, SPAN_TILES, TILE_COLUMNS, prefetch};
 use crate::coded_avx2::{EIGHT, FIVE, FOUR, NAMED, SIX, in_a_row};
 use crate::coded_avx512::read;
 use crate::columns::Columns;
-use crate::int8::{Decoded, FEW_TOKENS, Job, Panel, Places, for_groups};
+use crate::int8::{Decoded, FEW_TOKENS, Job, Panel, Places, Stored, for_groups};
 use crate::lanes::LANES;
 use std::arch::x86_64::*;
 
@@ -49,8 +49,7 @@ unsafe fn by_tokens<const KIND: usize>(job: &Job, out: &mut Columns, panel: &mut
         decode::<KIND>(job, decoder, tiles);
         for_groups!(tokens, [8, 4, 2, 1], |first, T| {
             let x = job.inputs.places::<T>(first);
-            let mut all = [_mm512_setzero_ps(); T];
-            group::<KIND, T>(job, decoder, tiles, &x, &mut all);
+            let all = group::<KIND, T>(job, decoder, tiles, &x);
             put(job, first, all, out);
         });
     }
@@ -218,17 +217,11 @@ macro_rules! add_tile {
 /// As [`by_tokens`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 unsafe fn few<const KIND: usize>(job: &Job, decoder: Decoder, out: &mut Columns) {
-    let (layout, tiles) = (job.w.layout, job.w.tiles());
-    let mut rest = job.w.strip(job.strip);
     let mut factors = Factors::NONE;
     let mut sums = [_mm512_setzero_ps(); FEW_TOKENS];
-    for from in (0..tiles).step_by(SPAN_TILES) {
-        let count = SPAN_TILES.min(tiles - from);
-        let (span, others) = rest.split_at(layout.span_bytes(count));
-        let (scales, codes) = span.split_at(layout.scales.bytes(count));
-        rest = others;
+    for Stored { from, tiles, scales, codes } in job.spans() {
         prefetch(scales);
-        read(&mut factors, layout.scales, scales, count);
+        read(&mut factors, job.w.layout.scales, scales, tiles);
         let span = Span { codes, factors: &factors, from };
         for_groups!(job.inputs.tokens(), [8, 4, 2, 1], |first, T| {
             let all = sums[first..].first_chunk_mut::<T>().expect("as many as there are tokens");
@@ -310,12 +303,8 @@ fn put<const T: usize>(job: &Job, first: usize, all: [__m512; T], out: &mut Colu
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 unsafe fn decode<const KIND: usize>(job: &Job, decoder: Decoder, tiles: &mut [Decoded]) {
     let (layout, parts) = (job.w.layout, if KIND == SIX { 2 } else { 1 });
-    let mut rest = job.w.strip(job.strip);
     let mut factors = Factors::NONE;
-    for tiles in tiles.chunks_mut(SPAN_TILES) {
-        let (span, others) = rest.split_at(layout.span_bytes(tiles.len()));
-        let (scales, codes) = span.split_at(layout.scales.bytes(tiles.len()));
-        rest = others;
+    for (Stored { scales, codes, .. }, tiles) in job.spans().zip(tiles.chunks_mut(SPAN_TILES)) {
         read(&mut factors, layout.scales, scales, tiles.len());
         let codes = codes.chunks_exact(layout.codes.bytes());
         for (place, (codes, tile)) in codes.zip(tiles).enumerate() {
@@ -334,7 +323,7 @@ unsafe fn decode<const KIND: usize>(job: &Job, decoder: Decoder, tiles: &mut [De
     }
 }
 
-/// Adds a decoded strip to the sums of `T` tokens.
+/// The sums of `T` tokens over a decoded strip.
 ///
 /// # Safety
 /// As [`by_tokens`].
@@ -344,9 +333,8 @@ unsafe fn group<const KIND: usize, const T: usize>(
     decoder: Decoder,
     tiles: &[Decoded],
     x: &Places<T>,
-    sums: &mut [__m512; T],
-) {
-    let (has_least, mut all) = (job.w.layout.scales.has_least(), *sums);
+) -> [__m512; T] {
+    let (has_least, mut all) = (job.w.layout.scales.has_least(), [_mm512_setzero_ps(); T]);
     for (place, tile) in tiles.iter().enumerate() {
         // SAFETY: words of a tile are read, of each token what belongs to its columns, and rows of
         // 16 factors.
@@ -365,5 +353,5 @@ unsafe fn group<const KIND: usize, const T: usize>(
             );
         }
     }
-    *sums = all;
+    all
 }

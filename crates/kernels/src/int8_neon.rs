@@ -3,7 +3,7 @@
 
 use crate::coded::{Codes, Factors, SPAN_TILES, Scales, TILE_COLUMNS};
 use crate::columns::Columns;
-use crate::int8::{Block, Job};
+use crate::int8::{Block, Job, Stored};
 use crate::lanes::{LANES, Lanes};
 use crate::neon_codes::{
     Decoder, EIGHT, Eights, FIVE, FOUR, READY, READY_BYTES, READY_SIX, SIX, bytes_of, has_halves,
@@ -98,25 +98,18 @@ fn put(job: &Job, first: usize, sums: &[Lanes], out: &mut Columns) {
 #[target_feature(enable = "neon")]
 unsafe fn few<const KIND: usize, const DOT: bool>(job: &Job, sums: &mut [Lanes]) {
     let mut factors = Factors::NONE;
-    for from in (0..job.w.tiles()).step_by(SPAN_TILES) {
-        let (codes, tiles) = read_span::<KIND>(job, from, &mut factors);
-        let piece = Piece { codes, scale: &factors.scale, least: &factors.least, tiles };
+    for Stored { from, tiles, scales, codes } in job.spans() {
+        read(&mut factors, job.w.layout.scales, scales, tiles);
+        let (scale, least) = (&factors.scale, &factors.least);
+        let piece = Piece { codes, scale, least, tiles: from..from + tiles };
         // SAFETY: the caller's promise is passed on.
         unsafe { piece.add::<KIND, DOT>(job, 0, sums) };
     }
 }
 
-/// The codes of the span that begins with tile `from`, and which tiles they are.
+/// Reads the factors of a span.
 #[target_feature(enable = "neon")]
-fn read_span<'a, const KIND: usize>(
-    job: &Job<'a>,
-    from: usize,
-    factors: &mut Factors,
-) -> (&'a [u8], Range<usize>) {
-    let scales = job.w.layout.scales;
-    let tiles = from..(from + SPAN_TILES).min(job.w.tiles());
-    let span = job.w.span(job.strip, from * TILE_COLUMNS);
-    let (stored, codes) = span.split_at(scales.bytes(tiles.len()));
+fn read(factors: &mut Factors, scales: Scales, stored: &[u8], tiles: usize) {
     let rows = stored.as_chunks::<LANES>().0;
     match scales {
         Scales::Half => {
@@ -130,10 +123,8 @@ fn read_span<'a, const KIND: usize>(
                 factors.least[tile] = singles(&[rows[2], rows[3]]);
             }
         }
-        _ => factors.read(scales, stored, tiles.len()),
+        _ => factors.read(scales, stored, tiles),
     }
-    assert_eq!(codes.len(), tiles.len() * bytes_of(KIND), "codes of the span");
-    (codes, tiles)
 }
 
 /// 16 half-precision numbers, exactly.
@@ -196,9 +187,11 @@ impl BytePanel {
         let decoder = Decoder::of(job.w.layout.codes);
         let parts = 1 + usize::from(has_halves(KIND));
         let mut factors = Factors::NONE;
-        for from in tiles.clone().step_by(SPAN_TILES) {
-            let (codes, span) = read_span::<KIND>(job, from, &mut factors);
-            let (at, count) = (from - tiles.start, span.len());
+        let spans =
+            job.spans().skip(tiles.start / SPAN_TILES).take(tiles.len().div_ceil(SPAN_TILES));
+        for Stored { from, tiles: count, scales, codes } in spans {
+            read(&mut factors, job.w.layout.scales, scales, count);
+            let at = from - tiles.start;
             let scale = &mut self.scale[parts * at..][..parts * count];
             scale.copy_from_slice(&factors.scale[..parts * count]);
             if job.w.layout.scales.has_least() {

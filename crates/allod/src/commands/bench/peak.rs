@@ -30,7 +30,8 @@ impl Peak {
     /// `f32` multiplication of the instruction set where there is none.
     pub fn measure(isa: Isa, activations: ActivationForm, threads: usize) -> Peak {
         let of_form: Option<f64> = together(threads, || match activations {
-            ActivationForm::Bf16 => tile_multiplications(TIME).filter(|_| isa == Isa::Amx),
+            ActivationForm::Bf16 if isa == Isa::Amx => tile_multiplications(TIME),
+            ActivationForm::Bf16 => None,
             ActivationForm::Int8 => int8_multiplications(isa, TIME),
         })
         .into_iter()
@@ -48,9 +49,7 @@ impl Peak {
 fn unit(isa: Isa, activations: ActivationForm, is_of_form: bool) -> &'static str {
     match (is_of_form, activations, isa) {
         (true, ActivationForm::Bf16, _) => "bf16 tiles",
-        (true, ActivationForm::Int8, Isa::Avx512 | Isa::Amx) => "8 bits in AVX-512",
-        (true, ActivationForm::Int8, Isa::Avx2) => "8 bits in AVX2",
-        (true, ActivationForm::Int8, _) => "8 bits in NEON",
+        (true, ActivationForm::Int8, _) => "8 bits in vectors",
         (false, _, Isa::Avx512 | Isa::Amx) => "f32 in AVX-512",
         (false, _, Isa::Avx2) => "f32 in AVX2",
         (false, _, Isa::Neon) => "f32 in NEON",
