@@ -53,6 +53,7 @@ fn main() -> ExitCode {
     if let Some(code) = allod_sandbox::enter(cells::work) {
         return code;
     }
+    allod_sandbox::limit_arenas();
     // And so is a model's cell.
     #[cfg(target_os = "linux")]
     if let Some(code) = allod_sandbox::enter_resident(allod_cell::serve) {

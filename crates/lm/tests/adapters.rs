@@ -8,12 +8,12 @@
 mod common;
 
 use allod_lm::{
-    ActivationForm, Adapter, Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, LowRank, Part,
-    Target, WeightId,
+    ActivationForm, Adapter, Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, LowRank,
+    Numerics, Part, Target, WeightId,
 };
 use allod_weights::make::safetensors;
 use base64::Engine;
-use common::{Numbers, all_logits, infer, relative_error, shared, tiny};
+use common::{Numbers, all_logits, infer, infer_with, relative_error, shared, tiny, tiny_rounded};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,18 +49,30 @@ fn bits(values: &[f32]) -> Vec<u32> {
 }
 
 fn logits(checkpoint: &Arc<Checkpoint>, adapter: Option<&Arc<Adapter>>) -> Vec<f32> {
-    let mut infer = infer(checkpoint, 1, Isa::detect());
+    logits_by(&mut infer(checkpoint, 1, Isa::detect()), adapter)
+}
+
+fn logits_by(infer: &mut Infer, adapter: Option<&Arc<Adapter>>) -> Vec<f32> {
     infer.begin(0, adapter.cloned()).unwrap();
-    all_logits(&mut infer, 0, &TOKENS, 3)
+    all_logits(infer, 0, &TOKENS, 3)
 }
 
 #[test]
 fn a_sequence_has_the_same_bits_whatever_adapters_the_others_have() {
-    let checkpoint = tiny();
-    let [one, other] = [(1, 3), (2, 5)].map(|(s, r)| Arc::new(made(&checkpoint, s, r)));
-    let alone = [Some(&one), None, Some(&other)].map(|adapter| logits(&checkpoint, adapter));
+    adapters_are_apart(&tiny(), ActivationForm::Bf16);
+    for activations in ActivationForm::ALL {
+        adapters_are_apart(&tiny_rounded(), activations);
+    }
+}
+
+fn adapters_are_apart(checkpoint: &Arc<Checkpoint>, activations: ActivationForm) {
+    let numerics = Numerics { activations, cache: CacheForm::F32 };
+    let infer = |threads, isa| infer_with(checkpoint, threads, isa, numerics);
+    let [one, other] = [(1, 3), (2, 5)].map(|(s, r)| Arc::new(made(checkpoint, s, r)));
+    let alone = [Some(&one), None, Some(&other)]
+        .map(|adapter| logits_by(&mut infer(1, Isa::detect()), adapter));
     for (isa, threads) in Isa::available().into_iter().flat_map(|isa| [(isa, 1), (isa, 4)]) {
-        let mut infer = infer(&checkpoint, threads, isa);
+        let mut infer = infer(threads, isa);
         let adapters = [Some(one.clone()), None, Some(other.clone())];
         adapters.into_iter().enumerate().for_each(|(s, a)| infer.begin(s, a).unwrap());
         let mut batch = Batch::new();
@@ -72,7 +84,7 @@ fn a_sequence_has_the_same_bits_whatever_adapters_the_others_have() {
         }
         let found = infer.run(&batch).unwrap().into_values();
         let expected = [&alone[2][..], &alone[0], &alone[1]].concat();
-        assert_eq!(bits(&found), bits(&expected), "{isa:?} {threads}");
+        assert_eq!(bits(&found), bits(&expected), "{activations:?} {isa:?} {threads}");
         infer.begin(0, None).unwrap();
         assert_eq!(bits(&all_logits(&mut infer, 0, &TOKENS, 7)), bits(&alone[1]));
     }

@@ -23,24 +23,6 @@ const CASES: u64 = 24;
 
 const FORMS: [CacheForm; 3] = CacheForm::ALL;
 
-/// The small Llama with matrices in Q8_0, Q4_0 and, where rows are no whole blocks, BF16: those
-/// whose products are rounded.
-fn tiny_rounded() -> Arc<Checkpoint> {
-    let mut file = tiny_keys();
-    for (index, (name, shape, values)) in tiny_tensors().iter().enumerate() {
-        let format = match shape[..] {
-            [_] => Format::F32,
-            [_, columns] if columns % 32 > 0 => Format::BF16,
-            _ if index % 2 == 0 => Format::Q8_0,
-            _ => Format::Q4_0,
-        };
-        let mut bytes = vec![0; format.row_bytes(values.len()).unwrap()];
-        encode_row(format, values, &mut bytes).unwrap();
-        file = file.tensor(name, shape, format, &bytes);
-    }
-    Arc::new(open(&file.build()).unwrap())
-}
-
 fn tokens(seed: u64, count: usize) -> Vec<u32> {
     let mut numbers = Numbers(seed);
     (0..count).map(|_| numbers.below(VOCABULARY) as u32).collect()

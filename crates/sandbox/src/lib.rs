@@ -23,6 +23,7 @@
 //!
 //! On systems other than Linux there is no layer, and [`Cells`] says so instead of starting.
 
+mod arenas;
 mod error;
 mod layer;
 mod limits;
@@ -68,6 +69,7 @@ mod spawner;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 
+pub use arenas::limit_arenas;
 pub use error::{Error, Result};
 pub use layer::{Layer, Raised};
 pub use limits::Limits;

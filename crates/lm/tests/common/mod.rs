@@ -9,8 +9,9 @@ pub mod cases;
 pub mod encoder;
 pub mod models;
 
+use allod_kernels::encode_row;
 use allod_lm::{
-    ActivationForm, Batch, CacheForm, Checkpoint, Infer, InferOptions, Isa, Numerics, Role,
+    ActivationForm, Batch, CacheForm, Checkpoint, Format, Infer, InferOptions, Isa, Numerics, Role,
 };
 use allod_weights::make::GgufBuilder;
 use std::path::{Path, PathBuf};
@@ -116,6 +117,24 @@ pub fn open(bytes: &[u8]) -> allod_lm::Result<Checkpoint> {
 /// The small Llama.
 pub fn tiny() -> Arc<Checkpoint> {
     Arc::new(open(&tiny_gguf(tiny_keys(), &tiny_tensors())).unwrap())
+}
+
+/// The small Llama with matrices in Q8_0, Q4_0 and, where rows are no whole blocks, BF16: those
+/// whose products are rounded.
+pub fn tiny_rounded() -> Arc<Checkpoint> {
+    let mut file = tiny_keys();
+    for (index, (name, shape, values)) in tiny_tensors().iter().enumerate() {
+        let format = match shape[..] {
+            [_] => Format::F32,
+            [_, columns] if columns % 32 > 0 => Format::BF16,
+            _ if index % 2 == 0 => Format::Q8_0,
+            _ => Format::Q4_0,
+        };
+        let mut bytes = vec![0; format.row_bytes(values.len()).unwrap()];
+        encode_row(format, values, &mut bytes).unwrap();
+        file = file.tensor(name, shape, format, &bytes);
+    }
+    Arc::new(open(&file.build()).unwrap())
 }
 
 /// An executor for it.
