@@ -129,6 +129,9 @@ static FILTERS: LazyLock<[(Known, Bloom); 4]> = LazyLock::new(|| {
     })
 });
 
+/// No filter has fewer hashes.
+const BITS_TOGETHER: u32 = 4;
+
 /// A Bloom filter over words.
 struct Bloom {
     bits: u32,
@@ -143,18 +146,25 @@ impl Bloom {
         let (head, rest) = bytes.split_at_checked(8)?;
         let bits = u32::from_le_bytes(head[..4].try_into().ok()?);
         let hashes = u32::from_le_bytes(head[4..].try_into().ok()?);
+        if hashes < BITS_TOGETHER {
+            return None;
+        }
         let (bytes, rest) = rest.split_at_checked(bits as usize / 8)?;
         let inverse = u64::MAX.checked_div(u64::from(bits))?.wrapping_add(1);
         Some((Bloom { bits, inverse, hashes, bytes }, rest))
     }
 
-    /// Whether a word of this hash is held.
+    /// Whether a word of this hash is held. Each bit is one of two, whatever the word: what
+    /// branches on it is wrong half the time, so some are looked at together.
+    #[inline(always)]
     fn holds(&self, hash: u64) -> bool {
         let (first, step) = (hash as u32, (hash >> 32) as u32 | 1);
-        (0..self.hashes).all(|index| {
+        let bit = |index: u32| {
             let bit = self.remainder(first.wrapping_add(index.wrapping_mul(step)));
-            self.bytes[bit as usize / 8] & 1 << (bit % 8) != 0
-        })
+            self.bytes[bit as usize / 8] >> (bit % 8) & 1
+        };
+        let together = (0..BITS_TOGETHER).fold(1, |all, index| all & bit(index));
+        together != 0 && (BITS_TOGETHER..self.hashes).all(|index| bit(index) != 0)
     }
 
     fn remainder(&self, number: u32) -> u32 {
@@ -276,8 +286,8 @@ pub(crate) fn single(token: &Token) -> Known {
     if is_street(plain) {
         known |= STREET;
     }
-    let names = FILTERS.iter().filter(|(_, filter)| filter.holds(hash));
-    names.fold(known, |known, (list, _)| known | list)
+    let held = |(list, filter): &(Known, Bloom)| if filter.holds(hash) { *list } else { 0 };
+    FILTERS.iter().fold(known, |known, filter| known | held(filter))
 }
 
 /// Whether a word ends as one that names a street, in German, Dutch and the languages of the north.
