@@ -10,7 +10,7 @@ use crate::features::{
     BESIDE, Feature, LISTS, Names, PLACES, Seen, absent, bits, looks, of_look, without_looks,
 };
 use crate::label::{LABELS, Label, NONE};
-use crate::rows::{Room, Row, Rows, Sum, TOGETHER, ZERO, add_sums};
+use crate::rows::{BATCH, Batch, Row, Rows, Sum, TOGETHER, ZERO, add_sums};
 
 const MODEL: &[u8] = include_bytes!("tagger.bin");
 
@@ -116,32 +116,42 @@ impl Tagger {
         range: Range<usize>,
         known: &mut [Option<Scores>],
     ) -> Vec<(Label, i32)> {
-        let (mut names, mut room) = (Names::default(), Room::default());
-        let of = |(index, known): (usize, &mut Option<Scores>)| {
-            let sum = known.get_or_insert_with(|| self.scores(seen, index, &mut names, &mut room));
+        let unknown = range.clone().filter(|index| known[*index].is_none());
+        let unknown: Vec<usize> = unknown.collect();
+        let mut batch = Batch::of(unknown.len());
+        for indices in unknown.chunks(BATCH) {
+            let sums = self.scores(seen, indices, &mut batch);
+            indices.iter().zip(sums).for_each(|(index, sum)| known[*index] = Some(sum));
+        }
+        let of = |known: &Option<Scores>| {
+            let sum = known.unwrap_or_default();
             std::array::from_fn(|label| i32::from(sum[label]))
         };
-        let known = known[range.clone()].iter_mut();
-        let scores: Vec<[i32; LABELS]> = range.zip(known).map(of).collect();
+        let scores: Vec<[i32; LABELS]> = known[range].iter().map(of).collect();
         let labels = self.steps.best(&scores);
         let lead = |(scores, label): (&[i32; LABELS], Label)| (label, scores[label] - scores[NONE]);
         scores.iter().zip(labels).map(lead).collect()
     }
 
-    fn scores(&self, seen: &[Seen], index: usize, names: &mut Names, room: &mut Room) -> Scores {
-        let looks = without_looks(seen, index, names);
-        let mut sum = Sum::default();
-        self.rows.add(names.all(), &mut sum, room);
-        let mut more = [ZERO; TOGETHER];
-        for (place, look) in looks.iter().enumerate() {
-            if let Some(look) = self.looks.get(usize::from(*look)) {
-                more[place] = &look[place];
-            } else if place == BESIDE {
-                self.add_absent(&seen[index], &mut sum);
+    /// The scores of as many tokens as a batch takes.
+    fn scores(&self, seen: &[Seen], indices: &[usize], batch: &mut Batch) -> [Scores; BATCH] {
+        let (mut sums, mut names) = ([Sum::default(); BATCH], Names::default());
+        batch.clear();
+        for (index, sum) in indices.iter().zip(&mut sums) {
+            let looks = without_looks(seen, *index, &mut names);
+            batch.push(names.all());
+            let mut more = [ZERO; TOGETHER];
+            for (place, look) in looks.iter().enumerate() {
+                if let Some(look) = self.looks.get(usize::from(*look)) {
+                    more[place] = &look[place];
+                } else if place == BESIDE {
+                    self.add_absent(&seen[*index], sum);
+                }
             }
+            add_sums(sum, &more);
         }
-        add_sums(&mut sum, &more);
-        sum
+        self.rows.add(batch, &mut sums);
+        sums
     }
 
     /// Adds what it counts to stand in no other lists than a token does.
@@ -237,14 +247,14 @@ impl<S: Score> Steps<S> {
         let can_win = |label: Label| now[label] + self.most[label] >= enough;
         let may: [u32; LABELS] =
             std::array::from_fn(|label| if can_win(label) { 1 << label } else { 0 });
-        for before in bits(may.iter().fold(0, |all, bit| all | bit)) {
-            let before = before as Label;
-            let (sum, steps) = (now[before], &self.open[before]);
-            for ((next, from), step) in next.iter_mut().zip(&mut from).zip(steps) {
-                let sum = sum + *step;
-                let is_more = sum > *next;
-                *next = if is_more { sum } else { *next };
-                *from = if is_more { before as i32 } else { *from };
+        let may = may.iter().fold(0, |all, bit| all | bit);
+        if may == 1 << NONE {
+            // Where no name is near, which is nearly everywhere.
+            let steps = &self.open[NONE];
+            next.iter_mut().zip(steps).for_each(|(next, step)| *next = now[NONE] + *step);
+        } else {
+            for before in bits(may) {
+                self.step(before as Label, now, &mut next, &mut from);
             }
         }
         // What goes on stands after what it goes on from only.
@@ -259,6 +269,24 @@ impl<S: Score> Steps<S> {
             *next = *next + *score;
         }
         (next, from.map(|label| label as u8))
+    }
+
+    /// Goes on from one label to all that may stand after any, where that is more.
+    #[inline(always)]
+    fn step(
+        &self,
+        before: Label,
+        now: &[S; LABELS],
+        next: &mut [S; LABELS],
+        from: &mut [i32; LABELS],
+    ) {
+        let (sum, steps) = (now[before], &self.open[before]);
+        for ((next, from), step) in next.iter_mut().zip(from).zip(steps) {
+            let sum = sum + *step;
+            let is_more = sum > *next;
+            *next = if is_more { sum } else { *next };
+            *from = if is_more { before as i32 } else { *from };
+        }
     }
 }
 
