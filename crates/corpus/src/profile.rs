@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use crate::Language;
@@ -56,23 +57,121 @@ const ENGLISH: &str = "\
     allowed";
 
 /// Words that only one of the languages has, so that one of them outweighs shared ones.
-fn is_telling(word: &str, lists: u32) -> bool {
+fn is_telling(word: &[u8], lists: u32) -> bool {
     lists == 1 && word.len() >= 2
 }
 
 /// How strongly `text` speaks for each of [`Language::ALL`].
 pub(crate) fn scores(text: &str) -> [u32; 5] {
     let mut scores = [0; 5];
-    let lower = sample(text).to_lowercase();
-    for word in lower.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
-        let Some(languages) = WORDS.get(word).copied() else {
-            spelling(word, &mut scores);
+    let lower = Lower::of(sample(text));
+    let (mut start, mut hash) = (lower.begin(), FNV_START);
+    for at in lower.begin()..=lower.end() {
+        let byte = lower.bytes[at];
+        if is_letter(byte) {
+            hash = fnv_on(hash, byte);
             continue;
-        };
-        let weight = if is_telling(word, languages.count_ones()) { 3 } else { 1 };
-        add(&mut scores, languages, weight);
+        }
+        if start < at {
+            lower.count(start..at, hash, &mut scores);
+        }
+        (start, hash) = (at + 1, FNV_START);
     }
     scores
+}
+
+/// A text in lower case with zeros where it has other than letters, and some more before and after
+/// it, so that signs can be looked for eight bytes at once.
+struct Lower {
+    bytes: Vec<u8>,
+}
+
+const AROUND: usize = size_of::<u64>();
+
+impl Lower {
+    fn of(text: &str) -> Lower {
+        let mut bytes = Vec::with_capacity(text.len() + 2 * AROUND + AROUND);
+        bytes.extend([0; AROUND]);
+        // Only that letter is another small one at the end of a word.
+        match text.contains('Σ') {
+            true => add_lower(&text.to_lowercase(), &mut bytes),
+            false => add_lower(text, &mut bytes),
+        }
+        bytes.extend([0; AROUND]);
+        Lower { bytes }
+    }
+
+    fn begin(&self) -> usize {
+        AROUND
+    }
+
+    /// The place after the last letter.
+    fn end(&self) -> usize {
+        self.bytes.len() - AROUND
+    }
+
+    /// Counts a word of this hash.
+    fn count(&self, word: Range<usize>, hash: u64, scores: &mut [u32; 5]) {
+        let letters = &self.bytes[word.clone()];
+        let listed = WORDS.get(&hash).filter(|(listed, _)| listed.as_bytes() == letters);
+        let Some((_, languages)) = listed else { return self.spelling(word, scores) };
+        let is_telling = is_telling(letters, languages.count_ones());
+        add(scores, *languages, if is_telling { 3 } else { 1 });
+    }
+
+    fn spelling(&self, word: Range<usize>, scores: &mut [u32; 5]) {
+        let signs = &*SIGNS_BY_BYTE;
+        let eight = |at: usize| -> u64 {
+            let bytes = self.bytes[at..].first_chunk();
+            bytes.map_or(0, |bytes: &[u8; AROUND]| u64::from_le_bytes(*bytes))
+        };
+        let (mut inside, mut ends) = (0, 0);
+        // No sign has anything but letters, so none reaches beyond the word.
+        for at in word.clone() {
+            for sign in &signs[usize::from(self.bytes[at])][0] {
+                let has = eight(at) << sign.unused == sign.bytes << sign.unused;
+                inside |= if has { sign.languages } else { 0 };
+            }
+        }
+        let last = eight(word.end - AROUND);
+        for sign in &signs[usize::from(self.bytes[word.end - 1])][1] {
+            let has = word.len() > sign.length + 1 && last >> sign.unused == sign.bytes;
+            ends |= if has { sign.languages } else { 0 };
+        }
+        add(scores, inside, 1);
+        add(scores, ends, 1);
+    }
+}
+
+/// Adds letters in lower case, and a zero for each other one.
+fn add_lower(text: &str, bytes: &mut Vec<u8>) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let count = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+        let (ascii, after) = rest.split_at(count);
+        let lower = |byte: u8| if byte.is_ascii_alphabetic() { byte | 0x20 } else { 0 };
+        bytes.extend(ascii.bytes().map(lower));
+        let Some(char) = after.chars().next() else { break };
+        for small in char.to_lowercase() {
+            match is_alphabetic(small) {
+                true => bytes.extend(small.encode_utf8(&mut [0; 4]).bytes()),
+                false => bytes.push(0),
+            }
+        }
+        rest = &after[char.len_utf8()..];
+    }
+}
+
+/// As `char` has it, soon said for the letters of Latin with accents.
+fn is_alphabetic(char: char) -> bool {
+    match char {
+        'À'..='ſ' => !matches!(char, '×' | '÷'),
+        _ => char.is_alphabetic(),
+    }
+}
+
+fn is_letter(byte: u8) -> bool {
+    byte != 0
 }
 
 /// The start of a text, cut at a character.
@@ -89,30 +188,38 @@ fn add(scores: &mut [u32; 5], languages: Languages, weight: u32) {
     }
 }
 
-/// The words of all lists, and whose they are.
-static WORDS: LazyLock<HashMap<&str, Languages, BuildHasherDefault<Fnv>>> = LazyLock::new(|| {
-    let lists = [GERMAN, FRENCH, ITALIAN, ROMANSH, ENGLISH];
-    let mut words = HashMap::default();
-    for (index, list) in lists.iter().enumerate() {
-        list.split_whitespace().for_each(|word| *words.entry(word).or_insert(0) |= 1 << index);
-    }
-    words
-});
+/// The words of all lists by their hashes, and whose they are. A test says that no two have one.
+static WORDS: LazyLock<HashMap<u64, (&str, Languages), BuildHasherDefault<Itself>>> =
+    LazyLock::new(|| {
+        let lists = [GERMAN, FRENCH, ITALIAN, ROMANSH, ENGLISH];
+        let mut words = HashMap::default();
+        for (index, list) in lists.iter().enumerate() {
+            for word in list.split_whitespace() {
+                let hash = word.bytes().fold(FNV_START, fnv_on);
+                words.entry(hash).or_insert((word, 0)).1 |= 1 << index;
+            }
+        }
+        words
+    });
 
 /// FNV-1a: quick for short words, and nobody chooses what is kept here.
-#[derive(Clone, Copy)]
-struct Fnv(u64);
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 
-impl Default for Fnv {
-    fn default() -> Fnv {
-        Fnv(0xcbf2_9ce4_8422_2325)
-    }
+fn fnv_on(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
 }
 
-impl Hasher for Fnv {
+/// For keys that are hashes already.
+#[derive(Default)]
+struct Itself(u64);
+
+impl Hasher for Itself {
     fn write(&mut self, bytes: &[u8]) {
-        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        self.0 = bytes.iter().fold(self.0, step);
+        self.0 = bytes.iter().fold(self.0, |hash, byte| fnv_on(hash, *byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
     }
 
     fn finish(&self) -> u64 {
@@ -151,40 +258,38 @@ const SIGNS: &[(Language, &[&str], &[&str])] = &[
 ];
 
 /// A spelling and whose it is.
-type Sign = (&'static str, Languages);
+struct Sign {
+    /// From the lowest; at the end of a word to the highest.
+    bytes: u64,
+    length: usize,
+    /// The bits that it has not.
+    unused: u32,
+    languages: Languages,
+}
 
 /// The spellings within a word by their first byte, those at its end by their last.
 static SIGNS_BY_BYTE: LazyLock<[[Vec<Sign>; 2]; 256]> = LazyLock::new(|| {
     let mut all: [[Vec<Sign>; 2]; 256] = std::array::from_fn(|_| Default::default());
     for (index, (_, inside, ends)) in SIGNS.iter().enumerate() {
+        let of = |text: &str| {
+            let bytes = text.bytes().rev().fold(0, |all, byte| all << 8 | u64::from(byte));
+            let unused = u64::BITS - 8 * text.len() as u32;
+            Sign { bytes, length: text.len(), unused, languages: 1 << index }
+        };
         for sign in *inside {
-            all[usize::from(sign.as_bytes()[0])][0].push((sign, 1 << index));
+            all[usize::from(sign.as_bytes()[0])][0].push(of(sign));
         }
         for sign in *ends {
-            all[usize::from(sign.as_bytes()[sign.len() - 1])][1].push((sign, 1 << index));
+            all[usize::from(sign.as_bytes()[sign.len() - 1])][1].push(of(sign));
         }
     }
     all
 });
 
-fn spelling(word: &str, scores: &mut [u32; 5]) {
-    let (signs, bytes) = (&*SIGNS_BY_BYTE, word.as_bytes());
-    let (mut inside, mut ends) = (0, 0);
-    for (at, byte) in bytes.iter().enumerate() {
-        for (sign, languages) in &signs[usize::from(*byte)][0] {
-            inside |= if bytes[at..].starts_with(sign.as_bytes()) { *languages } else { 0 };
-        }
-    }
-    for (sign, languages) in bytes.last().iter().flat_map(|last| &signs[usize::from(**last)][1]) {
-        let has = word.len() > sign.len() + 1 && word.ends_with(sign);
-        ends |= if has { *languages } else { 0 };
-    }
-    add(scores, inside, 1);
-    add(scores, ends, 1);
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// The definition: each sign is looked for in each word.
@@ -211,6 +316,15 @@ mod tests {
     }
 
     #[test]
+    fn no_two_words_have_one_hash() {
+        let lists = [GERMAN, FRENCH, ITALIAN, ROMANSH, ENGLISH];
+        let words: BTreeSet<&str> = lists.iter().flat_map(|list| list.split_whitespace()).collect();
+        assert_eq!(words.len(), WORDS.len());
+        assert!(SIGNS.iter().flat_map(|(_, a, b)| a.iter().chain(*b)).all(|s| s.len() <= AROUND));
+        assert!(('\0'..=char::MAX).all(|char| is_alphabetic(char) == char.is_alphabetic()));
+    }
+
+    #[test]
     fn words_and_signs_are_counted_as_they_are_defined() {
         let texts = [
             "Was kostet die Bewilligung für eine Baustelle, und wie lange gilt sie? Zürich",
@@ -218,6 +332,7 @@ mod tests {
             "Quanto costa la tassa per gli spazzacamini della città, più o meno?",
             "Tge custa la lubientscha per la construcziun en la vischnanca da Glion?",
             "Why would the weather show enough shadow, really? 12 a I x",
+            "ΟΔΟΣ ÀÉ×Ü÷ß İstanbul Œuvre ǅ ﬁ Ⅷ ª 中文 e\u{301}té x̧ ÐÞ Ž",
             "",
         ];
         for text in texts {
