@@ -19,7 +19,10 @@ pub(super) struct Lexicon {
     tree: Tree,
     /// The classes that hold every number.
     numbers: Vec<Class>,
+    /// By their kind, those of one in the order of the lists.
     patterns: Vec<(Kind, String, Pattern<Class>)>,
+    /// Of each pattern, the class of its last word, by which most are known not to be there.
+    last: Vec<Class>,
     /// The classes of the kinds of words that [`super::Complexity`] counts, in their order.
     counted: Vec<Class>,
     classes: usize,
@@ -98,14 +101,18 @@ impl Lexicon {
     fn new() -> Lexicon {
         let mut builder = Builder::default();
         let counted = kinds_of_words().map(|words| builder.class(words)).collect();
-        let patterns = lists()
+        let mut patterns: Vec<_> = lists()
             .map(|Entry { kind, name, pattern }| {
                 (kind, name, pattern.map(|words| builder.class(words)))
             })
             .collect();
+        // Stable: those of one kind stay in the order of the lists.
+        patterns.sort_by_key(|(kind, ..)| *kind);
+        let last = patterns.iter().map(|(_, _, pattern)| pattern.last().copied());
+        let last = last.map(|last| last.expect("a pattern ends with a word")).collect();
         let classes = builder.known.len();
         let Builder { nodes, numbers, .. } = builder;
-        Lexicon { tree: Tree::of(&nodes), numbers, patterns, counted, classes }
+        Lexicon { tree: Tree::of(&nodes), numbers, patterns, last, counted, classes }
     }
 
     /// Calls for each class that holds a word.
@@ -223,7 +230,11 @@ impl Reading {
 
     /// The patterns of a kind that are found, in the order of the lists.
     pub(super) fn found(&self, kind: Kind) -> Vec<String> {
-        let those = LEXICON.patterns.iter().filter(|(known, ..)| *known == kind);
+        let Lexicon { patterns, last, .. } = &*LEXICON;
+        let first = patterns.partition_point(|(known, ..)| *known < kind);
+        let after = patterns.partition_point(|(known, ..)| *known <= kind);
+        let may_be = |place: &usize| self.row_of[usize::from(last[*place])] != 0;
+        let those = (first..after).filter(may_be).map(|place| &patterns[place]);
         let found = those
             .filter(|(_, _, pattern)| pattern.is_found(&self.starts.0, |class| self.row(*class)));
         found.map(|(_, name, _)| name.clone()).collect()

@@ -80,7 +80,8 @@ pub(crate) fn phrase(text: &str) -> Option<Pattern> {
 
 /// Signals in the form rather than the words.
 fn structure(question: &str, tokens: &Tokens) -> Vec<String> {
-    let parts = question.matches(['?', '？']).count();
+    let parts = question.bytes().filter(|byte| *byte == b'?').count();
+    let parts = parts + question.matches('？').count();
     let several = (parts >= PARTS_MIN).then(|| "structure: several questions".to_owned());
     let story = (tokens.len() >= STORY_WORDS_MIN).then(|| "structure: long story".to_owned());
     several.into_iter().chain(story).collect()

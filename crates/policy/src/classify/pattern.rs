@@ -95,6 +95,14 @@ impl Pattern {
 }
 
 impl<W> Pattern<W> {
+    /// The words that a match ends with.
+    pub(super) fn last(&self) -> Option<&W> {
+        match self.elements.last() {
+            Some(Element::Word(words)) => Some(words),
+            _ => None,
+        }
+    }
+
     /// The same pattern with other names for the words that it takes.
     pub(super) fn map<V>(self, mut name: impl FnMut(W) -> V) -> Pattern<V> {
         let elements = self.elements.into_iter().map(|element| match element {

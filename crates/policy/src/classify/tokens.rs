@@ -1,5 +1,7 @@
 //! A text as plain words.
 
+use std::sync::LazyLock;
+
 use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
 /// Longer texts are cut; a question that long is refused anyway.
@@ -31,7 +33,22 @@ impl Tokens {
             before: ' ',
         };
         reader.tokens.ends.reserve(text.len() / 5);
-        text.chars().take(CHARS_MAX).for_each(|char| fold(char, &mut |folded| reader.take(folded)));
+        let end = match text.len() > CHARS_MAX {
+            true => text.char_indices().nth(CHARS_MAX).map(|(end, _)| end),
+            false => None,
+        };
+        let mut rest = &text[..end.unwrap_or(text.len())];
+        while let Some(char) = rest.chars().next() {
+            let ascii = reader.take_ascii(rest);
+            rest = &rest[ascii..];
+            if ascii == 0 {
+                rest = &rest[char.len_utf8()..];
+                match LATIN.get(char as usize).filter(|_| !char.is_ascii()) {
+                    Some(folded) => folded.chars().for_each(|folded| reader.take(folded)),
+                    None => fold(char, &mut |folded| reader.take(folded)),
+                }
+            }
+        }
         reader.end_word();
         reader.tokens
     }
@@ -56,7 +73,34 @@ struct Reader {
     before: char,
 }
 
+/// What letters become that have few bytes: nearly all that there are in texts.
+static LATIN: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let folded = |char: char| {
+        let mut text = String::new();
+        fold(char, &mut |folded| text.push(folded));
+        text
+    };
+    ('\0'..'\u{180}').map(folded).collect()
+});
+
 impl Reader {
+    /// Takes the letters of ASCII that a text begins with; says how many.
+    fn take_ascii(&mut self, text: &str) -> usize {
+        for (at, byte) in text.bytes().enumerate() {
+            if !byte.is_ascii() {
+                return at;
+            }
+            let small = char::from(byte.to_ascii_lowercase());
+            if byte.is_ascii_alphanumeric() {
+                self.tokens.text.push(small);
+                self.before = small;
+            } else {
+                self.take(small);
+            }
+        }
+        text.len()
+    }
+
     fn take(&mut self, char: char) {
         let before = std::mem::replace(&mut self.before, char);
         if char.is_alphanumeric() {

@@ -90,12 +90,16 @@ pub(super) fn features(question: &str, reading: &Reading, patterns: usize) -> Ve
 /// The counts of [`FORM`].
 fn form(question: &str, reading: &Reading) -> [usize; FORM.len()] {
     let (mut clauses, mut questions, mut symbols) = (0, 0, 0);
-    for char in question.chars() {
-        match char {
-            ',' | ';' | ':' | '–' | '—' => clauses += 1,
-            '?' | '？' => questions += 1,
-            '%' | '+' | '*' | '/' | '=' | '<' | '>' | '{' | '}' => symbols += 1,
-            '(' | ')' | '[' | ']' | '_' | '\\' => symbols += 1,
+    for (at, byte) in question.bytes().enumerate() {
+        // Bytes of letters that are no ASCII begin with another one.
+        match byte {
+            b'a'..=b'z' | b' ' => {}
+            b',' | b';' | b':' => clauses += 1,
+            b'?' => questions += 1,
+            b'%' | b'+' | b'*' | b'/' | b'=' | b'<' | b'>' | b'{' | b'}' => symbols += 1,
+            b'(' | b')' | b'[' | b']' | b'_' | b'\\' => symbols += 1,
+            0xe2 => clauses += usize::from(question[at..].starts_with(['–', '—'])),
+            0xef => questions += usize::from(question[at..].starts_with('？')),
             _ => {}
         }
     }
