@@ -188,21 +188,22 @@ impl Rows {
             long,
             names: names.to_vec(),
         };
+        for (name, row) in names.iter().zip(rows).filter(|(_, row)| is_long(row)) {
+            let weights = std::array::from_fn(|at| row.get(at).copied().unwrap_or(0));
+            let (_, slot) = table.long.of(*name);
+            table.rows[slot] = Long { name: *name, weights };
+        }
         for (name, row) in names.iter().zip(rows) {
             let (word, bits) = table.bits(*name);
-            // A name that is a long row and a short one.
-            if table.filter[word] & bits == bits && table.sum(&[*name]) != [0; WIDE] {
-                return None;
-            }
             table.filter[word] |= bits;
             if is_long(row) {
-                let weights = std::array::from_fn(|at| row.get(at).copied().unwrap_or(0));
-                let (_, slot) = table.long.of(*name);
-                table.rows[slot] = Long { name: *name, weights };
-            } else {
-                let (bucket, slot) = table.short.of(*name);
-                table.cells[slot] = Cell(weights(row) | (bucket as u64) << NAME_AT);
+                continue;
             }
+            if table.rows[table.long.of(*name).1].name == *name {
+                return None;
+            }
+            let (bucket, slot) = table.short.of(*name);
+            table.cells[slot] = Cell(weights(row) | (bucket as u64) << NAME_AT);
         }
         Some(table)
     }
@@ -379,5 +380,6 @@ mod tests {
         }
         assert_eq!(Rows::new(&[], &[]).unwrap().sum(&[1, 2, 0]), [0; WIDE]);
         assert!(Rows::new(&[3, 3], &rows[..2]).is_none(), "one feature has one row");
+        assert!(Rows::new(&[3, 3], &rows[1..3]).is_none(), "short or long");
     }
 }
