@@ -36,12 +36,11 @@ pub(crate) const WIDE: usize = 24;
 /// A sum of rows.
 pub(crate) type Sum = [i16; WIDE];
 
-/// A longer row, with its name.
+/// Where a longer row is.
 #[derive(Clone, Copy)]
-#[repr(align(32))]
 struct Long {
     name: Feature,
-    weights: [i8; WIDE],
+    row: u32,
 }
 
 /// How many tokens are added up together at most. Waiting for memory is shared by all of them: a
@@ -96,9 +95,11 @@ pub(crate) struct Rows {
     /// The short rows. Bucket and slot together say what a name is.
     short: Slots,
     cells: Vec<Cell>,
-    /// The longer rows; a slot without one has a name that belongs elsewhere.
+    /// The longer rows; a slot without one has a name that belongs elsewhere. Those that say most
+    /// come first: they are asked for most, and lie close together.
     long: Slots,
-    rows: Vec<Long>,
+    places: Vec<Long>,
+    rows: Vec<[i8; WIDE]>,
     /// The features in the order of their rows.
     names: Vec<Feature>,
 }
@@ -165,7 +166,8 @@ impl Slots {
 impl Rows {
     /// Makes a table; `None` when a feature stands there twice or there are too many of them.
     pub(crate) fn new(names: &[Feature], rows: &[Row]) -> Option<Rows> {
-        let is_long = |row: &Row| row[1..].iter().filter(|weight| **weight != 0).count() > SHORT;
+        let said = |row: &Row| row[1..].iter().filter(|weight| **weight != 0).count();
+        let is_long = |row: &Row| said(row) > SHORT;
         let these = |long: bool| {
             let rows = names.iter().zip(rows).filter(move |(_, row)| is_long(row) == long);
             rows.map(|(name, _)| *name).collect::<Vec<Feature>>()
@@ -178,20 +180,23 @@ impl Rows {
         // Two words at least, so that the number of a word is a shifted name.
         let words = (names.len() * FILTER_BITS).next_power_of_two().max(128) / 64;
         let elsewhere = |slot: usize| (0..).find(|name| long.of(*name).1 != slot);
-        let empty = |slot: usize| Long { name: elsewhere(slot).unwrap_or(0), weights: [0; WIDE] };
+        let empty = |slot: usize| Long { name: elsewhere(slot).unwrap_or(0), row: 0 };
         let mut table = Rows {
             filter: vec![0; words],
             filter_shift: u32::BITS - words.trailing_zeros(),
             cells: vec![Cell(NO_WEIGHTS); cells],
-            rows: (0..slots).map(empty).collect(),
+            places: (0..slots).map(empty).collect(),
+            rows: Vec::new(),
             short,
             long,
             names: names.to_vec(),
         };
-        for (name, row) in names.iter().zip(rows).filter(|(_, row)| is_long(row)) {
-            let weights = std::array::from_fn(|at| row.get(at).copied().unwrap_or(0));
+        let mut longer: Vec<_> = names.iter().zip(rows).filter(|(_, row)| is_long(row)).collect();
+        longer.sort_by_key(|(_, row)| std::cmp::Reverse(said(row)));
+        for (name, row) in longer {
             let (_, slot) = table.long.of(*name);
-            table.rows[slot] = Long { name: *name, weights };
+            table.places[slot] = Long { name: *name, row: table.rows.len() as u32 };
+            table.rows.push(std::array::from_fn(|at| row.get(at).copied().unwrap_or(0)));
         }
         for (name, row) in names.iter().zip(rows) {
             let (word, bits) = table.bits(*name);
@@ -199,7 +204,7 @@ impl Rows {
             if is_long(row) {
                 continue;
             }
-            if table.rows[table.long.of(*name).1].name == *name {
+            if table.places[table.long.of(*name).1].name == *name {
                 return None;
             }
             let (bucket, slot) = table.short.of(*name);
@@ -261,8 +266,9 @@ impl Rows {
             for at in from..ends.names {
                 let name = batch.names[at];
                 let (_, slot) = self.long.of(name);
-                let is_it = self.rows[slot].name == name;
-                batch.long[long] = slot as u32;
+                let place = self.places[slot];
+                let is_it = place.name == name;
+                batch.long[long] = place.row;
                 long += usize::from(is_it);
                 batch.names[count] = name;
                 count += usize::from(!is_it);
@@ -319,10 +325,10 @@ fn add_cells(sum: &mut Sum, cells: &[u64]) {
 }
 
 #[inline(never)]
-fn add_long(sum: &mut Sum, rows: &[Long], places: &[u32]) {
+fn add_long(sum: &mut Sum, rows: &[[i8; WIDE]], places: &[u32]) {
     let mut all = *sum;
     for place in places {
-        let weights = &rows[*place as usize].weights;
+        let weights = &rows[*place as usize];
         all.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += i16::from(*weight));
     }
     *sum = all;
