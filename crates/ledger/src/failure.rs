@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::log::{Ledger, default_key_file};
 use crate::receipt::Receipt;
 use crate::sample::{ORIGIN, short_receipt};
+use crate::tiles::unframe;
 use crate::verify::verify;
 
 /// How much of the failing operation is done before it fails.
@@ -374,17 +375,89 @@ fn every_step_of_a_later_opening_may_fail() {
     }
 }
 
+/// The bytes of the entries in the only tail, without the room after them.
+fn tail_of(place: &Place, count: u64) -> Vec<u8> {
+    let mut tail = fs::read(place.dir().join("tail.0")).unwrap();
+    let entries = unframe(&tail, count).unwrap();
+    tail.truncate(entries.last().unwrap().end);
+    tail
+}
+
+/// The same in the room that was written ahead: the file is as long as ever, and what stands in it
+/// may be there up to any byte, or from any byte on, as a disk likes that loses power.
+#[test]
+fn torn_in_the_room() {
+    let base = ledger(2, 4);
+    let old_head = fs::read(base.dir().join("head")).unwrap();
+    let old = fs::read(base.dir().join("tail.0")).unwrap();
+    let begin = tail_of(&base, 4).len();
+    let ledger = base.open(FailingDisk::working()).unwrap();
+    ledger.append(&short_receipt("4")).unwrap();
+    std::mem::forget(ledger);
+    let (new, end) = (fs::read(base.dir().join("tail.0")).unwrap(), tail_of(&base, 5).len());
+    assert!(old.len() == new.len() && old.len() > end, "it was written into the room");
+    fs::write(base.dir().join("head"), &old_head).unwrap();
+    for torn in (begin..=end).step_by(7).chain([begin + 1, end - 1, end]) {
+        let from_front = [&new[..torn], &old[torn..]].concat();
+        let from_back = [&old[..torn], &new[torn..]].concat();
+        for tail in [from_front, from_back] {
+            fs::write(base.dir().join("tail.0"), &tail).unwrap();
+            assert_eq!(verify(&base.dir()).is_ok(), tail == old, "{torn}");
+            let torn = base.copy();
+            let ledger = torn.open(FailingDisk::working()).unwrap();
+            assert_eq!(verify(&torn.dir()).unwrap().size, 4);
+            assert_eq!(ledger.append(&short_receipt("4")).unwrap().index, 4);
+            expect_entries(&ledger, 5);
+            assert_eq!(verify(&torn.dir()).unwrap().size, 5);
+            assert_eq!(tail_of(&torn, 5), new[..end]);
+        }
+    }
+}
+
+/// Another process may die in the middle of a round, while this one has the ledger open.
+#[test]
+fn what_stands_in_the_room_goes_before_the_next_round() {
+    let place = ledger(2, 4);
+    let ledger = place.open(FailingDisk::working()).unwrap();
+    let (path, entries) = (place.dir().join("tail.0"), tail_of(&place, 4).len());
+    let mut tail = fs::read(&path).unwrap();
+    *tail.last_mut().unwrap() = 7;
+    fs::write(&path, &tail).unwrap();
+    assert_eq!(verify(&place.dir()).unwrap_err().place, crate::fault::Place::Byte(entries as u64));
+    ledger.append(&short_receipt("4")).unwrap();
+    assert_eq!(verify(&place.dir()).unwrap().size, 5);
+    expect_entries(&ledger, 5);
+    drop(ledger);
+    assert_eq!(fs::read(&path).unwrap(), tail_of(&place, 5), "a closed ledger has no room");
+}
+
+/// Room comes in steps: many rounds write into it, and one now and then makes more of it.
+#[test]
+fn the_tail_grows_in_steps() {
+    let place = ledger(2, 4);
+    let ledger = place.open(FailingDisk::working()).unwrap();
+    let length = || fs::metadata(place.dir().join("tail.0")).unwrap().len();
+    let mut lengths = std::collections::BTreeSet::from([length()]);
+    for number in 4..250 {
+        ledger.append(&short_receipt(&number.to_string())).unwrap();
+        lengths.insert(length());
+    }
+    assert_eq!(Vec::from_iter(lengths), [65_536, 131_072, 196_608]);
+    assert_eq!(verify(&place.dir()).unwrap().size, 250);
+    expect_entries(&ledger, 250);
+}
+
 /// The last commit's bytes may be there up to any one of them: as long as the head is the old one,
 /// they do not count; once it is the new one, none may be missing.
 #[test]
 fn torn_at_every_byte() {
     let base = ledger(2, 4);
     let old_head = fs::read(base.dir().join("head")).unwrap();
-    let old_tail = fs::read(base.dir().join("tail.0")).unwrap();
+    let old_tail = tail_of(&base, 4);
     let ledger = base.open(FailingDisk::working()).unwrap();
     ledger.append(&short_receipt("4")).unwrap();
     std::mem::forget(ledger);
-    let new_tail = fs::read(base.dir().join("tail.0")).unwrap();
+    let new_tail = tail_of(&base, 5);
     assert_eq!(new_tail[..old_tail.len()], old_tail);
     for length in old_tail.len()..=new_tail.len() {
         fs::write(base.dir().join("tail.0"), &new_tail[..length]).unwrap();
@@ -399,7 +472,7 @@ fn torn_at_every_byte() {
         assert_eq!(ledger.append(&short_receipt("4")).unwrap().index, 4);
         expect_entries(&ledger, 5);
         assert_eq!(verify(&torn.dir()).unwrap().size, 5);
-        assert_eq!(fs::read(torn.dir().join("tail.0")).unwrap(), new_tail);
+        assert_eq!(tail_of(&torn, 5), new_tail);
     }
 }
 

@@ -371,8 +371,8 @@ impl Ledger {
         let _writer = self.writer();
         let _held = self.lock.exclusive()?;
         let head = self.current()?;
-        recovery::trim_tail(&self.dir, &*self.disk, &head)?;
-        let round = Round::plan(&head, entries, &self.key)?;
+        let tail_length = recovery::trim_tail(&self.dir, &*self.disk, &head)?;
+        let round = Round::plan(&head, tail_length, entries, &self.key)?;
         round.write(&self.dir, &*self.disk)?;
         self.rounds.fetch_add(1, Ordering::Relaxed);
         self.set_head(round.head);
@@ -400,6 +400,14 @@ impl Ledger {
         Ok(head)
     }
 
+    /// Cuts the tail's room off, so that a ledger that nobody writes has none.
+    fn cut_room(&self) -> Result<()> {
+        let _writer = self.writer();
+        let _held = self.lock.exclusive()?;
+        let head = self.current()?;
+        recovery::cut_tail(&self.dir, &*self.disk, &head)
+    }
+
     fn entry_under(&self, head: &Head, index: u64) -> Result<Vec<u8>> {
         let size = head.checkpoint.size;
         if index >= size {
@@ -414,8 +422,10 @@ impl Ledger {
 
 impl Drop for Ledger {
     fn drop(&mut self) {
-        // What is not published now is published the next time; nothing acknowledged is lost.
+        // What is not published now is published the next time; nothing acknowledged is lost. Room
+        // that is left is no fault.
         let _ = self.publish();
+        let _ = self.cut_room();
     }
 }
 

@@ -1,5 +1,7 @@
 //! Opening a ledger after whatever happened: load what is acknowledged, clear away what is not.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,8 +14,8 @@ use crate::head::{Head, read_signed};
 use crate::key::VerifierKey;
 use crate::round::{Entry, adopt_draft, write_draft};
 use crate::tiles::{
-    HEAD, Name, TILE_WIDTH, full_tiles, levels, partial_width, read_tile, tail_path, tail_start,
-    unframe,
+    HEAD, Name, TILE_WIDTH, full_tiles, is_room, levels, partial_width, read_tile, roomy_tail,
+    tail_path, tail_start, unframe,
 };
 use crate::tree;
 
@@ -59,23 +61,44 @@ pub(crate) fn settle(dir: &Path, disk: &dyn Disk, head: &Head) -> Result<()> {
     adopt_draft(dir, disk, HEAD)
 }
 
-/// Makes the tail end where the head says. What comes after was never acknowledged.
+/// Makes the tail end where the head says, but for room; gives its length. What else comes after
+/// was never acknowledged.
 ///
 /// # Errors
 /// A [`Fault`] if the tail is too short.
-pub(crate) fn trim_tail(dir: &Path, disk: &dyn Disk, head: &Head) -> Result<()> {
-    let (name, expected) = (head.edge.tail_path(), head.edge.tail_bytes());
+pub(crate) fn trim_tail(dir: &Path, disk: &dyn Disk, head: &Head) -> Result<u64> {
+    let (name, entries) = (head.edge.tail_path(), head.edge.tail_bytes());
     let path = dir.join(&name);
-    let found = std::fs::metadata(&path).map_err(|error| Error::file("read", &path, error))?.len();
-    match found.cmp(&expected) {
-        std::cmp::Ordering::Equal => Ok(()),
-        std::cmp::Ordering::Less => {
-            Err(Fault::file(Wrong::Length { found, expected }, name).into())
-        }
-        std::cmp::Ordering::Greater => {
-            disk.set_len(&path, expected).map_err(|error| Error::file("cut", &path, error))
-        }
+    let (length, rest) =
+        read_from(&path, entries).map_err(|error| Error::file("read", &path, error))?;
+    if length < entries {
+        let wrong = Wrong::Length { found: length, expected: entries };
+        return Err(Fault::file(wrong, name).into());
     }
+    if is_room(&rest, length, entries) {
+        return Ok(length);
+    }
+    cut_tail(dir, disk, head)?;
+    Ok(entries)
+}
+
+/// The length of a file, and what stands in it from an offset on, as far as room may go.
+fn read_from(path: &Path, offset: u64) -> std::io::Result<(u64, Vec<u8>)> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut rest = Vec::new();
+    if length > offset {
+        file.seek(SeekFrom::Start(offset))?;
+        file.take(roomy_tail(offset) - offset).read_to_end(&mut rest)?;
+    }
+    Ok((length, rest))
+}
+
+/// Makes the tail end where the head says, without room.
+pub(crate) fn cut_tail(dir: &Path, disk: &dyn Disk, head: &Head) -> Result<()> {
+    let path = dir.join(head.edge.tail_path());
+    let cut = disk.set_len(&path, head.edge.tail_bytes());
+    cut.map_err(|error| Error::file("cut", &path, error))
 }
 
 /// Removes what an interrupted round or publication left. Files that no ledger has are left alone;

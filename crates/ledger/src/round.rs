@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::key::SigningKey;
 use crate::log::Leaf;
-use crate::tiles::{DRAFT_SUFFIX, HEAD};
+use crate::tiles::{DRAFT_SUFFIX, HEAD, roomy_tail};
 
 /// An entry of the log: the canonical bytes of a receipt.
 pub(crate) type Entry = Arc<[u8]>;
@@ -34,15 +34,21 @@ pub(crate) struct Round {
     sealed: Vec<Contents>,
     /// The old head's tail, and how many of its bytes are acknowledged.
     old_tail: (String, u64),
-    /// What comes after those bytes, if the tail is the same file still.
+    /// What comes after those bytes, if the tail is the same file still: the entries, and room for
+    /// others where these fill it.
     tail_growth: Vec<u8>,
     /// The old head's note.
     old_note: String,
 }
 
 impl Round {
-    /// Works out the round; writes nothing.
-    pub fn plan(old: &Head, entries: &[Entry], key: &SigningKey) -> Result<Round> {
+    /// Works out the round; writes nothing. The old head's tail is as long as given, with room.
+    pub fn plan(
+        old: &Head,
+        tail_length: u64,
+        entries: &[Entry],
+        key: &SigningKey,
+    ) -> Result<Round> {
         let mut edge = old.edge.clone();
         let mut sealed = Vec::new();
         let leaves = append(&mut edge, entries, &mut sealed);
@@ -53,8 +59,8 @@ impl Round {
             head: Head { checkpoint, note, edge },
             leaves,
             sealed,
+            tail_growth: growth(old.edge.tail_bytes(), tail_length, entries),
             old_tail: (old.edge.tail_path(), old.edge.tail_bytes()),
-            tail_growth: bundle(entries),
             old_note: old.note.clone(),
         })
     }
@@ -133,6 +139,16 @@ impl Round {
             }
         }
     }
+}
+
+/// What is written after the entries of a tail.
+fn growth(old_bytes: u64, tail_length: u64, entries: &[Entry]) -> Vec<u8> {
+    let mut growth = bundle(entries);
+    let end = old_bytes + growth.len() as u64;
+    if end > tail_length {
+        growth.resize((roomy_tail(end) - old_bytes) as usize, 0);
+    }
+    growth
 }
 
 fn append(edge: &mut Edge, entries: &[Entry], sealed: &mut Vec<Contents>) -> Vec<Leaf> {

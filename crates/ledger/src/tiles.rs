@@ -16,6 +16,9 @@ pub(crate) const TILE_WIDTH: u64 = 256;
 /// The height of a tile's subtree: `TILE_WIDTH` is `1 << TILE_HEIGHT`.
 pub(crate) const TILE_HEIGHT: u32 = 8;
 
+/// What the length of a tail with room is a multiple of.
+const TAIL_STEP: u64 = 65_536;
+
 /// Verifier key, head, and published checkpoint; see `docs/ledger.md`.
 pub(crate) const VKEY: &str = "vkey";
 pub(crate) const HEAD: &str = "head";
@@ -131,6 +134,17 @@ pub(crate) fn tail_start(size: u64) -> u64 {
 
 pub(crate) fn tail_path(start: u64) -> String {
     format!("tail.{start}")
+}
+
+/// Where a tail ends that has these bytes of entries and room for more: zeros, written ahead, so that
+/// the next entries change bytes of the file and not its length, which is quicker to sync.
+pub(crate) fn roomy_tail(bytes: u64) -> u64 {
+    bytes.next_multiple_of(TAIL_STEP)
+}
+
+/// Whether what follows the bytes of entries in a tail of this length is nothing, or room.
+pub(crate) fn is_room(rest: &[u8], length: u64, entries: u64) -> bool {
+    length == entries || length == roomy_tail(entries) && rest.iter().all(|&byte| byte == 0)
 }
 
 pub(crate) fn tile_path(level: u32, index: u64, width: Option<u64>) -> String {

@@ -22,8 +22,8 @@ use crate::log::{check_continues, default_key_file};
 use crate::publish::partial_paths;
 use crate::receipt::Receipt;
 use crate::tiles::{
-    CHECKPOINT, HEAD, Name, TILE_WIDTH, Tiles, bundle_path, full_tiles, hashes, partial_width,
-    tail_path, tail_start, tile_path, unframe, whole_bundle,
+    CHECKPOINT, HEAD, Name, TILE_WIDTH, Tiles, bundle_path, full_tiles, hashes, is_room,
+    partial_width, tail_path, tail_start, tile_path, unframe, whole_bundle,
 };
 use crate::tree::Frontier;
 use jiff::{SignedDuration, Timestamp};
@@ -149,11 +149,10 @@ impl<'a> Snapshot<'a> {
         if let Some(path) = self.paths.iter().find(|path| beyond(path)) {
             return Err(Fault::file(Wrong::LeftOver, path));
         }
-        match edge.tail_bytes() {
-            expected if self.tail.len() as u64 > expected => {
-                Err(Fault::new(Wrong::LeftOver, edge.tail_path(), Place::Byte(expected)))
-            }
-            _ => Ok(()),
+        let (length, entries) = (self.tail.len() as u64, edge.tail_bytes());
+        match is_room(&self.tail[entries as usize..], length, entries) {
+            true => Ok(()),
+            false => Err(Fault::new(Wrong::LeftOver, edge.tail_path(), Place::Byte(entries))),
         }
     }
 

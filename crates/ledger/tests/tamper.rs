@@ -35,6 +35,7 @@ impl Subject {
         ledger.publish().unwrap();
         append(&ledger, PUBLISHED..SIZE);
         std::mem::forget(ledger); // dropping would publish the rest
+        cut_room(&dir.join("tail.256"));
         let files = read_all(&dir, "");
         assert_eq!(verify(&dir).unwrap().size, SIZE);
         Subject { data, files }
@@ -69,6 +70,53 @@ impl Subject {
     fn named(&self, prefix: &str) -> String {
         self.files.keys().find(|path| path.starts_with(prefix)).unwrap().clone()
     }
+}
+
+/// Takes away what an open ledger has behind the entries of its tail.
+fn cut_room(tail: &Path) -> (u64, u64) {
+    let bytes = fs::read(tail).unwrap();
+    let mut entries = 0;
+    while let Some(&[high, low]) = bytes.get(entries..entries + 2)
+        && (high, low) != (0, 0)
+    {
+        entries += 2 + usize::from(u16::from_be_bytes([high, low]));
+    }
+    fs::write(tail, &bytes[..entries]).unwrap();
+    (entries as u64, bytes.len() as u64)
+}
+
+/// Zeros that were written ahead are no fault, but there is one length that they may have, and no
+/// bit of them is free.
+#[test]
+fn room_is_zeros_of_one_length() {
+    let data = TempDir::new().unwrap();
+    let dir = data.path().join("ledger");
+    let ledger = Ledger::open(&dir, ORIGIN).unwrap();
+    append(&ledger, 0..3);
+    std::mem::forget(ledger);
+    let tail = dir.join("tail.0");
+    let whole = fs::read(&tail).unwrap();
+    let (entries, length) = cut_room(&tail);
+    assert_eq!((verify(&dir).unwrap().size, length), (3, 65_536));
+    let left_over = |bytes: &[u8]| {
+        fs::write(&tail, bytes).unwrap();
+        let fault = verify(&dir).unwrap_err();
+        assert_eq!((fault.what, fault.place), (Wrong::LeftOver, Place::Byte(entries)));
+    };
+    for cut in [entries + 1, length - 1] {
+        left_over(&whole[..cut as usize]);
+    }
+    left_over(&[&whole[..], b"\0"].concat());
+    left_over(&[&whole[..], &whole.iter().map(|_| 0).collect::<Vec<_>>()].concat());
+    for place in [entries, entries + 1, 40_000, length - 1] {
+        let mut altered = whole.clone();
+        altered[place as usize] ^= 1;
+        left_over(&altered);
+    }
+    fs::write(&tail, &whole).unwrap();
+    assert_eq!(verify(&dir).unwrap().size, 3);
+    drop(Ledger::open(&dir, ORIGIN).unwrap());
+    assert_eq!(fs::metadata(&tail).unwrap().len(), entries, "a closed ledger has none");
 }
 
 fn append(ledger: &Ledger, range: std::ops::Range<u64>) {
