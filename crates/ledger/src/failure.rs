@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, Result};
-use crate::log::{Ledger, default_key_file};
+use crate::log::{Ledger, Prepared, default_key_file};
 use crate::receipt::Receipt;
 use crate::sample::{ORIGIN, short_receipt};
 use crate::tiles::unframe;
@@ -284,6 +284,42 @@ fn every_step_of_an_append_may_fail() {
 fn every_step_of_filling_a_tile_may_fail() {
     append_with_failures(255, 1);
     append_with_failures(254, 5);
+}
+
+/// The same where something else is made durable beside the entries, and where that fails.
+#[test]
+fn every_step_of_an_append_beside_something_may_fail() {
+    for (size, added) in [(5, 1), (9, 1), (254, 5)] {
+        let base = ledger(size.min(2), size);
+        let prepared: Vec<Prepared> =
+            receipts(size..size + added).iter().map(|one| Prepared::new(one).unwrap()).collect();
+        let cases = CASES.into_iter().flat_map(|case| [(case, true), (case, false)]);
+        for ((done, lasts), beside) in cases {
+            for step in 0.. {
+                let place = base.copy();
+                let disk = FailingDisk::new(done, lasts);
+                let ledger = place.open(Arc::clone(&disk)).unwrap();
+                disk.arm(step);
+                let leaves = ledger.append_beside(&prepared, &mut || beside);
+                assert_eq!(leaves.is_some(), beside, "it says so if what is beside it failed");
+                let result = match leaves.and_then(|leaves| leaves.into_iter().next()) {
+                    Some(first) => first.map(drop),
+                    None => Err(Error::NoSuchEntry { index: size, size }),
+                };
+                let reached = disk.failed();
+                if !reached {
+                    assert_eq!(result.is_ok(), beside);
+                }
+                let context = format!("{size}+{added}, step {step}, {done:?}, {lasts:?}, {beside}");
+                disk.arm(u64::MAX - 1);
+                let lasts = if reached { lasts } else { Lasts::Once };
+                after_failure(&place, ledger, (size, added), lasts, result, &context);
+                if !reached {
+                    break;
+                }
+            }
+        }
+    }
 }
 
 /// A head that has as many letters is written over the old one, in the same file; another one

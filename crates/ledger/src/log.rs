@@ -168,11 +168,26 @@ impl Ledger {
         }
         match self.submit(entries) {
             Ok(leaves) => leaves.into_iter().map(Ok).collect(),
-            Err(error) => {
-                let error = Arc::new(error);
-                (0..receipts.len()).map(|place| Err(Error::of_one(&error, place as u64))).collect()
-            }
+            Err(error) => of_each(&Arc::new(error), receipts.len()),
         }
+    }
+
+    /// As [`Ledger::append_each`], while `beside` makes something else durable that the receipts
+    /// stand on. Both are written at the same time, and the head moves once both are there. `None`
+    /// if `beside` says that it failed: then no receipt is recorded.
+    ///
+    /// `beside` must not append here, nor wait for someone who does.
+    pub fn append_beside(
+        &self,
+        receipts: &[Prepared],
+        beside: &mut dyn FnMut() -> bool,
+    ) -> Option<Vec<Result<Leaf>>> {
+        let entries: Vec<Entry> = receipts.iter().map(|receipt| Arc::clone(&receipt.0)).collect();
+        let written = self.write_round(&entries, Some(beside)).map_err(Arc::new).transpose()?;
+        Some(match written {
+            Ok(leaves) => leaves.into_iter().map(Ok).collect(),
+            Err(error) => of_each(&error, receipts.len()),
+        })
     }
 
     /// Has entries written with those of other callers.
@@ -187,7 +202,8 @@ impl Ledger {
     /// Writes the entries of several callers in one round, and gives each its own part of what came
     /// of it.
     fn write_gathered(&self, gathered: &[Vec<Entry>]) -> Vec<Result<Vec<Leaf>>> {
-        let written = self.write_round(&gathered.concat()).map_err(Arc::new);
+        let written = self.write_round(&gathered.concat(), None).map_err(Arc::new);
+        let written = written.map(|leaves| leaves.expect("there is nothing beside that fails"));
         let mut end = 0;
         let part = |own: &Vec<Entry>| {
             let start = end;
@@ -367,16 +383,23 @@ impl Ledger {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_round(&self, entries: &[Entry]) -> Result<Vec<Leaf>> {
+    /// `None` if what is to be done beside it failed.
+    fn write_round(
+        &self,
+        entries: &[Entry],
+        beside: Option<&mut dyn FnMut() -> bool>,
+    ) -> Result<Option<Vec<Leaf>>> {
         let _writer = self.writer();
         let _held = self.lock.exclusive()?;
         let head = self.current()?;
         let tail_length = recovery::trim_tail(&self.dir, &*self.disk, &head)?;
         let round = Round::plan(&head, tail_length, entries, &self.key)?;
-        round.write(&self.dir, &*self.disk)?;
+        if !round.write(&self.dir, &*self.disk, beside)? {
+            return Ok(None);
+        }
         self.rounds.fetch_add(1, Ordering::Relaxed);
         self.set_head(round.head);
-        Ok(round.leaves)
+        Ok(Some(round.leaves))
     }
 
     /// The head on the disk. The caller holds the lock.
@@ -434,6 +457,11 @@ impl fmt::Debug for Ledger {
         let head = self.head();
         write!(formatter, "Ledger({}, {} entries)", self.dir.display(), head.checkpoint.size)
     }
+}
+
+/// What a round that failed means for each of its entries.
+fn of_each(error: &Arc<Error>, entries: usize) -> Vec<Result<Leaf>> {
+    (0..entries).map(|place| Err(Error::of_one(error, place as u64))).collect()
 }
 
 /// The private key's place if none is given: `keys/ledger.key` beside the ledger's folder.

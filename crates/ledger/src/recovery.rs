@@ -88,8 +88,10 @@ fn read_from(path: &Path, offset: u64) -> std::io::Result<(u64, Vec<u8>)> {
     let length = file.metadata()?.len();
     let mut rest = Vec::new();
     if length > offset {
+        let most = roomy_tail(offset) - offset;
+        rest.reserve(most as usize);
         file.seek(SeekFrom::Start(offset))?;
-        file.take(roomy_tail(offset) - offset).read_to_end(&mut rest)?;
+        file.take(most).read_to_end(&mut rest)?;
     }
     Ok((length, rest))
 }

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -65,22 +66,33 @@ impl Round {
         })
     }
 
-    /// Writes the round and moves the head.
+    /// Writes the round and moves the head, once what is done beside is done. If that failed the
+    /// old head holds, and this gives `false`.
     ///
     /// # Errors
     /// [`Error::InDoubt`] if the head was moved and it is not known whether that is durable. After
     /// any other error the old head holds.
-    pub fn write(&self, dir: &Path, disk: &dyn Disk) -> Result<()> {
-        if let Err(error) = self.prepare(dir, disk) {
+    pub fn write(
+        &self,
+        dir: &Path,
+        disk: &dyn Disk,
+        beside: Option<&mut dyn FnMut() -> bool>,
+    ) -> Result<bool> {
+        let prepare = || self.prepare(dir, disk);
+        let (prepared, beside) = match beside {
+            Some(beside) => at_once(&prepare, beside),
+            None => (prepare(), true),
+        };
+        if !beside || prepared.is_err() {
             self.abandon(dir, disk);
-            return Err(error);
+            return if beside { prepared.map(|()| true) } else { Ok(false) };
         }
         let moved = self.move_head(dir, disk);
         if moved.is_ok() && !self.sealed.is_empty() {
             // If this fails, the next opening removes it.
             let _ = disk.remove(&dir.join(&self.old_tail.0));
         }
-        moved.map_err(|error| self.judge(dir, disk, error))
+        moved.map(|()| true).map_err(|error| self.judge(dir, disk, error))
     }
 
     /// Makes durable all that the new head stands on.
@@ -139,6 +151,23 @@ impl Round {
             }
         }
     }
+}
+
+/// Does one thing in a thread of its own and another in this one, so that they wait for the disk at
+/// the same time; or one after the other, if there can be no more threads.
+fn at_once<One: Send, Other>(
+    one: &(dyn Fn() -> One + Sync),
+    other: &mut dyn FnMut() -> Other,
+) -> (One, Other) {
+    std::thread::scope(|scope| {
+        let begun = std::thread::Builder::new().spawn_scoped(scope, one);
+        let other = other();
+        let one = match begun {
+            Ok(begun) => begun.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(_) => one(),
+        };
+        (one, other)
+    })
 }
 
 /// What is written after the entries of a tail.
