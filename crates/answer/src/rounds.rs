@@ -1,9 +1,10 @@
-//! What requests leave that end at the same time is written together, their words in one
-//! transaction of the store and then their receipts in one round of the log.
+//! What requests leave that end at the same time is written together: their words in one
+//! transaction of the store and their receipts in one round of the log, both at once. The log's
+//! head, which makes the receipts count, moves when both are durable.
 
 use std::sync::atomic::Ordering;
 
-use allod_ledger::{Leaf, Prepared, Queue};
+use allod_ledger::{Leaf, Ledger, Prepared, Queue};
 use allod_store::PayloadRow;
 
 use crate::desk::Desk;
@@ -29,7 +30,8 @@ pub(crate) type Rounds = Queue<Left, Placed>;
 
 /// Writes what a request leaves with what others do; durable when it returns.
 pub(crate) fn write(desk: &Desk, left: Left) -> Placed {
-    let placed = desk.rounds.submit(left, &|all| write_all(desk, all));
+    let write = |all| write_all(&desk.ledger, &|rows| put_words(desk, rows), all);
+    let placed = desk.rounds.submit(left, &write);
     placed.unwrap_or_else(|| {
         Err(Error::Folder {
             path: "ledger".into(),
@@ -38,31 +40,43 @@ pub(crate) fn write(desk: &Desk, left: Left) -> Placed {
     })
 }
 
-/// Writes what several requests leave, first all words, then all receipts.
-fn write_all(desk: &Desk, all: Vec<Left>) -> Vec<Placed> {
+/// Stores words.
+type PutWords<'a> = &'a dyn Fn(&[PayloadRow]) -> Result<(), Error>;
+
+/// Writes what several requests leave.
+fn write_all(ledger: &Ledger, put_words: PutWords<'_>, all: Vec<Left>) -> Vec<Placed> {
     let (mut rows, mut receipts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
     for left in all {
         rows.extend(left.rows);
         receipts.push(left.receipt);
         ends.push(rows.len());
     }
-    let kept: Vec<Result<(), Error>> = match put_words(desk, &rows) {
-        Ok(()) => ends.iter().map(|_| Ok(())).collect(),
-        Err(error) if ends.len() == 1 => vec![Err(error)],
-        // Nobody gets another one's error.
-        Err(_) => {
-            let begins = std::iter::once(0).chain(ends.iter().copied());
-            begins.zip(&ends).map(|(begin, end)| put_words(desk, &rows[begin..*end])).collect()
-        }
+    let mut failed = None;
+    let mut put_all = || {
+        failed = put_words(&rows).err();
+        failed.is_none()
     };
-    let kept_ones = receipts.into_iter().zip(&kept).filter(|(_, kept)| kept.is_ok());
-    let receipts: Vec<Prepared> = kept_ones.map(|(receipt, _)| receipt).collect();
-    let mut leaves = desk.ledger.append_each(&receipts).into_iter();
-    let place = |kept: Result<(), Error>| {
-        kept?;
-        Ok(leaves.next().expect("each receipt has an outcome")?)
-    };
-    kept.into_iter().map(place).collect()
+    if let Some(leaves) = ledger.append_beside(&receipts, &mut put_all) {
+        return leaves.into_iter().map(|leaf| Ok(leaf?)).collect();
+    }
+    if ends.len() == 1 {
+        return failed.into_iter().map(Err).collect();
+    }
+    // Nobody gets another one's error.
+    let begins = std::iter::once(0).chain(ends.iter().copied());
+    let parts = begins.zip(&ends).map(|(begin, end)| &rows[begin..*end]);
+    parts.zip(receipts).map(|(rows, receipt)| write_one(ledger, put_words, rows, receipt)).collect()
+}
+
+/// Writes what one request leaves, its words first.
+fn write_one(
+    ledger: &Ledger,
+    put_words: PutWords<'_>,
+    rows: &[PayloadRow],
+    receipt: Prepared,
+) -> Placed {
+    put_words(rows)?;
+    Ok(ledger.append_each(&[receipt]).remove(0)?)
 }
 
 /// Stores words, and the log's head when it is time to.
@@ -77,4 +91,60 @@ fn put_words(desk: &Desk, rows: &[PayloadRow]) -> Result<(), Error> {
         desk.store.put_payloads(rows)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use allod_ledger::{Receipt, verify};
+    use allod_policy::Policy;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::record::{Words, blank};
+
+    fn left(name: &str) -> Left {
+        let words = Words { prompt: name.into(), answer: None, output: None };
+        let receipt: Receipt = blank(&Policy::built_in(), words);
+        let row = PayloadRow {
+            commitment: name.into(),
+            salt_hex: String::new(),
+            kind: "prompt".into(),
+            content: String::new(),
+            tenant: String::new(),
+            subject: String::new(),
+            created_at: Timestamp::now().to_string(),
+        };
+        Left { rows: vec![row], receipt: Prepared::new(&receipt).unwrap() }
+    }
+
+    /// Nobody who did nothing wrong gets another one's error, and nobody whose words are not kept
+    /// has a receipt.
+    #[test]
+    fn words_that_cannot_be_kept_cost_one_request_its_receipt() {
+        let data = tempfile::tempdir().unwrap();
+        let dir = data.path().join("ledger");
+        let ledger = Ledger::open(&dir, "test.example/allod").unwrap();
+        let kept = RefCell::new(Vec::new());
+        let put = |rows: &[PayloadRow]| {
+            if rows.iter().any(|row| row.commitment == "bad") {
+                return Err(Error::Limit("on purpose".into()));
+            }
+            kept.borrow_mut().extend(rows.iter().map(|row| row.commitment.clone()));
+            Ok(())
+        };
+        let write = |names: &[&str]| {
+            let all = names.iter().map(|name| left(name)).collect();
+            let placed = write_all(&ledger, &put, all);
+            placed.into_iter().map(|one| one.ok().map(|leaf| leaf.index)).collect::<Vec<_>>()
+        };
+        assert_eq!(write(&["a", "b"]), [Some(0), Some(1)]);
+        assert_eq!(write(&["bad"]), [None]);
+        assert_eq!(write(&["c", "bad", "d"]), [Some(2), None, Some(3)]);
+        assert_eq!(*kept.borrow(), ["a", "b", "c", "d"]);
+        let recorded = (0..4).map(|index| ledger.read(index).unwrap().prompt_commitment);
+        assert_eq!(Vec::from_iter(recorded), *kept.borrow());
+        assert_eq!(verify(&dir).unwrap().size, 4);
+    }
 }
