@@ -35,11 +35,11 @@ pub struct BenchReceiptsArguments {
     /// Tokens that each answer has at most
     #[arg(long, default_value_t = 64, value_name = "N")]
     pub answer_tokens: usize,
-    /// Turns of each way
-    #[arg(long, default_value_t = 5, value_name = "R")]
+    /// Pairs of turns, one of each way
+    #[arg(long, default_value_t = 24, value_name = "R")]
     pub turns: usize,
-    /// How long a turn lasts
-    #[arg(long, default_value_t = 6, value_name = "S")]
+    /// How long a turn lasts; several answers of a client should fit
+    #[arg(long, default_value_t = 1, value_name = "S")]
     pub seconds: u64,
     /// Where the state of the measurement is kept for its time, on the disk that is meant
     /// [default: the system's temporary folder]
