@@ -136,15 +136,17 @@ pub(crate) fn tail_path(start: u64) -> String {
     format!("tail.{start}")
 }
 
-/// Where a tail ends that has these bytes of entries and room for more: zeros, written ahead, so that
-/// the next entries change bytes of the file and not its length, which is quicker to sync.
+/// Where a tail ends that has these bytes of entries and room for more: zeros, written ahead, so
+/// that the next entries change bytes of the file and not its length, which is quicker to sync.
 pub(crate) fn roomy_tail(bytes: u64) -> u64 {
     bytes.next_multiple_of(TAIL_STEP)
 }
 
 /// Whether what follows the bytes of entries in a tail of this length is nothing, or room.
 pub(crate) fn is_room(rest: &[u8], length: u64, entries: u64) -> bool {
-    length == entries || length == roomy_tail(entries) && rest.iter().all(|&byte| byte == 0)
+    // In this form many bytes are looked at with one instruction.
+    let is_zero = |part: &[u8]| part.iter().fold(0, |any, byte| any | byte) == 0;
+    length == entries || length == roomy_tail(entries) && rest.chunks(4096).all(is_zero)
 }
 
 pub(crate) fn tile_path(level: u32, index: u64, width: Option<u64>) -> String {

@@ -6,8 +6,8 @@
 //! changes from second to second, so turns are compared with their neighbours only; and what a
 //! caller waits for the receipt is measured by itself, from the last token that it got.
 //!
-//! There is no server without receipts; this is the only place where a model is asked past the desk,
-//! and nothing leaves it.
+//! There is no server without receipts; this is the only place where a model is asked past the
+//! desk, and nothing leaves it.
 
 mod cost;
 mod turn;
