@@ -9,12 +9,15 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use allod_ledger::{Ledger, verify};
+use allod_ledger::{Leaf, Ledger, Prepared, Receipt, verify};
 use common::{ORIGIN, short_receipt};
 use tempfile::TempDir;
 
 /// Set for the process that is to be killed: the folder of its ledger.
 const CHILD: &str = "ALLOD_LEDGER_CRASH_CHILD";
+
+/// What receipts with words commit to.
+const WITH_WORDS: &str = "sha256:words";
 
 const ROUNDS: u64 = 50;
 const THREADS: u64 = 4;
@@ -43,6 +46,7 @@ fn killed_at_random_instants() {
         for (index, id) in &lines {
             assert_eq!(&ledger.read(*index).unwrap().request.id, id, "round {round}");
         }
+        expect_words(&ledger);
         drop(ledger);
         verify(&dir).unwrap_or_else(|fault| panic!("round {round}: {fault}"));
         acknowledged += lines.len();
@@ -92,6 +96,28 @@ impl Running {
     }
 }
 
+/// Words that a receipt stands on are written beside it.
+fn append_with_words(ledger: &Ledger, id: &str) -> Leaf {
+    let receipt = Receipt { prompt_commitment: WITH_WORDS.into(), ..short_receipt(id) };
+    let receipt = Prepared::new(&receipt).unwrap();
+    let path = ledger.dir().with_file_name(id);
+    let mut write = || std::fs::write(&path, id).is_ok();
+    let mut leaves = ledger.append_beside(&[receipt], &mut write).unwrap();
+    leaves.remove(0).unwrap()
+}
+
+/// Whatever is in the log, acknowledged or not, has its words.
+fn expect_words(ledger: &Ledger) {
+    for index in 0..ledger.checkpoint().size {
+        let receipt = ledger.read(index).unwrap();
+        if receipt.prompt_commitment == WITH_WORDS {
+            let id = &receipt.request.id;
+            let words = std::fs::read_to_string(ledger.dir().with_file_name(id));
+            assert_eq!(words.unwrap(), *id);
+        }
+    }
+}
+
 fn append_until_killed(dir: &Path) -> ! {
     let ledger = Ledger::open(dir, ORIGIN).unwrap();
     let process = std::process::id();
@@ -102,7 +128,10 @@ fn append_until_killed(dir: &Path) -> ! {
             scope.spawn(move || {
                 for turn in 0_u64.. {
                     let id = format!("{process}-{thread}-{turn}");
-                    let leaf = ledger.append(&short_receipt(&id)).unwrap();
+                    let leaf = match turn % 2 {
+                        0 => ledger.append(&short_receipt(&id)).unwrap(),
+                        _ => append_with_words(ledger, &id),
+                    };
                     let line = format!("ack {} {id} end\n", leaf.index);
                     // One write, past the test harness: the line is in the pipe or not at all.
                     std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
