@@ -7,16 +7,11 @@
 
 mod common;
 
-use allod_kernels::encode_row;
-use allod_lm::{
-    ActivationForm, Batch, CacheForm, Checkpoint, Format, Isa, Numerics, PAGE_TOKENS, Role,
-};
+use allod_lm::{ActivationForm, Batch, CacheForm, Isa, Numerics, PAGE_TOKENS, Role};
 use common::cases::{Case, Manner};
 use common::{
-    Numbers, VOCABULARY, all_logits, infer_with, models, open, relative_error, rule, tiny,
-    tiny_keys, tiny_tensors,
+    Numbers, VOCABULARY, all_logits, infer_with, models, relative_error, rule, tiny, tiny_rounded,
 };
-use std::sync::Arc;
 
 /// Cases that are drawn if nothing else is said.
 const CASES: u64 = 24;
