@@ -1,8 +1,8 @@
 //! What is written down of a request: its payloads, its place in the review queue, its receipt.
 //!
 //! The order makes each crash harmless. Payloads and queue entry are there before the receipt
-//! counts: without one they are only words that nobody was answered. Then the receipt, durable; only
-//! then the reply.
+//! counts: without one they are only words that nobody was answered. Then the receipt, durable;
+//! only then the reply.
 
 use std::collections::BTreeMap;
 
