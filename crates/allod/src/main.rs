@@ -53,8 +53,9 @@ fn main() -> ExitCode {
     if let Some(code) = allod_sandbox::enter(cells::work) {
         return code;
     }
+    // Before there are threads, here and in a model's cell.
     allod_sandbox::limit_arenas();
-    // And so is a model's cell.
+    // A model's cell is this program too.
     #[cfg(target_os = "linux")]
     if let Some(code) = allod_sandbox::enter_resident(allod_cell::serve) {
         return code;

@@ -90,7 +90,7 @@ const AROUND: usize = size_of::<u64>();
 
 impl Lower {
     fn of(text: &str) -> Lower {
-        let mut bytes = Vec::with_capacity(text.len() + 2 * AROUND + AROUND);
+        let mut bytes = Vec::with_capacity(text.len() + 2 * AROUND);
         bytes.extend([0; AROUND]);
         // Only that letter is another small one at the end of a word.
         match text.contains('Σ') {

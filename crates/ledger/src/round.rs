@@ -85,8 +85,11 @@ impl Round {
         };
         if !beside || prepared.is_err() {
             self.abandon(dir, disk);
-            return if beside { prepared.map(|()| true) } else { Ok(false) };
         }
+        if !beside {
+            return Ok(false);
+        }
+        prepared?;
         let moved = self.move_head(dir, disk);
         if moved.is_ok() && !self.sealed.is_empty() {
             // If this fails, the next opening removes it.
