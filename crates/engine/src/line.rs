@@ -4,7 +4,7 @@
 //! tokens were computed so far comes first (the counters of "Fairness in Serving Large Language
 //! Models", Sheng and others, OSDI 2024): a deficit round robin whose costs are counted when they
 //! are known, since nobody knows in advance how long a completion becomes. Within a tenant, it is
-//! first come, first served.
+//! first come, first served. Who is next may be passed over: places are shared out evenly too.
 
 use crate::request::Priority;
 use std::cmp::Reverse;
@@ -58,6 +58,17 @@ impl<T> Line<T> {
         self.tenants.iter().flat_map(|(tenant, account)| {
             account.lanes.values().flatten().map(move |waiting| (tenant, waiting))
         })
+    }
+
+    /// How many tenants have something that waits or runs.
+    pub fn tenants(&self) -> usize {
+        self.tenants.values().filter(|account| !account.is_idle()).count()
+    }
+
+    /// The highest priority of what waits.
+    pub fn highest(&self) -> Option<Priority> {
+        let lanes = self.tenants.values().flat_map(|account| account.lanes.keys());
+        lanes.max().copied()
     }
 
     /// Goes to the end of its tenant's line.

@@ -237,25 +237,48 @@ impl<'m> Worker<'m> {
             if self.free.is_empty() {
                 return;
             }
-            let (room, infer, prefixes) = (self.room(), &self.infer, self.shared.prefixes());
-            let (alone, crowded) = (self.running.is_empty(), self.is_crowded());
-            let most = self.limits.short_tokens();
-            let next = self.line.take(|tenant, priority, sequence| {
-                let other = |(of, at): &(Tenant, Priority)| of != tenant || *at != priority;
-                let passes = promised.as_ref().is_some_and(other)
-                    || crowded && is_long(sequence, most)
-                    || about_to_be_known(&self.running, infer, &prefixes, sequence);
-                match passes {
-                    true => Turn::Pass,
-                    // Room for the prompt and the first token: what is written makes its own.
-                    false if alone || needed(infer, &prefixes, sequence) <= room => Turn::Take,
-                    false => Turn::Wait,
-                }
-            });
-            drop(prefixes);
+            let next = self.next_below_share(promised.as_ref());
+            let next = next.or_else(|| self.next(promised.as_ref(), |_, _, _| true));
             let Some(sequence) = next else { return };
             self.place(sequence);
         }
+    }
+
+    /// The next in line that does not have to wait for anything, of those that `may` be taken.
+    fn next(
+        &mut self,
+        promised: Option<&(Tenant, Priority)>,
+        may: impl Fn(&Tenant, Priority, &Sequence) -> bool,
+    ) -> Option<Sequence<'m>> {
+        let (room, infer, prefixes) = (self.room(), &self.infer, self.shared.prefixes());
+        let (alone, crowded) = (self.running.is_empty(), self.is_crowded());
+        let most = self.limits.short_tokens();
+        self.line.take(|tenant, priority, sequence| {
+            let other = |(of, at): &(Tenant, Priority)| of != tenant || *at != priority;
+            let passes = promised.is_some_and(other)
+                || !may(tenant, priority, sequence)
+                || crowded && is_long(sequence, most)
+                || about_to_be_known(&self.running, infer, &prefixes, sequence);
+            match passes {
+                true => Turn::Pass,
+                // Room for the prompt and the first token: what is written makes its own.
+                false if alone || needed(infer, &prefixes, sequence) <= room => Turn::Take,
+                false => Turn::Wait,
+            }
+        })
+    }
+
+    /// The next that is not long, of those of the highest priority whose tenants have fewer places
+    /// than an even share. For a tenant with long prompts many tokens are computed, and it would
+    /// have no place for its short ones until all others had as many.
+    fn next_below_share(&mut self, promised: Option<&(Tenant, Priority)>) -> Option<Sequence<'m>> {
+        let (places, highest) = (self.places(), self.line.highest()?);
+        let share = self.limits.slots / self.line.tenants().max(1);
+        let most = self.limits.short_tokens();
+        self.next(promised, |tenant, priority, sequence| {
+            let places = places.get(tenant).copied().unwrap_or(0);
+            priority == highest && places < share && !is_long(sequence, most)
+        })
     }
 
     /// Whether long prompts that are being read have all the places that they may have.

@@ -9,6 +9,7 @@ use allod_engine::{
 };
 use common::{engine, engine_of, model, request, run, warm};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -177,6 +178,34 @@ fn who_goes_away_leaves_its_place_to_the_next() {
         let gone = engine.generate(&warm(4), &mut |_| ControlFlow::Break(())).unwrap();
         assert_eq!((gone.finish, gone.completion_tokens), (Finish::Cancelled, 0));
         assert_eq!(run(&engine, &warm(3)), expected);
+    });
+}
+
+#[test]
+fn who_was_served_much_keeps_its_even_share_of_places() {
+    let options = Options { slots: Some(4), threads: Some(1), ..Options::default() };
+    let engine = engine_of(model(), options);
+    let of = |tenant: &str, max_tokens, seed| GenerateRequest {
+        tenant: tenant.to_owned(),
+        max_tokens,
+        ..warm(seed)
+    };
+    (0..4).for_each(|seed| drop(run(&engine, &of("much", 500, seed))));
+    let ended = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for seed in 0..40 {
+            let (engine, of, ended) = (&engine, &of, &ended);
+            scope.spawn(move || {
+                run(engine, &of("many", 60, seed));
+                ended.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        assert!(becomes(&engine, |stats| stats.waiting >= 20), "{:?}", engine.stats());
+        let before = ended.load(Ordering::Relaxed);
+        run(&engine, &of("much", 2, 1));
+        let meanwhile = ended.load(Ordering::Relaxed) - before;
+        // Those that had a place already, and few more.
+        assert!(meanwhile < 12, "{meanwhile} were put before it");
     });
 }
 
