@@ -86,7 +86,9 @@ impl Options {
     }
 
     fn limits(&self, context_tokens: usize) -> Limits {
+        let isa = self.isa.unwrap_or_else(Isa::detect);
         Limits {
+            on_tiles: isa == Isa::Amx && self.numerics().activations == ActivationForm::Bf16,
             slots: self.slots.unwrap_or(32).max(1),
             step_tokens: self.step_tokens.unwrap_or(512).max(1),
             context_tokens,

@@ -38,6 +38,7 @@ mod fields;
 mod grammar;
 mod job;
 mod line;
+mod pace;
 mod penalties;
 mod prefixes;
 mod random;

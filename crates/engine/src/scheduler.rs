@@ -253,6 +253,7 @@ mod tests {
     #[test]
     fn a_full_line_says_when_to_come_back() {
         let limits = Limits {
+            on_tiles: false,
             slots: 2,
             step_tokens: 1,
             context_tokens: 100,

@@ -3,12 +3,14 @@
 //! Each step, every sequence that is being written gets one row, and what is left of the step goes
 //! to the prompts that are being read: divided evenly between tenants, and within a tenant between
 //! its sequences, so that a short prompt never waits for a long one; for the same reason, few long
-//! prompts are read at one time. Prompts and answers are batches of their own, as they are computed
+//! prompts are read at one time, and so few rows of them that a step takes no longer than who comes
+//! meanwhile can wait. Prompts and answers are batches of their own, as they are computed
 //! in different ways. Neither the neighbours nor the pieces in which a prompt is read change a bit
 //! of a sequence.
 
 use crate::error::Error;
 use crate::line::{Line, Tenant, Turn};
+use crate::pace::{Pace, Reading, within};
 use crate::prefixes::Prefixes;
 use crate::request::Priority;
 use crate::rows::StepRows;
@@ -24,6 +26,8 @@ use std::time::Instant;
 /// What the worker keeps to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
+    /// Whether many rows of a prompt are computed much faster together than few.
+    pub on_tiles: bool,
     /// Sequences that have a place at the same time.
     pub slots: usize,
     /// Rows of a step; a quarter of them, if sequences are being written that would wait for it.
@@ -58,6 +62,18 @@ const LONG_MAX: usize = 4;
 
 /// What takes more steps than this to read, nobody else to be read beside it, is long.
 const LONG_STEPS: usize = 4;
+
+/// Seconds that the prompts of a step may take to be read: while one is alone, whoever comes next
+/// waits for it; others wait for each of its steps.
+const STEP_SECONDS_ALONE: f64 = 0.5;
+const STEP_SECONDS: f64 = 0.25;
+
+/// And seconds within which a prompt is read to its end nevertheless.
+const SHORT_SECONDS: f64 = 1.0;
+
+/// Rows of prompts in a step that are not too many, whatever they take: the weights have to be read
+/// for each step anyway.
+const ROWS_LEAST: usize = 8;
 
 /// Sequences whose tokens are chosen in several threads.
 const WORTH_SHARING: usize = 4;
@@ -100,6 +116,7 @@ pub(crate) struct Worker<'m> {
     running: Vec<Running<'m>>,
     free: Vec<usize>,
     line: Line<Sequence<'m>>,
+    pace: Pace,
     tally: Tally,
 }
 
@@ -122,8 +139,8 @@ struct Tally {
 impl<'m> Worker<'m> {
     pub fn new(shared: &'m Shared, model: &'m Model, infer: Infer, limits: Limits) -> Worker<'m> {
         let (running, line, tally) = (Vec::new(), Line::new(), Tally::default());
-        let free = (0..limits.slots).rev().collect();
-        Worker { shared, model, infer, limits, running, free, line, tally }
+        let (free, pace) = ((0..limits.slots).rev().collect(), Pace::default());
+        Worker { shared, model, infer, limits, running, free, line, pace, tally }
     }
 
     /// Works until the engine is dropped.
@@ -411,9 +428,15 @@ impl<'m> Worker<'m> {
             if computed.is_empty() {
                 continue;
             }
+            let reading: Reading =
+                computed.iter().map(|index| self.reading(*index, rows[*index])).sum();
+            let begun = Instant::now();
             match self.infer.run(&self.batch(&rows, &computed, role)) {
                 Ok(logits) => scores.push((computed, logits)),
                 Err(error) => return self.fail_all(&error.to_string()),
+            }
+            if role == Role::Prompt {
+                self.pace.learn(reading, begun.elapsed().as_secs_f64());
             }
         }
         self.count(&rows, started);
@@ -482,7 +505,41 @@ impl<'m> Worker<'m> {
                 budget -= share;
             }
         }
+        self.shorten(&mut rows, &left, most);
         rows
+    }
+
+    /// Reads less of prompts if the step would take too long: short ones are read to their end, the
+    /// others have what is left of the time.
+    fn shorten(&self, rows: &mut [usize], left: &[usize], most: usize) {
+        let seconds = |index: usize| self.pace.seconds(self.reading(index, rows[index]));
+        let reads = |index: &usize| left[*index] > 1 && rows[*index] > 0;
+        let mut readers: Vec<(usize, f64)> =
+            (0..left.len()).filter(reads).map(|index| (index, seconds(index))).collect();
+        let is_alone = readers.len() == 1 && left.iter().all(|left| *left > 1);
+        let mut allowed = if is_alone { STEP_SECONDS_ALONE } else { STEP_SECONDS };
+        if self.limits.on_tiles {
+            // What the attention of a long prompt takes is too much; its products are not.
+            allowed = allowed.max(self.pace.seconds(Reading::of(0, most)));
+        }
+        readers.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+        let mut at_once = 0.0;
+        readers.retain(|(index, seconds)| {
+            let is_read = rows[*index] == left[*index] && at_once + seconds <= SHORT_SECONDS;
+            at_once += if is_read { *seconds } else { 0.0 };
+            !is_read
+        });
+        let wanted: Vec<(usize, f64)> =
+            readers.iter().map(|(index, seconds)| (rows[*index], *seconds)).collect();
+        let least = ROWS_LEAST.div_ceil(readers.len().max(1));
+        for ((index, _), fewer) in readers.iter().zip(within(allowed - at_once, &wanted)) {
+            rows[*index] = rows[*index].min(fewer.max(least));
+        }
+    }
+
+    /// What it is to read so many rows of a running sequence.
+    fn reading(&self, index: usize, rows: usize) -> Reading {
+        Reading::of(self.infer.length(self.running[index].slot), rows)
     }
 
     /// Divides `budget` evenly between the tenants of `readers`, and theirs between their readers.
