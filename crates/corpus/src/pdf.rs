@@ -7,6 +7,7 @@ mod about;
 mod band;
 mod block;
 mod column;
+mod codes;
 mod cover;
 mod draw;
 mod font;
@@ -19,6 +20,7 @@ mod note;
 mod path;
 mod place;
 mod sheet;
+mod program;
 mod table;
 mod text_string;
 mod unpack;
@@ -160,3 +162,5 @@ fn blocks(body: &Body, regions: Vec<block::Region>) -> (Vec<Raw>, Vec<Place>) {
 mod make;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unusual;

@@ -457,7 +457,8 @@ impl<'a> Painter<'_, 'a> {
         let place = state.transform * state.text;
         let origin = place * Point::new(0.0, state.rise);
         let end = place * Point::new(width * state.stretch, state.rise);
-        let up = place * Point::new(0.0, state.rise + state.size) - origin;
+        let tall = state.size * font.em;
+        let up = place * Point::new(0.0, state.rise + tall) - origin;
         let size = up.hypot();
         let along = place * Point::new(state.size.signum(), state.rise) - origin;
         let Some(turn) = turn((along.x, along.y)) else { return };
@@ -469,7 +470,7 @@ impl<'a> Painter<'_, 'a> {
             return;
         }
         // The middle of a small letter.
-        let middle = place * Point::new(width / 2.0, state.rise + 0.3 * state.size);
+        let middle = place * Point::new(width / 2.0, state.rise + 0.3 * tall);
         let middle = (middle.x as f32, middle.y as f32);
         let unseen = self.painted.hides(state.ink, middle);
         let cut_off = state.window.cuts_off(middle);
@@ -482,7 +483,7 @@ impl<'a> Painter<'_, 'a> {
         let is_upright = font.is_horizontal;
         let (x0, x1) = if is_upright { (x0.min(x1), x0.max(x1)) } else { (x0, x0) };
         let point = |height: f64| {
-            let at = place * Point::new(width / 2.0, state.rise + height * state.size);
+            let at = place * Point::new(width / 2.0, state.rise + height * tall);
             (at.x as f32, at.y as f32)
         };
         let to = match unseen {

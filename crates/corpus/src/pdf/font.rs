@@ -1,15 +1,18 @@
 //! Fonts: what a code in a page's text says, and how wide it is.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use hayro_font::hayro_cmap::BfString;
 use hayro_font::{CMapResolverFn, FontCache, FontData, FontGlyph, FontQuery, FontResolverFn};
-use hayro_syntax::object::{Array, Dict, Name};
+use hayro_syntax::object::{Array, Dict, Name, Rect};
 use unicode_normalization::UnicodeNormalization;
 
+use super::codes::{self, Codes};
 use super::fuel::Fuel;
+use super::program::Program;
 use super::unpack::font_fits;
 
 /// A letter of a font.
@@ -30,7 +33,12 @@ pub(super) struct Font<'a> {
     /// All letters have the same width.
     pub is_fixed: bool,
     pub is_horizontal: bool,
-    letters: RefCell<HashMap<u32, Letter>>,
+    /// The height of its letters, in sizes of the font.
+    pub em: f64,
+    letters: RefCell<HashMap<(u32, usize), Letter>>,
+    codes: Codes,
+    /// Read when a letter is met that has no other name.
+    program: OnceCell<Program>,
 }
 
 impl Font<'_> {
@@ -42,24 +50,40 @@ impl Font<'_> {
         };
         let (code, length) = inner.read_code(bytes, offset);
         let mut letters = self.letters.borrow_mut();
-        let letter = letters.entry(code).or_insert_with(|| letter(inner, code));
+        let letter = letters.entry((code, length));
+        let letter = letter.or_insert_with(|| self.meet(inner, code, length));
         (code, length.max(1), letter.clone())
     }
-}
 
-fn letter(font: &hayro_font::Font<'_>, code: u32) -> Letter {
-    let unicode = match font.glyph(font.map_code(code), code) {
-        FontGlyph::Outline(glyph) => glyph.as_unicode(),
-        FontGlyph::Type3(glyph) => glyph.as_unicode(),
-    };
-    let text = unicode.and_then(|found| match found {
-        hayro_font::hayro_cmap::BfString::Char(one) => readable(&one.to_string()),
-        hayro_font::hayro_cmap::BfString::String(many) => readable(&many),
-    });
-    let advance = font.code_advance(code);
-    let advance = if font.is_horizontal() { advance.x } else { advance.y };
-    let advance = if advance.is_finite() { advance.clamp(-10_000.0, 10_000.0) } else { 0.0 };
-    Letter { text: text.map(Rc::from), advance }
+    fn meet(&self, font: &hayro_font::Font<'_>, code: u32, length: usize) -> Letter {
+        let glyph = font.glyph(font.map_code(code), code);
+        let unicode = match &glyph {
+            FontGlyph::Outline(glyph) => glyph.as_unicode(),
+            FontGlyph::Type3(glyph) => glyph.as_unicode(),
+        };
+        let text = unicode.and_then(|found| match found {
+            BfString::Char(one) => readable(&one.to_string()),
+            BfString::String(many) => readable(&many),
+        });
+        let of_codes = || self.codes.text(code, length).and_then(|text| readable(&text));
+        let text = text.or_else(|| of_codes().filter(|_| self.codes.is_sure()));
+        let text = text.or_else(|| self.of_program(&glyph)).or_else(of_codes);
+        let advance = font.code_advance(code);
+        let advance = if font.is_horizontal() { advance.x } else { advance.y };
+        let advance = if advance.is_finite() { advance.clamp(-10_000.0, 10_000.0) } else { 0.0 };
+        Letter { text: text.map(Rc::from), advance }
+    }
+
+    /// What the font program says that a glyph stands for.
+    fn of_program(&self, glyph: &FontGlyph<'_>) -> Option<String> {
+        let FontGlyph::Outline(glyph) = glyph else { return None };
+        let program = self.program.get_or_init(|| {
+            let data = glyph.font_data().map(|found| found.data);
+            data.map(|data| Program::of(data.as_ref().as_ref())).unwrap_or_default()
+        });
+        let character = program.character(glyph.glyph_id().to_u32())?;
+        readable(&character.to_string())
+    }
 }
 
 /// Ligatures and shaped forms become the letters they stand for; signs of symbol fonts become
@@ -110,7 +134,8 @@ impl<'a> Fonts<'a> {
             };
             Some(standard.get_font_data())
         });
-        Fonts { cache: FontCache::new(), programs, maps: Arc::new(|_| None), met: HashMap::new() }
+        let maps: CMapResolverFn = Arc::new(|name| codes::table(name.to_bytes()));
+        Fonts { cache: FontCache::new(), programs, maps, met: HashMap::new() }
     }
 
     /// The font that a dictionary describes.
@@ -129,11 +154,29 @@ impl<'a> Fonts<'a> {
             inner,
             is_bold: style.is_bold,
             is_fixed: style.is_fixed,
+            em: em(dict),
             letters: RefCell::default(),
+            codes: Codes::of(dict),
+            program: OnceCell::new(),
         });
         self.met.insert(key, font.clone());
         font
     }
+}
+
+/// How high letters are, in sizes of the font: fonts that draw their letters themselves (Type 3)
+/// may count in other units than thousandths.
+fn em(dict: &Dict<'_>) -> f64 {
+    if dict.get::<Name<'_>>("Subtype").as_deref() != Some(b"Type3") {
+        return 1.0;
+    }
+    let matrix = dict.get::<[f64; 6]>("FontMatrix").unwrap_or([0.001, 0.0, 0.0, 0.001, 0.0, 0.0]);
+    let widths = dict.get::<Array<'_>>("Widths").unwrap_or_default();
+    let widest = widths.iter::<f64>().take(256).fold(0.0, f64::max);
+    let bounds = dict.get::<Rect>("FontBBox").map_or(0.0, |bounds| bounds.y1 - bounds.y0);
+    let em = bounds.max(widest) * matrix[3].hypot(matrix[2]);
+    // Neither is the height of the font, so what is near it is left alone.
+    if (0.5..2.0).contains(&em) || !(0.01..1e4).contains(&em) { 1.0 } else { em }
 }
 
 struct Style {
