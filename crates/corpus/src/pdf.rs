@@ -4,6 +4,7 @@
 //! what stands where ([`draw`]), and how that becomes lines, columns, tables and blocks, is ours.
 
 mod about;
+mod annotation;
 mod band;
 mod block;
 mod column;
@@ -111,12 +112,7 @@ fn refuse_large(pdf: &Pdf) -> Result<(), Unreadable> {
 
 fn sheets(pdf: &Pdf, fuel: &Fuel) -> Vec<Sheet> {
     let mut fonts = Fonts::new();
-    let draw = |page| {
-        let mut sheet = draw::draw(page, &mut fonts, fuel);
-        about::fill_in(page, &mut sheet);
-        sheet
-    };
-    pdf.pages().iter().map(draw).collect()
+    pdf.pages().iter().map(|page| draw::draw(page, &mut fonts, fuel)).collect()
 }
 
 /// Pages with text that nobody can see.

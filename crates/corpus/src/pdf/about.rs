@@ -1,19 +1,15 @@
-//! What a file says about itself: title, outline, attachments, and the values of its form.
+//! What a file says about itself: title, outline and attachments.
 
 use hayro_syntax::Pdf;
-use hayro_syntax::object::{Array, Dict, Name, Object, Rect, Stream, String as Text};
-use hayro_syntax::page::Page;
+use hayro_syntax::object::{Array, Dict, Object, Stream, String as Text};
 
 use super::fuel::Fuel;
-use super::sheet::{Glyph, Sheet, Turn};
 use super::text_string::text_string;
 use super::unpack::unpack;
 use crate::clean::tidy;
 
 const MAX_OUTLINE: usize = 10_000;
-const MAX_FIELDS: usize = 1000;
-const MAX_VALUE_CHARS: usize = 4000;
-const MAX_PARENTS: usize = 16;
+const MAX_NAMES: usize = 1000;
 const MAX_XMP_BYTES: usize = 1 << 20;
 
 /// The title of the file, if it is one that a person gave.
@@ -93,91 +89,18 @@ pub(super) fn attachments(pdf: &Pdf) -> Vec<String> {
     };
     let mut found = Vec::new();
     let mut waiting = vec![root];
-    for _ in 0..MAX_FIELDS {
+    for _ in 0..MAX_NAMES {
         let Some(node) = waiting.pop() else { break };
         let kids = node.get::<Array<'_>>("Kids").unwrap_or_default();
-        waiting.extend(kids.iter::<Dict<'_>>().take(MAX_FIELDS));
+        waiting.extend(kids.iter::<Dict<'_>>().take(MAX_NAMES));
         let files = node.get::<Array<'_>>("Names").unwrap_or_default();
-        for file in files.iter::<Object<'_>>().filter_map(Object::into_dict).take(MAX_FIELDS) {
+        for file in files.iter::<Object<'_>>().filter_map(Object::into_dict).take(MAX_NAMES) {
             let name = ["UF", "F"].iter().find_map(|key| file.get::<Text<'_>>(key));
             found.extend(name.map(|name| tidy(&text_string(name.as_bytes()))));
         }
     }
     found.retain(|name| !name.is_empty());
     found
-}
-
-/// Writes the values of form fields onto the sheet, where their fields stand.
-pub(super) fn fill_in(page: &Page<'_>, sheet: &mut Sheet) {
-    let annotations = page.raw().get::<Array<'_>>("Annots").unwrap_or_default();
-    let [a, b, c, d, e, f] = page.initial_transform(true).as_coeffs();
-    for widget in annotations.iter::<Dict<'_>>().take(MAX_FIELDS) {
-        let is_widget = widget.get::<Name<'_>>("Subtype").as_deref() == Some(b"Widget");
-        let Some(rect) = widget.get::<Rect>("Rect").filter(|_| is_widget) else { continue };
-        let Some(value) = value(&widget) else { continue };
-        let point = |x: f64, y: f64| ((a * x + c * y + e) as f32, (b * x + d * y + f) as f32);
-        let (from, to) = (point(rect.x0, rect.y0), point(rect.x1, rect.y1));
-        write(sheet, &value, (from.0.min(to.0), from.1.min(to.1)), (from.1 - to.1).abs());
-    }
-}
-
-/// What a field was filled in with; a tick for a box that is on.
-fn value(widget: &Dict<'_>) -> Option<String> {
-    let inherited = |key: &str| -> Option<Object<'_>> {
-        let mut field = widget.clone();
-        for _ in 0..MAX_PARENTS {
-            if let Some(found) = field.get::<Object<'_>>(key) {
-                return Some(found);
-            }
-            field = field.get::<Dict<'_>>("Parent")?;
-        }
-        None
-    };
-    let kind = inherited("FT")?.into_name()?;
-    match (kind.as_ref(), inherited("V")) {
-        (b"Btn", _) => {
-            let state = widget.get::<Name<'_>>("AS")?;
-            (state.as_ref() != b"Off").then(|| "✓".to_owned())
-        }
-        (b"Tx" | b"Ch", Some(Object::String(text))) => {
-            let text = text_string(text.as_bytes());
-            let text: String = text.chars().take(MAX_VALUE_CHARS).collect();
-            (!text.trim().is_empty()).then_some(text)
-        }
-        _ => None,
-    }
-}
-
-fn write(sheet: &mut Sheet, value: &str, (x, top): (f32, f32), height: f32) {
-    let lines: Vec<&str> = value.lines().collect();
-    let size = (height / lines.len().max(1) as f32 * 0.75).clamp(4.0, 11.0);
-    let middle = beside(sheet, x, (top, top + height)).unwrap_or(top + 0.5 * height + 0.35 * size);
-    for (row, line) in lines.iter().enumerate() {
-        let y = if lines.len() > 1 { top + (1.0 + 1.2 * row as f32) * size } else { middle };
-        for (column, letter) in line.chars().enumerate() {
-            let x0 = x + 2.0 + column as f32 * 0.5 * size;
-            sheet.glyphs.push(Glyph {
-                text: letter.to_string().into(),
-                x0,
-                x1: x0 + 0.5 * size,
-                y,
-                size,
-                is_bold: false,
-                is_fixed: false,
-                turn: Turn::Upright,
-                is_furniture: false,
-            });
-        }
-    }
-}
-
-/// The foot of the line that stands beside a field: its label.
-fn beside(sheet: &Sheet, x: f32, (top, bottom): (f32, f32)) -> Option<f32> {
-    let labels = sheet.glyphs.iter().filter(|glyph| {
-        glyph.turn == Turn::Upright && glyph.y > top + 1.0 && glyph.y < bottom + 2.0
-    });
-    let nearest = labels.min_by(|a, b| (a.x1 - x).abs().total_cmp(&(b.x1 - x).abs()));
-    nearest.map(|glyph| glyph.y)
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use hayro_font::kurbo::{Affine, Point};
 use hayro_syntax::content::TypedIter;
 use hayro_syntax::content::ops::TypedInstruction as Op;
-use hayro_syntax::object::{Array, Dict, Name, Number, Object, Stream};
+use hayro_syntax::object::{Array, Dict, Name, Number, Object, Rect, Stream};
 use hayro_syntax::page::{Page, Resources};
 
+use super::annotation;
 use super::cover::{Covers, Window};
 use super::font::{Font, Fonts};
 use super::fuel::{Fuel, MAX_NESTING, MAX_PAGE_MARKS};
@@ -51,7 +52,10 @@ pub(super) fn draw<'a>(page: &Page<'a>, fonts: &mut Fonts<'a>, fuel: &Fuel) -> S
         unpainted: Vec::new(),
     };
     painter.run(&contents(page.raw(), fuel), page.resources(), 0);
-    painter.finish()
+    let written = annotation::show(&mut painter, page);
+    let mut sheet = painter.finish();
+    written.iter().for_each(|writing| writing.put(&mut sheet));
+    sheet
 }
 
 /// A page's side in points; what no page has becomes that of an A4 page.
@@ -108,6 +112,18 @@ impl State<'_> {
     }
 }
 
+/// What came of drawing an appearance.
+pub(super) enum Appearance {
+    /// It has no letters.
+    Mute,
+    Whole,
+    /// Some of its letters are not seen; how many letters there were before, seen and not.
+    Partial {
+        glyphs: usize,
+        hidden: usize,
+    },
+}
+
 /// A stretch of content that the file says something about.
 enum Marked {
     Plain,
@@ -119,10 +135,10 @@ enum Marked {
     Says(Option<Rc<str>>),
 }
 
-struct Painter<'p, 'a> {
-    sheet: Sheet,
+pub(super) struct Painter<'p, 'a> {
+    pub(super) sheet: Sheet,
     fonts: &'p mut Fonts<'a>,
-    fuel: &'p Fuel,
+    pub(super) fuel: &'p Fuel,
     state: State<'a>,
     saved: Vec<State<'a>>,
     marked: Vec<Marked>,
@@ -362,6 +378,40 @@ impl<'a> Painter<'_, 'a> {
         self.marked.truncate(marked);
     }
 
+    /// Draws the appearance of an annotation in its rectangle (ISO 32000-1, section 12.5.5), and
+    /// says whether it has letters. It hides nothing and belongs to no table: its lines frame it
+    /// alone.
+    pub(super) fn appearance(
+        &mut self,
+        stream: &Stream<'a>,
+        rect: Rect,
+        page: &Page<'a>,
+        resources: &Resources<'a>,
+    ) -> Appearance {
+        let Sheet { hidden, unreadable, pictured, .. } = self.sheet;
+        let (glyphs, rules) = (self.sheet.glyphs.len(), self.sheet.rules.len());
+        let initial = Affine::new(page.initial_transform(true).as_coeffs());
+        self.state = State::new(bounded(initial * placed(stream.dict(), rect)));
+        (self.saved, self.path, self.clips) = (Vec::new(), Path::default(), false);
+        self.marked = vec![Marked::Layer];
+        self.form(stream, resources, 0);
+        self.sheet.rules.truncate(rules);
+        self.sheet.pictured = pictured;
+        match () {
+            _ if self.sheet.hidden > hidden => Appearance::Partial { glyphs, hidden },
+            _ if self.sheet.glyphs.len() > glyphs => Appearance::Whole,
+            _ if self.sheet.unreadable > unreadable => Appearance::Whole,
+            _ => Appearance::Mute,
+        }
+    }
+
+    /// Takes the letters of an appearance back.
+    pub(super) fn take_back(&mut self, glyphs: usize, hidden: usize) {
+        self.sheet.glyphs.truncate(glyphs);
+        self.points.truncate(glyphs);
+        self.sheet.hidden = hidden;
+    }
+
     fn picture(&mut self) {
         let corners = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)].map(|(x, y)| {
             let point = self.state.transform * Point::new(x, y);
@@ -511,6 +561,21 @@ impl<'a> Painter<'_, 'a> {
 fn turn((x, y): (f64, f64)) -> Option<Turn> {
     let length = x.hypot(y);
     let (x, y) = (x / length, y / length);
+/// Where an appearance with this dictionary comes to stand, so that it fills a rectangle.
+fn placed(dict: &Dict<'_>, rect: Rect) -> Affine {
+    let matrix = dict.get::<[f64; 6]>("Matrix").map_or(Affine::IDENTITY, Affine::new);
+    let own = dict.get::<Rect>("BBox").unwrap_or(rect);
+    let corners = [(own.x0, own.y0), (own.x1, own.y0), (own.x0, own.y1), (own.x1, own.y1)];
+    let corners = corners.map(|(x, y)| matrix * Point::new(x, y));
+    let least = |of: fn(&Point) -> f64| corners.iter().map(of).fold(f64::INFINITY, f64::min);
+    let most = |of: fn(&Point) -> f64| corners.iter().map(of).fold(f64::NEG_INFINITY, f64::max);
+    let (x, y) = (least(|corner| corner.x), least(|corner| corner.y));
+    let (width, height) = (most(|corner| corner.x) - x, most(|corner| corner.y) - y);
+    let scale = |to: f64, from: f64| if from.abs() < 1e-6 { 1.0 } else { to / from };
+    let by = (scale(rect.x1 - rect.x0, width), scale(rect.y1 - rect.y0, height));
+    Affine::new([by.0, 0.0, 0.0, by.1, rect.x0 - x * by.0, rect.y0 - y * by.1])
+}
+
     match () {
         _ if y.abs() < MAX_SLANT => Some(if x > 0.0 { Turn::Upright } else { Turn::Half }),
         _ if x.abs() < MAX_SLANT => Some(if y > 0.0 { Turn::Right } else { Turn::Left }),

@@ -21,6 +21,83 @@ fn with_font(content: &str, font: &str) -> Maker {
     Maker::new().page("/X Do").object(&String::from_utf8(form).unwrap()).object(font)
 }
 
+fn with_annotations(content: &str, annotations: &str) -> Maker {
+    Maker::new().page_with(content, &format!("/Annots [{annotations}]"))
+}
+
+/// An appearance, as object 100.
+fn appearance(content: &str) -> String {
+    let entries = "/Type /XObject /Subtype /Form /BBox [0 0 180 14] \
+        /Resources <</Font <</F 3 0 R>>>>";
+    String::from_utf8(stream(entries, content.as_bytes())).unwrap()
+}
+
+const LINE: &str = "The council keeps a register of all fees and makes it known.";
+
+#[test]
+fn boxes_and_signatures_are_read_and_notes_are_not() {
+    let note = "<</Subtype /Text /Rect [10 10 30 30] /Contents (A note) /AP <</N 100 0 R>>>>";
+    let hidden = "<</Subtype /Stamp /F 2 /Rect [70 600 250 614] /AP <</N 100 0 R>>>>";
+    let page = lines(70.0, 724.0, &[LINE]);
+    let maker = |annotation: &str| {
+        with_annotations(&page, annotation).object(&appearance("BT /F 9 Tf 2 3 Td (Paid) Tj ET"))
+    };
+    assert_eq!(text_of(&maker(&[note, hidden].concat())), LINE);
+    for kind in ["/FreeText", "/Stamp", "/Widget /FT /Sig"] {
+        let shown = format!("<</Subtype {kind} /Rect [70 600 250 614] /AP <</N 100 0 R>>>>");
+        let found = text_of(&maker(&shown));
+        assert_eq!(found, format!("{LINE}\n\nPaid"), "{kind}");
+    }
+    let bare = "<</Subtype /FreeText /Rect [70 580 250 614] /Contents (Paid in full)>>";
+    assert_eq!(text_of(&maker(bare)), format!("{LINE}\n\nPaid in full"));
+}
+
+#[test]
+fn an_annotation_hides_no_text() {
+    let over = "<</Subtype /Highlight /Rect [60 715 500 740] /AP <</N 100 0 R>>>>";
+    let maker = with_annotations(&lines(70.0, 724.0, &[LINE]), over);
+    assert_eq!(text_of(&maker.object(&appearance("1 1 0 rg 0 0 180 14 re f"))), LINE);
+}
+
+#[test]
+fn fields_show_what_a_reader_sees() {
+    let field = |rest: &str| {
+        let widget = format!("<</Subtype /Widget /Rect [120 720 300 734] {rest}>>");
+        let page = lines(70.0, 724.0, &["Sum:"]);
+        let drawn = appearance("BT /F 9 Tf 2 5 Td (CHF 20.00) Tj ET");
+        text_of(&with_annotations(&page, &widget).object(&drawn))
+    };
+    assert_eq!(field("/FT /Tx /V (20) /AP <</N 100 0 R>>"), "Sum: CHF 20.00");
+    assert_eq!(field("/FT /Tx /V (20)"), "Sum: 20");
+    assert_eq!(field("/FT /Tx /Ff 8192 /V (secret)"), "Sum:");
+    assert_eq!(field("/FT /Tx /F 2 /V (20)"), "Sum:");
+    assert_eq!(field("/FT /Btn /Ff 65536 /AS /On /AP <</N 100 0 R>>"), "Sum:");
+    let options = "/Opt [[(a) (CHF 10)] [(b) (CHF 30)]]";
+    assert_eq!(field(&format!("/FT /Ch /V (b) {options}")), "Sum: CHF 30");
+    assert_eq!(field(&format!("/FT /Ch /V [(a) (b)] {options}")), "Sum: CHF 10, CHF 30");
+}
+
+#[test]
+fn a_field_that_is_too_small_is_read_whole() {
+    let drawn = "q 0 0 30 14 re W n BT /F 9 Tf 2 5 Td (A long street) Tj ET Q";
+    let widget = "<</Subtype /Widget /FT /Tx /V (A long street 20) /Rect [120 720 300 734] \
+        /AP <</N 100 0 R>>>>";
+    let maker = with_annotations(&lines(70.0, 724.0, &["Street:"]), widget);
+    assert_eq!(text_of(&maker.object(&appearance(drawn))), "Street: A long street 20");
+}
+
+#[test]
+fn long_values_are_wrapped_in_their_fields() {
+    let value = "All who live in the town may use the hall for a small fee after six";
+    let widget =
+        format!("<</Subtype /Widget /FT /Tx /Ff 4096 /V ({value}) /Rect [70 640 200 710]>>");
+    let found = text_of(&with_annotations(&lines(70.0, 600.0, &[LINE]), &widget));
+    assert_eq!(found, format!("{value}\n\n{LINE}"));
+    let document = read_bytes(&with_annotations("", &widget).bytes()).unwrap();
+    let rects: Vec<_> = document.pages.unwrap().marks.iter().map(|mark| mark.rect).collect();
+    assert!(rects.len() > 2 && rects.iter().all(|rect| rect.x1 < 205.0), "{rects:?}");
+}
+
 /// A font that draws letters itself, in units of points; its letters have these names.
 fn drawn_font(differences: &str) -> String {
     let widths = "40 ".repeat(100);
