@@ -36,6 +36,11 @@ impl Window {
         Window { area: Some(area), is_odd: self.is_odd || path.only_rectangle().is_none() }
     }
 
+    /// The part of it that lies in letters.
+    pub(super) fn odd(self) -> Window {
+        Window { is_odd: true, ..self }
+    }
+
     /// Whether nothing at this point is painted.
     pub(super) fn cuts_off(self, (x, y): (f32, f32)) -> bool {
         self.area.is_some_and(|area| {

@@ -484,6 +484,9 @@ impl<'a> Painter<'_, 'a> {
             offset += length;
             let width = letter.advance / 1000.0 * self.state.size;
             self.put(&font, letter.text, width);
+            if self.state.ink.clips() {
+                self.state.window = self.state.window.odd();
+            }
             let is_blank = length == 1 && code == 32;
             let words = if is_blank { self.state.between_words } else { 0.0 };
             self.advance(width + self.state.between_letters + words);
@@ -510,7 +513,8 @@ impl<'a> Painter<'_, 'a> {
         let tall = state.size * font.em;
         let up = place * Point::new(0.0, state.rise + tall) - origin;
         let size = up.hypot();
-        let along = place * Point::new(state.size.signum(), state.rise) - origin;
+        let forward = state.size.signum() * state.stretch.signum();
+        let along = place * Point::new(forward, state.rise) - origin;
         let Some(turn) = turn((along.x, along.y)) else { return };
         let bounds = (self.sheet.width, self.sheet.height);
         let is_seen = Area::new(-1.0, -1.0, bounds.0 + 1.0, bounds.1 + 1.0)
@@ -557,10 +561,6 @@ impl<'a> Painter<'_, 'a> {
     }
 }
 
-/// Which way text runs that moves along `(x, y)`; `None` if it leans.
-fn turn((x, y): (f64, f64)) -> Option<Turn> {
-    let length = x.hypot(y);
-    let (x, y) = (x / length, y / length);
 /// Where an appearance with this dictionary comes to stand, so that it fills a rectangle.
 fn placed(dict: &Dict<'_>, rect: Rect) -> Affine {
     let matrix = dict.get::<[f64; 6]>("Matrix").map_or(Affine::IDENTITY, Affine::new);
@@ -576,6 +576,10 @@ fn placed(dict: &Dict<'_>, rect: Rect) -> Affine {
     Affine::new([by.0, 0.0, 0.0, by.1, rect.x0 - x * by.0, rect.y0 - y * by.1])
 }
 
+/// Which way text runs that moves along `(x, y)`; `None` if it leans.
+fn turn((x, y): (f64, f64)) -> Option<Turn> {
+    let length = x.hypot(y);
+    let (x, y) = (x / length, y / length);
     match () {
         _ if y.abs() < MAX_SLANT => Some(if x > 0.0 { Turn::Upright } else { Turn::Half }),
         _ if x.abs() < MAX_SLANT => Some(if y > 0.0 { Turn::Right } else { Turn::Left }),

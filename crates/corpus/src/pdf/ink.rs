@@ -102,6 +102,11 @@ impl Ink {
         self.fill
     }
 
+    /// Whether only what is painted within the letters is seen from now on.
+    pub(super) fn clips(self) -> bool {
+        self.mode >= 4
+    }
+
     /// Whether an area that is filled now hides what is behind it.
     pub(super) fn hides(self) -> bool {
         !self.is_pattern && !self.is_clear

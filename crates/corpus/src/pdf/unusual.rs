@@ -148,3 +148,15 @@ fn codes_of_known_encodings_are_read() {
     let mute = read("00460065", &composite("Identity-H", ""));
     assert_eq!(mute, Err(Unreadable::NoCharacters));
 }
+
+#[test]
+fn letters_that_cut_an_area_out_are_seen() {
+    let page = "q 7 Tr BT /F 20 Tf 70 700 Td (Town hall) Tj ET 0 0 1 rg 0 600 595 200 re f Q";
+    assert_eq!(text_of(&Maker::new().page(page)), "Town hall");
+}
+
+#[test]
+fn mirrored_twice_is_upright() {
+    let page = "BT /F -10 Tf 1 0 0 -1 70 700 Tm -100 Tz (Town hall) Tj ET";
+    assert_eq!(text_of(&Maker::new().page(page)), "Town hall");
+}
