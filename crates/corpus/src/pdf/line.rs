@@ -7,6 +7,9 @@ use super::sheet::{Area, Glyph};
 const BLANK: f32 = 0.17;
 const GIVEN_BLANK: f32 = 0.06;
 
+/// Gaps that may part letters or words where a file has no blanks.
+const UNCLEAR: std::ops::Range<f32> = 0.05..0.1;
+
 /// A wider gap parts columns, cells, or a number from its text.
 pub(super) const WIDE_GAP: f32 = 0.9;
 
@@ -156,6 +159,7 @@ pub(super) enum Mirrored {
 fn row_segments(mut glyphs: Vec<Glyph>, mirrored: Mirrored) -> Vec<Segment> {
     glyphs.sort_by(|a, b| a.x0.total_cmp(&b.x0));
     let glyphs = with_accents(glyphs);
+    let blank_gap = blank_gap(&glyphs);
     let mut found: Vec<Vec<Vec<Glyph>>> = Vec::new();
     let mut glued: Vec<Vec<bool>> = Vec::new();
     let mut last: Option<Glyph> = None;
@@ -173,7 +177,7 @@ fn row_segments(mut glyphs: Vec<Glyph>, mirrored: Mirrored) -> Vec<Segment> {
         if last.as_ref().is_some_and(|last| is_same(last, &glyph)) {
             continue;
         }
-        let is_new_word = gap > BLANK * size || is_blank && gap > GIVEN_BLANK * size;
+        let is_new_word = gap > blank_gap * size || is_blank && gap > GIVEN_BLANK * size;
         let looks_alike = last.as_ref().is_some_and(|last| {
             last.is_bold == glyph.is_bold
                 && last.is_fixed == glyph.is_fixed
@@ -202,7 +206,27 @@ fn row_segments(mut glyphs: Vec<Glyph>, mirrored: Mirrored) -> Vec<Segment> {
 
 /// The same letter drawn twice to look bold.
 fn is_same(a: &Glyph, b: &Glyph) -> bool {
-    a.text == b.text && (a.x0 - b.x0).abs() < 0.15 * a.size && (a.x1 - b.x1).abs() < 0.15 * a.size
+    let near = (0.15 * a.size).min(0.5 * (a.x1 - a.x0).max(0.05 * a.size));
+    a.text == b.text && (a.x0 - b.x0).abs() < near && (a.x1 - b.x1).abs() < near
+}
+
+/// From which gap on, in heights of the font, letters of a row are words apart. Where the file has
+/// no blanks and all gaps are clearly narrow or wide, a smaller one says it.
+fn blank_gap(glyphs: &[Glyph]) -> f32 {
+    if glyphs.iter().any(Glyph::is_blank) {
+        return BLANK;
+    }
+    let (mut narrow, mut between, mut wide) = (0, 0, 0);
+    for pair in glyphs.windows(2) {
+        let gap = (pair[1].x0 - pair[0].x1) / pair[0].size.max(pair[1].size).max(0.1);
+        match () {
+            _ if gap < UNCLEAR.start => narrow += 1,
+            _ if gap < UNCLEAR.end => between += 1,
+            _ if gap < BLANK => wide += 1,
+            _ => {}
+        }
+    }
+    if between == 0 && wide > 0 && narrow >= 3 * wide { UNCLEAR.end } else { BLANK }
 }
 
 /// Accents that are drawn over a letter join it.

@@ -160,3 +160,19 @@ fn mirrored_twice_is_upright() {
     let page = "BT /F -10 Tf 1 0 0 -1 70 700 Tm -100 Tz (Town hall) Tj ET";
     assert_eq!(text_of(&Maker::new().page(page)), "Town hall");
 }
+
+#[test]
+fn narrow_gaps_part_words_where_there_are_no_blanks() {
+    let page = "BT /F 18 Tf 70 700 Td [(T) -10 (wo) -158 (years) -158 (after) -158 (a)] TJ ET";
+    assert_eq!(text_of(&Maker::new().page(page)), "Two years after a");
+    let spaced = "BT /F 18 Tf 70 700 Td 2.2 Tc (FEES) Tj ET";
+    assert_eq!(text_of(&Maker::new().page(spaced)), "FEES");
+}
+
+#[test]
+fn narrow_letters_that_follow_each_other_are_two() {
+    let page = |text: &str| format!("BT /F 10 Tf 40 Tz 70 700 Td ({text}) Tj ET");
+    assert_eq!(text_of(&Maker::new().page(&page("illicit"))), "illicit");
+    let bold = [text('F', 10.0, 70.0, 700.0, "Fees"), text('F', 10.0, 70.3, 700.0, "Fees")];
+    assert_eq!(text_of(&Maker::new().page(&bold.concat())), "Fees");
+}
