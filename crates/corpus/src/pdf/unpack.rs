@@ -88,14 +88,14 @@ pub(super) fn refuse_bombs(bytes: &[u8]) -> Result<(), Unreadable> {
     for at in memmem(bytes, b"stream") {
         let is_end = bytes[..at].ends_with(b"end");
         let head = &bytes[at.saturating_sub(DICTIONARY_BYTES)..at];
-        let start = memmem(head, b" obj").last().unwrap_or(0);
-        if is_end || is_picture(&head[start..]) {
+        let head = &head[object_start(head)..];
+        if is_end || is_picture(head) {
             continue;
         }
         let data = &bytes[at + b"stream".len()..];
         let blanks = data.iter().take(2).take_while(|byte| b"\r\n".contains(byte)).count();
         let limit = budget.min(4 * MAX_STREAM_BYTES);
-        let size = match is_table(&head[start..]) && is_packed_twice(&head[start..]) {
+        let size = match is_table(head) && is_packed_twice(head) {
             true => None,
             false => inflated_size(&data[blanks..], limit),
         };
@@ -103,6 +103,12 @@ pub(super) fn refuse_bombs(bytes: &[u8]) -> Result<(), Unreadable> {
         budget = left.ok_or(Unreadable::Bomb { offset: at, limit: MAX_FILE_BYTES })?;
     }
     Ok(())
+}
+
+/// Where the last object begins: after "obj", before which stands a blank and not "end".
+fn object_start(head: &[u8]) -> usize {
+    let begins = |at: &usize| head[..*at].last().is_some_and(|byte| byte.is_ascii_whitespace());
+    memmem(head, b"obj").filter(begins).last().unwrap_or(0)
 }
 
 fn is_table(dictionary: &[u8]) -> bool {
@@ -162,6 +168,13 @@ mod tests {
         let zeros = packed(&vec![0; 16 << 20]);
         let object = |kind: &str| {
             let head = format!("1 0 obj <</Type /{kind} /Filter /FlateDecode>> stream\n");
+    #[test]
+    fn what_stands_before_an_object_is_not_its_dictionary() {
+        let before = b"1 0 obj <</Filter /FlateDecode>> stream\n#\nendstream endobj\n";
+        let table = b"2\n0\nobj\n<</Filter /FlateDecode>>\nstream\nno data\nendstream endobj";
+        assert_eq!(refuse_bombs(&[before.as_slice(), table].concat()), Ok(()));
+    }
+
             [head.as_bytes(), &zeros, b"\nendstream endobj\n"].concat()
         };
         assert_eq!(refuse_bombs(&object("ObjStm").repeat(3)), Ok(()));
