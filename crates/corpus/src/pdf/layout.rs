@@ -12,6 +12,9 @@ use super::sheet::{Area, Glyph, Rule, Sheet, Turn};
 use super::table::{self, Line, Part, Table};
 use crate::plain::compounds;
 
+/// Files of so few segments may be nothing but headers and page numbers.
+const FEW_SEGMENTS: usize = 100;
+
 /// How a region's coordinates become the page's.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::pdf) struct Frame {
@@ -109,6 +112,17 @@ fn mirror(mut glyphs: Vec<Glyph>, frame: &Frame) -> Vec<Glyph> {
 }
 
 fn remove_furniture(layers: &mut [Layer]) {
+    let count: usize = layers.iter().map(|layer| layer.segments.len()).sum();
+    let few = || layers.iter().map(|layer| layer.segments.clone()).collect::<Vec<_>>();
+    let before = if count <= FEW_SEGMENTS { few() } else { Vec::new() };
+    remove_headers(layers);
+    // A file that says nothing else says this.
+    if layers.iter().all(|layer| layer.segments.is_empty()) {
+        layers.iter_mut().zip(before).for_each(|(layer, all)| layer.segments = all);
+    }
+}
+
+fn remove_headers(layers: &mut [Layer]) {
     let mut last = 0;
     let mut pages: Vec<Sides<'_>> = Vec::new();
     for layer in layers {

@@ -176,3 +176,9 @@ fn narrow_letters_that_follow_each_other_are_two() {
     let bold = [text('F', 10.0, 70.0, 700.0, "Fees"), text('F', 10.0, 70.3, 700.0, "Fees")];
     assert_eq!(text_of(&Maker::new().page(&bold.concat())), "Fees");
 }
+
+#[test]
+fn a_file_of_headers_alone_says_them() {
+    let page = |number: usize| text('F', 10.0, 70.0, 810.0, &format!("Page {number}"));
+    assert_eq!(text_of(&Maker::new().page(&page(1)).page(&page(2))), "Page 1\n\nPage 2");
+}
