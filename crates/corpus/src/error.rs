@@ -141,7 +141,10 @@ pub enum Unreadable {
     #[error("the PDF is protected by a password: save a copy without one and ingest that")]
     Protected,
     /// Encryption that is not known.
-    #[error("the PDF is encrypted in a way that is not read: save an unencrypted copy")]
+    #[error(
+        "the PDF is encrypted, in a way that is not read or with a password: save an unencrypted \
+         copy and ingest that"
+    )]
     Encryption,
     /// A file that is not what it says it is, or broken.
     #[error("the PDF is damaged and cannot be read: open it in a viewer and save it anew")]
@@ -161,6 +164,12 @@ pub enum Unreadable {
          on the file and ingest the result"
     )]
     NoCharacters,
+    /// Text that is there and that nobody can see.
+    #[error(
+        "nobody can see the text of the PDF: it is not painted, has the colour of the paper, is \
+         covered or too small; save a copy in which it is seen"
+    )]
+    Unseen,
     /// Packed data that unpack beyond all measure.
     #[error("packed data at byte {offset} unpack to more than {limit} bytes: refused")]
     Bomb {

@@ -7,8 +7,8 @@ mod about;
 mod annotation;
 mod band;
 mod block;
-mod column;
 mod codes;
+mod column;
 mod cover;
 mod draw;
 mod font;
@@ -20,8 +20,8 @@ mod line;
 mod note;
 mod path;
 mod place;
-mod sheet;
 mod program;
+mod sheet;
 mod table;
 mod text_string;
 mod unpack;
@@ -41,6 +41,9 @@ use sheet::{SCAN_COVER, Sheet};
 
 /// A scan has fewer letters than this.
 const SCAN_LETTERS: usize = 12;
+
+/// In a file without any text, pictures that cover so much of a page are what it says.
+const PICTURE_COVER: f32 = 0.1;
 
 /// What was read.
 pub(crate) struct Found {
@@ -71,7 +74,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
 }
 
 fn read_trusting(bytes: &[u8]) -> Result<Found, Unreadable> {
-    let pdf = Pdf::new(bytes.to_vec()).map_err(refusal)?;
+    let pdf = Pdf::new(bytes.to_vec()).map_err(|error| refusal(error, bytes))?;
     refuse_large(&pdf)?;
     let fuel = Fuel::new();
     let sheets = sheets(&pdf, &fuel);
@@ -93,10 +96,12 @@ fn read_trusting(bytes: &[u8]) -> Result<Found, Unreadable> {
     Ok(Found { raws, title, pages, places })
 }
 
-fn refusal(error: LoadPdfError) -> Unreadable {
+fn refusal(error: LoadPdfError, bytes: &[u8]) -> Unreadable {
     match error {
         LoadPdfError::Decryption(DecryptionError::PasswordProtected) => Unreadable::Protected,
         LoadPdfError::Decryption(_) => Unreadable::Encryption,
+        // Of a file that had to be repaired it is not said why it cannot be decrypted.
+        LoadPdfError::Invalid if unpack::says(bytes, b"/Encrypt") => Unreadable::Encryption,
         LoadPdfError::Invalid => Unreadable::Damaged,
     }
 }
@@ -137,8 +142,21 @@ fn missing(sheets: &[Sheet]) -> Result<Vec<u32>, Unreadable> {
         true if !scans.is_empty() && scans.len() >= mute.len() => {
             Err(Unreadable::Scanned { pages: sheets.len() })
         }
-        true if !mute.is_empty() => Err(Unreadable::NoCharacters),
-        _ => Ok(all),
+        true => why_silent(sheets).map_or(Ok(all), Err),
+        false => Ok(all),
+    }
+}
+
+/// Why no page has text that can be read, if that can be told.
+fn why_silent(sheets: &[Sheet]) -> Option<Unreadable> {
+    let any = |is: &dyn Fn(&Sheet) -> bool| sheets.iter().any(is);
+    match () {
+        _ if any(&|sheet| sheet.unreadable > 0) => Some(Unreadable::NoCharacters),
+        _ if any(&|sheet| sheet.hidden > 0) => Some(Unreadable::Unseen),
+        _ if any(&|sheet| sheet.pictured > PICTURE_COVER) => {
+            Some(Unreadable::Scanned { pages: sheets.len() })
+        }
+        _ => None,
     }
 }
 

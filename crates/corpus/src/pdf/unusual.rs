@@ -182,3 +182,17 @@ fn a_file_of_headers_alone_says_them() {
     let page = |number: usize| text('F', 10.0, 70.0, 810.0, &format!("Page {number}"));
     assert_eq!(text_of(&Maker::new().page(&page(1)).page(&page(2))), "Page 1\n\nPage 2");
 }
+
+#[test]
+fn silent_files_say_why() {
+    let read = |content: &str| read_bytes(&Maker::new().page(content).bytes());
+    assert_eq!(read("3 Tr BT /F 10 Tf 70 700 Td (Unseen) Tj ET"), Err(Unreadable::Unseen));
+    let image = stream("/Type /XObject /Subtype /Image /Width 1 /Height 1", b"0");
+    let image = String::from_utf8(image).unwrap();
+    let small = Maker::new().page("q 300 0 0 400 0 0 cm /X Do Q").object(&image);
+    assert_eq!(read_bytes(&small.bytes()), Err(Unreadable::Scanned { pages: 1 }));
+    let sign = Maker::new().page("q 30 0 0 40 0 0 cm /X Do Q").object(&image);
+    assert_eq!(read_bytes(&sign.bytes()), Err(Unreadable::Empty));
+    let encrypted = b"%PDF-1.7\ntrailer <</Encrypt 1 0 R>>";
+    assert_eq!(read_bytes(encrypted), Err(Unreadable::Encryption));
+}
