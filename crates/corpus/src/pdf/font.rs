@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use hayro_font::hayro_cmap::BfString;
 use hayro_font::{CMapResolverFn, FontCache, FontData, FontGlyph, FontQuery, FontResolverFn};
-use hayro_syntax::object::{Array, Dict, Name, Rect};
+use hayro_syntax::object::{Array, Dict, Name, Rect, Stream};
 use unicode_normalization::UnicodeNormalization;
 
 use super::codes::{self, Codes};
 use super::fuel::Fuel;
 use super::program::Program;
-use super::unpack::font_fits;
+use super::unpack::{font_fits, says, unpack};
+
+/// So many letters of a font may have widths.
+const MAX_WIDTHS: usize = 1 << 20;
 
 /// A letter of a font.
 #[derive(Debug, Clone)]
@@ -37,6 +40,8 @@ pub(super) struct Font<'a> {
     pub em: f64,
     letters: RefCell<HashMap<(u32, usize), Letter>>,
     codes: Codes,
+    /// Whether it has a table of characters that says anything.
+    has_table: bool,
     /// Read when a letter is met that has no other name.
     program: OnceCell<Program>,
 }
@@ -61,13 +66,18 @@ impl Font<'_> {
             FontGlyph::Outline(glyph) => glyph.as_unicode(),
             FontGlyph::Type3(glyph) => glyph.as_unicode(),
         };
+        // A table may give the first of several glyphs what all of them say.
+        let is_silent = unicode.is_none() && self.has_table;
         let text = unicode.and_then(|found| match found {
             BfString::Char(one) => readable(&one.to_string()),
             BfString::String(many) => readable(&many),
         });
         let of_codes = || self.codes.text(code, length).and_then(|text| readable(&text));
         let text = text.or_else(|| of_codes().filter(|_| self.codes.is_sure()));
-        let text = text.or_else(|| self.of_program(&glyph)).or_else(of_codes);
+        let text = match is_silent {
+            true => text,
+            false => text.or_else(|| self.of_program(&glyph)).or_else(of_codes),
+        };
         let advance = font.code_advance(code);
         let advance = if font.is_horizontal() { advance.x } else { advance.y };
         let advance = if advance.is_finite() { advance.clamp(-10_000.0, 10_000.0) } else { 0.0 };
@@ -144,7 +154,7 @@ impl<'a> Fonts<'a> {
         if let Some(font) = self.met.get(&key) {
             return font.clone();
         }
-        let inner = match font_fits(dict, fuel) {
+        let inner = match font_fits(dict, fuel) && widths_fit(dict) {
             true => self.cache.font(dict, &self.programs, &self.maps),
             false => None,
         };
@@ -157,11 +167,50 @@ impl<'a> Fonts<'a> {
             em: em(dict),
             letters: RefCell::default(),
             codes: Codes::of(dict),
+            has_table: has_table(dict, fuel),
             program: OnceCell::new(),
         });
         self.met.insert(key, font.clone());
         font
     }
+}
+
+/// Whether the widths are given for no more letters than a font can have: each of them is kept.
+fn widths_fit(dict: &Dict<'_>) -> bool {
+    let descendants = dict.get::<Array<'_>>("DescendantFonts").unwrap_or_default();
+    let descendant = descendants.iter::<Dict<'_>>().next().unwrap_or_default();
+    let widths = |key: &str| descendant.get::<Array<'_>>(key).unwrap_or_default();
+    let given = ranged(&widths("W"), Down::No).saturating_add(ranged(&widths("W2"), Down::Yes));
+    given <= MAX_WIDTHS && dict.get::<usize>("FirstChar").unwrap_or(0) <= MAX_WIDTHS
+}
+
+/// Whether widths are those of letters that are written down the page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Down {
+    Yes,
+    No,
+}
+
+/// For how many letters an array gives widths by their first and last.
+fn ranged(widths: &Array<'_>, down: Down) -> usize {
+    let mut rest = widths.flex_iter();
+    let mut count: usize = 0;
+    loop {
+        if rest.next::<(u32, Array<'_>)>().is_some() {
+            continue;
+        }
+        let range = match down {
+            Down::Yes => rest.next::<(u32, u32, f32, f32, f32)>().map(|found| (found.0, found.1)),
+            Down::No => rest.next::<(u32, u32, f32)>().map(|found| (found.0, found.1)),
+        };
+        let Some((first, last)) = range else { return count };
+        count = count.saturating_add(last.saturating_sub(first) as usize + 1);
+    }
+}
+
+fn has_table(dict: &Dict<'_>, fuel: &Fuel) -> bool {
+    let table = dict.get::<Stream<'_>>("ToUnicode").and_then(|table| unpack(&table, fuel));
+    table.is_some_and(|table| says(&table, b"beginbf"))
 }
 
 /// How high letters are, in sizes of the font: fonts that draw their letters themselves (Type 3)

@@ -150,6 +150,31 @@ fn codes_of_known_encodings_are_read() {
 }
 
 #[test]
+fn widths_for_billions_of_letters_are_refused() {
+    let content = "BT /T 12 Tf 70 700 Td <00460065> Tj ET";
+    let font = composite("Identity-H", "/ToUnicode /Identity-H");
+    for widths in ["/W [1 [500] 0 4294967295 500]", "/W2 [0 4294967295 500 500 500]"] {
+        let font = font.replace("/DW 600", widths);
+        assert_eq!(read_bytes(&with_font(content, &font).bytes()), Err(Unreadable::NoCharacters));
+    }
+    let drawn = drawn_font("70 /F").replace("/FirstChar 28 /LastChar 127", FAR);
+    let found = read_bytes(&with_font("BT /T 1 Tf 70 700 Td (F) Tj ET", &drawn).bytes());
+    assert_eq!(found, Err(Unreadable::NoCharacters));
+}
+
+const FAR: &str = "/FirstChar 4000000000 /LastChar 4000000001";
+
+#[test]
+fn a_table_may_say_all_with_the_first_glyph() {
+    let table = "beginbfchar <0046> <00460065> endbfchar";
+    let font = composite("Identity-H", "/ToUnicode 102 0 R");
+    let font = font.replace("/DW 600", "/DW 600 /CIDToGIDMap 102 0 R");
+    let maker = with_font("BT /T 12 Tf 70 700 Td <00460065> Tj ET", &font);
+    let table = String::from_utf8(stream("", table.as_bytes())).unwrap();
+    assert_eq!(text_of(&maker.object(&table)), "Fe");
+}
+
+#[test]
 fn letters_that_cut_an_area_out_are_seen() {
     let page = "q 7 Tr BT /F 20 Tf 70 700 Td (Town hall) Tj ET 0 0 1 rg 0 600 595 200 re f Q";
     assert_eq!(text_of(&Maker::new().page(page)), "Town hall");
