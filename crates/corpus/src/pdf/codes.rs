@@ -15,7 +15,7 @@ pub(super) enum Codes {
     Mute,
     /// They are Unicode.
     Unicode,
-    /// They are probably Unicode: what they become in the font is said, and they are no glyphs.
+    /// They are probably Unicode, unless the font program says more.
     MaybeUnicode,
     /// They are of this encoding.
     Encoded(&'static Encoding),
@@ -30,9 +30,12 @@ impl Codes {
         let is = |key: &str, name: &[u8]| font.get::<Name<'_>>(key).as_deref() == Some(name);
         match font.get::<Name<'_>>("Subtype").as_deref() {
             Some(b"Type0") if is("ToUnicode", b"Identity-H") || is("ToUnicode", b"Identity-V") => {
-                Codes::Unicode
+                match glyphs(font) {
+                    Glyphs::Numbered => Codes::MaybeUnicode,
+                    Glyphs::Mapped | Glyphs::Absent => Codes::Unicode,
+                }
             }
-            Some(b"Type0") if is("Encoding", b"Identity-H") && maps_to_glyphs(font) => {
+            Some(b"Type0") if is("Encoding", b"Identity-H") && glyphs(font) == Glyphs::Mapped => {
                 Codes::MaybeUnicode
             }
             Some(b"Type0") => {
@@ -72,15 +75,27 @@ fn decoded(encoding: &'static Encoding, bytes: &[u8]) -> Option<String> {
     (!text.contains(char::is_control)).then(|| text.into_owned())
 }
 
-/// Whether a font that is not embedded says which glyphs its codes are.
-fn maps_to_glyphs(font: &Dict<'_>) -> bool {
+/// How codes lead to the glyphs of a composite font.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Glyphs {
+    /// It is embedded, and codes may be the numbers of its glyphs.
+    Numbered,
+    /// It is not embedded, but says which glyphs its codes are.
+    Mapped,
+    Absent,
+}
+
+fn glyphs(font: &Dict<'_>) -> Glyphs {
     let descendants = font.get::<Array<'_>>("DescendantFonts").unwrap_or_default();
-    descendants.iter::<Dict<'_>>().next().is_some_and(|descendant| {
-        let descriptor = descendant.get::<Dict<'_>>("FontDescriptor").unwrap_or_default();
-        let is_embedded =
-            ["FontFile", "FontFile2", "FontFile3"].iter().any(|key| descriptor.contains_key(*key));
-        !is_embedded && descendant.get::<Stream<'_>>("CIDToGIDMap").is_some()
-    })
+    let descendant = descendants.iter::<Dict<'_>>().next().unwrap_or_default();
+    let descriptor = descendant.get::<Dict<'_>>("FontDescriptor").unwrap_or_default();
+    let is_embedded =
+        ["FontFile", "FontFile2", "FontFile3"].iter().any(|key| descriptor.contains_key(*key));
+    match () {
+        _ if is_embedded => Glyphs::Numbered,
+        _ if descendant.get::<Stream<'_>>("CIDToGIDMap").is_some() => Glyphs::Mapped,
+        _ => Glyphs::Absent,
+    }
 }
 
 /// The encoding that a predefined name stands for (ISO 32000-1, section 9.7.5.2).
