@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::BlockKind;
 use crate::clean::tidy;
 use crate::raw::Raw;
 use crate::table;
+use crate::{BlockKind, Unreadable};
 
 /// A header is looked for in so many rows at the top of a table.
 const HEADER_ROWS: usize = 12;
@@ -16,6 +16,9 @@ const SAMPLE_ROWS: usize = 200;
 const MAX_SHARED_COLUMNS: u32 = 4;
 /// A longer text names no column.
 const MAX_NAME_BYTES: usize = 160;
+/// What all cells of a workbook may come to, and what each costs beside its text.
+const MAX_CELL_BYTES: usize = 128 << 20;
+const CELL_BYTES: usize = 32;
 
 /// A cell with something in it.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +29,29 @@ pub(crate) struct Cell {
     pub look: Look,
     /// How many columns it spans.
     pub columns: u32,
+}
+
+/// What the cells of a workbook may come to: many may name one text that stands in the file once,
+/// or one may say that it is repeated, so a small file could stand for any amount.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left_bytes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget { left_bytes: MAX_CELL_BYTES }
+    }
+}
+
+impl Budget {
+    /// Takes a cell that stands so many times from what is left.
+    pub(crate) fn take(&mut self, text: &str, times: usize) -> Result<(), Unreadable> {
+        let bytes = (text.len() + CELL_BYTES).saturating_mul(times);
+        let left = self.left_bytes.checked_sub(bytes);
+        self.left_bytes = left.ok_or(Unreadable::Expands { limit: MAX_CELL_BYTES as u64 })?;
+        Ok(())
+    }
 }
 
 /// What a cell looks like.

@@ -7,7 +7,7 @@ use crate::clean::LINE_BREAK;
 use crate::found::Found;
 use crate::package::Package;
 use crate::raw::Raw;
-use crate::sheet::{Cell, Look, Row, Sheet};
+use crate::sheet::{Budget, Cell, Look, Row, Sheet};
 use crate::xml::{Element, Xml};
 use crate::{BlockKind, Unreadable};
 
@@ -41,7 +41,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
                 reader.flush_notes();
                 found.raws.append(&mut reader.found);
             }
-            "spreadsheet" => sheets(part, &styles, &mut found),
+            "spreadsheet" => sheets(part, &styles, &mut found)?,
             "presentation" | "drawing" => slides(part, &styles, &mut found),
             _ => {}
         }
@@ -49,7 +49,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
     Ok(found)
 }
 
-fn sheets(part: Element, styles: &Styles, found: &mut Found) {
+fn sheets(part: Element, styles: &Styles, found: &mut Found) -> Result<(), Unreadable> {
+    let mut budget = Budget::default();
     for table in part.children().filter(|child| child.is("table")) {
         let name = table.attribute("table:name").unwrap_or_default();
         if styles.is_hidden(table.attribute("table:style-name")) {
@@ -58,27 +59,36 @@ fn sheets(part: Element, styles: &Styles, found: &mut Found) {
         }
         let mut sheet = Sheet::default();
         let mut next = 0;
-        rows(table, &mut sheet, &mut next, false);
+        rows(table, &mut sheet, &mut next, false, &mut budget)?;
         let blocks = sheet.blocks();
         if !blocks.is_empty() {
             found.raws.push(Raw::new(BlockKind::Heading { level: 2 }, name));
             found.raws.extend(blocks);
         }
     }
+    Ok(())
 }
 
-fn rows(parent: Element, sheet: &mut Sheet, next: &mut u32, is_header: bool) {
+fn rows(
+    parent: Element,
+    sheet: &mut Sheet,
+    next: &mut u32,
+    is_header: bool,
+    budget: &mut Budget,
+) -> Result<(), Unreadable> {
     for child in parent.children() {
         match child.name() {
-            "table-header-rows" => rows(child, sheet, next, true),
-            "table-rows" | "table-row-group" => rows(child, sheet, next, is_header),
+            "table-header-rows" => rows(child, sheet, next, true, budget)?,
+            "table-rows" | "table-row-group" => rows(child, sheet, next, is_header, budget)?,
             "table-row" => {
                 let count: u32 = child.number("table:number-rows-repeated").unwrap_or(1);
                 let is_shown = child.attribute("table:visibility").is_none_or(|v| v == "visible");
-                let cells = if is_shown { cells(child) } else { Vec::new() };
-                for offset in
-                    0..count.min(MAX_REPEATED).min(if cells.is_empty() { 0 } else { MAX_REPEATED })
-                {
+                let cells = if is_shown { cells(child, budget)? } else { Vec::new() };
+                let shown = if cells.is_empty() { 0 } else { count.min(MAX_REPEATED) };
+                for cell in &cells {
+                    budget.take(&cell.text, shown.saturating_sub(1) as usize)?;
+                }
+                for offset in 0..shown {
                     let number = next.saturating_add(offset);
                     sheet.rows.push(Row { number, cells: cells.clone() });
                     if is_header {
@@ -91,9 +101,10 @@ fn rows(parent: Element, sheet: &mut Sheet, next: &mut u32, is_header: bool) {
             _ => {}
         }
     }
+    Ok(())
 }
 
-fn cells(row: Element) -> Vec<Cell> {
+fn cells(row: Element, budget: &mut Budget) -> Result<Vec<Cell>, Unreadable> {
     let mut found: Vec<Cell> = Vec::new();
     let mut column = 0_u32;
     for cell in row.children() {
@@ -104,11 +115,12 @@ fn cells(row: Element) -> Vec<Cell> {
             let look = if kind == "string" { Look::Text } else { Look::Number };
             let columns = cell.number("table:number-columns-spanned").unwrap_or(1);
             let cell = |column| Cell { column, text: text.clone(), look, columns };
+            budget.take(&text, count.min(MAX_REPEATED) as usize)?;
             found.extend((column..column + count.min(MAX_REPEATED)).map(cell));
         }
         column = column.saturating_add(count);
     }
-    found
+    Ok(found)
 }
 
 /// A cell as it is shown; its value where nothing is shown.

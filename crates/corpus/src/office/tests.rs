@@ -509,6 +509,25 @@ fn bombs_are_refused() {
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
 
+/// A text that stands in the file once, and cells that say that they are repeated.
+#[test]
+fn cells_that_stand_for_too_much_are_refused() {
+    let refused = |path: &str, bytes: &[u8]| {
+        let refused = read(&Source { path, bytes, sidecar: None });
+        assert!(matches!(refused, Err(Unreadable::Expands { .. })), "{path}");
+    };
+    let long = "x".repeat(1 << 20);
+    let row = format!("<row>{}</row>", "<c t='s'><v>0</v></c>".repeat(200));
+    let sheet = format!("<sheetData>{row}</sheetData>");
+    refused("a.xlsx", &xlsx(&[("A", "visible", &sheet)], "", &[&long]));
+    let cell = "<table:table-cell table:number-columns-repeated='100'><text:p>x</text:p>\
+        </table:table-cell>";
+    let row = format!("<table:table-row table:number-rows-repeated='100'>{cell}</table:table-row>");
+    let table = format!("<table:table table:name='A'>{}</table:table>", row.repeat(1000));
+    let body = format!("<office:spreadsheet>{table}</office:spreadsheet>");
+    refused("a.ods", &open_document(&body, ""));
+}
+
 /// Small files of all kinds.
 fn sound_files() -> Vec<(&'static str, Vec<u8>)> {
     let table = format!("<w:tbl>{}</w:tbl>", tr("", &[cell("a"), cell("b")]));

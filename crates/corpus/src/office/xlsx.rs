@@ -8,6 +8,7 @@ use super::xlsx_sheet::{self, Look, Styles};
 use crate::found::Found;
 use crate::package::Package;
 use crate::raw::Raw;
+use crate::sheet::Budget;
 use crate::xml::{Element, Xml};
 use crate::{BlockKind, Unreadable};
 
@@ -23,9 +24,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
     let properties = workbook.root().child("workbookPr");
     let is_1904 = properties.and_then(|p| p.attribute("date1904")).is_some_and(is_on);
     let epoch = if is_1904 { Epoch::Of1904 } else { Epoch::Of1900 };
-    let book = Book {
+    let mut book = Book {
         texts: shared_texts(&mut package, &relations)?,
         styles: styles(&mut package, &relations, epoch)?,
+        budget: Budget::default(),
     };
     let mut found =
         Found { title: title(&mut package, "docProps/core.xml", FORMAT), ..Found::default() };
@@ -56,11 +58,16 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
 struct Book {
     texts: Vec<String>,
     styles: Styles,
+    budget: Budget,
 }
 
 impl Book {
     /// The blocks of a sheet, and how many formulas have no value that was computed.
-    fn sheet(&self, package: &mut Package, part: &str) -> Result<(Vec<Raw>, usize), Unreadable> {
+    fn sheet(
+        &mut self,
+        package: &mut Package,
+        part: &str,
+    ) -> Result<(Vec<Raw>, usize), Unreadable> {
         let Some(bytes) = package.part(part)? else { return Ok((Vec::new(), 0)) };
         let xml = Xml::parse(&bytes, FORMAT)?;
         let relations = Relations::of(package, part, FORMAT)?;
@@ -73,7 +80,9 @@ impl Book {
             cell.is("c") && cell.child("f").is_some() && cell.child("v").is_none_or(is_empty)
         };
         let unvalued = xml.root().descendants().filter(has_no_value).count();
-        Ok((xlsx_sheet::read(xml.root(), &self.texts, &self.styles, headers).blocks(), unvalued))
+        let Book { texts, styles, budget } = self;
+        let sheet = xlsx_sheet::read(xml.root(), texts, styles, headers, budget)?;
+        Ok((sheet.blocks(), unvalued))
     }
 }
 

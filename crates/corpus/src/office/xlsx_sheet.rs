@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::number_format::{Epoch, NumberFormat};
 use super::xlsx::{is_on, rich_text};
-use crate::sheet::{self, Cell, Row, Sheet};
+use crate::Unreadable;
+use crate::sheet::{self, Budget, Cell, Row, Sheet};
 use crate::xml::Element;
 
 /// Sheets of Excel have no more.
@@ -43,7 +44,8 @@ pub(crate) fn read(
     texts: &[String],
     styles: &Styles,
     headers: BTreeSet<u32>,
-) -> Sheet {
+    budget: &mut Budget,
+) -> Result<Sheet, Unreadable> {
     let mut sheet = Sheet { headers, ..Sheet::default() };
     sheet.headers.extend(said_headers(root));
     let hidden = hidden_columns(root);
@@ -59,12 +61,12 @@ pub(crate) fn read(
             sheet.hidden.insert(number);
             continue;
         }
-        let cells = reader.cells(row, &hidden);
+        let cells = reader.cells(row, &hidden, budget)?;
         sheet.rows.push(Row { number, cells });
     }
     sheet.rows.sort_by_key(|row| row.number);
     merge(&mut sheet, root);
-    sheet
+    Ok(sheet)
 }
 
 /// Rows that a filter or a frozen pane marks as headers.
@@ -97,7 +99,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn cells(&self, row: Element, hidden: &[(u32, u32)]) -> Vec<Cell> {
+    fn cells(
+        &self,
+        row: Element,
+        hidden: &[(u32, u32)],
+        budget: &mut Budget,
+    ) -> Result<Vec<Cell>, Unreadable> {
         let mut cells: Vec<Cell> = Vec::new();
         let mut next = 0;
         for cell in row.children().filter(|cell| cell.is("c")) {
@@ -109,11 +116,12 @@ impl Reader<'_> {
             }
             if let Some((text, look)) = self.shown(cell).filter(|(text, _)| !text.trim().is_empty())
             {
+                budget.take(&text, 1)?;
                 cells.push(Cell { column, text, look, columns: 1 });
             }
         }
         cells.sort_by_key(|cell| cell.column);
-        cells
+        Ok(cells)
     }
 
     /// A cell's text and look.
