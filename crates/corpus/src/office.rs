@@ -1,5 +1,6 @@
 //! Office documents: ZIP containers of XML parts.
 
+mod date_format;
 mod docx;
 mod docx_formula;
 mod docx_numbering;

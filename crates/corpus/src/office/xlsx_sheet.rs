@@ -130,8 +130,10 @@ impl Reader<'_> {
         let style = self.styles.looks.get(style);
         let is_bold = style.is_some_and(|look| look.is_bold);
         let look = if is_bold { sheet::Look::Bold } else { sheet::Look::Text };
+        let hides_texts = style.is_some_and(|look| look.format.hides_texts);
         let value = || cell.child("v").map(Element::text);
         match cell.attribute("t").unwrap_or("n") {
+            "s" | "inlineStr" | "str" if hides_texts => None,
             "s" => {
                 let index: usize = value()?.trim().parse().ok()?;
                 Some((self.texts.get(index)?.clone(), look))
