@@ -77,19 +77,32 @@ impl Xml {
     }
 }
 
+/// A part's characters: UTF-8, UTF-16, or what its first line says.
 fn decode(bytes: &[u8], format: &'static str) -> Result<String, Unreadable> {
     let text = match bytes {
-        [0xff, 0xfe, ..] => encoding_rs::UTF_16LE.decode(bytes).0,
-        [0xfe, 0xff, ..] => encoding_rs::UTF_16BE.decode(bytes).0,
-        _ => std::str::from_utf8(bytes)
-            .map_err(|error| Unreadable::Broken {
-                format,
-                detail: format!("a part is not UTF-8 at byte {}", error.valid_up_to()),
-            })?
-            .trim_start_matches('\u{feff}')
-            .into(),
+        [0xff, 0xfe, ..] | [b'<', 0, ..] => encoding_rs::UTF_16LE.decode(bytes).0,
+        [0xfe, 0xff, ..] | [0, b'<', ..] => encoding_rs::UTF_16BE.decode(bytes).0,
+        _ => match std::str::from_utf8(bytes) {
+            Ok(text) => text.trim_start_matches('\u{feff}').into(),
+            Err(error) => {
+                let detail = format!("a part is not UTF-8 at byte {}", error.valid_up_to());
+                let named = named_encoding(bytes).map(|encoding| encoding.decode(bytes));
+                let sound = named.filter(|(_, _, had_errors)| !had_errors);
+                sound.ok_or(Unreadable::Broken { format, detail })?.0
+            }
+        },
     };
     Ok(text.into_owned())
+}
+
+/// `<?xml version="1.0" encoding="…"?>`.
+fn named_encoding(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
+    let head = bytes.split(|byte| *byte == b'>').next()?;
+    let head = std::str::from_utf8(head).ok().filter(|head| head.starts_with("<?xml"))?;
+    let (_, value) = head.split_once("encoding")?;
+    let value = value.trim_start().strip_prefix('=')?.trim_start();
+    let label = value.trim_start_matches(['"', '\'']).split(['"', '\'']).next()?;
+    encoding_rs::Encoding::for_label(label.as_bytes())
 }
 
 struct Builder {
@@ -119,7 +132,10 @@ impl Builder {
             Event::Text(text) => self.text(&text.xml10_content()),
             Event::CData(text) => self.text(&text.xml10_content()),
             Event::GeneralRef(name) => self.reference(&name)?,
-            Event::DocType(_) => return Err(Unreadable::Definition { format: self.format }),
+            // Old programs name a definition that stands elsewhere; nothing is fetched.
+            Event::DocType(definition) if definition.contains('[') => {
+                return Err(Unreadable::Definition { format: self.format });
+            }
             _ => {}
         }
         match self.xml.nodes.len() + self.xml.attributes.len() > MAX_NODES {
@@ -240,14 +256,17 @@ impl<'a> Element<'a> {
         self.name() == name
     }
 
-    /// An attribute: the one of exactly this name, else one of this name with any prefix.
+    /// An attribute: the one of exactly this name, else one of this name with any prefix, or with
+    /// another one.
     pub(crate) fn attribute(self, name: &str) -> Option<&'a str> {
         let node = self.node();
         let attributes = &self.xml.attributes[node.from as usize..node.to as usize];
         let named = |attribute: &&Attribute| &self.xml.names[attribute.name as usize];
+        let wanted = name.rsplit_once(':').map_or(name, |(_, local)| local);
         let found = attributes.iter().find(|attribute| named(attribute) == name).or_else(|| {
             attributes.iter().find(|attribute| {
-                named(attribute).rsplit_once(':').is_some_and(|(_, local)| local == name)
+                let found = named(attribute).rsplit_once(':');
+                found.is_some_and(|(prefix, local)| prefix != "xmlns" && local == wanted)
             })
         })?;
         Some(&self.xml.text[found.from as usize..found.to as usize])
@@ -327,6 +346,25 @@ mod tests {
         assert_eq!(after.root().child("b").unwrap().text(), "x");
         let last = after.root().content().last();
         assert!(matches!(last, Some(Child::Text("y&z"))));
+    }
+
+    #[test]
+    fn parts_have_many_encodings_and_prefixes() {
+        let read = |bytes: &[u8]| Xml::parse(bytes, "Word").map(|xml| xml.root().text());
+        let text = "<?xml version='1.0' encoding='iso-8859-1'?><a>Z\u{fc}rich</a>";
+        let latin: Vec<u8> = text.chars().map(|c| c as u8).collect();
+        assert_eq!(read(&latin).unwrap(), "Zürich");
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(read(&wide).unwrap(), "Zürich");
+        assert!(matches!(read(b"<a>\xfc</a>"), Err(Unreadable::Broken { .. })));
+        let xml = b"<a xmlns:id='x' x:id='5' id='7'/>";
+        let xml = Xml::parse(xml, "Word").unwrap();
+        assert_eq!(
+            (xml.root().attribute("r:id"), xml.root().attribute("id")),
+            (Some("5"), Some("7"))
+        );
+        let named = b"<!DOCTYPE a PUBLIC \"x\" \"a.dtd\"><a>b</a>";
+        assert_eq!(read(named).unwrap(), "b");
     }
 
     #[test]
