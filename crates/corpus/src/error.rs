@@ -4,10 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// A known format that this version does not read.
-    #[error(
-        "{format} files cannot be read yet: save the document as Markdown, HTML or plain text \
-         and ingest that file"
-    )]
+    #[error("{format} files cannot be read yet: {}", instead(format))]
     NotYet {
         /// The format's name, such as "PDF".
         format: &'static str,
@@ -97,8 +94,7 @@ pub enum Unreadable {
         /// The format's name.
         format: &'static str,
     },
-    /// XML with a document type definition: no office program writes one, and it can hold
-    /// entities that expand without end.
+    /// XML that defines entities: no office program writes any, and they can expand without end.
     #[error("the {format} file has a document type definition: that is not read")]
     Definition {
         /// The format's name.
@@ -184,4 +180,26 @@ pub enum Unreadable {
         /// What there is too much of.
         what: &'static str,
     },
+}
+
+/// What to do with a file of a format that is not read.
+fn instead(format: &str) -> &'static str {
+    let is = |starts: &[&str]| starts.iter().any(|start| format.starts_with(start));
+    match () {
+        _ if is(&["old Office"]) => {
+            "open it in the program that made it and save it as .docx, .xlsx, .pptx or .eml"
+        }
+        _ if is(&["Word", "RTF"]) => "save the document as .docx and ingest that file",
+        _ if is(&["Excel"]) => "save the workbook as .xlsx and ingest that file",
+        _ if is(&["PowerPoint"]) => "save the presentation as .pptx and ingest that file",
+        _ if is(&["flat OpenDocument"]) => "save it as .odt, .ods or .odp and ingest that file",
+        _ if is(&["Outlook"]) => "save the mail as .eml and ingest that file",
+        _ if is(&["S/MIME"]) => "save the mail without encryption as .eml and ingest that file",
+        _ if is(&["Visio", "XPS"]) => "save it as PDF and ingest that file",
+        _ if is(&["gzip", "tar", "7-Zip", "RAR"]) => "unpack it and ingest what it holds",
+        _ if format.ends_with("image") => {
+            "make a PDF of it with text recognition (OCR) and ingest that file"
+        }
+        _ => "save the document as Markdown, HTML or plain text and ingest that file",
+    }
 }

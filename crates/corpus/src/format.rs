@@ -30,6 +30,8 @@ const READ: &[(&str, Format)] = &[
     ("html", Format::Html),
     ("htm", Format::Html),
     ("xhtml", Format::Html),
+    ("xht", Format::Html),
+    ("shtml", Format::Html),
     ("txt", Format::Plain),
     ("pdf", Format::Pdf),
     ("rst", Format::Restructured),
@@ -48,7 +50,9 @@ const READ: &[(&str, Format)] = &[
     ("pptx", Format::Pptx),
     ("pptm", Format::Pptx),
     ("ppsx", Format::Pptx),
+    ("ppsm", Format::Pptx),
     ("potx", Format::Pptx),
+    ("potm", Format::Pptx),
     ("odt", Format::OpenDocument),
     ("ott", Format::OpenDocument),
     ("ods", Format::OpenDocument),
@@ -56,6 +60,8 @@ const READ: &[(&str, Format)] = &[
     ("odp", Format::OpenDocument),
     ("otp", Format::OpenDocument),
     ("eml", Format::Mail),
+    ("mht", Format::Mail),
+    ("mhtml", Format::Mail),
     ("mbox", Format::Mailbox),
     ("mbx", Format::Mailbox),
     ("zip", Format::Zip),
@@ -71,6 +77,12 @@ const NOT_YET: &[(&str, &str)] = &[
     ("epub", "EPUB"),
     ("msg", "Outlook (msg)"),
     ("pst", "Outlook (pst)"),
+    ("p7m", "S/MIME (p7m)"),
+    ("vcf", "contact (vcf)"),
+    ("ics", "calendar (ics)"),
+    ("fodt", "flat OpenDocument (fodt)"),
+    ("fods", "flat OpenDocument (fods)"),
+    ("fodp", "flat OpenDocument (fodp)"),
     ("gz", "gzip"),
     ("tar", "tar"),
     ("7z", "7-Zip"),
@@ -104,6 +116,11 @@ const SIGNATURES: &[(&[u8], &str)] = &[
 
 /// The first bytes of the container of old Office files and of those with a password.
 const OLD_OFFICE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
+const OLD_FORMATS: &str = "old Office (doc, xls, ppt, msg)";
+/// What stands in it in UTF-16 if it holds a file with a password.
+const ENCRYPTED: &str = "EncryptedPackage";
+/// How much of a file is looked at for what it is.
+const PROBE_BYTES: usize = 1 << 10;
 
 impl Format {
     pub(crate) fn of(path: &str, bytes: &[u8]) -> Result<Format, Unreadable> {
@@ -115,35 +132,43 @@ impl Format {
             return Ok(Format::Pdf);
         }
         if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
-            return Ok(Format::of_package(bytes));
+            return Format::of_package(bytes, read);
         }
         match read {
-            _ if named.is_some() => Err(not_yet(named)),
+            _ if named.is_some() => match said_by_text(bytes) {
+                // Programs of offices export pages under the names of documents.
+                Some(format) if matches!(extension.as_str(), "doc" | "xls") => Ok(format),
+                _ => Err(not_yet(named)),
+            },
             Some(format) if format.is_package() => Err(format.no_package(bytes)),
             // A mail may begin with anything; nothing else begins with these bytes.
             _ if signature.is_some() => Err(not_yet(signature)),
-            _ if bytes.starts_with(OLD_OFFICE) => {
-                Err(Unreadable::NotYet { format: "old Office (doc, xls, ppt, msg)" })
-            }
+            _ if bytes.starts_with(OLD_OFFICE) => Err(Unreadable::NotYet { format: OLD_FORMATS }),
             Some(format) => Ok(format),
             None => Err(Unreadable::UnknownFormat { path: path.to_owned() }),
         }
     }
 
     /// What a ZIP container holds, whatever the file is called.
-    fn of_package(bytes: &[u8]) -> Format {
-        let Ok(mut package) = Package::open(bytes, "ZIP") else { return Format::Zip };
+    fn of_package(bytes: &[u8], said: Option<Format>) -> Result<Format, Unreadable> {
+        let Ok(mut package) = Package::open(bytes, "ZIP") else {
+            return Ok(said.filter(|format| format.is_package()).unwrap_or(Format::Zip));
+        };
         let main = office::main_folder(&mut package);
         let has = |name: &str| package.has(name);
+        let other = |format| Err(Unreadable::NotYet { format });
         match () {
-            _ if has("word/document.xml") => Format::Docx,
-            _ if has("xl/workbook.xml") => Format::Xlsx,
-            _ if has("ppt/presentation.xml") => Format::Pptx,
-            _ if has("mimetype") && has("content.xml") => Format::OpenDocument,
-            _ if main == "word" => Format::Docx,
-            _ if main == "xl" => Format::Xlsx,
-            _ if main == "ppt" => Format::Pptx,
-            _ => Format::Zip,
+            _ if has("word/document.xml") => Ok(Format::Docx),
+            _ if has("xl/workbook.bin") => other("Excel (xlsb)"),
+            _ if has("xl/workbook.xml") => Ok(Format::Xlsx),
+            _ if has("ppt/presentation.xml") => Ok(Format::Pptx),
+            _ if has("mimetype") && has("content.xml") => Ok(Format::OpenDocument),
+            _ if main == "word" => Ok(Format::Docx),
+            _ if main == "xl" => Ok(Format::Xlsx),
+            _ if main == "ppt" => Ok(Format::Pptx),
+            _ if main == "visio" => other("Visio"),
+            _ if has("FixedDocSeq.fdseq") || has("FixedDocumentSequence.fdseq") => other("XPS"),
+            _ => Ok(Format::Zip),
         }
     }
 
@@ -157,8 +182,12 @@ impl Format {
     /// Why a file that should be a container is none.
     fn no_package(self, bytes: &[u8]) -> Unreadable {
         let format = self.name();
+        let mark: Vec<u8> = ENCRYPTED.encode_utf16().flat_map(u16::to_le_bytes).collect();
         match bytes.starts_with(OLD_OFFICE) {
-            true => Unreadable::Encrypted { format },
+            true if bytes.windows(mark.len()).any(|window| window == mark) => {
+                Unreadable::Encrypted { format }
+            }
+            true => Unreadable::NotYet { format: OLD_FORMATS },
             false => Unreadable::Broken { format, detail: "it is no ZIP container".to_owned() },
         }
     }
@@ -180,6 +209,20 @@ impl Format {
             Format::Mailbox => "mailbox",
             Format::Zip => "ZIP",
         }
+    }
+}
+
+/// What a file is whose name says something else: a page, or one packed as a mail.
+fn said_by_text(bytes: &[u8]) -> Option<Format> {
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(PROBE_BYTES)]).to_lowercase();
+    let start = head.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    let is_page = ["<!doctype html", "<html", "<head", "<meta", "<table", "<style"];
+    match () {
+        _ if is_page.iter().any(|tag| start.starts_with(tag)) => Some(Format::Html),
+        _ if head.contains("mime-version:") && head.contains("multipart/related") => {
+            Some(Format::Mail)
+        }
+        _ => None,
     }
 }
 
@@ -225,8 +268,17 @@ mod tests {
     fn the_first_bytes_beat_the_extension() {
         assert_eq!(Format::of("a.txt", b"\x1f\x8b"), Err(Unreadable::NotYet { format: "gzip" }));
         assert_eq!(Format::of("a.md", b"PK\x03\x04"), Ok(Format::Zip));
-        let locked = Format::of("a.docx", OLD_OFFICE);
+        let old = Err(Unreadable::NotYet { format: OLD_FORMATS });
+        assert_eq!(Format::of("a.docx", OLD_OFFICE), old);
+        let mark: Vec<u8> = ENCRYPTED.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let locked = Format::of("a.docx", &[OLD_OFFICE, &mark].concat());
         assert_eq!(locked, Err(Unreadable::Encrypted { format: "Word" }));
+        let page = b"\xef\xbb\xbf\n<HTML><table><tr><td>x</table>";
+        assert_eq!(Format::of("a.xls", page), Ok(Format::Html));
+        let packed = b"Date: x\nMIME-Version: 1.0\nContent-Type: multipart/related; boundary=x\n";
+        assert_eq!(Format::of("a.doc", packed), Ok(Format::Mail));
+        assert!(matches!(Format::of("a.doc", b"x"), Err(Unreadable::NotYet { .. })));
+        assert_eq!(Format::of("a.docx", b"PK\x03\x04"), Ok(Format::Docx));
         assert!(matches!(Format::of("a.xlsx", b"x"), Err(Unreadable::Broken { .. })));
     }
 

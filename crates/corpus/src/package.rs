@@ -45,7 +45,21 @@ impl<'a> Package<'a> {
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.archive.index_for_name(name).is_some()
+        self.index(name).is_some()
+    }
+
+    /// Where a part stands; its name may have other capitals, and `\` where `/` belongs.
+    fn index(&self, name: &str) -> Option<usize> {
+        let name = name.trim_start_matches('/');
+        let is_named = |known: &str| {
+            let known = known.trim_start_matches(['/', '\\']);
+            let same = |(a, b): (u8, u8)| a.eq_ignore_ascii_case(&b) || a == b'\\' && b == b'/';
+            known.len() == name.len() && known.bytes().zip(name.bytes()).all(same)
+        };
+        self.archive.index_for_name(name).or_else(|| {
+            let mut names = (0..self.archive.len()).map(|index| self.archive.name_for_index(index));
+            names.position(|known| known.and_then(Result::ok).is_some_and(|known| is_named(&known)))
+        })
     }
 
     /// The files in it, in their order; folders are none.
@@ -87,16 +101,9 @@ impl<'a> Package<'a> {
         Ok(bytes)
     }
 
-    /// A part by its name; the names' case does not count.
+    /// A part by its name.
     pub(crate) fn part(&mut self, name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
-        let name = name.trim_start_matches('/');
-        let index = self.archive.index_for_name(name).or_else(|| {
-            let mut names = (0..self.archive.len()).map(|index| self.archive.name_for_index(index));
-            names.position(|known| {
-                known.and_then(Result::ok).is_some_and(|known| known.eq_ignore_ascii_case(name))
-            })
-        });
-        index.map(|index| self.unpack(index)).transpose()
+        self.index(name).map(|index| self.unpack(index)).transpose()
     }
 
     /// A part that has to be there.
@@ -107,5 +114,12 @@ impl<'a> Package<'a> {
 }
 
 fn damaged(format: &'static str, error: &ZipError) -> Unreadable {
-    Unreadable::Broken { format, detail: error.to_string() }
+    let detail = match error.to_string() {
+        // The list of what a container holds stands at its end.
+        text if text.contains("EOCD") => {
+            "its end is missing or damaged, so it was not copied or sent whole".to_owned()
+        }
+        text => text,
+    };
+    Unreadable::Broken { format, detail }
 }
