@@ -25,13 +25,43 @@ fn part(element: Element) -> String {
             format!("{}_{}^{}", whole(of("e")), whole(of("sub")), whole(of("sup")))
         }
         "rad" => format!("√({})", of("e")),
-        "d" => {
-            format!("({})", element.children().filter(|e| e.is("e")).map(read).collect::<String>())
+        "d" => delimited(element),
+        "nary" => {
+            let sign = said(element, "naryPr", "chr").unwrap_or("∫");
+            let bound = |sign: &str, text: String| match text.trim() {
+                "" => String::new(),
+                _ => format!("{sign}{}", whole(text)),
+            };
+            let bounds = bound("_", of("sub")) + &bound("^", of("sup"));
+            format!("{sign}{bounds} {}", of("e"))
         }
+        "func" => format!("{} {}", of("fName"), of("e")),
+        "limLow" => format!("{}_{}", of("e"), whole(of("lim"))),
+        "limUpp" => format!("{}^{}", of("e"), whole(of("lim"))),
+        "sPre" => format!("_{}^{}{}", whole(of("sub")), whole(of("sup")), of("e")),
+        "m" => listed(element, "mr", "; ", |row| listed(row, "e", ", ", read)),
+        "eqArr" => listed(element, "e", "; ", read),
         // Properties show nothing.
         name if name.ends_with("Pr") => String::new(),
         _ => read(element),
     }
+}
+
+/// A property of a part: its own, or what is said by its absence.
+fn said<'a>(element: Element<'a>, properties: &str, name: &str) -> Option<&'a str> {
+    element.at(&[properties, name]).and_then(|property| property.attribute("val"))
+}
+
+/// Terms in brackets of some kind, with a sign between them.
+fn delimited(element: Element) -> String {
+    let sign = |name, usual| said(element, "dPr", name).unwrap_or(usual);
+    let terms = listed(element, "e", sign("sepChr", "|"), read);
+    format!("{}{terms}{}", sign("begChr", "("), sign("endChr", ")"))
+}
+
+fn listed(parent: Element, name: &str, sign: &str, read: impl Fn(Element) -> String) -> String {
+    let parts = parent.children().filter(|child| child.is(name)).map(read);
+    parts.collect::<Vec<_>>().join(sign)
 }
 
 /// In brackets where it has several terms.

@@ -290,6 +290,27 @@ fn charts_and_formulas_of_word_are_read() {
 }
 
 #[test]
+fn formulas_of_word_keep_their_signs() {
+    let t = |text: &str| format!("<m:r><m:t>{text}</m:t></m:r>");
+    let part = |name: &str, text: &str| format!("<m:{name}>{}</m:{name}>", t(text));
+    let sum = format!(
+        "<m:nary><m:naryPr><m:chr m:val='∑'/></m:naryPr>{}{}{}</m:nary>",
+        part("sub", "i=1"),
+        part("sup", "n"),
+        part("e", "x")
+    );
+    let row = |a: &str, b: &str| format!("<m:mr>{}{}</m:mr>", part("e", a), part("e", b));
+    let matrix = format!(
+        "<m:d><m:dPr><m:begChr m:val='['/><m:endChr m:val=']'/></m:dPr><m:e><m:m>{}{}</m:m></m:e>\
+         </m:d>",
+        row("a", "b"),
+        row("c", "d")
+    );
+    let all = format!("<w:p><m:oMath xmlns:m='m'>{sum}{}{matrix}</m:oMath></w:p>", t("="));
+    assert_eq!(texts("a.docx", &docx(&all, "", "", "")), ["∑_(i=1)^n x=[a, b; c, d]"]);
+}
+
+#[test]
 fn boxes_and_forms_of_word() {
     let drawing = format!(
         "<mc:AlternateContent><mc:Choice><w:drawing><w:txbxContent>{0}</w:txbxContent></w:drawing>\
