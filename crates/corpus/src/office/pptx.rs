@@ -83,7 +83,7 @@ fn shapes(root: Element<'_>) -> Vec<Element<'_>> {
     found
 }
 
-fn collect<'a>(tree: Element<'a>, found: &mut Vec<Element<'a>>) {
+pub(super) fn collect<'a>(tree: Element<'a>, found: &mut Vec<Element<'a>>) {
     for child in tree.children() {
         match child.name() {
             "sp" | "graphicFrame" | "pic" if !is_hidden(child) => found.push(child),
@@ -134,12 +134,12 @@ fn shape_blocks(shape: Element, graphics: &Graphics) -> Vec<Raw> {
 
 /// Whether paragraphs have bullets when they do not say so themselves: those in a slide's body do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bullets {
+pub(super) enum Bullets {
     Shown,
     Hidden,
 }
 
-fn paragraphs(shape: Element, bullets: Bullets) -> Vec<Raw> {
+pub(super) fn paragraphs(shape: Element, bullets: Bullets) -> Vec<Raw> {
     let Some(body) = shape.child("txBody") else { return Vec::new() };
     let paragraphs: Vec<Element> = body.children().filter(|child| child.is("p")).collect();
     let filled = paragraphs.iter().filter(|p| !text(**p).trim().is_empty()).count();

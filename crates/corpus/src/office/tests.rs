@@ -362,6 +362,44 @@ fn a_workbook_as_excel_shows_it() {
     assert_eq!(left_out, ["the hidden sheet \"Geheim\""]);
 }
 
+/// Boxes of text lie over a sheet; older programs have another form of the same box.
+#[test]
+fn boxes_of_text_stand_after_their_sheet() {
+    let cells = "<sheetData><row><c t='inlineStr'><is><t>Salt</t></is></c></row></sheetData>";
+    let text = |text: &str| format!("<a:p><a:r><a:t>{text}</a:t></a:r></a:p>");
+    let shape = |name: &str, texts: &str| {
+        format!("<x:sp><x:nvSpPr>{name}</x:nvSpPr><x:txBody>{texts}</x:txBody></x:sp>")
+    };
+    let drawing = format!(
+        "<x:wsDr xmlns:x='x' xmlns:a='a'><x:twoCellAnchor>{}</x:twoCellAnchor><x:oneCellAnchor>\
+         <x:grpSp>{}</x:grpSp></x:oneCellAnchor><x:twoCellAnchor><mc:AlternateContent>\
+         <mc:Choice>{2}</mc:Choice><mc:Fallback>{2}</mc:Fallback></mc:AlternateContent>\
+         </x:twoCellAnchor></x:wsDr>",
+        shape("", &(text("Fees hold") + &text("from 1 May."))),
+        shape("<x:cNvPr hidden='1'/>", &text("Unseen")),
+        shape("", &text("Ask us.")),
+    );
+    let relations = "<Relationships><Relationship Id='d1' Type='x/drawing' \
+        Target='../drawings/d.xml'/></Relationships>";
+    let bytes = with_files(
+        &xlsx(&[("A", "visible", cells)], "", &[]),
+        &[
+            ("xl/worksheets/_rels/sheet1.xml.rels", relations.as_bytes()),
+            ("xl/drawings/d.xml", drawing.as_bytes()),
+        ],
+    );
+    assert_eq!(texts("a.xlsx", &bytes), ["A", "Salt", "Fees hold", "from 1 May.", "Ask us."]);
+}
+
+/// Some programs write the names of parts with backslashes, and other prefixes.
+#[test]
+fn names_in_a_container_may_have_backslashes() {
+    let document =
+        format!("<w:document xmlns:w='w'><w:body>{}</w:body></w:document>", p("", &r("Hi.")));
+    let bytes = zip(&[("word\\Document.xml", document.as_bytes())]);
+    assert_eq!(texts("a.docx", &bytes), ["Hi."]);
+}
+
 #[test]
 fn merged_cells_of_a_sheet_say_the_same_of_each_column() {
     let text = |place: &str, text: &str| {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::number_format::{Epoch, NumberFormat};
+use super::pptx::{self, Bullets};
 use super::relations::{Relations, main_part, title};
 use super::xlsx_sheet::{self, Look, Styles};
 use crate::found::Found;
@@ -82,8 +83,23 @@ impl Book {
         let unvalued = xml.root().descendants().filter(has_no_value).count();
         let Book { texts, styles, budget } = self;
         let sheet = xlsx_sheet::read(xml.root(), texts, styles, headers, budget)?;
-        Ok((sheet.blocks(), unvalued))
+        let mut blocks = sheet.blocks();
+        for drawing in relations.of_kind("drawing") {
+            blocks.extend(boxes(package, &drawing)?);
+        }
+        Ok((blocks, unvalued))
     }
+}
+
+/// The texts of the boxes that lie over a sheet.
+fn boxes(package: &mut Package, part: &str) -> Result<Vec<Raw>, Unreadable> {
+    let Some(bytes) = package.part(part)? else { return Ok(Vec::new()) };
+    let xml = Xml::parse(&bytes, FORMAT)?;
+    let mut shapes = Vec::new();
+    for anchor in xml.root().children().filter(|child| child.name().ends_with("Anchor")) {
+        pptx::collect(anchor, &mut shapes);
+    }
+    Ok(shapes.into_iter().flat_map(|shape| pptx::paragraphs(shape, Bullets::Hidden)).collect())
 }
 
 /// The row of a table's header, counted from 0.
