@@ -112,6 +112,7 @@ const SIGNATURES: &[(&[u8], &str)] = &[
     (b"GIF8", "GIF image"),
     (b"II*\0", "TIFF image"),
     (b"MM\0*", "TIFF image"),
+    (b"\x78\x9f\x3e\x22", "Outlook (winmail.dat)"),
 ];
 
 /// The first bytes of the container of old Office files and of those with a password.

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{
-    Address, DateTime, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType,
+    Address, DateTime, Encoding, HeaderName, Message, MessageParser, MessagePart, MimeHeaders,
+    PartType,
 };
 
 use crate::found::Found;
@@ -27,6 +28,10 @@ pub(crate) struct Attachment {
 /// Parts that are attached by programs and say nothing to a reader.
 const SIGNATURES: &[&str] = &["pgp-signature", "pkcs7-signature", "x-pkcs7-signature"];
 
+/// Parts without a name that say to programs what the text says to people.
+const REPORTS: &[&str] =
+    &["calendar", "x-amp-html", "delivery-status", "disposition-notification", "feedback-report"];
+
 /// A text this many times shorter than its HTML form only says that there is one.
 const LEAST_SHARE: usize = 4;
 
@@ -36,7 +41,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Mail, Unreadable> {
         return Err(Unreadable::TooLarge { bytes: bytes.len(), limit: clean::MAX_BYTES });
     }
     let message = MessageParser::default().parse(bytes);
-    let message = message.filter(|message| message.headers().len() > 1).ok_or_else(|| {
+    let message = message.filter(has_headers).ok_or_else(|| {
         let detail = "it has no header lines such as From and Subject".to_owned();
         Unreadable::Broken { format: "mail", detail }
     })?;
@@ -49,6 +54,13 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Mail, Unreadable> {
     raws.extend(head(&message, &attachments));
     raws.extend(body(&message)?);
     Ok(Mail { found: Found { title, ..Found::of(raws) }, attachments })
+}
+
+/// Whether it begins like a mail: with several header lines, or one that mails have.
+fn has_headers(message: &Message) -> bool {
+    let mut headers = message.headers().iter();
+    message.headers().len() > 1
+        || headers.any(|header| !matches!(header.name, HeaderName::Other(_)))
 }
 
 /// The header lines that readers see, as one row.
@@ -248,14 +260,20 @@ fn attachments(message: &Message) -> Vec<Attachment> {
         .collect()
 }
 
+/// Whether a part only dresses the text, or was attached by a program for programs.
 fn is_decoration(part: &MessagePart) -> bool {
     let Some(kind) = part.content_type() else { return false };
     let is_inline = part.content_id().is_some()
+        || part.content_location().is_some()
         || part.content_disposition().is_some_and(|place| place.is_inline());
+    let ctype = kind.ctype().to_ascii_lowercase();
     let subtype = kind.subtype().unwrap_or_default().to_ascii_lowercase();
-    let is_alternative = part.attachment_name().is_none()
-        && matches!(subtype.as_str(), "calendar" | "x-amp-html" | "delivery-status");
-    kind.ctype().eq_ignore_ascii_case("image") && is_inline
+    let is_alternative = part.attachment_name().is_none() && REPORTS.contains(&subtype.as_str());
+    let is_style = matches!(subtype.as_str(), "css" | "javascript" | "x-javascript")
+        || ctype == "font"
+        || subtype.starts_with("font-");
+    matches!(ctype.as_str(), "image" | "font") && is_inline
+        || is_style && part.content_location().is_some()
         || SIGNATURES.contains(&subtype.as_str())
         || is_alternative
 }
@@ -385,7 +403,23 @@ mod tests {
     }
 
     #[test]
+    fn a_saved_page_is_read() {
+        let page = b"From: <Saved by a browser>\nSubject: Bad\nMIME-Version: 1.0\n\
+            Content-Type: multipart/related; type=\"text/html\"; boundary=X\n\n--X\n\
+            Content-Type: text/html; charset=utf-8\nContent-Location: https://a.example/\n\n\
+            <h1>Bad</h1><p>Offen ab 9 Uhr.</p>\n--X\nContent-Type: text/css\n\
+            Content-Location: https://a.example/a.css\n\np {}\n--X\nContent-Type: image/png\n\
+            Content-Location: https://a.example/a.png\nContent-Transfer-Encoding: base64\n\n\
+            iVBORw0KGgo=\n--X--\n";
+        let found = read_all(&Source { path: "a.mhtml", bytes: page, sidecar: None });
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].document.as_ref().unwrap().text.ends_with("Bad\n\nOffen ab 9 Uhr."));
+    }
+
+    #[test]
     fn what_is_no_mail_is_refused() {
+        assert!(read(b"Date: Mon, 5 Jan 2026 10:00:00 +0100\n\nHello.\n").is_ok());
+        assert!(matches!(read(b"Note: x\n\nHello.\n"), Err(Unreadable::Broken { .. })));
         assert!(matches!(read(b"hello"), Err(Unreadable::Broken { .. })));
         assert!(matches!(read(b""), Err(Unreadable::Broken { .. })));
     }
