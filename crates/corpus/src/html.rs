@@ -18,7 +18,7 @@ use crate::raw::{Raw, check_count};
 use crate::{Language, Unreadable};
 
 /// How much of a file is searched for the name of its encoding.
-const PROBE_BYTES: usize = 4 << 10;
+const PROBE_BYTES: usize = 16 << 10;
 
 /// How much is given to the tokenizer at once.
 const PIECE_BYTES: usize = 16 << 10;
@@ -48,16 +48,22 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<String, Unreadable> {
     }
 }
 
-/// `<meta charset="…">` and `content="text/html; charset=…"`.
+/// `<meta charset="…">`, `content="text/html; charset=…"`, and what the first line of XHTML says.
 fn named_encoding(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
-    let head = bytes[..bytes.len().min(PROBE_BYTES)].to_ascii_lowercase();
-    let at = head.windows(8).position(|window| window == b"charset=")? + 8;
-    let value = head[at..].iter().skip_while(|byte| matches!(byte, b'"' | b'\'' | b' '));
-    let label: Vec<u8> = value
-        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':'))
-        .copied()
-        .collect();
-    encoding_rs::Encoding::for_label(&label)
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(PROBE_BYTES)]).to_ascii_lowercase();
+    let mut tags = head.split('<').map(|tag| tag.split('>').next().unwrap_or_default());
+    tags.find_map(|tag| {
+        let name = match tag {
+            _ if tag.starts_with("meta") => "charset",
+            _ if tag.starts_with("?xml") => "encoding",
+            _ => return None,
+        };
+        let value = tag.split_once(name)?.1.trim_start().strip_prefix('=')?;
+        let value = value.trim_start_matches([' ', '"', '\'']);
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':');
+        let end = value.find(|c| !is_part(c)).unwrap_or(value.len());
+        encoding_rs::Encoding::for_label(&value.as_bytes()[..end])
+    })
 }
 
 /// The blocks of a piece of HTML that stands in another text.
@@ -198,6 +204,28 @@ mod tests {
     }
 
     #[test]
+    fn what_readers_say_about_a_page_is_not_its_text() {
+        let text =
+            "Das Bad ist am Montag geschlossen und sonst von 9 bis 20 Uhr offen. ".repeat(10);
+        let said = "<ol class=comment-list><li>Stimmt nicht, am Montag ist offen!</ol>";
+        let html = format!("<p>{text}</p><div id=comments><h3>1 Kommentar</h3>{said}</div>");
+        assert_eq!(canonical(&html), text.trim());
+        assert!(
+            canonical(&format!("<p>Frage?</p><div id=comments>{said}</div>")).contains("Stimmt")
+        );
+        let html =
+            "<h2>Bad <span class=mw-editsection>[edit]</span></h2><div class=noprint>x</div>";
+        assert_eq!(canonical(html), "Bad");
+    }
+
+    #[test]
+    fn names_of_pictures_and_bullets_of_headings_go() {
+        let html = "<img alt='hotel-1.jpg'><img alt='Plan of the bath'><ul><li><h3>Fees</h3><p>3";
+        assert_eq!(canonical(html), "Plan of the bath\n\nFees\n\n3");
+        assert_eq!(canonical("<ol><li><h3>Fees</h3></ol>"), "1. Fees");
+    }
+
+    #[test]
     fn unclosed_and_bare_text() {
         assert_eq!(
             canonical("bare<p>one<p>two<div>three</div>four"),
@@ -262,6 +290,15 @@ mod tests {
         let page = |head: &[u8]| decode(&[head, b"<p>F\xfcr B\xfcrger</p>"].concat());
         for head in [&b""[..], b"<meta charset=utf-8>", b"<meta charset=iso-8859-1>"] {
             assert!(page(head).unwrap().ends_with("<p>Für Bürger</p>"));
+        }
+        let cyrillic = |head: &[u8]| decode(&[head, b"<p>\xc4\xe0"].concat());
+        let blanks = " ".repeat(5000);
+        for head in [
+            "<script charset=utf-8></script><meta content='text/html; charset = windows-1251'>",
+            "<?xml version='1.0' encoding='windows-1251'?>",
+            &format!("{blanks}<meta charset=windows-1251>"),
+        ] {
+            assert!(cyrillic(head.as_bytes()).unwrap().ends_with("<p>Да"), "{head}");
         }
     }
 

@@ -13,6 +13,8 @@ pub(crate) enum Aside {
     Banner,
     /// Menus, side bars, links to share, feet.
     Menu,
+    /// What readers of the page say below it.
+    Remark,
 }
 
 /// What tells whether a block belongs to the text.
@@ -24,6 +26,8 @@ pub(crate) struct Sign {
 
 /// So much text must be left, or nothing is dropped.
 const LEAST_TEXT_BYTES: usize = 100;
+/// A page that says so much itself is not what its readers say about it.
+const LEAST_OWN_BYTES: usize = 600;
 /// Links one after another are a menu from this number on.
 const MENU_LINKS: usize = 3;
 /// An entry of a menu is not longer.
@@ -54,9 +58,29 @@ const MENUS: &[&str] = &[
     "searchbox",
     "searchform",
     "metanav",
+    "skip",
+    "recommend",
+    "recommended",
+    "recommendations",
+    "relatedposts",
+    "sharedaddy",
+    "sponsored",
+    "taboola",
+    "outbrain",
+    "trending",
     "subnav",
     "mainnav",
 ];
+
+const REMARKS: &[&str] = &["comments", "commentlist", "disqus", "respond"];
+/// Parts that are not printed belong to the page's handling, not to its text.
+const FOR_SCREENS: &[&str] = &["noprint", "no-print", "d-print-none", "mw-editsection"];
+
+/// Whether an element is only for those who read the page at a screen.
+pub(crate) fn is_for_screens(class: Option<&str>) -> bool {
+    let mut names = class.into_iter().flat_map(str::split_whitespace).take(20);
+    names.any(|name| FOR_SCREENS.contains(&name))
+}
 
 /// What an element's class and identifier say that it is.
 pub(crate) fn aside(class: Option<&str>, id: Option<&str>) -> Option<Aside> {
@@ -69,8 +93,11 @@ pub(crate) fn aside(class: Option<&str>, id: Option<&str>) -> Option<Aside> {
         }
         let first = lower.split(['-', '_']).next().unwrap_or_default();
         let last = lower.rsplit(['-', '_']).next().unwrap_or_default();
+        if REMARKS.contains(&first) || REMARKS.contains(&last) {
+            menu = Some(Aside::Remark);
+        }
         if MENUS.contains(&first) || MENUS.contains(&last) {
-            menu = Some(Aside::Menu);
+            menu = menu.or(Some(Aside::Menu));
         }
     }
     menu
@@ -88,6 +115,7 @@ pub(crate) fn without_surroundings(raws: Vec<Raw>, signs: &[Sign]) -> Vec<Raw> {
     };
     let text = sum(&|sign| sign.aside.is_none());
     let menus = sum(&|sign| sign.aside == Some(Aside::Menu));
+    let drops_remarks = text >= LEAST_OWN_BYTES;
     let drops_banners = text + menus >= LEAST_TEXT_BYTES;
     // What is called a side bar but holds most of the text is the text.
     let drops_menus = text >= LEAST_TEXT_BYTES && text >= menus;
@@ -96,6 +124,7 @@ pub(crate) fn without_surroundings(raws: Vec<Raw>, signs: &[Sign]) -> Vec<Raw> {
         .map(|sign| match sign.aside {
             Some(Aside::Banner) => !drops_banners,
             Some(Aside::Menu) => !drops_menus,
+            Some(Aside::Remark) => !drops_remarks,
             None => true,
         })
         .collect();

@@ -6,6 +6,7 @@ use crate::BlockKind;
 use crate::clean::LINE_BREAK;
 use crate::frame::Frame;
 use crate::html_density::{self as density, Aside, Sign};
+use crate::office::is_made;
 use crate::raw::Raw;
 use crate::table::column_name;
 
@@ -73,9 +74,10 @@ pub(crate) struct Page {
     signs: Vec<Sign>,
     /// Which of `found` stand in a `main` element.
     main: Vec<(usize, usize)>,
-    /// How many open elements are called banners, and how many menus and side bars.
+    /// How many open elements are called banners, menus and side bars, and what readers say.
     banners: usize,
     menus: usize,
+    remarks: usize,
     plain: usize,
     /// How many open elements are titles of an act.
     act_titles: usize,
@@ -140,7 +142,8 @@ impl Page {
             self.too_deep_line = Some(line);
             return;
         }
-        let effect = if is_hidden(get) { Effect::Skip } else { shown };
+        let is_hidden = is_hidden(get) || density::is_for_screens(get("class"));
+        let effect = if is_hidden { Effect::Skip } else { shown };
         if self.skipped == 0 {
             self.begin(effect, get);
         }
@@ -162,6 +165,7 @@ impl Page {
         match aside {
             Some(Aside::Banner) => &mut self.banners,
             Some(Aside::Menu) => &mut self.menus,
+            Some(Aside::Remark) => &mut self.remarks,
             None => &mut self.plain,
         }
     }
@@ -172,7 +176,10 @@ impl Page {
             "br" if self.text.is_empty() => {}
             "br" => self.text.push(LINE_BREAK),
             "hr" => self.flush(),
-            "img" => self.text.push_str(get("alt").unwrap_or_default()),
+            "img" => {
+                let said = get("alt").filter(|text| !is_made(text));
+                self.text.push_str(said.unwrap_or_default());
+            }
             "wbr" => {}
             _ => return false,
         }
@@ -409,7 +416,8 @@ impl Page {
             return;
         }
         let mut text = std::mem::take(&mut self.text);
-        if let Some(marker) = self.marker.take() {
+        let is_heading = matches!(kind, BlockKind::Heading { .. });
+        if let Some(marker) = self.marker.take().filter(|marker| !is_heading || marker != "-") {
             text = format!("{marker} {}", text.trim_start());
             lead = 0;
         }
@@ -421,9 +429,10 @@ impl Page {
             Some(cell) => cell.push(raw),
             None => {
                 let link_bytes = std::mem::take(&mut self.link_bytes);
-                let aside = match (self.banners, self.menus) {
-                    (0, 0) => None,
-                    (0, _) => Some(Aside::Menu),
+                let aside = match (self.banners, self.remarks, self.menus) {
+                    (0, 0, 0) => None,
+                    (0, 0, _) => Some(Aside::Menu),
+                    (0, ..) => Some(Aside::Remark),
                     _ => Some(Aside::Banner),
                 };
                 self.signs.push(Sign { link_bytes, aside });

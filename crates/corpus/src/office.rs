@@ -28,6 +28,7 @@ pub(crate) fn main_folder(package: &mut crate::package::Package) -> String {
 }
 
 pub(crate) use docx::read as docx;
+pub(crate) use docx_text::is_made;
 pub(crate) use open_document::read as open_document;
 pub(crate) use pptx::read as pptx;
 pub(crate) use xlsx::read as xlsx;

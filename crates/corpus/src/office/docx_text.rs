@@ -210,22 +210,25 @@ impl<'a> Reader<'_, 'a> {
     }
 }
 
-/// Whether a picture's description was written by a person.
+/// Whether a picture's description was written by a person, and for it.
 pub(crate) fn is_alternative(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    let is_made = [
+    !text.is_empty() && text.len() <= MAX_ALTERNATIVE_BYTES && !is_made(text)
+}
+
+/// Whether a program made a picture's description: the name of its file, or a guess.
+pub(crate) fn is_made(text: &str) -> bool {
+    let lower = text.trim().to_lowercase();
+    let guesses = [
         "automatically generated",
         "automatisch generiert",
         "générée automatiquement",
         "generata automaticamente",
         "generato automaticamente",
     ];
-    let is_file = [".png", ".jpg", ".jpeg", ".gif", ".emf", ".svg"];
-    !text.is_empty()
-        && text.len() <= MAX_ALTERNATIVE_BYTES
-        && !is_made.iter().any(|sign| lower.contains(sign))
-        && !is_file.iter().any(|ending| lower.ends_with(ending))
-        && !lower.starts_with("http")
+    let endings = [".png", ".jpg", ".jpeg", ".gif", ".emf", ".svg", ".wmf", ".webp", ".bmp"];
+    guesses.iter().any(|guess| lower.contains(guess))
+        || endings.iter().any(|ending| lower.ends_with(ending))
+        || lower.starts_with("http")
 }
 
 /// Of a content in several forms, the first one: the others say the same for older programs.
