@@ -219,6 +219,19 @@ mod tests {
     }
 
     #[test]
+    fn the_main_part_of_a_page_may_be_named_by_its_role() {
+        let text = "Das Bad ist am Montag geschlossen und sonst von 9 bis 20 Uhr offen. ".repeat(2);
+        let links = "<ul><li><a>Tarif</a><li><a>Plan</a><li><a>Kurse</a></ul>";
+        let html = format!(
+            "<div>Start</div><div role=main><p>{text}</p>{links}<div class=share-links>Teilen\
+             </div></div><div>Impressum</div>"
+        );
+        let expected = format!("{}\n\n- Tarif\n\n- Plan\n\n- Kurse", text.trim());
+        assert_eq!(canonical(&html), expected);
+        assert_eq!(canonical("<main role=main><p>a</main><p>b"), "a");
+    }
+
+    #[test]
     fn names_of_pictures_and_bullets_of_headings_go() {
         let html = "<img alt='hotel-1.jpg'><img alt='Plan of the bath'><ul><li><h3>Fees</h3><p>3";
         assert_eq!(canonical(html), "Plan of the bath\n\nFees\n\n3");

@@ -103,8 +103,9 @@ pub(crate) fn aside(class: Option<&str>, id: Option<&str>) -> Option<Aside> {
     menu
 }
 
-/// The blocks without what surrounds the text.
-pub(crate) fn without_surroundings(raws: Vec<Raw>, signs: &[Sign]) -> Vec<Raw> {
+/// The blocks without what surrounds the text. In a part of the page that is said to be its text
+/// (not `whole`), lists of links belong to it.
+pub(crate) fn without_surroundings(raws: Vec<Raw>, signs: &[Sign], whole: bool) -> Vec<Raw> {
     if raws.len() != signs.len() {
         return raws;
     }
@@ -128,7 +129,7 @@ pub(crate) fn without_surroundings(raws: Vec<Raw>, signs: &[Sign]) -> Vec<Raw> {
             None => true,
         })
         .collect();
-    if text + menus >= LEAST_TEXT_BYTES {
+    if whole && text + menus >= LEAST_TEXT_BYTES {
         drop_link_runs(&raws, signs, &mut keeps);
     }
     raws.into_iter().zip(keeps).filter(|(_, keep)| *keep).map(|(raw, _)| raw).collect()

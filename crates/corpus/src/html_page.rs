@@ -131,7 +131,10 @@ impl Page {
         if self.skipped == 0 && self.open_void(name, get) || is_void(name) {
             return;
         }
-        let shown = self.effect(name);
+        let shown = match self.effect(name) {
+            Effect::Block if get("role") == Some("main") => Effect::Main,
+            effect => effect,
+        };
         if ends_paragraph(name, shown) {
             self.end_paragraph(name, shown);
         }
@@ -445,28 +448,35 @@ impl Page {
     /// what surrounds the text on every page of a site.
     pub(crate) fn into_text(mut self) -> Vec<Raw> {
         let signs = std::mem::take(&mut self.signs);
-        let has_main = !self.main.is_empty();
-        let found = self.found.len();
-        let text = self.into_main();
-        match has_main && text.len() < found {
-            true => text,
-            false => density::without_surroundings(text, &signs),
+        let is_in_main = self.in_main();
+        let whole = is_in_main.iter().all(|is_in| *is_in);
+        if signs.len() != self.found.len() {
+            return self.into_main();
         }
+        let signs: Vec<Sign> = kept(signs, &is_in_main);
+        let text = self.into_main();
+        density::without_surroundings(text, &signs, whole)
     }
 
     /// The blocks found; if there is a `main` element with text, only those in it.
     pub(crate) fn into_main(self) -> Vec<Raw> {
-        let in_main =
-            |index: &usize| self.main.iter().any(|(from, to)| from <= index && index < to);
-        if self.main.len() > 16 || !(0..self.found.len()).any(|index| in_main(&index)) {
-            return self.found;
-        }
-        let numbered = self.found.into_iter().enumerate();
-        numbered
-            .filter(|(index, _)| self.main.iter().any(|(from, to)| from <= index && index < to))
-            .map(|(_, raw)| raw)
-            .collect()
+        let is_in_main = self.in_main();
+        kept(self.found, &is_in_main)
     }
+
+    /// For each block whether it stands in a `main` element; all do if there is none with text.
+    fn in_main(&self) -> Vec<bool> {
+        let all = 0..self.found.len();
+        let is_in = |index: usize| self.main.iter().any(|(from, to)| *from <= index && index < *to);
+        if self.main.len() > 16 || !all.clone().any(is_in) {
+            return vec![true; self.found.len()];
+        }
+        all.map(is_in).collect()
+    }
+}
+
+fn kept<T>(all: Vec<T>, keeps: &[bool]) -> Vec<T> {
+    all.into_iter().zip(keeps).filter(|(_, keep)| **keep).map(|(one, _)| one).collect()
 }
 
 /// Whether an element begins a new block, shown or not.
