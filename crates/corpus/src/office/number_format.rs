@@ -58,11 +58,22 @@ enum Body {
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Digits {
     before: String,
+    /// The places of the digits before the point, and words between them: "000 00 00".
+    places: Vec<Place>,
     after: String,
     least_decimals: usize,
     most_decimals: usize,
     percent: bool,
     thousands: i32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Place {
+    /// A digit, or a zero where there is none.
+    Zero,
+    /// A digit, if there is one.
+    Digit,
+    Word(String),
 }
 
 /// A sign of a format code, or text that stands for itself.
@@ -311,8 +322,9 @@ fn digits(signs: &[Sign]) -> Digits {
                 found.most_decimals += 1;
             }
             Sign::Bare('#' | '?') if in_decimals => found.most_decimals += 1,
-            Sign::Bare('0' | '#' | '?') => {
+            Sign::Bare(place @ ('0' | '#' | '?')) => {
                 (begun, found.thousands) = (true, 0);
+                found.places.push(if *place == '0' { Place::Zero } else { Place::Digit });
             }
             Sign::Bare('.') => (begun, in_decimals) = (true, true),
             Sign::Bare(',') if begun => found.thousands += 1,
@@ -321,8 +333,19 @@ fn digits(signs: &[Sign]) -> Digits {
                 found.percent = true;
                 found.word("%", begun);
             }
-            Sign::Bare(character) => found.word(character.encode_utf8(&mut [0; 4]), begun),
-            Sign::Literal(text) => found.word(text, begun),
+            Sign::Bare(character) => {
+                found.between(character.encode_utf8(&mut [0; 4]), begun, in_decimals);
+            }
+            Sign::Literal(text) => found.between(text, begun, in_decimals),
+        }
+    }
+    // What stands after the last digit stands after the number.
+    if !in_decimals {
+        let last = found.places.iter().rposition(|place| !matches!(place, Place::Word(_)));
+        for word in found.places.split_off(last.map_or(0, |last| last + 1)).into_iter().rev() {
+            if let Place::Word(word) = word {
+                found.after.insert_str(0, &word);
+            }
         }
     }
     found
@@ -332,6 +355,33 @@ impl Digits {
     fn word(&mut self, text: &str, is_after: bool) {
         let place = if is_after { &mut self.after } else { &mut self.before };
         place.push_str(text);
+    }
+
+    /// A word before, between or after the digits.
+    fn between(&mut self, text: &str, begun: bool, in_decimals: bool) {
+        match begun && !in_decimals && self.after.is_empty() {
+            true => self.places.push(Place::Word(text.to_owned())),
+            false => self.word(text, begun),
+        }
+    }
+
+    /// Digits in their places; those that are left stand in the first one.
+    fn placed(&self, digits: &str) -> String {
+        let is_digit = |place: &Place| !matches!(place, Place::Word(_));
+        let Some(first) = self.places.iter().position(is_digit) else { return digits.to_owned() };
+        let mut left = digits.chars().rev();
+        let mut text: Vec<char> = Vec::new();
+        for (at, place) in self.places.iter().enumerate().rev() {
+            match place {
+                Place::Word(word) => text.extend(word.chars().rev()),
+                Place::Zero => text.push(left.next().unwrap_or('0')),
+                Place::Digit => text.extend(left.next()),
+            }
+            if at == first {
+                text.extend(left.by_ref());
+            }
+        }
+        text.iter().rev().collect()
     }
 
     fn show(&self, number: f64) -> String {
@@ -353,6 +403,8 @@ impl Digits {
         }
         let is_zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
         let sign = if number < 0.0 && !is_zero { "-" } else { "" };
+        let point = text.find('.').unwrap_or(text.len());
+        let text = self.placed(&text[..point]) + &text[point..];
         format!("{}{sign}{text}{}", self.before, self.after).trim().to_owned()
     }
 }
@@ -406,6 +458,12 @@ mod tests {
             ("0.0##", 1.25, "1.25"),
             ("#,##0,", 12_345_678.0, "12346"),
             ("@", 5.0, "5"),
+            ("00000", 42.0, "00042"),
+            ("000.0", -1.5, "-001.5"),
+            ("000\\ 000\\ 00\\ 00", 791_234_567.0, "079 123 45 67"),
+            ("000\\.0000\\.0000\\.00", 7_561_234_567_897.0, "756.1234.5678.97"),
+            ("#,##0\" Stk.\"", 12.0, "12 Stk."),
+            ("0.0\" %\"", 12.5, "12.5 %"),
             ("", 5.0, "5"),
         ] {
             assert_eq!(show(code, number), shown, "{code}");
