@@ -56,6 +56,13 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Mail, Unreadable> {
     Ok(Mail { found: Found { title, ..Found::of(raws) }, attachments })
 }
 
+/// The text of a page that was packed as a mail.
+pub(crate) fn page(bytes: &[u8]) -> Result<Vec<Raw>, Unreadable> {
+    let detail = "it has no header lines".to_owned();
+    let message = MessageParser::default().parse(bytes);
+    body(&message.ok_or(Unreadable::Broken { format: "mail", detail })?)
+}
+
 /// Whether it begins like a mail: with several header lines, or one that mails have.
 fn has_headers(message: &Message) -> bool {
     let mut headers = message.headers().iter();

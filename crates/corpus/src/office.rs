@@ -3,6 +3,7 @@
 mod date_format;
 mod docx;
 mod docx_formula;
+mod docx_inserted;
 mod docx_numbering;
 mod docx_styles;
 mod docx_table;

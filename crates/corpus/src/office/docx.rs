@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::docx_inserted;
 use super::docx_numbering::{Marker, Numbering};
 use super::docx_styles::{Look, Role, Styles, is_on, numbered, outline};
 use super::docx_table;
@@ -39,7 +40,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
     let mut notes = HashMap::new();
     notes.extend(footnotes.iter().flat_map(|xml| note_bodies(xml, Note::Foot)));
     notes.extend(endnotes.iter().flat_map(|xml| note_bodies(xml, Note::End)));
-    let graphics = graphic::read(&mut package, &relations, document.root(), FORMAT)?;
+    let mut graphics = graphic::read(&mut package, &relations, document.root(), FORMAT)?;
+    let left_out = docx_inserted::read(&mut package, &relations, document.root(), &mut graphics)?;
     let styles = styles.map(|xml| Styles::read(xml.root())).unwrap_or_default();
     let mut reader = Reader {
         styles,
@@ -56,7 +58,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
     reader.flush_notes();
     let raws = with_bold_headings(reader.found);
     let title = title(&mut package, "docProps/core.xml", FORMAT);
-    Ok(Found { title, ..Found::of(raws) })
+    Ok(Found { title, left_out, ..Found::of(raws) })
 }
 
 /// The notes of a part; those that only hold the line above notes are none.
@@ -96,6 +98,9 @@ impl<'a> Reader<'a> {
                 }
                 "customXml" | "ins" | "moveTo" | "smartTag" => self.blocks(child),
                 "AlternateContent" => choice(child).into_iter().for_each(|c| self.blocks(c)),
+                "altChunk" => {
+                    self.found.extend(self.graphics.remove(&child.id()).unwrap_or_default())
+                }
                 _ => {}
             }
         }

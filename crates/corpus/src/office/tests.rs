@@ -289,6 +289,34 @@ fn charts_and_formulas_of_word_are_read() {
     assert_eq!(texts("a.docx", &bytes), ["See.", "Yes; Votes: 12", "No; Votes: 7", "x=(a+b)/2"]);
 }
 
+/// Documents that programs make of pages take the page in as it is.
+#[test]
+fn inserted_pages_of_word_are_read() {
+    let chunk = |id: &str| format!("<w:altChunk r:id='{id}'/>");
+    let body = [p("", &r("Before.")), chunk("c1"), chunk("c2"), chunk("c3"), p("", &r("After."))];
+    let relation = |id: &str, target: &str| {
+        format!("<Relationship Id='{id}' Type='x/aFChunk' Target='{target}'/>")
+    };
+    let relations = format!(
+        "<Relationships>{}{}{}</Relationships>",
+        relation("c1", "/word/a.html"),
+        relation("c2", "b.mht"),
+        relation("c3", "c.rtf")
+    );
+    let page = b"Subject: x\nMIME-Version: 1.0\nContent-Type: text/html\n\n<p>Opened <b>daily</b>.";
+    let files: [(&str, &[u8]); 4] = [
+        ("word/_rels/document.xml.rels", relations.as_bytes()),
+        ("word/a.html", b"<h2>Fees</h2><ul><li>CHF 5</ul>"),
+        ("word/b.mht", page),
+        ("word/c.rtf", b"{\\rtf1 x}"),
+    ];
+    let bytes = with_files(&docx(&body.concat(), "", "", ""), &files);
+    let expected = ["Before.", "Fees", "- CHF 5", "Opened daily.", "After."];
+    assert_eq!(texts("a.docx", &bytes), expected);
+    let left_out = document("a.docx", &bytes).metadata.left_out;
+    assert!(left_out.len() == 1 && left_out[0].contains("\"c.rtf\""), "{left_out:?}");
+}
+
 #[test]
 fn formulas_of_word_keep_their_signs() {
     let t = |text: &str| format!("<m:r><m:t>{text}</m:t></m:r>");
