@@ -11,6 +11,7 @@ mod docx_text;
 mod graphic;
 mod number_format;
 mod open_document;
+mod open_document_object;
 mod open_document_style;
 mod open_document_text;
 mod pptx;

@@ -1,5 +1,6 @@
 //! OpenDocument files: texts, spreadsheets and presentations.
 
+use super::open_document_object;
 use super::open_document_style::Styles;
 use super::open_document_text::Reader;
 use super::relations::title;
@@ -11,7 +12,7 @@ use crate::sheet::{Budget, Cell, Look, Row, Sheet};
 use crate::xml::{Element, Xml};
 use crate::{BlockKind, Unreadable};
 
-const FORMAT: &str = "OpenDocument";
+pub(super) const FORMAT: &str = "OpenDocument";
 
 /// A cell or row that says it is repeated is written so many times at most.
 const MAX_REPEATED: u32 = 100;
@@ -31,6 +32,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
     let mut styles = Styles::default();
     common.iter().for_each(|xml| styles.add(xml.root()));
     styles.add(content.root());
+    let mut budget = Budget::default();
+    styles.objects = open_document_object::read(&mut package, content.root(), &mut budget)?;
     let mut found = Found { title: title(&mut package, "meta.xml", FORMAT), ..Found::default() };
     let body = content.root().child("body").into_iter().flat_map(Element::children);
     for part in body {
@@ -41,7 +44,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
                 reader.flush_notes();
                 found.raws.append(&mut reader.found);
             }
-            "spreadsheet" => sheets(part, &styles, &mut found)?,
+            "spreadsheet" => sheets(part, &styles, &mut budget, &mut found)?,
             "presentation" | "drawing" => slides(part, &styles, &mut found),
             _ => {}
         }
@@ -49,18 +52,35 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
     Ok(found)
 }
 
-fn sheets(part: Element, styles: &Styles, found: &mut Found) -> Result<(), Unreadable> {
-    let mut budget = Budget::default();
+/// The names and blocks of the sheets that are shown, and what is left out.
+pub(super) fn tables<'a>(
+    part: Element<'a>,
+    styles: &Styles,
+    budget: &mut Budget,
+    left_out: &mut Vec<String>,
+) -> Result<Vec<(&'a str, Vec<Raw>)>, Unreadable> {
+    let mut found = Vec::new();
     for table in part.children().filter(|child| child.is("table")) {
         let name = table.attribute("table:name").unwrap_or_default();
         if styles.is_hidden(table.attribute("table:style-name")) {
-            found.left_out.push(format!("the hidden sheet {name:?}"));
+            left_out.push(format!("the hidden sheet {name:?}"));
             continue;
         }
         let mut sheet = Sheet::default();
         let mut next = 0;
-        rows(table, &mut sheet, &mut next, false, &mut budget)?;
-        let blocks = sheet.blocks();
+        rows(table, &mut sheet, &mut next, false, budget)?;
+        found.push((name, sheet.blocks()));
+    }
+    Ok(found)
+}
+
+fn sheets(
+    part: Element,
+    styles: &Styles,
+    budget: &mut Budget,
+    found: &mut Found,
+) -> Result<(), Unreadable> {
+    for (name, blocks) in tables(part, styles, budget, &mut found.left_out)? {
         if !blocks.is_empty() {
             found.raws.push(Raw::new(BlockKind::Heading { level: 2 }, name));
             found.raws.extend(blocks);

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::docx_numbering::number;
 use super::docx_styles::Look;
+use super::open_document_object::Objects;
 use crate::xml::Element;
 
 const MAX_BASES: usize = 32;
@@ -35,6 +36,8 @@ pub(super) struct Styles {
     lists: HashMap<String, HashMap<usize, Level>>,
     /// Styles of sheets and slides that are not shown.
     hidden: HashSet<String>,
+    /// The objects that the file's elements refer to.
+    pub(super) objects: Objects,
 }
 
 /// How far the levels of a list have counted.

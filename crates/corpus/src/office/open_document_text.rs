@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::docx_styles::Look;
 use super::docx_text::{is_alternative, raised_digit};
+use super::open_document_object::{Object, Objects};
 use super::open_document_style::{Counts, OUTLINE, Styles};
 use crate::BlockKind;
 use crate::clean::LINE_BREAK;
@@ -61,6 +62,11 @@ impl<'a> Reader<'a> {
                 "section" if child.attribute("text:display") != Some("none") => self.blocks(child),
                 "frame" | "custom-shape" | "text-box" | "g" | "rect" | "numbered-paragraph" => {
                     self.blocks(child);
+                }
+                "object" => {
+                    if let Some(Object::Rows(rows)) = self.styles.objects.get(&child.id()) {
+                        self.found.extend_from_slice(rows);
+                    }
                 }
                 _ => {}
             }
@@ -239,7 +245,9 @@ impl<'a> Reader<'a> {
                 "tab" => out.push(" ", look),
                 "line-break" => out.push(LINE_BREAK.encode_utf8(&mut [0; 4]), look),
                 "note" => self.note(child),
-                "frame" | "custom-shape" | "g" | "rect" => picture(child, out),
+                "frame" | "custom-shape" | "g" | "rect" => {
+                    picture(child, &self.styles.objects, out);
+                }
                 "ruby" => {
                     child.child("ruby-base").into_iter().for_each(|c| self.inline(c, look, out))
                 }
@@ -285,8 +293,15 @@ impl Text<'_> {
 }
 
 /// A drawing's box of text comes after the paragraph; of a picture its alternative text stays.
-fn picture<'a>(frame: Element<'a>, out: &mut Text<'a>) {
-    let has_text = frame.descendants().any(|element| matches!(element.name(), "p" | "h" | "table"));
+/// A formula stands in the line.
+fn picture<'a>(frame: Element<'a>, objects: &Objects, out: &mut Text<'a>) {
+    let mut shown = frame.descendants().filter_map(|element| objects.get(&element.id()));
+    if let Some(Object::Formula(formula)) = shown.next() {
+        return out.push(formula, Look::default());
+    }
+    let has_text = frame.descendants().any(|element| {
+        matches!(element.name(), "p" | "h" | "table") || objects.contains_key(&element.id())
+    });
     if has_text {
         out.boxes.push(frame);
         return;

@@ -519,6 +519,37 @@ fn an_open_document_text() {
     assert_eq!(texts("a.odt", &bytes), expected);
 }
 
+/// Formulas, charts and tables stand in the container as files of their own.
+#[test]
+fn objects_of_an_open_document_are_read() {
+    let object = |name: &str| {
+        format!(
+            "<draw:frame><draw:object xlink:href='./{name}'/><draw:image xlink:href='{name}.png'/>\
+             </draw:frame>"
+        )
+    };
+    let body = format!(
+        "<office:text><text:p>It is {}.</text:p><text:p>Fees:{}</text:p></office:text>",
+        object("Object 1"),
+        object("Object 2")
+    );
+    let math = "<math><semantics><mrow><mi>a</mi></mrow><annotation>{a + b} over 2</annotation>\
+        </semantics></math>";
+    let cell = |text: &str| format!("<table:table-cell><text:p>{text}</text:p></table:table-cell>");
+    let chart = format!(
+        "<o:c xmlns:o='o'><o:body><o:chart><c:chart><c:title><text:p>Votes</text:p></c:title>\
+         <table:table><table:table-rows><table:table-row>{}{}</table:table-row></table:table-rows>\
+         </table:table></c:chart></o:chart></o:body></o:c>",
+        cell("Yes"),
+        cell("12")
+    );
+    let files: [(&str, &[u8]); 2] =
+        [("Object 1/content.xml", math.as_bytes()), ("Object 2/content.xml", chart.as_bytes())];
+    let bytes = with_files(&open_document(&body, ""), &files);
+    let expected = ["It is {a + b} over 2.", "Fees:", "Votes", "Yes | 12"];
+    assert_eq!(texts("a.odt", &bytes), expected);
+}
+
 #[test]
 fn an_open_document_sheet() {
     let body = "<office:spreadsheet><table:table table:name='S'>\
