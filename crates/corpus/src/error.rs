@@ -95,7 +95,7 @@ pub enum Unreadable {
         format: &'static str,
     },
     /// XML that defines entities: no office program writes any, and they can expand without end.
-    #[error("the {format} file has a document type definition: that is not read")]
+    #[error("the {format} file defines entities of its own, which no office program does: refused")]
     Definition {
         /// The format's name.
         format: &'static str,
