@@ -256,13 +256,13 @@ impl<'a> Element<'a> {
         self.name() == name
     }
 
-    /// An attribute: the one of exactly this name, else one of this name with any prefix, or with
-    /// another one.
+    /// An attribute: the one of exactly this name, else one of this name with any prefix. That of a
+    /// relation ("r:id") may have any prefix, but has one.
     pub(crate) fn attribute(self, name: &str) -> Option<&'a str> {
         let node = self.node();
         let attributes = &self.xml.attributes[node.from as usize..node.to as usize];
         let named = |attribute: &&Attribute| &self.xml.names[attribute.name as usize];
-        let wanted = name.rsplit_once(':').map_or(name, |(_, local)| local);
+        let wanted = name.strip_prefix("r:").unwrap_or(name);
         let found = attributes.iter().find(|attribute| named(attribute) == name).or_else(|| {
             attributes.iter().find(|attribute| {
                 let found = named(attribute).rsplit_once(':');

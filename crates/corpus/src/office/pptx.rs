@@ -26,9 +26,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
     let slides = presentation.root().child("sldIdLst").into_iter().flat_map(Element::children);
     for (index, slide) in slides.enumerate() {
         let target = slide.attribute("r:id").and_then(|id| relations.target(id));
-        let Some(target) = target else { continue };
-        let Some(bytes) = package.part(target)? else { continue };
-        let xml = Xml::parse(&bytes, FORMAT)?;
+        let Some(target) = target.filter(|target| package.has(target)) else {
+            found.left_out.push(format!("the slide {}, which is missing in the file", index + 1));
+            continue;
+        };
+        let xml = Xml::parse(&package.required(target)?, FORMAT)?;
         if matches!(xml.root().attribute("show"), Some("0" | "false")) {
             found.left_out.push(format!("the hidden slide {}", index + 1));
             continue;

@@ -59,6 +59,11 @@ impl Relations {
         self.by_id.get(id).map(|(_, target)| target.as_str())
     }
 
+    /// What the part with this identifier is: "worksheet", "slide".
+    pub(crate) fn kind(&self, id: &str) -> Option<&str> {
+        self.by_id.get(id).map(|(kind, _)| kind.as_str())
+    }
+
     /// The paths of the parts of this kind, in the order of their names.
     pub(crate) fn of_kind(&self, kind: &str) -> Vec<String> {
         let mut found: Vec<String> = self

@@ -390,6 +390,31 @@ fn a_workbook_as_excel_shows_it() {
     assert_eq!(left_out, ["the hidden sheet \"Geheim\""]);
 }
 
+#[test]
+fn sheets_may_have_any_name_and_missing_ones_are_named() {
+    let sheet = "<worksheet><sheetData><row><c><v>5</v></c></row></sheetData></worksheet>";
+    let workbook = "<workbook xmlns:q='q'><sheets><sheet name='A' sheetId='1' q:id='r1'/>\
+        <sheet name='B' q:id='r2'/><sheet name='C' q:id='r3'/><sheet name='D' q:id=''/></sheets>\
+        </workbook>";
+    let relation = |id: &str, kind: &str, target: &str| {
+        format!("<Relationship Id='{id}' Type='x/{kind}' Target='{target}'/>")
+    };
+    let relations = format!(
+        "<Relationships>{}{}{}</Relationships>",
+        relation("r1", "worksheet", "/xl/one.xml"),
+        relation("r2", "worksheet", "two.xml"),
+        relation("r3", "chartsheet", "three.xml")
+    );
+    let bytes = zip(&[
+        ("xl/workbook.xml", workbook.as_bytes()),
+        ("xl/_rels/workbook.xml.rels", relations.as_bytes()),
+        ("xl/one.xml", sheet.as_bytes()),
+    ]);
+    assert_eq!(texts("a.xlsx", &bytes), ["A", "5"]);
+    let left_out = document("a.xlsx", &bytes).metadata.left_out;
+    assert_eq!(left_out, ["the sheet \"B\", which is missing in the file"]);
+}
+
 /// Boxes of text lie over a sheet; older programs have another form of the same box.
 #[test]
 fn boxes_of_text_stand_after_their_sheet() {

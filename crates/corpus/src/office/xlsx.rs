@@ -39,8 +39,16 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
             found.left_out.push(format!("the hidden sheet {name:?}"));
             continue;
         }
-        let target = sheet.attribute("r:id").and_then(|id| relations.target(id));
-        let Some(target) = target.filter(|target| target.contains("sheets/")) else { continue };
+        let id = sheet.attribute("r:id").unwrap_or_default();
+        // Sheets of charts show what stands in others; modules hold programs.
+        if relations.kind(id).is_some_and(|kind| kind != "worksheet") || id.is_empty() {
+            continue;
+        }
+        let target = relations.target(id).filter(|target| package.has(target));
+        let Some(target) = target else {
+            found.left_out.push(format!("the sheet {name:?}, which is missing in the file"));
+            continue;
+        };
         let (blocks, unvalued) = book.sheet(&mut package, target)?;
         if unvalued > 0 {
             found.left_out.push(format!(
