@@ -11,7 +11,7 @@ use mail_parser::{
 
 use crate::found::Found;
 use crate::raw::Raw;
-use crate::{BlockKind, Language, Unreadable, clean, html, plain, table};
+use crate::{BlockKind, Language, Unreadable, clean, html, plain, table, western};
 
 /// A mail that was read.
 pub(crate) struct Mail {
@@ -40,7 +40,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Mail, Unreadable> {
     if bytes.len() > clean::MAX_BYTES {
         return Err(Unreadable::TooLarge { bytes: bytes.len(), limit: clean::MAX_BYTES });
     }
-    let message = MessageParser::default().parse(bytes);
+    let bytes = with_sound_headers(bytes.trim_ascii_start());
+    let message = MessageParser::default().parse(&*bytes);
     let message = message.filter(has_headers).ok_or_else(|| {
         let detail = "it has no header lines such as From and Subject".to_owned();
         Unreadable::Broken { format: "mail", detail }
@@ -54,6 +55,21 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Mail, Unreadable> {
     raws.extend(head(&message, &attachments));
     raws.extend(body(&message)?);
     Ok(Mail { found: Found { title, ..Found::of(raws) }, attachments })
+}
+
+/// The mail with header lines in UTF-8; some programs write them as they are, in Windows-1252.
+fn with_sound_headers(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let end = |sign: &[u8]| bytes.windows(sign.len()).position(|window| window == sign);
+    let end = end(b"\n\n").into_iter().chain(end(b"\n\r\n")).min().unwrap_or(bytes.len());
+    let (headers, rest) = bytes.split_at(end);
+    let decoded = match std::str::from_utf8(headers) {
+        Ok(_) => None,
+        Err(_) => western::decode(headers),
+    };
+    match decoded {
+        Some(text) => Cow::Owned([text.as_bytes(), rest].concat()),
+        None => Cow::Borrowed(bytes),
+    }
 }
 
 /// The text of a page that was packed as a mail.
@@ -342,6 +358,13 @@ mod tests {
             Date: 2026-01-05 10:00 +01:00";
         assert_eq!(found[1], (BlockKind::TableRow, head.to_owned()));
         assert_eq!(found[2].1, "Die Gebühr ist 20 €.");
+    }
+
+    #[test]
+    fn bare_letters_in_header_lines_are_read() {
+        let mail = b"\r\n\nFrom: J\xfcrg <j@a.ch>\nSubject: Geb\xfchr\n\nF\xfcr B\xfcrger.\n";
+        let found: Vec<String> = blocks(mail).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(found, ["Gebühr", "From: Jürg <j@a.ch>", "Für Bürger."]);
     }
 
     #[test]
