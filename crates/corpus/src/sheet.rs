@@ -31,6 +31,33 @@ pub(crate) struct Cell {
     pub columns: u32,
 }
 
+/// Columns that are not shown.
+#[derive(Debug, Default)]
+pub(crate) struct Hidden {
+    /// First and last of each run, in order, apart from one another.
+    runs: Vec<(u32, u32)>,
+}
+
+impl Hidden {
+    /// Runs of columns, the last one of each included.
+    pub(crate) fn of(mut runs: Vec<(u32, u32)>) -> Hidden {
+        runs.sort_unstable();
+        let mut merged: Vec<(u32, u32)> = Vec::new();
+        for (first, last) in runs {
+            match merged.last_mut().filter(|before| first <= before.1.saturating_add(1)) {
+                Some(before) => before.1 = before.1.max(last),
+                None => merged.push((first, last)),
+            }
+        }
+        Hidden { runs: merged }
+    }
+
+    pub(crate) fn has(&self, column: u32) -> bool {
+        let after = self.runs.partition_point(|(first, _)| *first <= column);
+        after.checked_sub(1).is_some_and(|at| column <= self.runs[at].1)
+    }
+}
+
 /// What the cells of a workbook may come to: many may name one text that stands in the file once,
 /// or one may say that it is repeated, so a small file could stand for any amount.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use crate::clean::LINE_BREAK;
 use crate::found::Found;
 use crate::package::Package;
 use crate::raw::Raw;
-use crate::sheet::{Budget, Cell, Look, Row, Sheet};
+use crate::sheet::{Budget, Cell, Hidden, Look, Row, Sheet};
 use crate::xml::{Element, Xml};
 use crate::{BlockKind, Unreadable};
 
@@ -68,7 +68,9 @@ pub(super) fn tables<'a>(
         }
         let mut sheet = Sheet::default();
         let mut next = 0;
-        rows(table, &mut sheet, &mut next, false, budget)?;
+        let mut hidden = Vec::new();
+        hidden_columns(table, &mut 0, &mut hidden);
+        rows(table, &mut sheet, &mut next, false, &Hidden::of(hidden), budget)?;
         found.push((name, sheet.blocks()));
     }
     Ok(found)
@@ -94,16 +96,19 @@ fn rows(
     sheet: &mut Sheet,
     next: &mut u32,
     is_header: bool,
+    hidden: &Hidden,
     budget: &mut Budget,
 ) -> Result<(), Unreadable> {
     for child in parent.children() {
         match child.name() {
-            "table-header-rows" => rows(child, sheet, next, true, budget)?,
-            "table-rows" | "table-row-group" => rows(child, sheet, next, is_header, budget)?,
+            "table-header-rows" => rows(child, sheet, next, true, hidden, budget)?,
+            "table-rows" | "table-row-group" => {
+                rows(child, sheet, next, is_header, hidden, budget)?
+            }
             "table-row" => {
                 let count: u32 = child.number("table:number-rows-repeated").unwrap_or(1);
                 let is_shown = child.attribute("table:visibility").is_none_or(|v| v == "visible");
-                let cells = if is_shown { cells(child, budget)? } else { Vec::new() };
+                let cells = if is_shown { cells(child, hidden, budget)? } else { Vec::new() };
                 let shown = if cells.is_empty() { 0 } else { count.min(MAX_REPEATED) };
                 for cell in &cells {
                     budget.take(&cell.text, shown.saturating_sub(1) as usize)?;
@@ -124,7 +129,27 @@ fn rows(
     Ok(())
 }
 
-fn cells(row: Element, budget: &mut Budget) -> Result<Vec<Cell>, Unreadable> {
+/// The columns that are not shown; groups of columns may stand in one another.
+fn hidden_columns(parent: Element, next: &mut u32, found: &mut Vec<(u32, u32)>) {
+    for child in parent.children() {
+        match child.name() {
+            "table-columns" | "table-header-columns" | "table-column-group" => {
+                hidden_columns(child, next, found);
+            }
+            "table-column" => {
+                let count: u32 = child.number("table:number-columns-repeated").unwrap_or(1);
+                let end = next.saturating_add(count);
+                if child.attribute("table:visibility").is_some_and(|v| v != "visible") {
+                    found.push((*next, end.saturating_sub(1)));
+                }
+                *next = end;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn cells(row: Element, hidden: &Hidden, budget: &mut Budget) -> Result<Vec<Cell>, Unreadable> {
     let mut found: Vec<Cell> = Vec::new();
     let mut column = 0_u32;
     for cell in row.children() {
@@ -136,7 +161,8 @@ fn cells(row: Element, budget: &mut Budget) -> Result<Vec<Cell>, Unreadable> {
             let columns = cell.number("table:number-columns-spanned").unwrap_or(1);
             let cell = |column| Cell { column, text: text.clone(), look, columns };
             budget.take(&text, count.min(MAX_REPEATED) as usize)?;
-            found.extend((column..column + count.min(MAX_REPEATED)).map(cell));
+            let is_shown = |column: &u32| !hidden.has(*column);
+            found.extend((column..column + count.min(MAX_REPEATED)).filter(is_shown).map(cell));
         }
         column = column.saturating_add(count);
     }

@@ -591,6 +591,33 @@ fn an_open_document_sheet() {
 }
 
 #[test]
+fn hidden_columns_are_not_read() {
+    let cell = |text: &str| format!("<table:table-cell><text:p>{text}</text:p></table:table-cell>");
+    let columns = "<table:table-column/><table:table-column-group><table:table-column \
+        table:visibility='collapse' table:number-columns-repeated='2'/></table:table-column-group>";
+    let row = ["a", "b", "c", "d"].map(cell).concat();
+    let body = format!(
+        "<office:spreadsheet><table:table table:name='S'>{columns}<table:table-row>{row}\
+         </table:table-row></table:table></office:spreadsheet>"
+    );
+    assert_eq!(texts("a.ods", &open_document(&body, "")), ["S", "a | d"]);
+    // Each cell is looked up among as many columns as a file may name.
+    let start = std::time::Instant::now();
+    let columns = "<col min='3' max='5' hidden='1'/><col min='9' max='9' hidden='1'/>";
+    let cells = "<c><v>1</v></c>".repeat(2);
+    let row = format!("<row>{cells}</row>");
+    let sheet = format!(
+        "<cols>{}</cols><sheetData>{}<row><c r='B1'><v>7</v></c><c r='D1'><v>8</v></c></row>\
+         </sheetData>",
+        columns.repeat(100_000),
+        row.repeat(100_000)
+    );
+    let found = texts("a.xlsx", &xlsx(&[("A", "visible", &sheet)], "", &[]));
+    assert_eq!(found.last().map(String::as_str), Some("7"));
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
+#[test]
 fn an_archive_is_read_file_by_file() {
     let inner = zip(&[("c.txt", b"Deep inside.")]);
     let bytes = zip(&[

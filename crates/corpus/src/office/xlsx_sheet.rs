@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::number_format::{Epoch, NumberFormat};
 use super::xlsx::{is_on, rich_text};
 use crate::Unreadable;
-use crate::sheet::{self, Budget, Cell, Row, Sheet};
+use crate::sheet::{self, Budget, Cell, Hidden, Row, Sheet};
 use crate::xml::Element;
 
 /// Sheets of Excel have no more.
@@ -84,13 +84,13 @@ fn said_headers(root: Element) -> Vec<u32> {
     found
 }
 
-fn hidden_columns(root: Element) -> Vec<(u32, u32)> {
+fn hidden_columns(root: Element) -> Hidden {
     let columns = root.child("cols").into_iter().flat_map(Element::children);
-    columns
+    let runs = columns
         .filter(|column| column.attribute("hidden").is_some_and(is_on))
         .filter_map(|column| column.number("min").zip(column.number("max")))
-        .map(|(min, max): (u32, u32)| (min.saturating_sub(1), max.saturating_sub(1)))
-        .collect()
+        .map(|(min, max): (u32, u32)| (min.saturating_sub(1), max.saturating_sub(1)));
+    Hidden::of(runs.collect())
 }
 
 struct Reader<'a> {
@@ -102,7 +102,7 @@ impl Reader<'_> {
     fn cells(
         &self,
         row: Element,
-        hidden: &[(u32, u32)],
+        hidden: &Hidden,
         budget: &mut Budget,
     ) -> Result<Vec<Cell>, Unreadable> {
         let mut cells: Vec<Cell> = Vec::new();
@@ -110,8 +110,7 @@ impl Reader<'_> {
         for cell in row.children().filter(|cell| cell.is("c")) {
             let column = cell.attribute("r").and_then(place).map_or(next, |(_, column)| column);
             next = column.saturating_add(1);
-            let is_hidden = hidden.iter().any(|(from, to)| (*from..=*to).contains(&column));
-            if is_hidden || column >= MAX_COLUMNS {
+            if hidden.has(column) || column >= MAX_COLUMNS {
                 continue;
             }
             if let Some((text, look)) = self.shown(cell).filter(|(text, _)| !text.trim().is_empty())
