@@ -211,8 +211,8 @@ fn pieces(text: &str) -> Vec<(bool, String)> {
     for (index, line) in lines.iter().enumerate() {
         let bare = line.trim_start_matches(['>', ' ']);
         is_forwarded |= begins_forwarded(&lines[index..lines.len().min(index + 4)].join("\n"));
-        let next = lines[index + 1..].iter().find(|next| !next.trim().is_empty());
-        let leads = next.is_some_and(|next| next.starts_with('>')) && is_attribution(line);
+        let next = || lines[index + 1..].iter().find(|next| !next.trim().is_empty());
+        let leads = is_attribution(line) && next().is_some_and(|next| next.starts_with('>'));
         let is_quoted = is_forwarded || line.starts_with('>') || leads;
         let shown = if line.starts_with('>') { bare } else { line };
         // "-- " stands over a signature.

@@ -1,5 +1,6 @@
 //! ZIP containers, opened with limits, so that a small file cannot become a large one.
 
+use std::collections::HashMap;
 use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
@@ -20,6 +21,8 @@ pub(crate) const MAX_ENTRIES: usize = 20_000;
 /// A container that was opened.
 pub(crate) struct Package<'a> {
     archive: ZipArchive<Cursor<&'a [u8]>>,
+    /// The parts by their plain names.
+    names: HashMap<String, usize>,
     format: &'static str,
     limit_bytes: u64,
     left_bytes: u64,
@@ -41,25 +44,22 @@ impl<'a> Package<'a> {
         }
         let grown = MAX_GROWTH.saturating_mul(bytes.len() as u64);
         let limit_bytes = grown.clamp(FREE_BYTES, MAX_UNPACKED_BYTES);
-        Ok(Package { archive, format, limit_bytes, left_bytes: limit_bytes })
+        let mut names = HashMap::new();
+        for index in 0..archive.len() {
+            if let Some(Ok(name)) = archive.name_for_index(index) {
+                names.entry(plain(&name)).or_insert(index);
+            }
+        }
+        Ok(Package { archive, names, format, limit_bytes, left_bytes: limit_bytes })
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
         self.index(name).is_some()
     }
 
-    /// Where a part stands; its name may have other capitals, and `\` where `/` belongs.
+    /// Where a part stands.
     fn index(&self, name: &str) -> Option<usize> {
-        let name = name.trim_start_matches('/');
-        let is_named = |known: &str| {
-            let known = known.trim_start_matches(['/', '\\']);
-            let same = |(a, b): (u8, u8)| a.eq_ignore_ascii_case(&b) || a == b'\\' && b == b'/';
-            known.len() == name.len() && known.bytes().zip(name.bytes()).all(same)
-        };
-        self.archive.index_for_name(name).or_else(|| {
-            let mut names = (0..self.archive.len()).map(|index| self.archive.name_for_index(index));
-            names.position(|known| known.and_then(Result::ok).is_some_and(|known| is_named(&known)))
-        })
+        self.archive.index_for_name(name).or_else(|| self.names.get(&plain(name)).copied())
     }
 
     /// The files in it, in their order; folders are none.
@@ -111,6 +111,11 @@ impl<'a> Package<'a> {
         let detail = format!("{name} is missing");
         self.part(name)?.ok_or(Unreadable::Broken { format: self.format, detail })
     }
+}
+
+/// A part's name as it is looked for: it may have other capitals, and `\` where `/` belongs.
+fn plain(name: &str) -> String {
+    name.replace('\\', "/").trim_start_matches('/').to_ascii_lowercase()
 }
 
 fn damaged(format: &'static str, error: &ZipError) -> Unreadable {

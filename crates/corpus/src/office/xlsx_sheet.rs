@@ -14,6 +14,8 @@ const MAX_COLUMNS: u32 = 1 << 14;
 
 /// A text longer than this is not repeated in the rows that a merged cell spans.
 const MAX_REPEATED_BYTES: usize = 120;
+/// How many rows of merged cells are looked at in all.
+const MAX_MERGE_STEPS: usize = 20_000_000;
 /// What merged cells may add to a sheet.
 const MAX_REPEATED_CELLS: usize = 100_000;
 
@@ -165,7 +167,11 @@ fn merge(sheet: &mut Sheet, root: Element) {
     let rows: HashMap<u32, usize> =
         sheet.rows.iter().enumerate().map(|(index, row)| (row.number, index)).collect();
     let mut left = MAX_REPEATED_CELLS;
+    let mut steps = 0;
     for area in areas {
+        if steps > MAX_MERGE_STEPS {
+            break;
+        }
         let Some(row) = rows.get(&area.first_row) else { continue };
         let cells = &mut sheet.rows[*row].cells;
         let Ok(at) = cells.binary_search_by_key(&area.first_column, |cell| cell.column) else {
@@ -177,6 +183,7 @@ fn merge(sheet: &mut Sheet, root: Element) {
             continue;
         }
         for number in area.first_row + 1..=area.last_row.min(area.first_row + 1000) {
+            steps += 1;
             let Some(row) = rows.get(&number).filter(|_| left > 0) else { continue };
             let cells = &mut sheet.rows[*row].cells;
             // Only where the row says something itself.
