@@ -59,7 +59,7 @@ impl<'a> Package<'a> {
 
     /// Where a part stands.
     fn index(&self, name: &str) -> Option<usize> {
-        self.archive.index_for_name(name).or_else(|| self.names.get(&plain(name)).copied())
+        self.names.get(&plain(name)).copied()
     }
 
     /// The files in it, in their order; folders are none.

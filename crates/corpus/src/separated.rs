@@ -5,7 +5,7 @@ use csv::{ReaderBuilder, Trim};
 use crate::Unreadable;
 use crate::clean::decode;
 use crate::found::Found;
-use crate::sheet::{Cell, FirstRow, Look, Row, Sheet};
+use crate::sheet::{Budget, Cell, FirstRow, Look, Row, Sheet};
 
 /// The signs that may stand between cells, the likelier first.
 const SIGNS: [u8; 4] = *b",;\t|";
@@ -21,7 +21,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
         Some(declared) => declared,
         None => (likely_sign(&text), text.as_str()),
     };
-    let sheet = Sheet { rows: rows(body, sign), first_row: FirstRow::Names, ..Sheet::default() };
+    let rows = rows(body, sign, &mut Budget::default())?;
+    let sheet = Sheet { rows, first_row: FirstRow::Names, ..Sheet::default() };
     Ok(Found::of(sheet.blocks()))
 }
 
@@ -37,7 +38,8 @@ fn likely_sign(text: &str) -> u8 {
     let probe = &text[..text.floor_char_boundary(PROBE_BYTES.min(text.len()))];
     let score = |sign: &u8| {
         let mut counts = std::collections::BTreeMap::new();
-        for row in rows(probe, *sign).iter().take(PROBE_ROWS) {
+        let rows = rows(probe, *sign, &mut Budget::default()).unwrap_or_default();
+        for row in rows.iter().take(PROBE_ROWS) {
             let cells = row.cells.last().map_or(0, |cell| cell.column + 1);
             *counts.entry(cells).or_insert(0_usize) += 1;
         }
@@ -48,7 +50,7 @@ fn likely_sign(text: &str) -> u8 {
     best.copied().unwrap_or(b',')
 }
 
-fn rows(text: &str, sign: u8) -> Vec<Row> {
+fn rows(text: &str, sign: u8, budget: &mut Budget) -> Result<Vec<Row>, Unreadable> {
     let mut reader = ReaderBuilder::new()
         .delimiter(sign)
         .has_headers(false)
@@ -65,10 +67,17 @@ fn rows(text: &str, sign: u8) -> Vec<Row> {
             look: if is_number(text) { Look::Number } else { Look::Text },
             columns: 1,
         };
-        let cells = record.iter().enumerate().filter(|(_, text)| !text.is_empty()).map(cell);
-        rows.push(Row { number: rows.len() as u32, cells: cells.collect() });
+        let texts = record.iter().enumerate().filter(|(_, text)| !text.is_empty());
+        let mut cells = Vec::new();
+        budget.take("", 1)?;
+        for (column, text) in texts {
+            budget.take(text, 1)?;
+            cells.push(cell((column, text)));
+        }
+        cells.shrink_to_fit();
+        rows.push(Row { number: rows.len() as u32, cells });
     }
-    rows
+    Ok(rows)
 }
 
 /// "12", "1'234.50", "12.03.2026", "15 %", "CHF 20".

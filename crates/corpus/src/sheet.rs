@@ -17,7 +17,7 @@ const MAX_SHARED_COLUMNS: u32 = 4;
 /// A longer text names no column.
 const MAX_NAME_BYTES: usize = 160;
 /// What all cells of a workbook may come to, and what each costs beside its text.
-const MAX_CELL_BYTES: usize = 128 << 20;
+const MAX_CELL_BYTES: usize = 256 << 20;
 const CELL_BYTES: usize = 32;
 
 /// A cell with something in it.

@@ -24,10 +24,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
     let mut found =
         Found { title: title(&mut package, "docProps/core.xml", FORMAT), ..Found::default() };
     let slides = presentation.root().child("sldIdLst").into_iter().flat_map(Element::children);
+    let mut missing = 0;
     for (index, slide) in slides.enumerate() {
         let target = slide.attribute("r:id").and_then(|id| relations.target(id));
         let Some(target) = target.filter(|target| package.has(target)) else {
-            found.left_out.push(format!("the slide {}, which is missing in the file", index + 1));
+            missing += 1;
             continue;
         };
         let xml = Xml::parse(&package.required(target)?, FORMAT)?;
@@ -39,6 +40,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
         let notes = notes(&mut package, &inner)?;
         let graphics = graphic::read(&mut package, &inner, xml.root(), FORMAT)?;
         found.raws.extend(slide_blocks(xml.root(), index + 1, notes, &graphics));
+    }
+    if missing > 0 {
+        found.left_out.push(format!("slides that are missing in the file: {missing}"));
     }
     Ok(found)
 }

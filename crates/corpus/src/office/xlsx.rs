@@ -33,6 +33,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
     let mut found =
         Found { title: title(&mut package, "docProps/core.xml", FORMAT), ..Found::default() };
     let sheets = workbook.root().child("sheets");
+    let mut missing = 0;
     for sheet in sheets.into_iter().flat_map(Element::children) {
         let name = sheet.attribute("name").unwrap_or_default();
         if matches!(sheet.attribute("state"), Some("hidden" | "veryHidden")) {
@@ -46,7 +47,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
         }
         let target = relations.target(id).filter(|target| package.has(target));
         let Some(target) = target else {
-            found.left_out.push(format!("the sheet {name:?}, which is missing in the file"));
+            missing += 1;
             continue;
         };
         let (blocks, unvalued) = book.sheet(&mut package, target)?;
@@ -59,6 +60,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
             found.raws.push(Raw::new(BlockKind::Heading { level: 2 }, name));
             found.raws.extend(blocks);
         }
+    }
+    if missing > 0 {
+        found.left_out.push(format!("sheets that are missing in the file: {missing}"));
     }
     Ok(found)
 }
