@@ -109,7 +109,8 @@ impl NumberFormat {
         let mut codes = sections(code);
         let hides_texts = codes.len() > NUMBER_SECTIONS && codes[NUMBER_SECTIONS].is_empty();
         codes.truncate(NUMBER_SECTIONS);
-        // "0;" says nothing about negative numbers, "0;;" that they are not shown; "@" is for texts.
+        // "0;" says nothing about negative numbers, "0;;" that they are not shown; "@" is for
+        // texts.
         let is_open = codes.len() < NUMBER_SECTIONS && codes.last().is_some_and(|c| c.is_empty());
         if is_open || codes.len() > 1 && codes.last().is_some_and(|last| last.contains('@')) {
             codes.pop();
