@@ -71,8 +71,8 @@ const STEP_SECONDS: f64 = 0.25;
 /// And seconds within which a prompt is read to its end nevertheless.
 const SHORT_SECONDS: f64 = 1.0;
 
-/// Rows of prompts in a step that are not too many, whatever they take: the weights have to be read
-/// for each step anyway.
+/// Rows of prompts in a step that are not too many, whatever they take; four times as many while one
+/// is alone.
 const ROWS_LEAST: usize = 8;
 
 /// Sequences whose tokens are chosen in several threads.
@@ -512,16 +512,19 @@ impl<'m> Worker<'m> {
     /// Reads less of prompts if the step would take too long: short ones are read to their end, the
     /// others have what is left of the time.
     fn shorten(&self, rows: &mut [usize], left: &[usize], most: usize) {
-        let seconds = |index: usize| self.pace.seconds(self.reading(index, rows[index]));
+        let takes = |index: usize| self.pace.seconds(self.reading(index, rows[index]));
         let reads = |index: &usize| left[*index] > 1 && rows[*index] > 0;
         let mut readers: Vec<(usize, f64)> =
-            (0..left.len()).filter(reads).map(|index| (index, seconds(index))).collect();
+            (0..left.len()).filter(reads).map(|index| (index, takes(index))).collect();
         let is_alone = readers.len() == 1 && left.iter().all(|left| *left > 1);
-        let mut allowed = if is_alone { STEP_SECONDS_ALONE } else { STEP_SECONDS };
-        if self.limits.on_tiles {
-            // What the attention of a long prompt takes is too much; its products are not.
-            allowed = allowed.max(self.pace.seconds(Reading::of(0, most)));
-        }
+        let (seconds, few) = match is_alone {
+            true => (STEP_SECONDS_ALONE, 4 * ROWS_LEAST),
+            false => (STEP_SECONDS, ROWS_LEAST),
+        };
+        // A large model reads its weights for each step: so many rows share that at least, if their
+        // attention takes no longer than their products.
+        let together = if self.limits.on_tiles { most } else { few };
+        let allowed = seconds.max(2.0 * self.pace.seconds(Reading::of(0, together)));
         readers.sort_by(|(_, one), (_, other)| one.total_cmp(other));
         let mut at_once = 0.0;
         readers.retain(|(index, seconds)| {
