@@ -9,6 +9,7 @@ use crate::coded_avx2::{EIGHT, FIVE, FOUR, NAMED, SIX, in_a_row};
 use crate::coded_avx512::read;
 use crate::columns::Columns;
 use crate::int8::{Decoded, FEW_TOKENS, Job, Panel, Places, Stored, for_groups};
+use crate::int8_avx2;
 use crate::lanes::LANES;
 use std::arch::x86_64::*;
 
@@ -26,6 +27,8 @@ pub(crate) unsafe fn multiply(job: &Job, out: &mut Columns, panel: &mut Panel) {
     // SAFETY: the caller's promise is passed on; the kind is that of the codes.
     unsafe {
         match job.w.layout.codes {
+            // It waits for memory, and asks for more of it at a time in registers of half the width.
+            Codes::Eight if job.inputs.tokens() == 1 => int8_avx2::multiply(job, out, panel),
             Codes::Four(values) if in_a_row(values) => by_tokens::<FOUR>(job, out, panel),
             Codes::Four(_) => by_tokens::<NAMED>(job, out, panel),
             Codes::Five(_) => by_tokens::<FIVE>(job, out, panel),
