@@ -71,8 +71,8 @@ const STEP_SECONDS: f64 = 0.25;
 /// And seconds within which a prompt is read to its end nevertheless.
 const SHORT_SECONDS: f64 = 1.0;
 
-/// Rows of prompts in a step that are not too many, whatever they take; four times as many while one
-/// is alone.
+/// Rows of prompts in a step that are not too many, whatever they take; four times as many while
+/// one is alone.
 const ROWS_LEAST: usize = 8;
 
 /// Sequences whose tokens are chosen in several threads.

@@ -27,7 +27,7 @@ pub(crate) unsafe fn multiply(job: &Job, out: &mut Columns, panel: &mut Panel) {
     // SAFETY: the caller's promise is passed on; the kind is that of the codes.
     unsafe {
         match job.w.layout.codes {
-            // It waits for memory, and asks for more of it at a time in registers of half the width.
+            // That waits for memory, and reads more of it with registers of half the width.
             Codes::Eight if job.inputs.tokens() == 1 => int8_avx2::multiply(job, out, panel),
             Codes::Four(values) if in_a_row(values) => by_tokens::<FOUR>(job, out, panel),
             Codes::Four(_) => by_tokens::<NAMED>(job, out, panel),
