@@ -11,6 +11,8 @@ pub struct Dialect {
     pub thought: Option<Around>,
     /// What stands before the text.
     pub text: &'static str,
+    /// What may stand around the text of a model that has thought.
+    pub answer: Option<Around>,
     /// How calls are written.
     pub calls: Calls,
 }
@@ -25,7 +27,7 @@ pub struct Around {
 }
 
 /// How calls are written: `mark open CALL (between CALL)* close`, where a call is
-/// `before NAME middle ARGUMENTS after`.
+/// `before NAME (id IDENTIFIER)? middle ARGUMENTS after`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Calls {
     /// Sets calls off from text. Where it is empty, a call is the whole message.
@@ -34,6 +36,8 @@ pub struct Calls {
     pub open: &'static str,
     /// Before a tool's name.
     pub before: &'static str,
+    /// Before an identifier of nine letters that may follow the name; empty where none may.
+    pub id: &'static str,
     /// Between name and arguments.
     pub middle: &'static str,
     /// How arguments are written.
@@ -73,6 +77,7 @@ const TAGGED: Calls = Calls {
     mark: "<tool_call>",
     open: "",
     before: "\n{\"name\": \"",
+    id: "",
     middle: "\", \"arguments\": ",
     arguments: Arguments::Json,
     after: "}\n</tool_call>",
@@ -85,6 +90,7 @@ const BARE: Calls = Calls {
     mark: "",
     open: "",
     before: "{\"name\": \"",
+    id: "",
     middle: "\", \"parameters\": ",
     arguments: Arguments::Json,
     after: "}",
@@ -97,6 +103,7 @@ const LISTED: Calls = Calls {
     mark: "[TOOL_CALLS]",
     open: "[",
     before: "{\"name\": \"",
+    id: "",
     middle: "\", \"arguments\": ",
     arguments: Arguments::Json,
     after: "}",
@@ -113,10 +120,30 @@ const MARKED: Calls = Calls {
     mark: "[TOOL_CALLS]",
     open: "",
     before: "",
+    id: "",
     middle: "[ARGS]",
     arguments: Arguments::Json,
     after: "",
     between: "[TOOL_CALLS]",
+    close: "",
+};
+
+/// The same with an identifier after the name.
+const IDENTIFIED: Calls = Calls { id: "[CALL_ID]", ..MARKED };
+
+/// A list of JSON objects in a block.
+const LISTED_BLOCK: Calls = Calls { mark: "<tool_calls>", close: "]</tool_calls>", ..LISTED };
+
+/// A tag with the name, around the arguments.
+const FUNCTION: Calls = Calls {
+    mark: "<function=",
+    open: "",
+    before: "",
+    id: "",
+    middle: ">",
+    arguments: Arguments::Json,
+    after: "</function>",
+    between: "<function=",
     close: "",
 };
 
@@ -125,6 +152,7 @@ const KEYED: Calls = Calls {
     mark: "<|tools_prefix|>",
     open: "[",
     before: "{\"",
+    id: "",
     middle: "\": ",
     arguments: Arguments::Json,
     after: "}",
@@ -137,6 +165,7 @@ const FENCED: Calls = Calls {
     mark: "<｜tool▁calls▁begin｜>",
     open: "",
     before: "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
+    id: "",
     middle: "\n```json\n",
     arguments: Arguments::Json,
     after: "\n```<｜tool▁call▁end｜>",
@@ -157,6 +186,7 @@ const CHANNEL: Calls = Calls {
     mark: "<|channel|>commentary to=functions.",
     open: "",
     before: "",
+    id: "",
     middle: " <|constrain|>json<|message|>",
     arguments: Arguments::Json,
     after: "<|call|>",
@@ -170,6 +200,7 @@ const TAGGED_FIELDS: Calls = Calls {
     mark: "<tool_call>",
     open: "",
     before: "\n<function=",
+    id: "",
     middle: ">\n",
     arguments: Arguments::Fields(Fields {
         before: "<parameter=",
@@ -211,6 +242,7 @@ const INVOKED_FIELDS: Calls = Calls {
     mark: "<minimax:tool_call>",
     open: "\n",
     before: "<invoke name=\"",
+    id: "",
     middle: "\">\n",
     arguments: Arguments::Fields(Fields {
         before: "<parameter name=\"",
@@ -223,18 +255,23 @@ const INVOKED_FIELDS: Calls = Calls {
 };
 
 /// What a template holds, and what it says of calls; the first that is there counts.
-const CALLS: [(&[&str], Calls); 14] = [
+const CALLS: [(&[&str], Calls); 18] = [
     (&["<function=", "<parameter="], TAGGED_FIELDS),
+    (&["<function=", "</function>"], FUNCTION),
     (&["</arg_key><arg_value>"], TIGHT_FIELDS),
     (&["<arg_key>", "<arg_value>"], PAIRED_FIELDS),
     (&["<minimax:tool_call>", "<invoke name="], INVOKED_FIELDS),
     (&["<|tools_prefix|>"], KEYED),
     (&["<｜tool▁calls▁begin｜>", "```json"], FENCED),
     (&["<｜tool▁calls▁begin｜>"], SECTION),
+    (&["[TOOL_CALLS]", "[CALL_ID]", "[ARGS]"], IDENTIFIED),
     (&["[TOOL_CALLS]", "[ARGS]"], MARKED),
     (&["[TOOL_CALLS] ["], SPACED_LIST),
     (&["[TOOL_CALLS]"], LISTED),
     (&["<|channel|>", "to=functions."], CHANNEL),
+    // Where the template puts the receiver elsewhere and joins it from parts.
+    (&["<|channel|>commentary", "functions."], CHANNEL),
+    (&["<tool_calls>", "</tool_calls>"], LISTED_BLOCK),
     (&["<|tool_call|>", "<|/tool_call|>"], PIPED_BLOCK),
     (&["<|tool_call|>"], PIPED_LIST),
     (&["\"parameters\"", "ipython"], BARE),
@@ -253,7 +290,7 @@ const THOUGHTS: [(&str, Around); 4] = [
 
 impl Dialect {
     /// A model that writes nothing but text.
-    pub const PLAIN: Dialect = Dialect { thought: None, text: "", calls: TAGGED };
+    pub const PLAIN: Dialect = Dialect { thought: None, text: "", answer: None, calls: TAGGED };
 
     /// The form that the model of this chat template writes in.
     pub fn of(template: Option<&str>) -> Dialect {
@@ -265,7 +302,10 @@ impl Dialect {
             true => "<|channel|>final<|message|>",
             false => "",
         };
-        Dialect { thought: thought.map(|found| found.1), text, calls }
+        // Granite says so where it asks for thoughts.
+        let answer = holds(&["</think>", "<response>", "</response>"])
+            .then_some(Around { open: "<response>", close: "</response>" });
+        Dialect { thought: thought.map(|found| found.1), text, answer, calls }
     }
 
     /// The form that a completion of this prompt is in: what follows a text is text.
@@ -278,13 +318,13 @@ impl Dialect {
 
     /// All that this form writes beside text.
     pub(crate) fn marks(&self) -> impl Iterator<Item = &'static str> {
-        let Calls { mark, open, before, middle, arguments, after, between, close } = self.calls;
+        let Calls { mark, open, before, id, middle, arguments, after, between, close } = self.calls;
         let thought = self.thought.map(|thought| [thought.open, thought.close]);
         let fields = match arguments {
             Arguments::Json => None,
             Arguments::Fields(fields) => Some([fields.before, fields.middle, fields.after]),
         };
-        let calls = [self.text, mark, open, before, middle, after, between, close];
+        let calls = [self.text, mark, open, before, id, middle, after, between, close];
         let calls = calls.into_iter().chain(fields.into_iter().flatten());
         calls.chain(thought.into_iter().flatten())
     }

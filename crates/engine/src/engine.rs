@@ -3,9 +3,10 @@
 use crate::beginning::{Beginning, Prefix};
 use crate::collect::collect;
 use crate::conversation::{Shape, template_reads};
-use crate::dialect::Dialect;
+use crate::dialect::{Around, Dialect};
 use crate::error::{Error, Result};
 use crate::grammar::{Grammars, Guide};
+use crate::habits::Habits;
 use crate::job::{Job, Submitted, connection};
 use crate::random::Random;
 use crate::reader::Opening;
@@ -147,6 +148,7 @@ pub struct Engine {
     context_tokens: usize,
     template_date: Option<Date>,
     dialect: Dialect,
+    habits: Habits,
 }
 
 impl Engine {
@@ -181,6 +183,7 @@ impl Engine {
             InferOptions { threads, isa, slots, context_tokens, activations, cache };
         let infer = Infer::new(model.checkpoint.clone(), infer_options)?;
         let dialect = Dialect::of(model.template.source());
+        let habits = Habits::of(&model.template);
         let model = Arc::new(model);
         let identity = Arc::new(OnceLock::new());
         let scheduler = Scheduler::start(model.clone(), infer, limits)?;
@@ -197,6 +200,7 @@ impl Engine {
             context_tokens,
             template_date: options.template_date,
             dialect,
+            habits,
         })
     }
 
@@ -528,7 +532,7 @@ impl Engine {
 
     fn rendered(&self, input: TemplateInput) -> Result<Rendered> {
         let template = &self.model.template;
-        let shape = Shape { source: template.source(), calls: self.dialect.calls };
+        let shape = Shape { habits: self.habits, calls: self.dialect.calls };
         let input = TemplateInput { date: self.template_date, ..shape.adapted(input) };
         Ok(template.render_input(input, self.model.tokenizer.special_texts())?)
     }
@@ -566,16 +570,29 @@ impl Engine {
         };
         let opening = match self.dialect.thought {
             None => Opening::Closed,
-            Some(thought) => {
-                let text = self.rendered(input)?.text();
-                match text.trim_end() {
-                    text if text.ends_with(thought.open) => Opening::Opened,
-                    text if text.ends_with(thought.close) => Opening::Closed,
-                    _ => Opening::Free,
-                }
-            }
+            Some(thought) => self.opening(thought, input)?,
         };
         told(&self.model.tokenizer, dialect, opening, options)
+    }
+
+    /// How a prompt leaves reasoning. What closes it may end what stands before, too: only what
+    /// asks for the answer counts.
+    fn opening(&self, thought: Around, input: TemplateInput) -> Result<Opening> {
+        let text = self.rendered(input.clone())?.text();
+        let text = text.trim_end();
+        if text.ends_with(thought.open) {
+            return Ok(Opening::Opened);
+        }
+        if !text.ends_with(thought.close) {
+            return Ok(Opening::Free);
+        }
+        let before = TemplateInput { add_generation_prompt: false, ..input };
+        let before = self.rendered(before).map(|before| before.text()).unwrap_or_default();
+        let asking = text.strip_prefix(before.trim_end()).filter(|asking| !asking.is_empty());
+        Ok(match asking.unwrap_or(text).ends_with(thought.close) {
+            true => Opening::Closed,
+            false => Opening::Free,
+        })
     }
 
     fn check(&self, prompt: &[u32]) -> Result<()> {

@@ -36,6 +36,7 @@ mod error;
 mod field_script;
 mod fields;
 mod grammar;
+mod habits;
 mod job;
 mod line;
 mod pace;

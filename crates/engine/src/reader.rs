@@ -39,6 +39,8 @@ pub struct Reader {
     place: Place,
     /// Whether a call was read already.
     called: bool,
+    /// Whether what stands before an answer was read, and not yet what stands after it.
+    answering: bool,
     depth: Depth,
     /// How arguments are written that are no JSON.
     forms: Arc<Forms>,
@@ -85,6 +87,7 @@ impl Reader {
             held: String::new(),
             place,
             called: false,
+            answering: false,
             depth: Depth::default(),
             forms,
             fields: FieldReader::default(),
@@ -183,7 +186,17 @@ impl Reader {
             let blanks = self.held.len() - self.held.trim_start().len();
             self.held.drain(..blanks);
         }
-        let Dialect { text, calls, .. } = self.dialect;
+        let Dialect { text, calls, answer, .. } = self.dialect;
+        match answer.filter(|_| !self.answering).map(|around| begins(&self.held, around.open)) {
+            _ if self.held.is_empty() => {}
+            Some(Begins::With) => {
+                self.held.drain(..answer.map_or(0, |around| around.open.len()));
+                self.answering = true;
+                return true;
+            }
+            Some(Begins::Maybe) => return false,
+            Some(Begins::Not) | None => {}
+        }
         // Where a call has no mark of its own, it can only stand here.
         let first = if calls.mark.is_empty() { calls.before } else { calls.mark };
         let call = if self.calls { begins(&self.held, first) } else { Begins::Not };
@@ -202,17 +215,28 @@ impl Reader {
 
     fn text(&mut self, parts: &mut Vec<Part>) -> bool {
         let mark = self.dialect.calls.mark;
-        if !self.calls || mark.is_empty() {
+        let close =
+            self.dialect.answer.filter(|_| self.answering).map_or("", |answer| answer.close);
+        if !close.is_empty() {
+            if let Some(at) = self.held.find(close) {
+                let before = self.held[..at].trim_end().len();
+                self.held.replace_range(before..at + close.len(), "");
+                self.answering = false;
+                return true;
+            }
+        } else if !self.calls || mark.is_empty() {
             emit(parts, Part::Text, &std::mem::take(&mut self.held));
             return false;
         }
-        if let Some(at) = self.held.find(mark) {
+        let calls = self.calls && !mark.is_empty();
+        if let Some(at) = self.held.find(mark).filter(|_| calls) {
             emit(parts, Part::Text, self.held[..at].trim_end());
             self.held.drain(..at);
             return self.call();
         }
         // Blanks wait: before a call they are not part of the text.
-        let sure = self.held.len() - doubtful(&self.held, mark);
+        let doubt = if calls { doubtful(&self.held, mark) } else { 0 };
+        let sure = self.held.len() - doubt.max(doubtful(&self.held, close));
         let sure = self.held[..sure].trim_end().len();
         emit(parts, Part::Text, &self.held[..sure]);
         self.held.drain(..sure);
@@ -250,7 +274,9 @@ impl Reader {
             return self.name_before_fields(parts);
         }
         let Some(at) = self.held.find(self.dialect.calls.middle) else { return false };
-        parts.push(Part::Call(self.held[..at].to_string()));
+        let id = Some(self.dialect.calls.id).filter(|id| !id.is_empty());
+        let name = id.and_then(|id| self.held[..at].find(id)).unwrap_or(at);
+        parts.push(Part::Call(self.held[..name].to_string()));
         self.held.drain(..at + self.dialect.calls.middle.len());
         self.called = true;
         self.depth = Depth::default();
@@ -487,6 +513,10 @@ mod tests {
             ("[TOOL_CALLS]", "Text"),
             ("<|tool_call|>", "Text "),
             ("<|tool_call|><|/tool_call|>", "Text"),
+            ("<tool_calls></tool_calls>", "Text\n"),
+            ("<function=</function>", "Text "),
+            ("[TOOL_CALLS][CALL_ID][ARGS]", "Text"),
+            ("<|channel|>commentary functions.", ""),
             ("\"parameters\" ipython", ""),
         ] {
             let calls = Dialect::of(Some(template)).calls;
@@ -499,6 +529,33 @@ mod tests {
             }
             check(template, Opening::Free, &said, &expected);
         }
+    }
+
+    #[test]
+    fn what_stands_around_an_answer_is_no_part_of_it() {
+        let template = "<|tool_call|></think><response></response>";
+        let said = "<think>so</think><response>\nA </b> <resp>\n</response>\n";
+        let expected = [thought("so"), text("A </b> <resp>")];
+        check(template, Opening::Free, said.trim_end(), &expected);
+        check(template, Opening::Free, "A </response>", &[text("A </response>")]);
+        check(template, Opening::Free, "<response>cut </resp", &[text("cut </resp")]);
+        let said = "<think>so</think>\n<response>I call.\n</response>\n<|tool_call|>\
+                    [{\"name\": \"f\", \"arguments\": {}}]";
+        let calls = call("f", "{}").to_vec();
+        let expected = [vec![thought("so"), text("I call.")], calls].concat();
+        check(template, Opening::Free, said, &expected);
+        let plain = Dialect::of(Some(template));
+        let reader = Reader::new(plain, Calling::Impossible, Opening::Free, Arc::default());
+        assert_eq!(read(reader, "<response>A</response>", 1), [text("A")]);
+    }
+
+    #[test]
+    fn identifiers_are_no_part_of_names() {
+        let said = "So.[TOOL_CALLS]f[CALL_ID]abcdefgh1[ARGS]{\"a\": \"é\\n\\u00fc\"}\
+                    [TOOL_CALLS]g[ARGS]{}";
+        let calls = [call("f", "{\"a\": \"é\\n\\u00fc\"}"), call("g", "{}")].concat();
+        let expected = [vec![text("So.")], calls].concat();
+        check("[TOOL_CALLS][CALL_ID][ARGS]", Opening::Free, said, &expected);
     }
 
     #[test]

@@ -360,10 +360,20 @@ impl Script<'_> {
 
     /// A call of one tool or another.
     fn call(&self) -> Result<String> {
-        let Calls { before, middle, arguments, after, .. } = self.dialect.calls;
+        let Calls { before, id, middle, arguments, after, .. } = self.dialect.calls;
         let (mut all, mut rules) = (Vec::new(), String::new());
+        if !id.is_empty() {
+            rules += "ID: /[a-zA-Z0-9]{9}/\n";
+        }
         for (number, tool) in self.options.callable().enumerate() {
-            let head = self.literal(&[before, &tool.name, middle].concat());
+            let head = match id {
+                "" => self.literal(&[before, &tool.name, middle].concat()),
+                _ => {
+                    let [name, id, middle] =
+                        [&[before, &tool.name].concat(), id, middle].map(|text| self.literal(text));
+                    format!("{name} ({id} ID)? {middle}")
+                }
+            };
             let written = match arguments {
                 Arguments::Json => format!("@arguments{number}"),
                 Arguments::Fields(fields) => {

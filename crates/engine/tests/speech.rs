@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 /// What is at least in a family's template, and what the prompt ends with.
-const FAMILIES: [(&str, &str); 13] = [
+const FAMILIES: [(&str, &str); 17] = [
     ("<function=<parameter=</think>", "<think>\n"),
     ("<arg_key><arg_value></think>", ""),
     ("</arg_key><arg_value>", ""),
@@ -27,10 +27,20 @@ const FAMILIES: [(&str, &str); 13] = [
     ("[TOOL_CALLS] [", ""),
     ("<|channel|>analysis to=functions.", ""),
     ("\"parameters\" ipython", ""),
+    ("[TOOL_CALLS][CALL_ID][ARGS]", ""),
+    ("<function=</function>", ""),
+    ("<tool_calls></tool_calls>", ""),
+    CHANNELS,
 ];
 
+/// The receiver's name is joined from parts, and what ends the question ends reasoning, too.
+const CHANNELS: (&str, &str) = (
+    "<|channel|>analysis <|channel|>commentary functions.",
+    "<|end|>{% if add_generation_prompt %}<|start|>assistant{% endif %}",
+);
+
 /// These are tokens of their own in the model's vocabulary.
-const SPECIALS: [&str; 9] = [
+const SPECIALS: [&str; 10] = [
     "<|tools_prefix|>",
     "<|tools_suffix|>",
     "<|inner_prefix|>",
@@ -40,6 +50,7 @@ const SPECIALS: [&str; 9] = [
     "<|channel|>",
     "<|message|>",
     "<|end|>",
+    "[CALL_ID]",
 ];
 
 /// The first of them.
@@ -292,6 +303,21 @@ fn reasoning_is_closed_when_its_tokens_are_used_up() {
         // What comes before is what would have come anyway, and nothing is closed twice.
         assert_eq!(tokens[..most], ask(None, &engine)[..most]);
         assert_eq!(tokens.iter().filter(|token| **token == close).count(), 1);
+    }
+}
+
+#[test]
+fn only_what_asks_for_the_answer_says_how_reasoning_stands() {
+    let asking = "{% if add_generation_prompt %}<think>\n\n</think>\n{% endif %}";
+    for (family, may_think) in [
+        (CHANNELS, true),
+        (("<tool_call></think>", asking), false),
+        (("<tool_call></think>", "<think>\n\n</think>\n"), false),
+        (("<tool_call></think>", "<think>\n"), true),
+    ] {
+        let options = SpeechOptions { thought_tokens: Some(5), ..SpeechOptions::default() };
+        let speech = engine(family).speech(&prompt(), &options).unwrap();
+        assert_eq!(speech.thought.is_some(), may_think, "{family:?}");
     }
 }
 

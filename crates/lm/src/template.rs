@@ -5,7 +5,9 @@
 //! message.
 
 mod bound;
+mod builtins;
 mod json;
+mod methods;
 mod namespaces;
 mod repr;
 
@@ -241,9 +243,12 @@ impl ChatTemplate {
         if let Some(date) = date {
             environment.add_function("strftime_now", move |format: &str| strftime(date, format));
         }
-        // Marks for training only; what stands between them is ordinary text.
+        // Jinja takes every end of a line for the same.
         let source = self.source.as_deref().unwrap_or_default();
-        let source = without_tag(&without_tag(source, "generation"), "endgeneration");
+        let source = source.replace("\r\n", "\n").replace('\r', "\n");
+        // Marks for training only; what stands between them is a block of its own.
+        let source = renamed_tag(&source, "generation", "with");
+        let source = renamed_tag(&source, "endgeneration", "endwith");
         let (source, steps) = bound::bounded(&source, &syntax, FUEL).map_err(failed)?;
         environment.set_fuel(Some(steps));
         environment.add_template_owned(NAME, source).map_err(failed)?;
@@ -288,15 +293,18 @@ fn put_guards(input: &mut TemplateInput, specials: &[&str]) -> Result<Option<cha
     Ok(Some(guard))
 }
 
-/// Removes `{% name %}` in all its spellings.
-fn without_tag(source: &str, name: &str) -> String {
+/// Makes `{% name %}` another tag, in all its spellings.
+fn renamed_tag(source: &str, name: &str, other: &str) -> String {
     let (mut out, mut rest) = (String::new(), source);
     while let Some(start) = rest.find("{%") {
         let tag = rest[start + 2..].find("%}").map(|length| &rest[start + 2..start + 2 + length]);
         let Some(tag) = tag else { break };
         let end = start + tag.len() + 4;
         let is_it = tag.trim_matches(['-', '+', ' ', '\n', '\t']) == name;
-        out += &rest[..if is_it { start } else { end }];
+        match is_it {
+            true => out += &[&rest[..start], &rest[start..end].replace(name, other)].concat(),
+            false => out += &rest[..end],
+        }
         rest = &rest[end..];
     }
     out + rest

@@ -4,7 +4,7 @@
 //! terabyte. So every operation that can make something larger than what it was given is followed
 //! by a check, written into the template's source before it is compiled.
 
-use super::repr;
+use super::{builtins, methods, repr};
 use minijinja::machinery::{ast, parse};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Rest, Value, ValueKind};
@@ -55,7 +55,8 @@ impl Meter {
         Ok(value)
     }
 
-    fn text(&self, value: Value) -> Result<String, Error> {
+    /// The text of a value that is checked.
+    pub fn text(&self, value: Value) -> Result<String, Error> {
         Ok(self.check(value)?.to_string())
     }
 
@@ -120,27 +121,6 @@ pub(super) fn install(environment: &mut Environment, meter: &Meter) {
         let value = own.check(value)?;
         Ok::<_, Error>(repr::text(&value).map_or(value, Value::from))
     });
-    let own = meter.clone();
-    environment.add_filter("replace", move |text: Value, old: Value, new: Value| {
-        let (text, old, new) = (own.text(text)?, own.text(old)?, own.text(new)?);
-        own.check_replace(&text, &old, &new)?;
-        Ok::<_, Error>(text.replace(&*old, &new))
-    });
-    let (own, join) = (meter.clone(), Value::from_function(filters::join));
-    environment.add_filter("join", move |state: &mut State, args: Rest<Value>| {
-        let joiner = args.get(1).map(ToString::to_string).unwrap_or_default();
-        own.check_join(args.first().unwrap_or(&Value::UNDEFINED), &joiner)?;
-        join.call(state, &args)
-    });
-    let (own, indent) = (meter.clone(), Value::from_function(filters::indent));
-    environment.add_filter("indent", move |state: &mut State, args: Rest<Value>| {
-        let text = args.first().map_or_else(String::new, ToString::to_string);
-        let named = |value: &Value| value.get_attr("width").ok().and_then(|width| width.as_usize());
-        let width = args.iter().skip(1).find_map(|value| value.as_usize().or_else(|| named(value)));
-        let lines = text.lines().count() + 1;
-        own.charge(lines.saturating_mul(width.unwrap_or(4)).saturating_add(text.len()))?;
-        indent.call(state, &args)
-    });
     let (own, format) = (meter.clone(), Value::from_function(filters::format));
     environment.add_filter("format", move |state: &mut State, args: Rest<Value>| {
         own.check_format(&args.first().map_or_else(String::new, ToString::to_string))?;
@@ -150,6 +130,9 @@ pub(super) fn install(environment: &mut Environment, meter: &Meter) {
     let own = meter.clone();
     environment.set_unknown_method_callback(move |state, value, method, args| {
         let text = |at: usize| args.get(at).map(ToString::to_string).unwrap_or_default();
+        if let Some(made) = methods::call(&own, value, method, args)? {
+            return Ok(made);
+        }
         match (method, value.as_str()) {
             ("replace", Some(whole)) => own.check_replace(whole, &text(0), &text(1))?,
             ("join", Some(joiner)) => {
@@ -168,6 +151,7 @@ pub(super) fn install(environment: &mut Environment, meter: &Meter) {
             None => escape_formatter(out, state, value),
         }
     });
+    builtins::install(environment, meter);
     install_tests(environment);
 }
 

@@ -2,7 +2,7 @@
 
 use super::json::float;
 use minijinja::Value;
-use minijinja::value::ValueKind;
+use minijinja::value::{Tuple, ValueKind};
 use regex::Regex;
 use std::fmt::{Result, Write};
 use std::sync::LazyLock;
@@ -25,6 +25,7 @@ fn write(out: &mut String, value: &Value) -> Result {
         (ValueKind::String, Some(text)) => write_text(out, text),
         (ValueKind::Map, _) => write_map(out, value),
         (ValueKind::Seq, _) => write_list(out, value),
+        (ValueKind::Iterable, _) if value.len().is_some() => write_list(out, value),
         (ValueKind::None, _) => out.write_str("None"),
         (ValueKind::Bool, _) => out.write_str(if value.is_true() { "True" } else { "False" }),
         (ValueKind::Number, _) if !value.is_integer() => match f64::try_from(value.clone()) {
@@ -36,12 +37,17 @@ fn write(out: &mut String, value: &Value) -> Result {
 }
 
 fn write_list(out: &mut String, value: &Value) -> Result {
-    out.write_char('[')?;
+    let (open, close) = match (value.downcast_object_ref::<Tuple>(), value.len()) {
+        (Some(_), Some(1)) => ('(', ",)"),
+        (Some(_), _) => ('(', ")"),
+        (None, _) => ('[', "]"),
+    };
+    out.write_char(open)?;
     for (place, item) in value.try_iter().into_iter().flatten().enumerate() {
         out.write_str(if place > 0 { ", " } else { "" })?;
         write(out, &item)?;
     }
-    out.write_char(']')
+    out.write_str(close)
 }
 
 fn write_map(out: &mut String, value: &Value) -> Result {

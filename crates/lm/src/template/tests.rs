@@ -175,6 +175,12 @@ fn templates_that_take_too_much_memory_are_stopped() {
         "{% set ns.l = [ns.l, ns.l] %}",
         "{% set ns.l = {'a': ns.l, 'b': ns.l} %}",
         "{% set ns.x = [ns.x] * 5000000 %}{{ ns.x }}",
+        "{% set ns.x = ns.x.ljust(900000000) %}",
+        "{% set ns.x = ns.x.center(9000000000000000000) %}",
+        "{% set ns.x = (ns.x ~ '<')|e ~ ns.x|e %}",
+        "{% set ns.x = (ns.x ~ '\\n')|indent(ns.x) ~ ns.x %}",
+        "{% set ns.l = ns.l|batch(90000000, 1) %}",
+        "{% set ns.l = ns.l.copy() + ns.l %}",
     ];
     for operation in operations {
         let error = render(&doubled(operation), &[]).unwrap_err().to_string();
@@ -243,4 +249,65 @@ fn checks_change_no_result() {
     ] {
         assert_eq!(render(source, &[message("user", "hi")]).unwrap(), expected, "{source}");
     }
+}
+
+/// What Jinja and Python write, compared with them once.
+#[test]
+fn methods_and_filters_are_those_of_python() {
+    for (source, expected) in [
+        (
+            "{{ 'a,b,c'.rsplit(',', 1) }}{{ ' a b  c '.rsplit(none, 1) }}",
+            "['a,b', 'c'][' a b', 'c']",
+        ),
+        ("{{ 'a b c'.split(' ', maxsplit=1) }}{{ 'a b'.split() }}", "['a', 'b c']['a', 'b']"),
+        (
+            "{{ 'a=b=c'.partition('=') }}{{ 'ab'.rpartition('=') }}",
+            "('a', '=', 'b=c')('', '', 'ab')",
+        ),
+        ("{{ 'abc'.removeprefix('a') ~ 'abc'.removesuffix('c') }}", "bcab"),
+        ("{{ 'äbc'.index('c') }}{{ [1, 'x'].index('x') }}{{ 'aXé'.swapcase() }}", "21AxÉ"),
+        ("{{ '-7'.zfill(4) }}{{ 'a'.ljust(3, '.') }}{{ 'a'.rjust(3) }}|", "-007a..  a|"),
+        ("{{ 'a'.center(4) }}|{{ 'ab'.center(5, '*') }}", " a  |**ab*"),
+        ("{{ {'a': [1]}.copy() }}{{ [1].copy() }}", "{'a': [1]}[1]"),
+        (
+            "{{ (1, 'a') }}{{ (1,) }}{{ {'a': 1}.items()|list }}{{ [1] }}",
+            "(1, 'a')(1,)[('a', 1)][1]",
+        ),
+        ("{{ 'x'|int }}{{ '3.9'|int }}{{ 'x'|int(-1) }}{{ [1]|int(default=2) }}", "03-12"),
+        ("{{ 'x'|float }} {{ '2'|float }} {{ true|int }} {{ -2.5|int }}", "0.0 2.0 1 -2"),
+        ("{{ [{'a': {'b': 1}}, {'a': {'b': 'x'}}]|join('-', attribute='a.b') }}", "1-x"),
+        ("{{ 'aaa'|replace('a', 'b', 2) }}{{ 'aa'|replace('a', 'b') }}", "bbabb"),
+        ("{{ 'a\n\nb'|indent('> ') }}|{{ 'a\n\nb'|indent(1, blank=true) }}", "a\n\n> b|a\n \n b"),
+        ("{{ 'a\nb'|indent(width=2, first=True) }}", "  a\n  b"),
+        (
+            "{{ '<a&\"\\'>'|e }}{{ '<'|e|e }}{{ '<'|e|forceescape }}",
+            "&lt;a&amp;&#34;&#39;&gt;&lt;&amp;lt;",
+        ),
+        ("{{ [1, 2, 3]|batch(2)|list }}{{ [1]|batch(2, 0)|list }}", "[[1, 2], [3]][[1, 0]]"),
+        ("{{ nothing|length }}{{ nothing|items|list }}{{ 'é'|length }}", "0[]1"),
+        ("{{ [true] + [1e-7, 'a'] }}{{ ([1] + [2]).index(2) }}", "[True, 1e-07, 'a']1"),
+        ("{{ range is callable }}{{ 'a' is callable }}", "TrueFalse"),
+    ] {
+        assert_eq!(render(source, &[]).unwrap(), expected, "{source}");
+    }
+}
+
+/// They end lines as other tags do, and what is set between them stays there.
+#[test]
+fn marks_for_training_are_blocks() {
+    for (source, expected) in [
+        ("{% generation %}a{% endgeneration %}\nb", "ab"),
+        ("  {% generation %}\na\n  {% endgeneration %}\nb", "a\nb"),
+        ("x {%- generation -%} a {%- endgeneration -%} y", "xay"),
+        ("{% generation %}{% set a = 1 %}{{ a }}{% endgeneration %}{{ a is defined }}", "1False"),
+        ("{%- for i in [1] -%}{% generation %}{{ i }}{% endgeneration %}{% endfor %}", "1"),
+    ] {
+        assert_eq!(render(source, &[]).unwrap(), expected, "{source}");
+    }
+}
+
+#[test]
+fn all_ends_of_lines_are_one() {
+    let source = "{% if true %}\r\na\r\n{% endif %}\r\n{{ messages[0].content }}\rb\r\n";
+    assert_eq!(render(source, &[message("user", "c\r\n")]).unwrap(), "a\nc\r\n\nb");
 }
