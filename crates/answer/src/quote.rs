@@ -326,6 +326,7 @@ fn of_passage(
     let placed = asks.place.weights(passage, &units);
     let subject = Subject { question, words: &asks.words, language: asks.language };
     let things = Things::of(asks.text, &asks.words, asks.language, question);
+    let things = things.under(&passage.heading_path, passage.language);
     let candidate = |(index, unit): (usize, &Unit)| {
         let joined = joined_strengths(above, &units, &own, index);
         let text = unit.text(&passage.text);

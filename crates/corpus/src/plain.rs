@@ -231,6 +231,11 @@ impl<'a> Reader<'a> {
         if is_alone && is_title(line) {
             return numbered_level(line);
         }
+        if let (true, Some(level)) = (is_free, numbered_level(line)) {
+            // "1. Passwords" over running text.
+            let title = line.split_once([' ', '\t']).map_or(line, |(_, title)| title.trim_start());
+            return self.is_caption(title, next).then_some(level);
+        }
         (is_free && self.is_caption(line, next)).then_some(3)
     }
 
@@ -603,6 +608,21 @@ mod tests {
             "Art. 62      Schule\nText.\nArt. 6324    Bildung und\n             Beruf\n1 Text.\n";
         let expected = ["Art. 62 Schule", "Text.", "Art. 63 Bildung und Beruf", "1 Text."];
         assert_eq!(texts(text), expected);
+    }
+
+    #[test]
+    fn numbered_headings_over_running_text() {
+        let text = "1. Passwörter\nEin Passwort hat mindestens 14 Zeichen. Es wird gewechselt, \
+            wenn jemand es kennen könnte.\n\n2. Geräte\nWer ein Gerät verliert, sagt es dem Dienst \
+            innert vier Stunden, auch am Wochenende.\n\n1. Das Formular ausfüllen\n2. Das Formular \
+            abgeben\n";
+        let found = blocks(text);
+        let heading = BlockKind::Heading { level: 2 };
+        let kinds: Vec<&BlockKind> = found.iter().map(|(kind, _)| kind).collect();
+        let item = BlockKind::ListItem;
+        let text = BlockKind::Paragraph;
+        assert_eq!(kinds, [&heading, &text, &heading, &text, &item, &item], "{found:?}");
+        assert_eq!(found[0].1, "1. Passwörter");
     }
 
     #[test]

@@ -358,13 +358,25 @@ impl Expected {
                 let part = |q: &Quantity| text[q.start() + q.shown(text).len()..].starts_with('/');
                 found.iter().any(|q| is_time(q) && !part(q)) || clock(text) || begins(TIMES)
             }
-            Expected::Duration => found.iter().any(is_time),
+            Expected::Duration => found.iter().any(is_time) || counts_letters(text, language),
             Expected::Name(role) => named_beside(role, text, language),
             Expected::Who(asked) => names_someone(text, language, asked),
             Expected::Contact => text.contains('@') || text.contains("www.") || long_number(text),
         };
         f64::from(holds)
     }
+}
+
+/// Beginnings of what a text is long in; folded.
+const LETTERS: &[&str] = &["zeichen", "buchstabe", "caracter", "caratter", "segn", "character"];
+
+/// Whether a text says how long another one is: `how long must a password be?`
+fn counts_letters(text: &str, language: Language) -> bool {
+    let words = words(text, language);
+    let counted = |two: &[Word]| {
+        two[0].is_number() && LETTERS.iter().any(|start| two[1].folded.starts_with(start))
+    };
+    words.windows(2).any(counted)
 }
 
 /// The role in `wer ist Brunnenmeister`, which German names without an article. Two capitals in a
@@ -734,6 +746,9 @@ mod tests {
         let weeks = Expected::of("Wie viele Ferienwochen habe ich?", De).unwrap();
         assert_eq!(holds(weeks.clone(), "Der Anspruch beträgt fünf Wochen.", De), 1.0);
         assert_eq!(holds(weeks, "Er beträgt CHF 50 je Woche.", De), 0.0);
+        let long = Expected::of("How long must a password be?", En).unwrap();
+        assert_eq!(holds(long.clone(), "A password has at least 14 characters.", En), 1.0);
+        assert_eq!(holds(long, "A password has several characters.", En), 0.0);
         let members = Expected::of("Quanti membri ha il Consiglio nazionale?", It).unwrap();
         assert_eq!(holds(members, "Il Consiglio nazionale si compone di 200 deputati.", It), 1.0);
         assert_eq!(holds(Expected::When, "La crèche est fermée entre Noël et Nouvel An.", Fr), 1.0);

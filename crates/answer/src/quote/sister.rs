@@ -65,8 +65,6 @@ const MORE: &[&str] = &[
     "next",
     "subsequent",
 ];
-/// Which of the prepositions of time mean during it.
-const DURING: usize = 1;
 /// Prepositions of time: before, during, after; folded.
 const TIMES: [[&str; 3]; 5] = [
     ["vor bevor", "wahrend in im", "nach"],
@@ -75,6 +73,8 @@ const TIMES: [[&str; 3]; 5] = [
     ["avant", "durant", "suenter"],
     ["before", "during in", "after"],
 ];
+/// Those of them that may mean a place instead.
+const PLACES: &[&str] = &["in", "im"];
 
 /// A noun of the question.
 #[derive(Debug)]
@@ -93,6 +93,8 @@ pub(super) struct Things<'a> {
     all: Vec<Thing>,
     /// Places in a row, and the concept that each one counts.
     ordinals: Vec<(u8, usize)>,
+    /// The headings above, where they are in the question's language.
+    above: Vec<Said<'a>>,
 }
 
 impl<'a> Things<'a> {
@@ -119,7 +121,16 @@ impl<'a> Things<'a> {
         let concept = |word: &Word| question.concepts.iter().position(|c| c.word == word.folded);
         let ordinals = ordinals(text, words, language);
         let ordinals = ordinals.filter_map(|(n, at)| Some((n, concept(words.get(at)?)?))).collect();
-        Things { text, question, words, language, all, ordinals }
+        Things { text, question, words, language, all, ordinals, above: Vec::new() }
+    }
+
+    /// With the headings of what is read: `Night work` says that an allowance is not for Sundays.
+    pub(super) fn under(mut self, headings: &'a [String], language: Language) -> Things<'a> {
+        if language == self.language {
+            let said = |heading: &'a String| Said::of(heading, language, self.question);
+            self.above = headings.iter().map(said).collect();
+        }
+        self
     }
 
     /// Whether a sentence or row speaks of none of the things, or of a sister of one. `matched`
@@ -154,7 +165,10 @@ impl<'a> Things<'a> {
         let counts = |thing: &&&Thing| {
             said.row || all || self.share(std::iter::once(**thing)) >= TELLING_SHARE
         };
-        let renamed = |thing: &&Thing| self.named_otherwise(thing, &said);
+        let renamed = |thing: &&Thing| {
+            self.named_otherwise(thing, &said)
+                || self.above.iter().any(|heading| self.named_otherwise(thing, heading))
+        };
         missing.iter().filter(counts).any(renamed)
             || !missing.is_empty() && self.is_other_row(&said)
     }
@@ -181,23 +195,28 @@ impl<'a> Things<'a> {
         })
     }
 
-    /// Whether the sentence says what is during a time, and the question asks for after it.
+    /// Whether the sentence says what is during a time, and the question asks for after it; or the
+    /// other way round.
     fn is_at_another_time(&self, said: &Said) -> bool {
         let Some(column) = column(self.language) else { return false };
         let kind = |word: &Word| {
             let has = |list: &&str| in_list(list, &word.folded);
-            TIMES[column].iter().position(has)
+            Some((TIMES[column].iter().position(has)?, PLACES.contains(&word.folded.as_str())))
+        };
+        // `pendant le temps d'essai`
+        let small = |word: &Word| {
+            is_joiner(word, self.language) || is_weak_word(&word.folded, self.language)
         };
         let before = |words: &[Word], at: usize| {
-            let near = words[at.saturating_sub(2)..at].iter().rev();
-            near.filter_map(kind).next()
+            let near = words[..at].iter().rev().enumerate();
+            let mut near = near.take_while(|(by, word)| *by < 2 || small(word));
+            near.find_map(|(_, word)| kind(word))
         };
         self.all.iter().any(|thing| {
-            let Some(asked) = before(self.words, thing.word) else { return false };
+            let Some((asked, is_place)) = before(self.words, thing.word) else { return false };
             let at = (0..said.words.len()).filter(|at| said.stands_for(*at, thing.concept));
-            let told: Vec<usize> = at.filter_map(|at| before(&said.words, at)).collect();
-            // `In the hall` is a place, so only before and after are asked for surely.
-            asked != DURING && !told.is_empty() && told.iter().all(|told| *told != asked)
+            let told: Vec<usize> = at.filter_map(|at| Some(before(&said.words, at)?.0)).collect();
+            !is_place && !told.is_empty() && told.iter().all(|told| *told != asked)
         })
     }
 
@@ -445,9 +464,37 @@ mod tests {
                 "Während der Probezeit beträgt die Kündigungsfrist sieben Tage.",
                 De,
             ),
+            (
+                "Quel est le délai de congé pendant le temps d'essai ?",
+                "Après le temps d'essai, le délai de congé est d'un mois.",
+                Fr,
+            ),
         ] {
             assert!(missed(question, text, language), "{question}");
         }
+    }
+
+    #[test]
+    fn a_heading_says_what_its_sentences_are_about() {
+        let missed_under = |question: &str, heading: &str, text: &str, language| {
+            let plain = Question::plain(question, language);
+            let asked = words(question, language);
+            let above = [heading.to_owned()];
+            let things = Things::of(question, &asked, language, &plain).under(&above, language);
+            let mut matched = plain.strengths(&plain.hits(&words(text, language), language));
+            let of_heading = plain.strengths(&plain.hits(&words(heading, language), language));
+            matched.iter_mut().zip(of_heading).for_each(|(own, more)| *own = own.max(more));
+            things.are_missed(text, language, &matched, &matched)
+        };
+        let text = "Une indemnité de 6 francs 50 par heure est versée.";
+        let question = "Quelle est l'indemnité pour le travail du dimanche ?";
+        assert!(missed_under(question, "Travail de nuit", text, Fr));
+        assert!(!missed_under(question, "Travail du dimanche", text, Fr));
+        assert!(!missed_under(question, "Indemnités", text, Fr));
+        let text = "An allowance of CHF 6.50 an hour is paid.";
+        let question = "What is the allowance for Sunday work?";
+        assert!(missed_under(question, "Night work", text, En));
+        assert!(!missed_under(question, "Sunday work", text, En));
     }
 
     #[test]
