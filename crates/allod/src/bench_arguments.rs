@@ -38,7 +38,7 @@ pub struct BenchReceiptsArguments {
     /// Pairs of turns, one of each way
     #[arg(long, default_value_t = 24, value_name = "R")]
     pub turns: usize,
-    /// How long a turn lasts; several answers of a client should fit
+    /// About how long a turn lasts; several answers of a client should fit
     #[arg(long, default_value_t = 1, value_name = "S")]
     pub seconds: u64,
     /// Where the state of the measurement is kept for its time, on the disk that is meant

@@ -1,10 +1,10 @@
 //! `allod bench receipts`: what it costs that every answer has a durable receipt.
 //!
-//! Two engines of the same model answer the same requests in short turns. One is asked as it is;
-//! the other through the desk, so that policy, sealed words, receipt and `fsync` come on top. All
-//! of that counts as the cost of receipts, which is a little too much. What else the machine does
-//! changes from second to second, so turns are compared with their neighbours only; and what a
-//! caller waits for the receipt is measured by itself, from the last token that it got.
+//! Two engines of the same model answer the same requests, so many in each short turn. One is asked
+//! as it is; the other through the desk, so that policy, sealed words, receipt and `fsync` come on
+//! top. All of that counts as the cost of receipts, which is a little too much. What else the
+//! machine does changes from second to second, so turns are compared with their neighbours only;
+//! and what a caller waits for the receipt is measured by itself, from the last token that it got.
 //!
 //! There is no server without receipts; this is the only place where a model is asked past the
 //! desk, and nothing leaves it.
@@ -62,19 +62,20 @@ pub fn run(
         ensure!(reply.outcome == allod_answer::Outcome::Answered, "the policy said otherwise");
         Ok(reply.tokens.completion as usize)
     };
-    // Both are asked once before the clock runs.
+    // Both are asked before the clock runs.
     without(0, &mut |_| ControlFlow::Continue(()))?;
     with(0, &mut |_| ControlFlow::Continue(()))?;
+    let requests = turn::requests(arguments, &without)?;
     let sync = disk_sync(&folder.path.join("sync"))?;
     let mut pairs = Vec::new();
     for number in 0..arguments.turns {
         // Who begins changes, so that what gets slower or faster in time does so for both.
         pairs.push(if number % 2 == 0 {
-            let without = turn(arguments, &without)?;
-            Pair { without, with: turn(arguments, &with)? }
+            let without = turn(arguments, requests, &without)?;
+            Pair { without, with: turn(arguments, requests, &with)? }
         } else {
-            let with = turn(arguments, &with)?;
-            Pair { without: turn(arguments, &without)?, with }
+            let with = turn(arguments, requests, &with)?;
+            Pair { without: turn(arguments, requests, &without)?, with }
         });
     }
     let receipts = desk.ledger().checkpoint().size;
@@ -82,6 +83,7 @@ pub fn run(
     value["disk_sync_ms"] = json!(sync.as_secs_f64() * 1e3);
     value["receipts"] = json!(receipts);
     value["clients"] = json!(arguments.clients);
+    value["requests_of_a_turn"] = json!(requests);
     value["turns"] = json!(arguments.turns);
     value["seconds"] = json!(arguments.seconds);
     output.print(&value, cost::text)?;

@@ -1,4 +1,4 @@
-//! A turn: all clients ask in one way, until the time is up.
+//! A turn: all clients ask in one way, a number of requests together.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,25 +29,39 @@ pub struct Turn {
     pub after_last_token: Vec<Duration>,
 }
 
-/// All clients ask, one request after the other, until the time is up. The requests of every turn
-/// are the same ones.
-pub fn turn(arguments: &BenchReceiptsArguments, answer: Answer<'_>) -> anyhow::Result<Turn> {
+/// How many requests the clients ask in about the time of a turn: a multiple of the clients, so
+/// that in the end none waits long for the others.
+pub fn requests(arguments: &BenchReceiptsArguments, answer: Answer<'_>) -> anyhow::Result<usize> {
+    let first = turn(arguments, arguments.clients, answer)?;
+    let rounds = arguments.seconds as f64 * first.rate / arguments.clients as f64;
+    Ok(arguments.clients * (rounds as usize).max(1))
+}
+
+/// All clients ask, one request after the other, until that many are answered. Every turn has the
+/// same requests, and so the same work.
+pub fn turn(
+    arguments: &BenchReceiptsArguments,
+    requests: usize,
+    answer: Answer<'_>,
+) -> anyhow::Result<Turn> {
     let next = AtomicUsize::new(1);
     let worked = processor_seconds();
     let begun = Instant::now();
-    let until = begun + Duration::from_secs(arguments.seconds);
     let client = || -> anyhow::Result<(Vec<[Duration; 2]>, usize)> {
         let (mut times, mut tokens) = (Vec::new(), 0);
-        while Instant::now() < until {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number > requests {
+                return Ok((times, tokens));
+            }
             let asked = Instant::now();
             let mut last = asked;
-            tokens += answer(next.fetch_add(1, Ordering::Relaxed), &mut |_| {
+            tokens += answer(number, &mut |_| {
                 last = Instant::now();
                 ControlFlow::Continue(())
             })?;
             times.push([asked.elapsed(), last.elapsed()]);
         }
-        Ok((times, tokens))
     };
     let all: Vec<_> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..arguments.clients).map(|_| scope.spawn(client)).collect();
