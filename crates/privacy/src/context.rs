@@ -30,6 +30,12 @@ impl Surroundings {
     pub(crate) fn beside(&self, words: &[&str]) -> bool {
         self.before(words) || begin_word(&self.after, words)
     }
+
+    /// Whether what stands after the place begins with one of these, blanks apart.
+    pub(crate) fn goes_on(&self, words: &[&str]) -> bool {
+        let after = self.after.trim_start();
+        words.iter().any(|word| after.starts_with(word))
+    }
 }
 
 /// Whether one of the words begins where no letter or digit stands before.

@@ -19,21 +19,36 @@ const BIRTH: &[&str] = &[
     "geb ",
     "geburt",
     "né le",
-    "née le",
+    "né à",
+    "né en",
     "né(e)",
+    "née",
     "naissance",
     "nato il",
     "nata il",
     "nato a",
     "nata a",
+    "nato/a",
+    "nato nel",
+    "nata nel",
     "nascita",
     "naschì",
     "naschid",
     "naschientscha",
     "nasch",
     "* ",
+    "(*",
     "jahrgang",
+    "gebdat",
+    "dateofbirth",
+    "dateborn",
+    "datenaissance",
+    "datanascita",
+    "datadinascita",
 ];
+
+/// Words that say it right after a date: `am 3.4.1970 geboren`.
+const BORN: &[&str] = &["geboren", "zur welt", "geb.", "né ", "née ", "nasch"];
 
 /// Names of months in the five languages, whole and their first three letters.
 const MONTHS: &str = "january february march april june july august september october \
@@ -65,7 +80,8 @@ pub(crate) fn find(text: &Folded, tokens: &[Token]) -> Vec<Finding> {
             continue;
         };
         let (start, end) = (tokens[index].start, tokens[index + count - 1].end);
-        let birth = Surroundings::of(text, start, end).before(BIRTH);
+        let beside = Surroundings::of(text, start, end);
+        let birth = beside.before(BIRTH) || beside.goes_on(BORN);
         let (kind, score) = match birth {
             true => (Kind::DateOfBirth, 0.9),
             false => (Kind::Date, 0.6),
@@ -127,7 +143,7 @@ fn worded(tokens: &[Token]) -> Option<usize> {
         |at: usize| tokens.get(at).is_some_and(|token| token.word.len() == 4 && is_year(token));
     let skip = |at: usize, words: &[&str]| at + usize::from(words.contains(&word(at)));
     if day(0) {
-        let month = skip(skip(1, &["."]), &["de", "di", "da", "d", "of"]);
+        let month = skip(skip(1, &[".", "°", "º"]), &["de", "di", "da", "d", "of"]);
         let month = skip(month, &["'", "of"]);
         if is_month(word(month)) {
             let after = skip(skip(month + 1, &["."]), &["da", "dal", "del", ",", "di"]);
@@ -139,4 +155,33 @@ fn worded(tokens: &[Token]) -> Option<usize> {
         return Some(if year(after) { after + 1 } else { 2 });
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::Words;
+
+    fn found(text: &str) -> Vec<(&str, Kind)> {
+        let folded = Folded::new(text);
+        let words = Words::of(&folded);
+        let all = find(&folded, &words.tokens());
+        all.into_iter().map(|one| (&text[one.range], one.kind)).collect()
+    }
+
+    #[test]
+    fn a_birth_is_told_by_words_on_either_side() {
+        for (text, date) in [
+            ("Sie wurde am 6.3.1976 geboren.", "6.3.1976"),
+            ("Kaspar Ott (*17.07.1931), ledig", "17.07.1931"),
+            ("née Aubry le 4 mars 1961", "4 mars 1961"),
+            ("né à Vevey le 4.3.1961", "4.3.1961"),
+            ("data di nascita 1° ottobre 1965", "1° ottobre 1965"),
+            ("\"dateOfBirth\":\"1961-03-04\"", "1961-03-04"),
+        ] {
+            assert_eq!(found(text), [(date, Kind::DateOfBirth)], "{text}");
+        }
+        let later = "Die Sitzung war am 6.3.2019. Geborene Redner sprachen.";
+        assert_eq!(found(later), [("6.3.2019", Kind::Date)]);
+    }
 }

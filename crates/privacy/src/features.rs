@@ -160,13 +160,30 @@ impl Lines {
             (self.first, self.label) = (index, 0);
             self.number = (self.number + 1).min(3);
         }
-        if tokens[index].word == ":" && index > self.first && index - self.first <= 3 {
-            self.label = tokens[index - 1].word_hash as u32;
+        if tokens[index].word == ":"
+            && let Some(label) = label_before(&tokens[self.first..index])
+        {
+            self.label = label.word_hash as u32;
         }
         let within = (index - self.first).min(3) as u32;
         (self.label, within * 4 + self.number)
     }
 }
+
+/// The word that names what stands after a colon: close to the beginning of the line, or in
+/// quotation marks (`"name": …`).
+fn label_before<'a>(line: &'a [Token<'a>]) -> Option<&'a Token<'a>> {
+    let last = line.last()?;
+    let is_mark = |token: &&Token| token.class == TokenClass::Mark;
+    let marks = line.iter().rev().take(MARKS_MAX).take_while(is_mark).count();
+    let named = line.len() <= LABEL_MAX + marks || last.word == "\"";
+    line.iter().rev().nth(marks).or(Some(last)).filter(|_| named)
+}
+
+/// Most words and marks of a label.
+const LABEL_MAX: usize = 4;
+/// Most marks between a label and its colon, as in `**Name**:`, `Name (…):`.
+const MARKS_MAX: usize = 3;
 
 /// The hashes of the last 2, 3 and 4 letters.
 pub(crate) fn endings(word: &str) -> [u32; 3] {

@@ -229,13 +229,20 @@ fn read(char: char) -> Option<char> {
         0xe0020..=0xe007e => char::from_u32(code - 0xe0000).unwrap_or(char),
         0x80..=0x84 | 0x86..=0x9f => return None,
         0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180e => return None,
+        // Lines through and under letters.
+        0x305 | 0x332 | 0x333 | 0x335..=0x338 | 0x33f | 0x20d2 | 0x20d3 | 0x20e5 => return None,
         0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f | 0x20e3 | 0xfeff => return None,
         0xfe00..=0xfe0f | 0xe0000..=0xe01ef => return None,
         0xa0 | 0x1680 | 0x2000..=0x200a | 0x202f | 0x205f | 0x3000 => ' ',
+        0x2800 | 0x3164 => ' ',
         0x85 | 0x2028 | 0x2029 => '\n',
-        0x2010..=0x2015 | 0x2043 | 0x2212 | 0x2796 | 0xfe58 | 0xfe63 => '-',
+        0x58a | 0x5be | 0x2010..=0x2015 | 0x2043 | 0x2212 | 0x2796 | 0xfe58 | 0xfe63 => '-',
         0x2018..=0x201b | 0x2032 | 0x2b9 | 0x2bc => '\'',
-        0x2024 | 0x3002 | 0xff61 => '.',
+        0x66b | 0x2024 | 0x3002 | 0xff61 => '.',
+        0x66c => ',',
+        0x2027 | 0x2219 | 0x22c5 => '·',
+        0x2044 | 0x2215 => '/',
+        0x301c => '~',
         0xff01..=0xff5e => char::from_u32(code - 0xfee0).unwrap_or(char),
         _ => digit(code).unwrap_or(char),
     })
@@ -283,6 +290,8 @@ mod tests {
         assert_eq!(all("\u{1b}[3mid\u{1b}[0m=\u{1b}[0m75\u{1}6 7\u{301}5\u{301}"), "id=756 75");
         assert_eq!(all("75\\u001b[1m6 RS\\nSM SERVER\\new"), "756 RS\nSM SERVER\\new");
         assert_eq!(all("\u{e0037}\u{e0035}"), "75");
+        assert_eq!(all("7\u{332}5\u{332}a\u{336}\u{3164}b 7⁄5∙6"), "75a b 7/5·6");
+        assert_eq!(all("&#55&#x35;&#546 \\U00000037 %u0037 R&#68"), "75Ȣ 7 7 RD");
         assert_eq!(all("٧٥٦ \u{1d7d5} ①1\u{fe0f}\u{20e3} –"), "756 7 11 -");
     }
 

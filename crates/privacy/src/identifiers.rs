@@ -74,6 +74,7 @@ fn at(text: &Folded, place: usize) -> Option<Found> {
     match text.is(place, DIGIT) {
         true => ahv(text, place)
             .or_else(|| nir(text, place))
+            .or_else(|| nir_with_key(text, place))
             .or_else(|| card(text, place))
             .or_else(|| tax_id(text, place))
             .or_else(|| ssn(text, place))
@@ -175,6 +176,31 @@ fn nir(text: &Folded, place: usize) -> Option<Found> {
     (right && !is_card() && series.is_apart(text)).then(|| checked(series, Kind::FrenchNir))
 }
 
+/// What may stand before the key of a French number.
+const KEY_WORDS: [&str; 4] = ["clé", "cle", "clef", "key"];
+
+/// A French number whose key a word goes before: `… 084 clé 36`.
+fn nir_with_key(text: &Folded, place: usize) -> Option<Found> {
+    if !matches!(text.at(place), '1'..='4' | '7' | '8') {
+        return None;
+    }
+    let mut series = Series::read_if(text, place, 13, |index, letter| {
+        letter.is_ascii_digit() || index == 6 && matches!(letter.to_ascii_uppercase(), b'A' | b'B')
+    })?;
+    let near = |from: usize, most: usize, is: bool| {
+        (from..=from + most).find(|at| text.is(*at, ALNUM) == is)
+    };
+    let word = near(series.end, 3, true)?;
+    let end = near(word, 4, false)?;
+    let named = KEY_WORDS.contains(&text.text(word..end).to_lowercase().as_str());
+    let digit = near(end, 3, true)?;
+    let key = Series::read_if(text, digit, 2, |_, letter| letter.is_ascii_digit())?;
+    let right = named && key.is_apart(text) && key.is_whole();
+    let all = [series.letters(), key.letters()].concat();
+    series.end = key.end;
+    (right && checksum::nir(&all)).then(|| checked(series, Kind::FrenchNir))
+}
+
 const CARD_WORDS: &[&str] = &[
     "card",
     "visa",
@@ -257,6 +283,11 @@ const fn is_iban_head(index: usize, letter: u8) -> bool {
 
 fn iban(text: &Folded, place: usize) -> Option<Found> {
     let head = Series::read_if(text, place, 4, is_iban_head)?;
+    let small = head.letters()[..2].iter().any(u8::is_ascii_lowercase);
+    if small && head.is_grouped(&[2]) {
+        // `no. 75…` is a word and a number.
+        return None;
+    }
     let head = head.letters();
     let country = [head[0].to_ascii_uppercase(), head[1].to_ascii_uppercase()];
     let length = IBAN_LENGTHS.iter().find(|(code, _)| **code == country)?.1;
@@ -383,7 +414,7 @@ fn tax_id(text: &Folded, place: usize) -> Option<Found> {
         return None;
     }
     let named = || Surroundings::of(text, series.start, series.end).beside(TAX_ID_WORDS);
-    let shaped = series.is_whole() || series.is_grouped(&[2, 5, 8]);
+    let shaped = series.is_whole() || series.is_grouped(&[2, 5, 8]) || series.is_even();
     match shaped || series.is_all(text) || series.is_alone(text) && named() {
         true => Some(checked(series, Kind::GermanTaxId)),
         false => None,
@@ -417,19 +448,19 @@ const fn is_of_id_card(index: usize, letter: u8) -> bool {
 /// A German identity card or passport: nine of digits and certain letters, then a check digit.
 fn id_card(text: &Folded, place: usize) -> Option<Found> {
     let series = Series::read_if(text, place, 10, is_of_id_card)?;
-    let digits = series.letters().iter().filter(|letter| letter.is_ascii_digit());
-    let formed = digits.count() >= 3;
-    let right = formed && checksum::seven_three_one(series.letters());
+    let digits = series.letters().iter().filter(|letter| letter.is_ascii_digit()).count();
+    let right = digits > 0 && checksum::seven_three_one(series.letters());
     if !right || text.at(series.end).is_alphanumeric() {
         return None;
     }
     let named = series.is_all(text)
         || Surroundings::of(text, series.start, series.end).beside(ID_CARD_WORDS);
     let upper = series.letters().iter().all(|letter| !letter.is_ascii_lowercase());
-    match (named, series.is_whole() && upper) {
-        (true, _) => Some(checked(series, Kind::GermanIdCard)),
+    let shaped = series.is_whole() || series.is_even() && digits >= 5;
+    match (named, shaped && upper && digits >= 3) {
+        (true, _) if digits >= 3 || upper => Some(checked(series, Kind::GermanIdCard)),
         (false, true) => Some((series, Kind::GermanIdCard, 0.8, How::Checksum)),
-        (false, false) => None,
+        _ => None,
     }
 }
 

@@ -47,6 +47,15 @@ const DISTRICTS: &str = include_str!("words/german_districts.txt");
 static DISTRICT_CODES: LazyLock<HashSet<&str>> =
     LazyLock::new(|| DISTRICTS.split_whitespace().collect());
 
+/// Austrian districts.
+const AUSTRIAN: &str = "a am ba b bb bh bl bm bn br bz d dl do e ef eu fb fe ff fk fr g gb gd gf \
+    gm gr gs gu ha hb he hf hl ho i il im je jo ju k kb kf ki kl ko kr ks ku l la lb le lf li ll \
+    ln lz ma md me mi mt mu mz n nd nk op ow p pe pl pt ra re ri ro s sb sd se sk sl so sp sr st \
+    sv sw sz ta tu uu vb vi vk vl vo w wb we wl wn wo wt wu wy wz ze zt zw";
+
+static AUSTRIAN_CODES: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| AUSTRIAN.split_whitespace().collect());
+
 /// Finds plates.
 pub(crate) fn find(text: &Folded, tokens: &[Token]) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -57,6 +66,7 @@ pub(crate) fn find(text: &Folded, tokens: &[Token]) -> Vec<Finding> {
         }
         let rest = &tokens[index..];
         let shown = swiss(text, rest).or_else(|| german(text, rest)).or_else(|| series(text, rest));
+        let shown = shown.or_else(|| austrian(text, rest));
         if let Some((count, sure)) = shown {
             let (start, end) = (token.start, rest[count - 1].end);
             let named = || Surroundings::of(text, start, end).beside(WORDS);
@@ -139,6 +149,27 @@ fn german(text: &Folded, tokens: &[Token]) -> Option<Shown> {
     sound.then_some((count, hyphen && digits.len() >= 2))
 }
 
+/// `W-12345 A`, `GU 123 AB`, with words beside it only.
+fn austrian(text: &Folded, tokens: &[Token]) -> Option<Shown> {
+    let first = &tokens[0];
+    if first.end - first.start > 2 || !AUSTRIAN_CODES.contains(first.word) {
+        return None;
+    }
+    let mut count = 1 + usize::from(between(tokens, 1));
+    let rest = tokens.get(count)?;
+    let digits = rest.word.bytes().take_while(u8::is_ascii_digit).count();
+    let mut tail = &rest.word[digits..];
+    count += 1;
+    if tail.is_empty() {
+        let last = tokens.get(count).filter(|last| last.start == rest.end + 1)?;
+        tail = is_upper(text, last).then_some(last.word)?;
+        count += 1;
+    }
+    let sound =
+        (1..=3).contains(&tail.len()) && tail.bytes().all(|byte| byte.is_ascii_alphabetic());
+    ((1..=5).contains(&digits) && sound).then_some((count, false))
+}
+
 /// `AB-123-CD` (France), `AB 123 CD`, `AB123CD` (Italy).
 fn series(text: &Folded, tokens: &[Token]) -> Option<Shown> {
     let first = &tokens[0];
@@ -193,6 +224,9 @@ mod tests {
             assert_eq!(found(&format!("mit {plate} da")), [plate]);
         }
         assert_eq!(found("Kontrollschild SO 912"), ["SO 912"]);
+        assert_eq!(found("Kennzeichen W-12345 A"), ["W-12345 A"]);
+        assert_eq!(found("das Auto GU 123 AB steht"), ["GU 123 AB"]);
+        assert!(found("im Wagen B 204 sind Plätze").is_empty());
         assert!(found("Art. 5 Abs. 2 OR, SO 912, im Jahr 2024, A 12").is_empty());
     }
 }

@@ -176,7 +176,9 @@ impl Rows {
         let cells = (short.len() * 5 / 4).next_power_of_two().max(1 << (u32::BITS - NAME_BITS));
         let short = Slots::new(&short, (1_u64 << u32::BITS) as usize / cells, cells)?;
         let slots = (long.len() * 5 / 4).next_power_of_two().max(8);
-        let long = Slots::new(&long, slots / 4, slots)?;
+        // Two of a bucket may fall on one place; in more buckets, on another.
+        let mut buckets = [4, 2, 1].into_iter().map(|by| slots / by);
+        let long = buckets.find_map(|buckets| Slots::new(&long, buckets, slots))?;
         // Two words at least, so that the number of a word is a shifted name.
         let words = (names.len() * FILTER_BITS).next_power_of_two().max(128) / 64;
         let elsewhere = |slot: usize| (0..).find(|name| long.of(*name).1 != slot);

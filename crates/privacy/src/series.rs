@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::fold::{ALIKE, ALNUM, Folded, GAP, NUMERIC};
+use crate::fold::{ALIKE, ALNUM, Folded, GAP, NUMERIC, SPACE};
 
 /// Longest identifier: an IBAN may have 34.
 pub(crate) const SERIES_MAX: usize = 34;
@@ -75,6 +75,15 @@ impl Series {
         self.gaps == ((1 << self.length) - 1) & !1
     }
 
+    /// Whether something stands before every so many: groups of one size, the last may be shorter.
+    pub(crate) fn is_even(&self) -> bool {
+        let sizes = 1..=self.length.div_ceil(2);
+        sizes.into_iter().any(|size| {
+            let starts = (size..self.length).step_by(size);
+            self.gaps == starts.fold(0, |gaps, start| gaps | 1 << start)
+        })
+    }
+
     /// Whether no digit goes on before or after it, and no word with digits of its own.
     pub(crate) fn is_apart(&self, text: &Folded) -> bool {
         ends_before(text, self.start) && ends_after(text, self.end)
@@ -83,10 +92,7 @@ impl Series {
     /// Whether the text is nothing else, or what stands in quotation marks: it needs no word that
     /// says what it is.
     pub(crate) fn is_all(&self, text: &Folded) -> bool {
-        let mut before = text.letters[..self.start].iter().rev().map(|letter| letter.char);
-        let quoted = before.find(|char| *char != '\\') == Some('"');
-        let after = text.at(self.end);
-        if quoted && matches!(after, '"' | '\\') {
+        if is_quoted(text, self.start, self.end) {
             return true;
         }
         // A long text is something else; looking through it each time would not be linear.
@@ -114,6 +120,7 @@ pub(crate) fn joined(text: &Folded, place: usize) -> Option<usize> {
         next = match text.at(next) {
             _ if next >= text.len() => return None,
             '<' => after_tag(text, next)?,
+            _ if text.is(next, SPACE) => after_blanks(text, next),
             _ if text.is(next, GAP) => next + 1,
             _ => return None,
         };
@@ -121,15 +128,46 @@ pub(crate) fn joined(text: &Folded, place: usize) -> Option<usize> {
     None
 }
 
+/// Most blanks and line ends that count as one.
+const BLANKS_MAX: usize = 24;
+
+/// The place after blanks and line ends: a line that goes on is often indented.
+fn after_blanks(text: &Folded, place: usize) -> usize {
+    let most = (place + BLANKS_MAX).min(text.len());
+    (place + 1..most).find(|at| !text.is(*at, SPACE)).unwrap_or(most)
+}
+
 /// Longest tag of HTML that is passed over between the digits of a number.
-const TAG_MAX: usize = 40;
+const TAG_MAX: usize = 80;
 
 /// The place after a tag of HTML.
 fn after_tag(text: &Folded, place: usize) -> Option<usize> {
     let first = text.at(place + 1);
     let to = (place + TAG_MAX).min(text.len());
     let end = (place..to).find(|at| text.at(*at) == '>')?;
-    (first.is_ascii_alphabetic() || first == '/').then_some(end + 1)
+    (first.is_ascii_alphabetic() || matches!(first, '/' | '!')).then_some(end + 1)
+}
+
+/// Most tags of HTML that are passed over on each side of a number in quotation marks.
+const TAGS_MAX: usize = 4;
+
+/// Whether what stands between is in quotation marks, alone or within tags of HTML.
+fn is_quoted(text: &Folded, start: usize, end: usize) -> bool {
+    let (mut first, mut after) = (start, end);
+    for _ in 0..TAGS_MAX {
+        first = before_tag(text, first).unwrap_or(first);
+        after = (text.at(after) == '<').then(|| after_tag(text, after)).flatten().unwrap_or(after);
+    }
+    let mut before = text.letters[..first].iter().rev().map(|letter| letter.char);
+    let opened = before.find(|char| *char != '\\') == Some('"');
+    opened && matches!(text.at(after), '"' | '\\')
+}
+
+/// Where a tag of HTML begins that ends right before a place.
+fn before_tag(text: &Folded, place: usize) -> Option<usize> {
+    let open = |at: &usize| text.at(*at) == '<';
+    let start = (place.saturating_sub(TAG_MAX)..place).rev().find(open)?;
+    (after_tag(text, start)? == place).then_some(start)
 }
 
 /// Whether there is neither a letter nor a digit, tags of HTML apart.
@@ -197,6 +235,15 @@ pub(crate) const fn is_gap(char: char) -> bool {
             | '\\'
             | '~'
             | '+'
+            | ';'
+            | '='
+            | '"'
+            | '`'
+            | '#'
+            | '>'
+            | '['
+            | ']'
+            | '…'
     )
 }
 
@@ -230,7 +277,10 @@ mod tests {
         assert_eq!(series.end, text.len());
         assert!(series.is_apart(&text) && !series.is_whole());
         assert!(Series::read(&text, 0, 14).is_none());
-        assert!(Series::read(&Folded::new("12 ; 34"), 0, 4).is_none());
+        assert!(Series::read(&Folded::new("12 & 34"), 0, 4).is_none());
+        for parted in ["12\n> 34", "12\n        34", "12\", \"34", "12=\n34", "12<!-- x -->34"] {
+            assert!(Series::read(&Folded::new(parted), 0, 4).is_some(), "{parted}");
+        }
     }
 
     #[test]

@@ -38,9 +38,9 @@ pub struct TrainOptions {
 impl Default for TrainOptions {
     fn default() -> TrainOptions {
         TrainOptions {
-            rounds: 12,
+            rounds: 20,
             hidden_one_in: 2,
-            dropped_percent: 75,
+            dropped_percent: 60,
             least_weight: 0.032,
             seed: 1,
         }
@@ -170,23 +170,43 @@ impl Trainer {
         let weights = averaged.iter().flat_map(|(_, row)| row);
         let most = weights.fold(1e-6_f32, |most, weight| most.max(weight.abs()));
         let scale = 127.0 / most;
-        let kept = |weight: f32| if weight.abs() < least * most { 0.0 } else { weight };
-        let (mut names, mut rows) = (Vec::new(), Vec::new());
-        for (name, row) in averaged {
-            let row = row.map(|weight| (kept(weight) * scale).round() as i8);
-            if row.iter().any(|weight| *weight != 0) {
-                names.push(name);
-                rows.push(row);
-            }
-        }
         let steps: [[i16; LABELS]; LABELS] = std::array::from_fn(|from| {
             std::array::from_fn(|to| {
                 let step = average(self.steps[from][to], self.step_sums[from][to]);
                 (step * scale).round().clamp(-32000.0, 32000.0) as i16
             })
         });
-        Tagger::new(&names, &rows, &steps).expect("each feature was learnt once")
+        let mut least = least * most;
+        loop {
+            // Where the table takes no such rows, or is too large, fewer do.
+            match kept(&averaged, least, scale, &steps) {
+                Some(tagger) if tagger.write().len() <= BYTES_MAX => return tagger,
+                _ => least *= 1.01,
+            }
+        }
     }
+}
+
+/// A tagger is no larger.
+const BYTES_MAX: usize = 1_030_000;
+
+/// The tagger of the weights that are not less than `least`.
+fn kept(
+    averaged: &[(Feature, [f32; LABELS])],
+    least: f32,
+    scale: f32,
+    steps: &[[i16; LABELS]],
+) -> Option<Tagger> {
+    let kept = |weight: f32| if weight.abs() < least { 0.0 } else { weight };
+    let (mut names, mut rows) = (Vec::new(), Vec::new());
+    for (name, row) in averaged {
+        let row = row.map(|weight| (kept(weight) * scale).round() as i8);
+        if row.iter().any(|weight| *weight != 0) {
+            names.push(*name);
+            rows.push(row);
+        }
+    }
+    Tagger::new(&names, &rows, steps)
 }
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).

@@ -2,7 +2,7 @@
 //! escapes of JSON and of terminals.
 
 /// Longest entity: `&#x10FFFF;`, with some zeros before.
-const ENTITY_BYTES_MAX: usize = 14;
+const ENTITY_BYTES_MAX: usize = 16;
 
 /// Most layers of one wrapping that are taken off: `&amp;#55;` has two.
 const LAYERS_MAX: usize = 4;
@@ -42,7 +42,8 @@ fn entity(text: &str) -> Option<(char, usize)> {
 /// What stands after the `&` of an entity, up to and with its `;`.
 fn reference(text: &str) -> Option<(char, usize)> {
     let window = &text.as_bytes()[..text.len().min(ENTITY_BYTES_MAX)];
-    let end = window.iter().position(|byte| *byte == b';')?;
+    let closed = || window.iter().position(|byte| *byte == b';');
+    let end = open(window).or_else(closed)?;
     let name = text.get(..end)?;
     let char = match name.strip_prefix('#') {
         Some(number) => {
@@ -54,11 +55,22 @@ fn reference(text: &str) -> Option<(char, usize)> {
         }
         None => named(name)?,
     };
-    Some((char, end + 1))
+    let closed = usize::from(window.get(end) == Some(&b';'));
+    Some((char, end + closed))
+}
+
+/// Where the number of an entity without `;` ends, as browsers read it.
+fn open(window: &[u8]) -> Option<usize> {
+    let digits = window.strip_prefix(b"#")?;
+    let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (count >= 2).then_some(1 + count)
 }
 
 /// A letter in percents, which stand for the bytes of UTF-8.
 fn percent(text: &str, in_number: bool) -> Option<(char, usize)> {
+    if let Some(code) = text.strip_prefix("%u").and_then(|rest| rest.get(..4)) {
+        return Some((char::from_u32(hexadecimal(code)?)?, 6));
+    }
     let mut bytes = [0_u8; 4];
     let mut rest = text;
     for count in 1..=4 {
@@ -94,6 +106,7 @@ fn escape(text: &str, in_number: bool) -> Option<(char, usize)> {
             let low = hexadecimal(text.get(6..12)?.strip_prefix("\\u")?)?.checked_sub(0xdc00)?;
             Some((char::from_u32(0x1_0000 + ((code - 0xd800) << 10) + low)?, 12))
         }
+        b'U' => Some((char::from_u32(hexadecimal(text.get(2..10)?)?)?, 10)),
         b'x' => Some((char::from_u32(hexadecimal(text.get(2..4)?)?)?, 4)),
         letter @ (b'n' | b'r' | b't') if in_number => {
             let next = text.as_bytes().get(2)?;

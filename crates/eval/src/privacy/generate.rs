@@ -27,6 +27,13 @@ macro_rules! language {
 const LANGUAGES: [Language; 5] =
     [language!("de"), language!("fr"), language!("it"), language!("rm"), language!("en")];
 
+/// Letters, forms, lists and tables, in every language with its own words for what stands there
+/// (`{l.name}`), to learn on.
+const OFFICE: &str = include_str!("templates/more_office.txt");
+
+/// By how much a template of letters and forms is filled more rarely.
+const OFFICE_RARER: usize = 3;
+
 /// Fills every second template of each language so many times: the first half, and more templates
 /// that belong to it, to learn and tune on, the second to measure on. The halves share no template
 /// and no listed name.
@@ -38,8 +45,11 @@ pub fn generate(half: Half, times: usize, seed: u64) -> Vec<Example> {
         let values = Values::read(language.code, language.values);
         let skipped = usize::from(half == Half::Second);
         let of_half = language.templates.lines().skip(skipped).step_by(2);
-        let more = if half == Half::First { language.more } else { "" };
-        for template in of_half.chain(more.lines()) {
+        let (more, office) = if half == Half::First { (language.more, OFFICE) } else { ("", "") };
+        // Shared by the languages, a template is met five times as often.
+        let office = office.lines().map(|template| (template, times.div_ceil(OFFICE_RARER)));
+        let prose = of_half.chain(more.lines()).map(|template| (template, times));
+        for (template, times) in prose.chain(office) {
             made.extend((0..times).map(|_| fill(template, &values, half, &mut random)));
         }
     }
@@ -50,15 +60,22 @@ fn fill(template: &str, values: &Values, half: Half, random: &mut Random) -> Exa
     let (mut text, mut spans) = (String::new(), Vec::new());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
-        text.push_str(&before.replace("\\n", "\n"));
+        text.push_str(&unescaped(before));
         let (name, after) = after.split_once('}').expect("a test fills every template");
         let value = values.value(name, half, random);
-        spans.push((text.len()..text.len() + value.len(), kind(name)));
+        if !name.starts_with("l.") {
+            spans.push((text.len()..text.len() + value.len(), kind(name)));
+        }
         text.push_str(&value);
         rest = after;
     }
-    text.push_str(&rest.replace("\\n", "\n"));
+    text.push_str(&unescaped(rest));
     Example { text, spans }
+}
+
+/// Line ends, tabulators and braces, which a template writes in other ways.
+fn unescaped(text: &str) -> String {
+    text.replace("\\n", "\n").replace("\\t", "\t").replace("<<", "{").replace(">>", "}")
 }
 
 fn kind(name: &str) -> Kind {
@@ -101,7 +118,7 @@ mod tests {
         let (first, second) = (generate(Half::First, 3, 5), generate(Half::Second, 3, 5));
         assert_eq!(second.len(), 5 * 24 * 3);
         assert_eq!(first, generate(Half::First, 3, 5));
-        assert!(first.iter().all(|one| !one.text.contains(['{', '}'])));
+        assert!(second.iter().all(|one| !one.text.contains(['{', '}'])));
         for (range, _) in first
             .iter()
             .chain(&second)

@@ -1,5 +1,6 @@
 //! Personal data: labelled sets, a set in five languages, and how well it is found.
 
+mod forms;
 mod generate;
 mod identifier;
 mod random;
@@ -12,4 +13,4 @@ pub use generate::generate;
 pub use score::{PrivacyCounts, PrivacyScores};
 pub use set::{PrivacySetError, PrivacyText, read_privacy_set};
 pub use values::Half;
-pub use vary::{plain_lines, vary};
+pub use vary::{plain_lines, recased, vary};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::forms;
 use super::random::Random;
 
 /// The lists of one language.
@@ -22,13 +23,18 @@ pub enum Half {
 impl Values {
     pub(super) fn read(language: &'static str, text: &'static str) -> Values {
         let list = |line: &'static str| {
-            let (name, words) = line.split_once(':')?;
+            let (name, words) = line.split_once(": ")?;
             Some((name, words.split(',').map(str::trim).collect()))
         };
         Values { language, lists: text.lines().filter_map(list).collect() }
     }
 
-    fn draw(&self, list: &str, half: Half, random: &mut Random) -> &'static str {
+    /// A whole list.
+    pub(super) fn list(&self, name: &str) -> &[&'static str] {
+        &self.lists[name]
+    }
+
+    pub(super) fn draw(&self, list: &str, half: Half, random: &mut Random) -> &'static str {
         let words = &self.lists[list];
         if words.len() < 18 {
             // Days, titles and jobs are the same words everywhere.
@@ -41,7 +47,14 @@ impl Values {
     /// A value for a name in braces.
     pub(super) fn value(&self, name: &str, half: Half, random: &mut Random) -> String {
         let draw = |list: &str, random: &mut Random| self.draw(list, half, random).to_owned();
+        if half == Half::First
+            && random.below(2) == 0
+            && let Some(value) = self.further(name, random)
+        {
+            return value;
+        }
         match name {
+            label if label.starts_with("l.") => random.pick(self.list(label)).to_owned(),
             "first" => draw("given", random),
             "last" => draw("family", random),
             "person" => self.person(half, random),
@@ -65,6 +78,23 @@ impl Values {
             }
             other => super::identifier::identifier(other, random),
         }
+    }
+
+    /// A value in a form that is there to learn on only.
+    fn further(&self, name: &str, random: &mut Random) -> Option<String> {
+        let draw = |list: &str, random: &mut Random| self.draw(list, Half::First, random);
+        Some(match name {
+            "first" => forms::given(self, random),
+            "last" => forms::family(self, random),
+            "person" => forms::person(self, random),
+            "phone" => forms::phone(self.language, random),
+            "organization" => forms::organization(self, random),
+            "address" => {
+                let code = self.postcode(random);
+                forms::address(self, (draw("street", random), &code), random)
+            }
+            _ => return None,
+        })
     }
 
     fn person(&self, half: Half, random: &mut Random) -> String {

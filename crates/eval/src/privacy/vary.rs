@@ -52,6 +52,28 @@ fn replaced(
     Example { text, spans }
 }
 
+/// Every so many-th example in small letters, and as many in capitals, as people write in a chat or
+/// on a parcel.
+#[must_use]
+pub fn recased(examples: &[Example], one_in: usize) -> Vec<Example> {
+    let some = |skipped: usize| examples.iter().skip(skipped).step_by(one_in.max(1));
+    let small = some(0).map(|one| mapped(one, str::to_lowercase));
+    small.chain(some(one_in / 2).map(|one| mapped(one, str::to_uppercase))).collect()
+}
+
+fn mapped(example: &Example, of: impl Fn(&str) -> String) -> Example {
+    let (mut text, mut spans, mut at) = (String::new(), Vec::new(), 0);
+    for (range, kind) in &example.spans {
+        text.push_str(&of(&example.text[at..range.start]));
+        let from = text.len();
+        text.push_str(&of(&example.text[range.clone()]));
+        spans.push((from..text.len(), *kind));
+        at = range.end;
+    }
+    text.push_str(&of(&example.text[at..]));
+    Example { text, spans }
+}
+
 /// Words of lines that name a country or a day: those are no plain text.
 const NAMING: [&str; 34] = [
     "schweiz",
@@ -118,6 +140,15 @@ mod tests {
         let from = [example("Zoë", 0..4)];
         let varied = vary(&[example("Hi Anna!", 3..7), example("Hi eva k!", 3..8)], &from, 1, 1);
         assert_eq!(varied, [example("Hi Zoë!", 3..7), example("Hi eva k!", 3..8)]);
+    }
+
+    #[test]
+    fn small_letters_and_capitals_keep_the_spans() {
+        let example = Example { text: "Für Zoë.".into(), spans: vec![(5..9, Kind::Person)] };
+        let made = recased(&[example.clone(), example], 2);
+        assert_eq!(made.len(), 2);
+        assert_eq!((&*made[0].text, &made[0].text[5..9]), ("für zoë.", "zoë"));
+        assert_eq!((&*made[1].text, &made[1].text[5..9]), ("FÜR ZOË.", "ZOË"));
     }
 
     #[test]

@@ -58,6 +58,61 @@ fn every_identifier_is_found_with_its_bytes() {
 }
 
 #[test]
+fn a_key_may_be_named_and_a_word_begins_no_account() {
+    let nir = "1 85 05 78 006 084 clé 91";
+    assert_eq!(kinds(&format!("Sécu {nir}, svp")), [(Kind::FrenchNir, nir)]);
+    let ahv = "756.9217.0769.85";
+    for before in ["AHV no. ", "AHV No ", "AVS no: "] {
+        let text = format!("{before}{ahv}");
+        assert_eq!(kinds(&text).last(), Some(&(Kind::Ahv, ahv)), "{text}");
+    }
+}
+
+#[test]
+fn groups_of_one_size_need_no_word_beside_them() {
+    for (kind, typed) in [
+        (Kind::GermanTaxId, "860-957-427-19"),
+        (Kind::GermanTaxId, "8609 5742 719"),
+        (Kind::GermanIdCard, "T22-000-129-3"),
+        (Kind::GermanIdCard, "T2 20 00 12 93"),
+    ] {
+        let text = format!("How much does a stall cost? {typed}");
+        assert!(kinds(&text).contains(&(kind, typed)), "{text}: {:?}", kinds(&text));
+    }
+    let uneven = kinds("Gate T2 20001 293");
+    assert!(uneven.iter().all(|(kind, _)| *kind != Kind::GermanIdCard), "{uneven:?}");
+}
+
+#[test]
+fn what_is_quoted_needs_no_word_beside_it() {
+    for (kind, typed) in [
+        (Kind::GermanTaxId, "8609 5742 719"),
+        (Kind::GermanTaxId, "8609</b><b>5742</b><b>719"),
+        (Kind::GermanIdCard, "T220</b><b>0012</b><b>93"),
+    ] {
+        let text = format!("{{\"<p><b>{typed}</b></p>\": 1}}");
+        assert!(kinds(&text).contains(&(kind, typed)), "{text}: {:?}", kinds(&text));
+    }
+}
+
+#[test]
+fn a_number_is_found_over_quoted_and_indented_lines() {
+    for number in [
+        "756.9217\n> .0769.85",
+        "756.9217\n            .0769.85",
+        "756.9217.=\n0769.85",
+        "756&#46&#57;217.0769.85",
+        "7\u{332}5\u{332}6.9217.0769.85",
+        "756⁄9217⁄0769⁄85",
+        "756\", \"9217\", \"0769\", \"85",
+    ] {
+        let text = format!("siehe {number} bitte");
+        let found = kinds(&text);
+        assert!(found.iter().any(|(kind, _)| *kind == Kind::Ahv), "{number}: {found:?}");
+    }
+}
+
+#[test]
 fn the_words_beside_it_make_a_date_a_birth() {
     let born = "Sie ist geboren am 12. Oktober 1970 in Chur.";
     assert!(kinds(born).contains(&(Kind::DateOfBirth, "12. Oktober 1970")));
